@@ -1,0 +1,5 @@
+//! flowgate: a gate in front of automation flows. `ARCHITECTURE.md` is the map.
+
+pub mod broker;
+pub mod flow;
+pub mod time;
