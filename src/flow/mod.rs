@@ -1,1 +1,36 @@
+//! The rules of pausing, and nothing else.
+//!
+//! A [`Flow`] is a value. What happens to it comes in by four verbs, each a file:
+//! - [`command`]: an operator orders (`pause.rs`, `resume.rs`: every pair of state and order has its outcome);
+//! - [`arrive`]: an event comes in, and is delivered, held, or turned away;
+//! - [`timer`]: the deadline of a pause passes;
+//! - [`drain`]: a held entry is passed, and is released, replaced or removed.
+//!
+//! [`index`] knows which held entries a newer one has replaced. [`partition`] holds what belongs to a partition rather
+//! than to a flow.
+//!
+//! Architecture invariant: no I/O, no clock, no async, no serialisation, nothing random. Time is an argument, the next
+//! wake-up ([`Flow::deadline`]) a result. The same calls in the same order give the same values.
 
+pub mod arrive;
+pub mod audit;
+pub mod command;
+pub mod drain;
+pub mod event;
+pub mod id;
+pub mod index;
+pub mod partition;
+mod pause;
+mod resume;
+pub mod state;
+pub mod timer;
+
+pub use audit::{AuditEvent, Happening, Position};
+pub use command::{Action, Command, Issue, Limits, Outcome, PauseEnd, PauseOrder, ResumeOrder, Target, Verdict};
+pub use event::{Event, Kind};
+pub use id::{CommandId, FlowId, RecordId};
+pub use partition::Partition;
+pub use state::{
+    Answered, Cause, Counts, Drain, Flow, Keep, Line, LineReason, NewRecords, OnExpiry, Pause, PauseId, PerKind, Queue,
+    Rate, Release, State, Tally, Transition, Watermark,
+};

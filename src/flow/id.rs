@@ -1,0 +1,98 @@
+//! Identifiers, valid by construction.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// Which flow: any UTF-8 string of 1 to 100 bytes but `*`, which means every flow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowId(Arc<str>);
+
+/// Which record (contact, deal, ...) of a flow: 1 to 256 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId(Arc<str>);
+
+/// Names a command, so that sending it twice is the same as once: 1 to 256 bytes, chosen by who sends it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(Arc<str>);
+
+/// Why a string is no identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Invalid {
+    #[error("is empty; give 1 to {limit} bytes")]
+    Empty { limit: usize },
+    #[error("has {length} bytes; the limit is {limit}")]
+    TooLong { length: usize, limit: usize },
+    #[error("is `*`, which means every flow and cannot name one")]
+    Star,
+}
+
+fn check(text: &str, limit: usize) -> Result<(), Invalid> {
+    match text.len() {
+        0 => Err(Invalid::Empty { limit }),
+        length if length > limit => Err(Invalid::TooLong { length, limit }),
+        _ => Ok(()),
+    }
+}
+
+impl FlowId {
+    /// The longest flow id, in bytes: its escaped form still fits a Kafka topic name most of the time.
+    pub const MAX_BYTES: usize = 100;
+
+    /// # Errors
+    /// [`Invalid`] if the text is empty, longer than [`Self::MAX_BYTES`], or `*`.
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        check(text, Self::MAX_BYTES)?;
+        if text == "*" {
+            return Err(Invalid::Star);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl RecordId {
+    /// The longest record id, in bytes.
+    pub const MAX_BYTES: usize = 256;
+
+    /// # Errors
+    /// [`Invalid`] if the text is empty or longer than [`Self::MAX_BYTES`].
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        check(text, Self::MAX_BYTES)?;
+        Ok(Self(text.into()))
+    }
+}
+
+impl CommandId {
+    /// The longest command id, in bytes.
+    pub const MAX_BYTES: usize = 256;
+
+    /// # Errors
+    /// [`Invalid`] if the text is empty or longer than [`Self::MAX_BYTES`].
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        check(text, Self::MAX_BYTES)?;
+        Ok(Self(text.into()))
+    }
+}
+
+macro_rules! text {
+    ($($id:ident)*) => {$(
+        impl $id {
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl std::borrow::Borrow<str> for $id {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+text!(FlowId RecordId CommandId);

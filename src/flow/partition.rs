@@ -1,0 +1,58 @@
+//! What is remembered of a partition rather than of a flow.
+
+use std::collections::VecDeque;
+
+use super::{Answered, CommandId};
+use crate::time::Timestamp;
+
+/// The partition record: one for each partition of the enrollments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// Partitions of the enrollments as pinned at the first start: homes depend on it.
+    pub enrollments: i32,
+    /// Partitions of the records topic as pinned at the first start.
+    pub records: i32,
+    /// Commands below this offset of the control topic have been applied here, or did not concern this partition.
+    pub control: i64,
+    /// The offset of the next event: a second witness beside the group's committed offset.
+    pub input: i64,
+    /// When `input` was noted.
+    pub input_at: Timestamp,
+    /// Written with the offsets of a clean stop, unmarked by the next owner's first transaction.
+    pub clean: bool,
+    /// The last [`Partition::REMEMBERED_COMMANDS`] commands for flows that were not known, oldest first.
+    pub unknown: VecDeque<UnknownAnswered>,
+}
+
+/// A command for a flow that was not known, or for every flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownAnswered {
+    /// The flow id as the command gave it; `*` for every flow.
+    pub flow: String,
+    pub answered: Answered,
+}
+
+impl Partition {
+    /// How many commands of unknown flows a partition remembers (promise P6).
+    pub const REMEMBERED_COMMANDS: usize = 1024;
+
+    /// A partition at its first start.
+    #[must_use]
+    pub fn new(enrollments: i32, records: i32, control: i64, input: i64, now: Timestamp) -> Self {
+        Self { enrollments, records, control, input, input_at: now, clean: false, unknown: VecDeque::new() }
+    }
+
+    /// The answer that this command of an unknown flow got before.
+    #[must_use]
+    pub fn answered(&self, flow: &str, command: &CommandId) -> Option<&Answered> {
+        self.unknown.iter().rev().find(|known| known.flow == flow && known.answered.id == *command).map(|k| &k.answered)
+    }
+
+    /// Remembers an answer, forgetting the oldest beyond the limit.
+    pub fn remember(&mut self, flow: &str, answered: Answered) {
+        if self.unknown.len() == Self::REMEMBERED_COMMANDS {
+            self.unknown.pop_front();
+        }
+        self.unknown.push_back(UnknownAnswered { flow: flow.to_owned(), answered });
+    }
+}

@@ -1,0 +1,344 @@
+//! What is known of one flow.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::{CommandId, FlowId, Kind, Outcome};
+use crate::time::Timestamp;
+
+/// One flow, everything the gate remembers of it. It is also the flow's public state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow {
+    pub id: FlowId,
+    pub state: State,
+    /// Totals since the flow is known.
+    pub counts: Counts,
+    /// The totals as they were when the last pause began: the difference is that pause's.
+    pub at_pause: Counts,
+    /// Withdraws that came while the flow was not live. In no sum: each of them is delivered live.
+    pub withdrawn: u64,
+    pub queue: Queue,
+    /// The last [`Flow::REMEMBERED_COMMANDS`] commands, oldest first: a repeated one gets the same answer.
+    pub commands: VecDeque<Answered>,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Events pass straight through.
+    Live,
+    /// Nothing is delivered but withdraws; events are held, or new records turned away.
+    Paused(Pause),
+    /// What is held is being passed, in order; what arrives is held behind it.
+    Resuming {
+        /// The pause that ended, for people: nothing is decided by it any more.
+        pause: Pause,
+        drain: Drain,
+    },
+}
+
+/// Names a pause; unique among all pauses of a prefix.
+pub type PauseId = String;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    pub id: PauseId,
+    /// Made by a command for `*`.
+    pub by_all: bool,
+    /// When the pause took effect; updates do not move it, so the cap holds whatever commands arrive.
+    pub paused_at: Timestamp,
+    /// The deadline, at most `paused_at` + `max_pause`.
+    pub resumes_at: Timestamp,
+    pub new_records: NewRecords,
+    pub keep: Keep,
+    pub on_expiry: OnExpiry,
+    /// Records a second at which the drain goes that the deadline starts; `None` is no limit.
+    pub expiry_rate: Option<Rate>,
+    /// Who issued it.
+    pub by: String,
+    pub reason: Option<String>,
+}
+
+/// Records a second, at least 1.
+pub type Rate = NonZeroU32;
+
+/// What becomes of records that enroll during a pause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewRecords {
+    #[default]
+    Queue,
+    /// Turned away: they go to the discarded topic.
+    Discard,
+}
+
+/// Which entries of one record are delivered at the resume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// The newest enroll and the newest advance.
+    #[default]
+    Latest,
+    All,
+}
+
+/// What the deadline does with what is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnExpiry {
+    #[default]
+    Resume,
+    Discard,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// The command that ordered it; `None` for the timer.
+    pub command: Option<CommandId>,
+    pub cause: Cause,
+    pub release: Release,
+    /// Records a second; `None` is no limit.
+    pub max_rate: Option<Rate>,
+    /// Entries held for longer, as of [`Drain::as_of`], are removed instead of released.
+    pub max_age: Option<Duration>,
+    /// When the drain was ordered.
+    pub as_of: Timestamp,
+    /// The last entry it is to pass; `None`: until nothing is held.
+    pub through_entry: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    Resume,
+    Timer,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Release {
+    #[default]
+    All,
+    /// What was held when it was ordered is removed; what came after is delivered.
+    None,
+}
+
+/// How many, by kind. Withdraws are in no sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerKind {
+    pub enroll: u64,
+    pub advance: u64,
+}
+
+impl PerKind {
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.enroll + self.advance
+    }
+
+    /// Counts `n` more of a kind; a withdraw counts nowhere.
+    pub fn add(&mut self, kind: Kind, n: u64) {
+        match kind {
+            Kind::Enroll => self.enroll += n,
+            Kind::Advance => self.advance += n,
+            Kind::Withdraw => {}
+        }
+    }
+}
+
+/// The fates of held events: `queued = held + released + replaced + removed + lost` at every moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub queued: PerKind,
+    pub released: PerKind,
+    pub replaced: PerKind,
+    pub removed: PerKind,
+    /// Deleted by somebody behind the gate's back, and accepted as lost by an operator.
+    pub lost: PerKind,
+    /// New records refused during a pause with `new_records: discard`; never queued.
+    pub turned_away: PerKind,
+}
+
+/// One of the fates of a held event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tally {
+    Released,
+    Replaced,
+    Removed,
+    Lost,
+}
+
+impl Counts {
+    #[must_use]
+    pub fn held(&self) -> PerKind {
+        let held = |of: fn(&PerKind) -> u64| {
+            let fallen = of(&self.released) + of(&self.replaced) + of(&self.removed) + of(&self.lost);
+            of(&self.queued).saturating_sub(fallen)
+        };
+        PerKind { enroll: held(|count| count.enroll), advance: held(|count| count.advance) }
+    }
+
+    pub fn add(&mut self, tally: Tally, kind: Kind, n: u64) {
+        match tally {
+            Tally::Released => self.released.add(kind, n),
+            Tally::Replaced => self.replaced.add(kind, n),
+            Tally::Removed => self.removed.add(kind, n),
+            Tally::Lost => self.lost.add(kind, n),
+        }
+    }
+}
+
+/// Where the held events of a flow are, and how far they have been passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// The number of the newest topic made for this flow; 0 before the first. Topic names are never used again.
+    pub number: u32,
+    /// The topic in use; `None` before the first held event and after the topic was retired.
+    pub topic: Option<String>,
+    /// The number the next entry gets, from 1 on; goes on from one topic to the next.
+    pub next_entry: u64,
+    /// How many of the entries so far were enrolls.
+    pub enrolls: u64,
+    /// How many of the entries so far were advances.
+    pub advances: u64,
+    pub watermark: Watermark,
+    pub discard_through: Option<Line>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            number: 0,
+            topic: None,
+            next_entry: 1,
+            enrolls: 0,
+            advances: 0,
+            watermark: Watermark::default(),
+            discard_through: None,
+        }
+    }
+}
+
+impl Queue {
+    /// The number of the newest entry; 0 before the first.
+    #[must_use]
+    pub fn last_entry(&self) -> u64 {
+        self.next_entry - 1
+    }
+
+    /// Whether every entry has been passed. Withdraws are entries too: this is not the same as nothing held.
+    #[must_use]
+    pub fn is_passed(&self) -> bool {
+        self.watermark.entry >= self.last_entry()
+    }
+}
+
+/// Everything up to here has its fate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watermark {
+    /// The number of the last entry passed.
+    pub entry: u64,
+    /// How many of the entries up to it were enrolls.
+    pub enrolls: u64,
+    /// How many of the entries up to it were advances.
+    pub advances: u64,
+    /// The first offset of the queue topic that may still be needed: what lies below may be deleted.
+    pub offset: i64,
+}
+
+/// A line in the queue: what lies up to it is removed, not released.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub entry: u64,
+    pub reason: LineReason,
+    /// The command that drew it; `None` for the timer.
+    pub command: Option<CommandId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineReason {
+    /// `resume` with `release: none`.
+    ReleaseNone,
+    /// The deadline of a pause with `on_expiry: discard`.
+    Expired,
+}
+
+/// A command that was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    pub id: CommandId,
+    /// Where in the control topic it stood the first time.
+    pub offset: i64,
+    pub outcome: Outcome,
+}
+
+/// A change of a flow that the audit tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// The first event or pause of a flow.
+    Seen,
+    /// Live -> paused.
+    Paused,
+    /// Paused, with other options.
+    Updated,
+    /// Paused -> resuming.
+    Resumed(Cause),
+    /// Resuming, with other orders.
+    Redirected,
+    /// Resuming -> paused.
+    Repaused,
+    /// Resuming -> live: everything held has its fate.
+    WentLive,
+}
+
+impl Flow {
+    /// How many commands a flow remembers (promise P6).
+    pub const REMEMBERED_COMMANDS: usize = 64;
+
+    /// A flow at its first event or pause: live, with nothing held.
+    #[must_use]
+    pub fn new(id: FlowId, now: Timestamp) -> Self {
+        Self {
+            id,
+            state: State::Live,
+            counts: Counts::default(),
+            at_pause: Counts::default(),
+            withdrawn: 0,
+            queue: Queue::default(),
+            commands: VecDeque::new(),
+            updated_at: now,
+        }
+    }
+
+    /// When the flow wants [`Flow::fire`] to be called; `None` unless paused.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Paused(pause) => Some(pause.resumes_at),
+            State::Live | State::Resuming { .. } => None,
+        }
+    }
+
+    #[must_use]
+    pub fn drain(&self) -> Option<&Drain> {
+        match &self.state {
+            State::Resuming { drain, .. } => Some(drain),
+            State::Live | State::Paused(_) => None,
+        }
+    }
+
+    /// The pause in force, or the one whose backlog is being passed.
+    #[must_use]
+    pub fn pause(&self) -> Option<&Pause> {
+        match &self.state {
+            State::Live => None,
+            State::Paused(pause) | State::Resuming { pause, .. } => Some(pause),
+        }
+    }
+
+    /// The word of the state on the wire and in metrics.
+    #[must_use]
+    pub fn state_word(&self) -> &'static str {
+        match &self.state {
+            State::Live => "live",
+            State::Paused(_) => "paused",
+            State::Resuming { .. } => "resuming",
+        }
+    }
+}
