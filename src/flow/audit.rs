@@ -21,7 +21,7 @@ pub struct AuditEvent {
 pub struct Position {
     /// The offset in the home partition of the enrollments.
     pub input: i64,
-    /// The offset in the control topic.
+    /// The offset in the control topic; of a command's own happenings, the command's offset.
     pub control: i64,
     /// The number of the flow's newest queue entry.
     pub entry: u64,
@@ -35,6 +35,8 @@ pub enum Happening {
         transition: Transition,
         /// The pause in force afterwards, or the one that ended.
         pause: Option<PauseId>,
+        /// The offset of the command that caused it; `None`: the timer, a drain that ended, or an event.
+        command: Option<i64>,
     },
     Answer {
         command: Command,

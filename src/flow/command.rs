@@ -32,17 +32,24 @@ pub enum Action {
     Release,
     /// Empty the queue; answered as not supported yet.
     Purge,
+    /// Something that names a command and a flow, but orders nothing that can be done; `why` names the field and the
+    /// fix. Answered as rejected.
+    Invalid {
+        word: String,
+        why: String,
+    },
 }
 
 impl Action {
     /// The word on the wire.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn word(&self) -> &str {
         match self {
             Self::Pause(_) => "pause",
             Self::Resume(_) => "resume",
             Self::Release => "release",
             Self::Purge => "purge",
+            Self::Invalid { word, .. } => word,
         }
     }
 }
