@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Answered, CommandId, Flow, FlowId, Keep, NewRecords, OnExpiry, Rate, Release, Transition, pause, resume};
+use super::{Answered, CommandId, Flow, FlowId, Keep, NewRecords, OnExpiry, Partition, Rate, Release, Transition};
 use crate::time::Timestamp;
 
 /// A command that could be read.
@@ -159,5 +159,119 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.verdict.word(), self.detail)
+    }
+}
+
+/// What a command did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    pub outcome: Outcome,
+    /// In order; a deadline that had to fire first is among them.
+    pub transitions: Vec<Transition>,
+    /// It had been answered before: nothing was done, and this is the same answer.
+    pub repeated: bool,
+}
+
+/// Applies a command for one flow. `flow` is `None` while the flow is unknown; only a pause that takes effect makes it
+/// known, so that typing errors make no flows.
+pub fn apply(
+    flow: &mut Option<Flow>,
+    id: &FlowId,
+    partition: &mut Partition,
+    issue: &Issue<'_>,
+    now: Timestamp,
+    limits: &Limits,
+) -> Applied {
+    let mut transitions = Vec::new();
+    if let Some(flow) = flow {
+        // The broker took the command after the deadline, and the gate's clock agrees: the flow resumes first.
+        if flow.deadline().is_some_and(|deadline| deadline <= issue.recorded_at) {
+            transitions.extend(flow.fire(now));
+        }
+    }
+    let known = flow.as_ref().and_then(|flow| flow.answered(&issue.command.id));
+    if let Some(answered) = known.or_else(|| partition.answered(id.as_str(), &issue.command.id)) {
+        return Applied { outcome: answered.outcome.clone(), transitions, repeated: true };
+    }
+    let outcome = match flow {
+        Some(flow) => {
+            let (outcome, transition) = flow.order(issue, now, limits);
+            transitions.extend(transition);
+            flow.remember(issue, &outcome);
+            flow.updated_at = now;
+            outcome
+        }
+        None => {
+            let mut new = Flow::new(id.clone(), now);
+            let (outcome, transition) = new.order(issue, now, limits);
+            match transition {
+                Some(transition) => {
+                    new.remember(issue, &outcome);
+                    *flow = Some(new);
+                    transitions.extend([Transition::Seen, transition]);
+                    outcome
+                }
+                None => remember_unknown(partition, id.as_str(), issue, unknown_outcome(issue, outcome, id)),
+            }
+        }
+    };
+    Applied { outcome, transitions, repeated: false }
+}
+
+/// Answers a command for every flow (`*`): rejected.
+pub fn apply_to_every(partition: &mut Partition, issue: &Issue<'_>) -> Applied {
+    const EVERY: &str = "*";
+    if let Some(answered) = partition.answered(EVERY, &issue.command.id) {
+        return Applied { outcome: answered.outcome.clone(), transitions: Vec::new(), repeated: true };
+    }
+    let outcome = match &issue.command.action {
+        Action::Invalid { why, .. } => Outcome::rejected(why.clone()),
+        Action::Pause(_) | Action::Resume(_) | Action::Release | Action::Purge => {
+            Outcome::rejected("not supported yet: `flow_id` `*`; name each flow")
+        }
+    };
+    let outcome = remember_unknown(partition, EVERY, issue, outcome);
+    Applied { outcome, transitions: Vec::new(), repeated: false }
+}
+
+fn unknown_outcome(issue: &Issue<'_>, outcome: Outcome, id: &FlowId) -> Outcome {
+    match &issue.command.action {
+        Action::Resume(_) => Outcome::unchanged(format!("no flow `{id}` is known: nothing to resume")),
+        Action::Pause(_) | Action::Release | Action::Purge | Action::Invalid { .. } => outcome,
+    }
+}
+
+fn remember_unknown(partition: &mut Partition, flow: &str, issue: &Issue<'_>, outcome: Outcome) -> Outcome {
+    let answered = Answered { id: issue.command.id.clone(), offset: issue.offset, outcome: outcome.clone() };
+    partition.remember(flow, answered);
+    outcome
+}
+
+impl Flow {
+    /// The answer that this command got before, if it is remembered.
+    #[must_use]
+    pub fn answered(&self, command: &CommandId) -> Option<&Answered> {
+        self.commands.iter().rev().find(|answered| answered.id == *command)
+    }
+
+    fn remember(&mut self, issue: &Issue<'_>, outcome: &Outcome) {
+        if self.commands.len() >= Self::REMEMBERED_COMMANDS {
+            self.commands.pop_front();
+        }
+        self.commands.push_back(Answered {
+            id: issue.command.id.clone(),
+            offset: issue.offset,
+            outcome: outcome.clone(),
+        });
+    }
+
+    fn order(&mut self, issue: &Issue<'_>, now: Timestamp, limits: &Limits) -> (Outcome, Option<Transition>) {
+        match &issue.command.action {
+            Action::Pause(order) => self.order_pause(order, issue, now, limits),
+            Action::Resume(order) => self.order_resume(order, issue, now),
+            Action::Release => (Outcome::rejected("not supported yet: `action` `release`"), None),
+            Action::Purge => (Outcome::rejected("not supported yet: `action` `purge`"), None),
+            Action::Invalid { why, .. } => (Outcome::rejected(why.clone()), None),
+        }
     }
 }

@@ -1,1 +1,297 @@
+//! Which held entries a newer one has replaced.
+//!
+//! That needs the future of an entry, and must cost neither memory nor a wait. Two ways lead to it:
+//! - [`Index`] is fed every entry as it is held. Most keys come once: those cost some bits in a growing Bloom filter. Only
+//!   a key that may have come before goes into an exact map.
+//! - [`Sweep`] makes it anew from the queue topic, after a take-over or when the map outgrew its budget: in slices of
+//!   the key space, as many passes over the topic as the budget asks for, one bit an entry.
 
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use fastbloom::BloomFilter;
+use sha2::{Digest, Sha256};
+
+use super::{Kind, RecordId};
+
+/// What the index needs to know of an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Indexed<'a> {
+    pub number: u64,
+    pub kind: Kind,
+    pub record: &'a RecordId,
+    /// Superseded by a later entry of its record and kind that is `latest` too.
+    pub latest: bool,
+}
+
+/// 128 bits of SHA-256: record ids are chosen by others, and two that collide would lose an event.
+type Digest128 = u128;
+
+fn digest(record: &RecordId) -> Digest128 {
+    let hash = Sha256::digest(record.as_str().as_bytes());
+    hash.iter().take(16).fold(0, |digest, byte| (digest << 8) | u128::from(*byte))
+}
+
+/// The key of a record's enrolls or advances: the record's digest with the kind mixed into the last bits.
+fn key(record: Digest128, kind: Kind) -> Digest128 {
+    let salt: u128 = match kind {
+        Kind::Enroll => 1,
+        Kind::Advance => 2,
+        Kind::Withdraw => 3,
+    };
+    record ^ (salt << 64 | salt)
+}
+
+/// Digests are uniform already: hashing them again would only cost time, and a random hasher repeatability.
+#[derive(Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 << 8) | u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, digest: u128) {
+        self.0 = (digest >> 64) as u64;
+    }
+}
+
+type Newest = HashMap<Digest128, u64, BuildHasherDefault<AsIs>>;
+
+/// Built while entries are held.
+#[derive(Debug)]
+pub struct Index {
+    /// Entries from this number on are known here; what is older is not.
+    from: u64,
+    seen: Blooms,
+    /// The newest entry of each key that came (perhaps) more than once.
+    repeated: Newest,
+    /// The newest withdraw of each record.
+    withdrawn: Newest,
+}
+
+impl Index {
+    /// An index of the entries from `from` on: all of a queue, if `from` is the first one not passed.
+    #[must_use]
+    pub fn new(from: u64) -> Self {
+        Self { from, seen: Blooms::default(), repeated: Newest::default(), withdrawn: Newest::default() }
+    }
+
+    /// Whether it knows every entry after `watermark`; else only a [`Sweep`] does.
+    #[must_use]
+    pub fn covers(&self, watermark: u64) -> bool {
+        self.from <= watermark + 1
+    }
+
+    /// Takes in an entry just held. Entries come in the order of their numbers.
+    pub fn feed(&mut self, entry: Indexed<'_>) {
+        let record = digest(entry.record);
+        match entry.kind {
+            Kind::Withdraw => {
+                self.withdrawn.insert(record, entry.number);
+            }
+            Kind::Enroll | Kind::Advance if entry.latest => {
+                let key = key(record, entry.kind);
+                if self.seen.insert(key) {
+                    self.repeated.insert(key, entry.number);
+                }
+            }
+            Kind::Enroll | Kind::Advance => {}
+        }
+    }
+
+    /// Whether something newer has taken the place of this entry.
+    #[must_use]
+    pub fn replaced(&self, entry: Indexed<'_>) -> bool {
+        if self.repeated.is_empty() && self.withdrawn.is_empty() {
+            return false;
+        }
+        let record = digest(entry.record);
+        let newer = |map: &Newest, key: Digest128| map.get(&key).is_some_and(|newest| *newest > entry.number);
+        newer(&self.withdrawn, record) || (entry.latest && newer(&self.repeated, key(record, entry.kind)))
+    }
+
+    /// Bytes that grow with repeated and withdrawn records; the filters' bits are not among them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        const ENTRY: usize = size_of::<(Digest128, u64)>() + 1;
+        (self.repeated.capacity() + self.withdrawn.capacity()) * ENTRY
+    }
+}
+
+/// A Bloom filter that grows by adding ever larger ones.
+#[derive(Debug, Default)]
+struct Blooms {
+    filters: Vec<BloomFilter>,
+    /// Keys that the newest filter still takes at its rate of false positives.
+    room: usize,
+}
+
+impl Blooms {
+    const FIRST: usize = 256;
+    const GROWTH: usize = 4;
+    /// A false positive costs an entry in the exact map, nothing else.
+    const FALSE_POSITIVES: f64 = 0.001;
+    const SEED: u128 = 0x666c_6f77_6761_7465;
+
+    /// Whether the key was (perhaps) in already; it is in afterwards.
+    fn insert(&mut self, key: Digest128) -> bool {
+        if self.filters.iter().any(|filter| filter.contains(&key)) {
+            return true;
+        }
+        if self.room == 0 {
+            let exponent = u32::try_from(self.filters.len()).unwrap_or(u32::MAX);
+            self.room = Self::FIRST.saturating_mul(Self::GROWTH.saturating_pow(exponent));
+            let filter = BloomFilter::with_false_pos(Self::FALSE_POSITIVES).seed(&Self::SEED).expected_items(self.room);
+            self.filters.push(filter);
+        }
+        self.room -= 1;
+        if let Some(filter) = self.filters.last_mut() {
+            filter.insert(&key);
+        }
+        false
+    }
+}
+
+/// Finds the replaced ones among the entries of a queue by reading it, as often as the budget asks for.
+///
+/// Feed it the queue from the watermark to `last`, then call [`Sweep::end_pass`]; repeat until it says it is done.
+#[derive(Debug)]
+pub struct Sweep {
+    first: u64,
+    last: u64,
+    /// One bit an entry from `first` on: replaced.
+    bits: Vec<u64>,
+    /// Records whose digest lies in `from..until` belong to this pass.
+    from: Digest128,
+    until: Option<Digest128>,
+    /// Entries that something may still replace: (record, kind or none, number).
+    open: BTreeSet<(Digest128, Slot, u64)>,
+    budget_entries: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    LatestEnroll,
+    LatestAdvance,
+    /// Only a withdraw replaces it.
+    All,
+}
+
+impl Sweep {
+    /// What one open entry costs: its tuple, and a tree's usual share of free room.
+    const ENTRY_BYTES: usize = size_of::<(Digest128, Slot, u64)>() * 4 / 3;
+
+    /// A sweep over the entries after `watermark` up to and with `last`, with `budget` bytes for what is open.
+    #[must_use]
+    pub fn new(watermark: u64, last: u64, budget: usize) -> Self {
+        let entries = last.saturating_sub(watermark);
+        let words = usize::try_from(entries.div_ceil(64)).unwrap_or(usize::MAX);
+        Self {
+            first: watermark + 1,
+            last,
+            bits: vec![0; words],
+            from: 0,
+            until: None,
+            open: BTreeSet::new(),
+            budget_entries: (budget / Self::ENTRY_BYTES).max(2),
+        }
+    }
+
+    /// The last entry that a pass has to see (or one beyond it, if that one was cleaned).
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// The part of the key space that is done, from 0 to 1.
+    #[must_use]
+    pub fn progress(&self) -> f64 {
+        (self.from >> 64) as f64 / 2f64.powi(64)
+    }
+
+    /// Takes in the next entry of the queue; entries come in the order of their numbers in each pass.
+    pub fn feed(&mut self, entry: Indexed<'_>) {
+        if entry.number > self.last {
+            return;
+        }
+        let record = digest(entry.record);
+        if record < self.from || self.until.is_some_and(|until| record >= until) {
+            return;
+        }
+        let slot = match (entry.kind, entry.latest) {
+            (Kind::Withdraw, _) => {
+                let replaced: Vec<_> = self.range(record, Slot::LatestEnroll, Slot::All).collect();
+                for open in replaced {
+                    self.open.remove(&open);
+                    self.mark(open.2);
+                }
+                return;
+            }
+            (Kind::Enroll, true) => Slot::LatestEnroll,
+            (Kind::Advance, true) => Slot::LatestAdvance,
+            (Kind::Enroll | Kind::Advance, false) => Slot::All,
+        };
+        if slot != Slot::All {
+            let older = self.range(record, slot, slot).next();
+            if let Some(older) = older {
+                self.open.remove(&older);
+                self.mark(older.2);
+            }
+        }
+        self.open.insert((record, slot, entry.number));
+        if self.open.len() > self.budget_entries {
+            self.narrow();
+        }
+    }
+
+    fn range(&self, record: Digest128, from: Slot, to: Slot) -> impl Iterator<Item = (Digest128, Slot, u64)> + '_ {
+        self.open.range((record, from, 0)..=(record, to, u64::MAX)).copied()
+    }
+
+    /// Leaves the upper half of what is open to a later pass. The bits it set so far are true all the same.
+    fn narrow(&mut self) {
+        let Some(&(middle, ..)) = self.open.iter().nth(self.open.len() / 2) else { return };
+        let Some(&(lowest, ..)) = self.open.first() else { return };
+        // One record alone may be larger than the budget: it cannot be split.
+        if middle > lowest {
+            self.open.split_off(&(middle, Slot::LatestEnroll, 0));
+            self.until = Some(middle);
+        }
+    }
+
+    fn mark(&mut self, number: u64) {
+        let Some(index) = number.checked_sub(self.first) else { return };
+        if let Some(word) = usize::try_from(index / 64).ok().and_then(|word| self.bits.get_mut(word)) {
+            *word |= 1 << (index % 64);
+        }
+    }
+
+    /// Ends a pass over the queue. `true`: every slice is done; `false`: read the queue once more from the watermark.
+    pub fn end_pass(&mut self) -> bool {
+        self.open.clear();
+        match self.until.take() {
+            None => true,
+            Some(until) => {
+                self.from = until;
+                false
+            }
+        }
+    }
+
+    /// Whether something up to `last` has taken the place of this entry. Ask when every pass is done.
+    #[must_use]
+    pub fn replaced(&self, number: u64) -> bool {
+        let Some(index) = number.checked_sub(self.first) else { return false };
+        usize::try_from(index / 64)
+            .ok()
+            .and_then(|word| self.bits.get(word))
+            .is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+}
