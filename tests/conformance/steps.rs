@@ -9,8 +9,8 @@ use flowgate::broker::{
 };
 use flowgate::time::Timestamp;
 
-use super::harness::FILLER;
 use super::Harness;
+use super::harness::FILLER;
 
 pub type ProducerOf<H> = <<H as Harness>::Broker as Broker>::Producer;
 pub type TransactionOf<H> = <ProducerOf<H> as Producer>::Transaction;
@@ -331,4 +331,23 @@ pub fn sole_member<H: Harness>(h: &H, group: &str, topic: &str, partitions: usiz
         (consumer.assigned.len() == partitions).then_some(())
     });
     consumer
+}
+
+/// The group's offsets, once no transaction holds them back.
+pub fn committed<H: Harness, M: Member>(
+    h: &H,
+    member: &mut M,
+    partitions: &[i32],
+) -> Vec<Option<flowgate::broker::Committed>> {
+    insist(h, "committed answers", || member.committed(partitions, Duration::from_secs(2)))
+}
+
+/// DeleteRecords on one topic, made again while the broker says so.
+pub fn delete_records<H: Harness>(h: &H, topic: &str, up_to: i64) -> Result<()> {
+    let mut admin = h.broker().admin().unwrap();
+    let request = [(topic.to_owned(), up_to)];
+    h.eventually("delete_records answers", || match settled(admin.delete_records(&request))? {
+        Ok(mut answers) => settled(answers.remove(0)),
+        Err(error) => Some(Err(error)),
+    })
 }
