@@ -1,0 +1,217 @@
+//! A transactional producer's client side. Records are at the broker as soon as they are sent: nothing is ever in
+//! flight, and what the broker refuses is among the deliveries, as with a real client.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Memory;
+use super::fault::{Fault, Operation};
+use super::group::stale;
+use super::member::Identity;
+use super::state::{Incoming, State};
+use super::topic::{TopicId, invalid};
+use super::transaction::{Markers, ProducerId};
+use crate::broker::{
+    self as port, Abort, Action, Code, Commit, Committed, Delivered, Error, GroupMetadata, Offset, Outgoing,
+    ProducerOptions, Progress, Result, Topic, UNTRACKED,
+};
+
+pub struct Producer {
+    memory: Memory,
+    options: ProducerOptions,
+    id: ProducerId,
+    /// Owner of the handles it gives out.
+    number: u64,
+    topics: Vec<Option<Known>>,
+    names: BTreeMap<Arc<str>, u32>,
+}
+
+/// A topic that a handle stands for.
+struct Known {
+    name: Arc<str>,
+    /// As last seen: a topic made again under the same name has another.
+    id: Option<TopicId>,
+}
+
+impl Known {
+    fn resolve(&mut self, state: &State) -> Result<TopicId> {
+        if let Some(id) = self.id.filter(|&id| state.topics.get(id).is_some()) {
+            return Ok(id);
+        }
+        self.id = state.topics.id(&self.name);
+        self.id.ok_or_else(|| {
+            Error::new(Action::Abort, Code::UnknownTopic, format!("there is no topic {} (any more)", self.name))
+        })
+    }
+}
+
+impl Producer {
+    pub(super) fn new(memory: &Memory, options: &ProducerOptions) -> Result<Self> {
+        memory.check(Operation::Initialise, &options.transactional_id)?;
+        let mut state = memory.lock();
+        let id = state.init_producer(&options.transactional_id, options.transaction_timeout)?;
+        let number = state.next_client();
+        drop(state);
+        let (topics, names) = Default::default();
+        Ok(Self { memory: memory.clone(), options: options.clone(), id, number, topics, names })
+    }
+
+    fn known(&mut self, topic: Topic) -> Result<&mut Known> {
+        let own = topic.producer == self.number;
+        let known = self.topics.get_mut(topic.index as usize).filter(|_| own).and_then(Option::as_mut);
+        known.ok_or_else(|| invalid("the topic handle is another producer's, or was forgotten".to_owned()))
+    }
+
+    fn fault(&self, operation: Operation) -> Option<Fault> {
+        self.memory.fault(operation, &self.options.transactional_id)
+    }
+}
+
+impl port::Producer for Producer {
+    type Transaction = Transaction;
+
+    fn topic(&mut self, name: &str) -> Result<Topic> {
+        let index = match self.names.get(name) {
+            Some(&index) => index,
+            None => {
+                let index = u32::try_from(self.topics.len()).map_err(|_| invalid("too many topics".to_owned()))?;
+                let name: Arc<str> = name.into();
+                self.topics.push(Some(Known { name: name.clone(), id: None }));
+                self.names.insert(name, index);
+                index
+            }
+        };
+        Ok(Topic { producer: self.number, index })
+    }
+
+    fn forget(&mut self, topic: Topic) {
+        if topic.producer == self.number
+            && let Some(known) = self.topics.get_mut(topic.index as usize).and_then(Option::take)
+        {
+            self.names.remove(&known.name);
+        }
+    }
+
+    fn leaders_known(&mut self, topics: &[Topic]) -> Result<bool> {
+        self.memory.check(Operation::LeadersKnown, &self.options.transactional_id)?;
+        let memory = self.memory.clone();
+        let state = memory.lock();
+        let mut all = true;
+        for &topic in topics {
+            all &= self.known(topic)?.resolve(&state).is_ok();
+        }
+        Ok(all)
+    }
+
+    fn begin(self) -> std::result::Result<Transaction, (Self, Error)> {
+        if let Err(error) = self.memory.check(Operation::Begin, &self.options.transactional_id) {
+            return Err((self, error));
+        }
+        Ok(Transaction { producer: self, deliveries: Vec::new(), failed: 0 })
+    }
+}
+
+pub struct Transaction {
+    producer: Producer,
+    deliveries: Vec<Delivered>,
+    failed: usize,
+}
+
+impl port::Transaction for Transaction {
+    type Producer = Producer;
+
+    fn send(&mut self, record: &Outgoing<'_>, tag: u64) -> Result<()> {
+        let producer = &mut self.producer;
+        producer.memory.check(Operation::Send, &producer.options.transactional_id)?;
+        let memory = producer.memory.clone();
+        let mut state = memory.lock();
+        state.check_producer(producer.id)?;
+        let (id, compression) = (producer.id, producer.options.compression);
+        let topic = producer.known(record.topic)?.resolve(&state);
+        let outcome = topic.and_then(|topic| {
+            let Outgoing { partition, timestamp, key, value, headers, .. } = *record;
+            state.append(&Incoming { topic, partition, timestamp, key, value, headers, compression }, Some(id))
+        });
+        drop(state);
+        self.failed += usize::from(outcome.is_err());
+        if tag != UNTRACKED || outcome.is_err() {
+            self.deliveries.push(Delivered { tag, outcome });
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, _wait: Duration) -> Progress {
+        Progress { in_flight: 0, failed: self.failed }
+    }
+
+    fn deliveries(&mut self) -> Vec<Delivered> {
+        std::mem::take(&mut self.deliveries)
+    }
+
+    fn send_offsets(&mut self, offsets: &[Offset], group: &GroupMetadata) -> Result<()> {
+        let producer = &self.producer;
+        producer.memory.check(Operation::SendOffsets, &producer.options.transactional_id)?;
+        if let Some(offset) = offsets.iter().find(|offset| offset.offset < 0) {
+            return Err(invalid(format!("offset {} of {}/{}", offset.offset, offset.topic, offset.partition)));
+        }
+        let foreign = || invalid("the group metadata is another broker's".to_owned());
+        let identity = group.get::<Identity>().ok_or_else(foreign)?;
+        let mut state = producer.memory.lock();
+        state.check_producer(producer.id)?;
+        let known = state.groups.get(&*identity.group).ok_or_else(|| stale("there is no such group"))?;
+        known.check(identity.member, identity.generation)?;
+        let number = state.transaction_number(producer.id)?;
+        for Offset { topic, partition, offset, metadata } in offsets {
+            if let Some(group) = state.groups.get_mut(&*identity.group) {
+                let committed = Committed { offset: *offset, metadata: metadata.clone() };
+                group.add_pending(number, (topic.clone(), *partition), committed);
+            }
+            state.note_offset(producer.id, identity.group.clone(), topic.clone(), *partition)?;
+        }
+        Ok(())
+    }
+
+    fn commit(self) -> Commit<Self, Producer> {
+        let fault = self.producer.fault(Operation::Commit);
+        match fault {
+            Some(Fault::Fail(error)) if error.action == Action::Retry => return Commit::Retry(self, error),
+            Some(Fault::Fail(error)) if error.action == Action::Abort => return Commit::Abort(self, error),
+            Some(Fault::Fail(error)) => return Commit::Unknown(error),
+            Some(Fault::CommitUnknown { happened: false }) => return Commit::Unknown(unanswered()),
+            _ => {}
+        }
+        if self.failed > 0 {
+            let detail = format!("{} records failed delivery", self.failed);
+            return Commit::Abort(self, Error::new(Action::Abort, Code::Other, detail));
+        }
+        let markers = if fault == Some(Fault::MarkersLag) { Markers::Lagging } else { Markers::Written };
+        let ended = self.producer.memory.lock().end_transaction(self.producer.id, true, markers);
+        match (ended, fault) {
+            (Err(error), _) => Commit::Unknown(error),
+            (Ok(()), Some(Fault::CommitUnknown { .. })) => Commit::Unknown(unanswered()),
+            (Ok(()), Some(Fault::Replace)) => Commit::DoneReplace,
+            (Ok(()), _) => Commit::Done(self.producer),
+        }
+    }
+
+    fn abort(self) -> Abort<Self, Producer> {
+        let fault = self.producer.fault(Operation::Abort);
+        match fault {
+            Some(Fault::Fail(error)) if error.action == Action::Retry => return Abort::Retry(self, error),
+            Some(Fault::Fail(error)) => return Abort::Replace(Some(error)),
+            _ => {}
+        }
+        let markers = if fault == Some(Fault::MarkersLag) { Markers::Lagging } else { Markers::Written };
+        let ended = self.producer.memory.lock().end_transaction(self.producer.id, false, markers);
+        match (ended, fault) {
+            (Err(error), _) => Abort::Replace(Some(error)),
+            (Ok(()), Some(Fault::Replace)) => Abort::Replace(None),
+            (Ok(()), _) => Abort::Done(self.producer),
+        }
+    }
+}
+
+fn unanswered() -> Error {
+    Error::new(Action::Rebuild, Code::TimedOut, "no answer to the commit")
+}

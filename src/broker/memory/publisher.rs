@@ -1,0 +1,125 @@
+//! A publisher's and an admin client's side.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Memory;
+use super::fault::Operation;
+use super::state::Incoming;
+use super::topic::invalid;
+use crate::broker::murmur2::partition_for;
+use crate::broker::{self as port, Action, Code, Compression, Error, NewTopic, Publication, Receipt, Result};
+
+/// Stores records as they are published. A null key goes to partition 0, where a real client picks one at random.
+pub struct Publisher {
+    memory: Memory,
+    receipts: Vec<Result<Receipt>>,
+}
+
+impl Publisher {
+    pub(super) fn new(memory: &Memory) -> Self {
+        Self { memory: memory.clone(), receipts: Vec::new() }
+    }
+}
+
+impl port::Publisher for Publisher {
+    fn publish(&mut self, record: &Publication<'_>) -> Result<()> {
+        self.memory.check(Operation::Publish, record.topic)?;
+        let mut state = self.memory.lock();
+        let receipt = state.topics.find(record.topic).and_then(|topic| {
+            let count = state.topics.named(record.topic)?.partitions();
+            let partition = record.partition.unwrap_or_else(|| record.key.map_or(0, |key| partition_for(key, count)));
+            let Publication { timestamp, key, value, headers, .. } = *record;
+            let compression = Compression::None;
+            let record = Incoming { topic, partition, timestamp, key, value, headers, compression };
+            let stored = state.append(&record, None)?;
+            Ok(Receipt { partition, offset: stored.offset, timestamp: stored.timestamp })
+        });
+        drop(state);
+        // The client has made its own tries: what is left is a refusal.
+        self.receipts.push(receipt.map_err(|error| Error { action: Action::Abort, ..error }));
+        Ok(())
+    }
+
+    fn flush(&mut self, _limit: Duration) -> Result<Vec<Result<Receipt>>> {
+        Ok(std::mem::take(&mut self.receipts))
+    }
+}
+
+pub struct Admin {
+    memory: Memory,
+}
+
+impl Admin {
+    pub(super) fn new(memory: &Memory) -> Self {
+        Self { memory: memory.clone() }
+    }
+}
+
+impl port::Admin for Admin {
+    fn create_topics(&mut self, topics: &[NewTopic]) -> Result<Vec<Result<()>>> {
+        let create = |topic: &NewTopic| {
+            self.memory.check(Operation::CreateTopics, &topic.name)?;
+            let mut state = self.memory.lock();
+            state.topics.create(topic)?;
+            state.topic_changed(&topic.name);
+            Ok(())
+        };
+        Ok(topics.iter().map(create).collect())
+    }
+
+    fn delete_topics(&mut self, topics: &[String]) -> Result<Vec<Result<()>>> {
+        let delete = |name: &String| {
+            self.memory.check(Operation::DeleteTopics, name)?;
+            let mut state = self.memory.lock();
+            let id = state.topics.find(name).map_err(|error| Error { action: Action::Stop, ..error })?;
+            // Readers learn it at their next poll.
+            for partition in 0..state.topics.named(name)?.partitions() {
+                state.touch(id, partition);
+            }
+            state.topics.delete(name)?;
+            state.topic_changed(name);
+            Ok(())
+        };
+        Ok(topics.iter().map(delete).collect())
+    }
+
+    fn delete_records(&mut self, up_to: &[(String, i64)]) -> Result<Vec<Result<()>>> {
+        let delete = |(name, offset): &(String, i64)| {
+            self.memory.check(Operation::DeleteRecords, name)?;
+            let mut state = self.memory.lock();
+            let id = state.topics.find(name)?;
+            let topic = state.topics.named_mut(name)?;
+            if !topic.policy.delete {
+                return Err(invalid(format!("policy violation: {name} is compacted only")));
+            }
+            let log = topic.log_mut(0)?;
+            if *offset < 0 {
+                return Err(invalid(format!("offset {offset}")));
+            }
+            if *offset > log.next {
+                let detail = format!("offset {offset} is beyond the high watermark {} of {name}", log.next);
+                return Err(Error::new(Action::Stop, Code::OutOfRange, detail));
+            }
+            log.delete_below(*offset);
+            state.touch(id, 0);
+            Ok(())
+        };
+        Ok(up_to.iter().map(delete).collect())
+    }
+
+    fn partitions(&mut self, topic: &str) -> Result<Option<i32>> {
+        self.memory.check(Operation::Partitions, topic)?;
+        Ok(self.memory.lock().topics.named(topic).ok().map(super::topic::TopicLogs::partitions))
+    }
+
+    fn topics(&mut self, prefix: &str) -> Result<Vec<String>> {
+        self.memory.check(Operation::ListTopics, prefix)?;
+        Ok(self.memory.lock().topics.starting_with(prefix).map(str::to_owned).collect())
+    }
+
+    fn topic_config(&mut self, topic: &str) -> Result<BTreeMap<String, String>> {
+        self.memory.check(Operation::TopicConfig, topic)?;
+        Ok(self.memory.lock().topics.named(topic)?.settings.clone())
+    }
+}
