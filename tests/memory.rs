@@ -5,6 +5,9 @@
 #[macro_use]
 mod conformance;
 
+#[path = "memory/driver.rs"]
+mod driver;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;

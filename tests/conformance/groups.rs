@@ -155,7 +155,7 @@ pub fn a_member_reads_from_where_it_is_told<H: Harness>(h: &H) {
     steps::settle(h, &topic, 0);
     steps::settle(h, &topic, 1);
     let mut consumer = steps::sole_member(h, &h.fresh_name("fetch"), &topic, 2);
-    let mut read = |consumer: &mut Consumer<MemberOf<H>>, from: &[(i32, i64)], last: &str| {
+    let read = |consumer: &mut Consumer<MemberOf<H>>, from: &[(i32, i64)], last: &str| {
         consumer.records.clear();
         for &(partition, offset) in from {
             steps::insist(h, "fetch_from answers", || consumer.member.fetch_from(partition, offset));

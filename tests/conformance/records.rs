@@ -1,5 +1,6 @@
 //! Records: what is kept of them, and which are refused.
 
+use flowgate::broker::Producer as _;
 use flowgate::broker::{
     Code, Compression, Delivered, Header, Isolation, Outgoing, ProducerOptions, Publication, Record, Result, Stored,
     Transaction,

@@ -137,7 +137,7 @@ pub fn a_reader_goes_back_and_stops<H: Harness>(h: &H) {
     writer.write(&topic, 0, &["a", "b", "c"]);
     steps::settle(h, &topic, 0);
     let mut reader = steps::reader(h, Isolation::ReadCommitted);
-    let mut read = |reader: &mut steps::ReaderOf<H>, count: usize| {
+    let read = |reader: &mut steps::ReaderOf<H>, count: usize| {
         let mut records = Vec::new();
         h.eventually("records are read", || {
             reader.poll(steps::LIMIT, &mut records).unwrap();

@@ -8,20 +8,18 @@ use super::group::GroupMember;
 /// given them up are in nobody's assignment.
 pub(super) fn assign(partitions: i32, members: &mut [&mut GroupMember]) {
     let targets = balance(partitions, &members.iter().map(|member| kept(member, partitions)).collect::<Vec<_>>());
-    let owned: Vec<BTreeSet<i32>> = members.iter().map(|member| member.owned.clone()).collect();
+    let held: Vec<BTreeSet<i32>> = members.iter().map(|member| member.held.clone()).collect();
     for (index, (member, target)) in members.iter_mut().zip(targets).enumerate() {
-        let elsewhere = |partition: &i32| {
-            owned.iter().enumerate().any(|(other, owned)| other != index && owned.contains(partition))
-        };
+        let elsewhere =
+            |partition: &i32| held.iter().enumerate().any(|(other, held)| other != index && held.contains(partition));
         member.assignment = target.into_iter().filter(|partition| !elsewhere(partition)).collect();
-        member.owned.extend(&member.assignment);
     }
 }
 
-/// What a member has a claim to. What it is about to give up it has lost, else partitions would go to and fro.
+/// What a member has a claim to. What it is about to give up is not in its assignment, else partitions would go to and
+/// fro.
 fn kept(member: &GroupMember, partitions: i32) -> BTreeSet<i32> {
-    let in_topic = |&&partition: &&i32| partition < partitions;
-    member.owned.intersection(&member.assignment).filter(in_topic).copied().collect()
+    member.assignment.range(..partitions).copied().collect()
 }
 
 /// Each member's share: nobody has two more than another, and nobody loses more than balance asks for. Members with

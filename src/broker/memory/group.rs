@@ -39,8 +39,8 @@ pub(super) struct GroupMember {
     pub last_poll: Timestamp,
     /// Since when nothing was heard of it.
     pub silent: Option<Timestamp>,
-    /// Nobody else gets these: assigned and not yet acknowledged to be given up.
-    pub owned: BTreeSet<i32>,
+    /// Nobody else gets these: it was told that it has them, and has not yet acknowledged to give them up.
+    pub held: BTreeSet<i32>,
     /// What it has in the current generation.
     pub assignment: BTreeSet<i32>,
 }
@@ -135,8 +135,8 @@ impl State {
         self.members += 1;
         let group = self.groups.entry(options.group.clone()).or_default();
         let generation = group.generation;
-        let (owned, assignment) = Default::default();
-        let member = GroupMember { options: options.clone(), last_poll: self.now, silent: None, owned, assignment };
+        let (held, assignment) = Default::default();
+        let member = GroupMember { options: options.clone(), last_poll: self.now, silent: None, held, assignment };
         group.members.insert(self.members, member);
         group.due = true;
         self.advance_group(&options.group);
@@ -156,7 +156,7 @@ impl State {
             && let Some(member) = state.members.get_mut(&member)
         {
             for partition in partitions {
-                member.owned.remove(partition);
+                member.held.remove(partition);
                 member.assignment.remove(partition);
             }
             state.due = true;

@@ -58,12 +58,12 @@ impl Member {
     }
 
     /// The change of assignment that the group has for this member, if any.
-    fn change(&mut self, group: &Group) -> Option<Polled> {
-        let Some(member) = group.members.get(&self.id) else {
+    fn change(&mut self, group: &mut Group) -> Option<Polled> {
+        let generation = group.generation;
+        let Some(member) = group.members.get_mut(&self.id) else {
             self.waiting = Some(Change::Lost);
             return Some(Polled::Revoked { partitions: self.positions.keys().copied().collect(), lost: true });
         };
-        let generation = group.generation;
         if generation == self.seen {
             return None;
         }
@@ -75,6 +75,7 @@ impl Member {
         }
         let new = member.assignment.iter().filter(|partition| !self.positions.contains_key(partition));
         let partitions: Vec<i32> = new.copied().collect();
+        member.held.extend(&partitions);
         self.positions.extend(partitions.iter().map(|&partition| (partition, None)));
         self.seen = generation;
         self.waiting = Some(Change::Assigned { generation });
