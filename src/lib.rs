@@ -2,4 +2,7 @@
 
 pub mod broker;
 pub mod flow;
+pub mod schema;
 pub mod time;
+pub mod topics;
+pub mod worker;

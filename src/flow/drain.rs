@@ -94,6 +94,17 @@ impl Flow {
         Passing::Release
     }
 
+    /// The entry just released could not be stored downstream: it is removed instead.
+    pub fn release_failed(&mut self, kind: Kind) {
+        let released = match kind {
+            Kind::Enroll => &mut self.counts.released.enroll,
+            Kind::Advance => &mut self.counts.released.advance,
+            Kind::Withdraw => return,
+        };
+        *released = released.saturating_sub(1);
+        self.counts.add(Tally::Removed, kind, 1);
+    }
+
     /// Ends the drain if every entry has been passed: the flow is live, and the next event goes straight through. An
     /// empty queue's drain ends without anything to read.
     pub fn finish(&mut self, now: Timestamp) -> Option<Transition> {

@@ -259,10 +259,15 @@ impl Sweep {
     fn narrow(&mut self) {
         let Some(&(middle, ..)) = self.open.iter().nth(self.open.len() / 2) else { return };
         let Some(&(lowest, ..)) = self.open.first() else { return };
-        // One record alone may be larger than the budget: it cannot be split.
-        if middle > lowest {
-            self.open.split_off(&(middle, Slot::LatestEnroll, 0));
-            self.until = Some(middle);
+        // Never in the middle of a record: it needs all of its entries in one pass.
+        let next = self.open.range((lowest, Slot::All, u64::MAX)..).find(|open| open.0 > lowest).map(|open| open.0);
+        match next.map(|next| next.max(middle)) {
+            Some(boundary) => {
+                self.open.split_off(&(boundary, Slot::LatestEnroll, 0));
+                self.until = Some(boundary);
+            }
+            // One record alone is larger than the budget: it needs what it needs.
+            None => self.budget_entries = self.open.len().saturating_mul(2),
         }
     }
 

@@ -1,0 +1,261 @@
+//! What is held goes on: a share of each draining flow's backlog, and its end.
+//!
+//! When the last entry has been passed the flow is live in that same turn, and the turn's events follow directly.
+
+use super::decide::Decider;
+use super::table::{Backlog, Bucket, Origin, Owned, Sweeping, Tracked, Treatment, Waiting};
+use super::turn::{StagedFlow, To, Write};
+use crate::broker::Record;
+use crate::broker::murmur2::partition_for;
+use crate::flow::drain::{Passing, Removal, Survivor};
+use crate::flow::index::Indexed;
+use crate::flow::{FlowId, State};
+use crate::schema::Reason;
+use crate::schema::headers::{self, Discarded, Released};
+
+/// An entry's fate with what it takes to write it.
+struct Passed {
+    passing: Passing,
+    index: usize,
+}
+
+impl Decider<'_> {
+    pub(super) fn backlogs(&mut self) {
+        let table = self.table;
+        for (partition, owned) in table.owned.iter().filter(|(_, owned)| owned.is_active()) {
+            // Flows that began to resume in this very turn have nothing read yet; an empty queue ends at once.
+            let staged: Vec<FlowId> = match self.turn.partitions.get(partition) {
+                Some(staged) => staged.flows.keys().filter(|flow| !owned.draining.contains(*flow)).cloned().collect(),
+                None => Vec::new(),
+            };
+            for flow in staged {
+                self.finish(*partition, &flow);
+            }
+            let share = self.options.turn.backlog / owned.draining.len().max(1);
+            for flow in &owned.draining {
+                if let Some(tracked) = owned.flows.get(flow) {
+                    self.drain(*partition, owned, tracked, share.max(1));
+                }
+                self.finish(*partition, flow);
+            }
+        }
+    }
+
+    fn drain(&mut self, partition: i32, owned: &Owned, tracked: &Tracked, share: usize) {
+        let Some(backlog) = tracked.backlog.as_ref().filter(|backlog| backlog.blocked.is_none()) else {
+            // An empty queue needs no backlog: stage it for its end.
+            if tracked.flow.queue.is_passed() {
+                self.turn.flow(partition, owned, &tracked.flow.id);
+            }
+            return;
+        };
+        if !matches!(ready(tracked, self.now), Ok(true)) {
+            return;
+        }
+        // Rates and the end of a fixed share: an unlimited drain must outrun its own flow's arrivals.
+        let budget = share.max(backlog.held_before.saturating_mul(2));
+        let now = self.now;
+        let Some(staged) = self.turn.flow(partition, owned, &tracked.flow.id) else { return };
+        // A command of this turn may have stopped it.
+        let Some(drain) = staged.flow.drain() else { return };
+        let (rate, release) = (drain.max_rate, Released::from(drain.cause));
+        let mut bucket = backlog.bucket;
+        if let Some(rate) = rate {
+            bucket.refill(rate, now);
+        }
+        let mut passed = Vec::new();
+        for (index, waiting) in backlog.buffer.iter().take(budget).enumerate() {
+            if rate.is_some() && bucket.tokens < 1.0 {
+                break;
+            }
+            let passing = pass(staged, tracked, backlog, waiting);
+            if passing == Passing::Release && rate.is_some() {
+                bucket.tokens -= 1.0;
+            }
+            passed.push(Passed { passing, index });
+        }
+        staged.passed = passed.len();
+        staged.bucket = Some(bucket);
+        staged.changed |= !passed.is_empty();
+        for Passed { passing, index } in passed {
+            if let Some(waiting) = backlog.buffer.get(index) {
+                self.write_passed(partition, &tracked.flow.id, waiting, passing, release);
+            }
+        }
+    }
+
+    fn write_passed(
+        &mut self,
+        partition: i32,
+        flow: &FlowId,
+        waiting: &Waiting,
+        passing: Passing,
+        release: Released,
+    ) {
+        let held = &waiting.held;
+        let origin = Origin::Entry { partition, flow: flow.clone(), number: held.number };
+        let (key, value) = (held.key.clone(), waiting.value.clone());
+        match passing {
+            Passing::Release => {
+                self.turn.stats.released += 1;
+                let age = self.now.since(held.held_at);
+                let mut headers = headers::released(&held.headers, release, &held.pause_id, age);
+                let timestamp = self.timestamp(waiting.timestamp, self.table.shape.records_retention, &mut headers);
+                let partition = partition_for(flow.as_str().as_bytes(), self.table.shape.records);
+                self.turn.write(Write { to: To::Records, partition, timestamp, key, value, headers, origin });
+            }
+            Passing::Remove(removal) => {
+                self.turn.stats.removed += 1;
+                let (reason, detail) = match removal {
+                    Removal::ReleaseNone => (Discarded::ReleaseNone, "held when a resume with `release: none` came"),
+                    Removal::Expired => (Discarded::Expired, "held when a pause with `on_expiry: discard` ended"),
+                    Removal::MaxAge => (Discarded::MaxAge, "held for longer than the resume's `max_age_seconds`"),
+                };
+                let headers = headers::discarded(&held.headers, reason, detail, &held.source, waiting.timestamp);
+                let partition = partition_for(flow.as_str().as_bytes(), self.table.shape.discarded);
+                self.turn.write(Write {
+                    to: To::Discarded,
+                    partition,
+                    timestamp: None,
+                    key,
+                    value,
+                    headers,
+                    origin,
+                });
+            }
+            Passing::Replaced => self.turn.stats.replaced += 1,
+            Passing::Withdrawal | Passing::Stale => {}
+        }
+    }
+
+    /// Ends the drain of a staged flow if everything is passed.
+    fn finish(&mut self, partition: i32, flow: &FlowId) {
+        let now = self.now;
+        let Some(staged) = self.turn.partitions.get_mut(&partition).and_then(|staged| staged.flows.get_mut(flow))
+        else {
+            return;
+        };
+        let Some(transition) = staged.flow.finish(now) else { return };
+        staged.changed = true;
+        staged.went_live = true;
+        self.note_transition(partition, flow, transition, None);
+    }
+
+    /// A held entry that the broker refused downstream, alone in its turn.
+    pub(super) fn special_entry(&mut self, partition: i32, flow: &FlowId, number: u64, treatment: Treatment) {
+        // Unless it is found again there is nothing to treat any more.
+        self.turn.special = true;
+        let table = self.table;
+        let Some(owned) = table.owned.get(&partition).filter(|owned| owned.is_active()) else { return };
+        let Some(tracked) = owned.flows.get(flow) else { return };
+        let Some(backlog) = &tracked.backlog else { return };
+        let Some(place) = backlog.buffer.iter().position(|waiting| waiting.held.number == number) else { return };
+        self.turn.special = false;
+        if place > 0 {
+            // What lies before it goes first, by itself.
+            self.drain_up_to(partition, owned, tracked, place);
+            return;
+        }
+        self.turn.special = true;
+        self.turn.compression = treatment.compression();
+        match treatment {
+            Treatment::Compress => self.drain_up_to(partition, owned, tracked, 1),
+            Treatment::TimeOfWriting => {
+                self.time_of_writing = true;
+                self.drain_up_to(partition, owned, tracked, 1);
+            }
+            Treatment::WithoutValue => {
+                self.drain_up_to(partition, owned, tracked, 1);
+                if let Some(waiting) = backlog.buffer.front() {
+                    self.bury_entry(partition, flow, waiting);
+                }
+            }
+        }
+    }
+
+    /// What was to be released cannot be: a dead letter without its value instead, which counts as removed.
+    fn bury_entry(&mut self, partition: i32, flow: &FlowId, waiting: &Waiting) {
+        let dead_letters = self.table.shape.dead_letters.max(1);
+        let released = |write: &&mut Write| matches!(write.to, To::Records);
+        if let Some(write) = self.turn.writes.iter_mut().find(released) {
+            let size = waiting.value.as_ref().map_or(0, bytes::Bytes::len);
+            let detail = format!("the value has {size} bytes, more than the records topic takes even compressed");
+            let event = Record {
+                topic: waiting.held.source.topic.clone(),
+                partition: waiting.held.source.partition,
+                offset: waiting.held.source.offset,
+                timestamp: waiting.timestamp,
+                key: None,
+                value: None,
+                headers: waiting.held.headers.clone(),
+            };
+            write.headers = headers::dead_letter(&event, Reason::TooLarge, &detail);
+            write.to = To::DeadLetters;
+            write.partition = partition % dead_letters;
+            write.timestamp = None;
+            write.value = None;
+            self.turn.stats.dead_letters += 1;
+            self.turn.stats.released -= 1;
+            self.turn.stats.removed += 1;
+            if let Some(staged) = self.turn.partitions.get_mut(&partition).and_then(|of| of.flows.get_mut(flow)) {
+                staged.flow.release_failed(waiting.held.kind);
+            }
+        }
+    }
+
+    fn drain_up_to(&mut self, partition: i32, owned: &Owned, tracked: &Tracked, entries: usize) {
+        let Some(backlog) = &tracked.backlog else { return };
+        let Some(staged) = self.turn.flow(partition, owned, &tracked.flow.id) else { return };
+        let Some(drain) = staged.flow.drain() else { return };
+        let release = Released::from(drain.cause);
+        let mut passings = Vec::new();
+        for waiting in backlog.buffer.iter().take(entries) {
+            passings.push(pass(staged, tracked, backlog, waiting));
+        }
+        staged.passed = passings.len();
+        staged.changed = true;
+        for (waiting, passing) in backlog.buffer.iter().zip(passings) {
+            self.write_passed(partition, &tracked.flow.id, waiting, passing, release);
+        }
+        self.finish(partition, &tracked.flow.id);
+    }
+}
+
+fn pass(staged: &mut StagedFlow, tracked: &Tracked, backlog: &Backlog, waiting: &Waiting) -> Passing {
+    let held = &waiting.held;
+    let entry =
+        Indexed { number: held.number, kind: held.kind, record: &held.record_id, latest: held.latest };
+    let swept = match &backlog.sweep {
+        Sweeping::Done(sweep) => sweep.replaced(held.number),
+        Sweeping::Unneeded | Sweeping::Running(_) => false,
+    };
+    let survivor = Survivor {
+        number: held.number,
+        enrolls: held.enrolls,
+        advances: held.advances,
+        kind: held.kind,
+        held_at: held.held_at,
+        offset: waiting.offset,
+    };
+    staged.flow.pass(&survivor, swept || tracked.index.replaced(entry))
+}
+
+/// Whether a draining flow could pass something now; when else, if a rate holds it back.
+pub(super) fn ready(tracked: &Tracked, now: crate::time::Timestamp) -> Result<bool, crate::time::Timestamp> {
+    let State::Resuming { drain, .. } = &tracked.flow.state else { return Ok(false) };
+    if tracked.flow.queue.is_passed() {
+        return Ok(true);
+    }
+    let Some(backlog) = tracked.backlog.as_ref().filter(|backlog| backlog.blocked.is_none()) else { return Ok(false) };
+    if backlog.buffer.is_empty() {
+        return Ok(false);
+    }
+    match drain.max_rate {
+        None => Ok(true),
+        Some(rate) => {
+            let mut bucket: Bucket = backlog.bucket;
+            bucket.refill(rate, now);
+            if bucket.tokens >= 1.0 { Ok(true) } else { Err(bucket.next(rate)) }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Calls between turns, one a step: where readers go on, and what may be deleted. Each can be made twice.
+//!
+//! Deleting is fenced by nothing, so it is only ever asked for what the committed state gives up: records below a
+//! committed watermark, topics whose retirement is committed. A request that comes late does no harm.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::gather::{Gather, clients};
+use super::table::{Origin, Stage, Wait};
+use super::{Phase, Step, Stop, Worker, assign};
+use crate::broker::{Action, Admin, Broker, Code, Error, Member, Reader};
+use crate::flow::FlowId;
+use crate::time::Timestamp;
+
+#[derive(Debug)]
+pub(super) enum Chore {
+    /// Take note of the change of assignment.
+    Acknowledge,
+    /// Deliver the partition's events from its committed position on.
+    FetchFrom { partition: i32 },
+    PauseEvents { partition: i32 },
+    /// Put the control reader back to the smallest position of the partitions, or to `from` where retention took more.
+    ReadControl { from: Option<i64> },
+    /// Read a draining flow's queue, if what is to be read is still there.
+    ReadQueue { partition: i32, flow: FlowId },
+    /// Its second half, the queue being there.
+    AssignQueue { partition: i32, flow: FlowId },
+    StopReading { topic: Arc<str> },
+    DeleteRecords { topic: String, up_to: i64 },
+    DeleteTopics { topics: Vec<String> },
+}
+
+/// For how long the events of a partition wait after a queue topic could not be made.
+const WAIT: Duration = Duration::from_secs(1);
+
+impl<B: Broker> Worker<B> {
+    pub(super) fn chore(&mut self, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        if let Some(alarm) = &self.table.clock_alarm {
+            if alarm.until > now {
+                return Ok((Phase::Chores, Step::Waiting(alarm.until.since(now))));
+            }
+            self.table.clock_alarm = None;
+        }
+        let over: Vec<i32> = {
+            let waits = self.table.owned.iter_mut().filter(|(_, owned)| {
+                owned.wait.as_ref().is_some_and(|wait| wait.until <= now)
+            });
+            waits.map(|(partition, owned)| (owned.wait = None, *partition).1).collect()
+        };
+        for partition in over {
+            self.chores.push_back(Chore::FetchFrom { partition });
+        }
+        let Some(chore) = self.chores.pop_front() else {
+            self.chores.append(&mut self.deferred);
+            return Ok((Phase::Gather(Gather::new(self.table.control_scan)), Step::Progress));
+        };
+        match self.call(&chore)? {
+            Ok(()) => Ok((Phase::Chores, Step::Progress)),
+            Err(error) if matches!(chore, Chore::DeleteRecords { .. } | Chore::DeleteTopics { .. }) => {
+                // It costs room, nothing else; the next drain's end asks for more than this.
+                tracing::warn!(%error, ?chore, "could not delete");
+                self.stats.trouble(&error);
+                Ok((Phase::Chores, Step::Progress))
+            }
+            Err(error)
+                if error.action == Action::Retry
+                    && matches!(chore, Chore::FetchFrom { .. } | Chore::PauseEvents { .. }) =>
+            {
+                // Perhaps the group takes the partition away: only the member's next poll will say so.
+                self.stats.trouble(&error);
+                self.deferred.push_back(chore);
+                Ok((Phase::Chores, Step::Progress))
+            }
+            Err(error) => {
+                self.chores.push_front(chore);
+                self.trouble(error, Phase::Chores)
+            }
+        }
+    }
+
+    fn call(&mut self, chore: &Chore) -> Result<Result<(), Error>, Stop> {
+        Ok(match chore {
+            Chore::Acknowledge => clients(self)?.member.acknowledge(),
+            Chore::FetchFrom { partition } => {
+                let Some(owned) = self.table.owned.get(partition) else { return Ok(Ok(())) };
+                if !owned.is_active() || owned.wait.is_some() || self.left_out(*partition) {
+                    return Ok(Ok(()));
+                }
+                let position = owned.position;
+                let answer = clients(self)?.member.fetch_from(*partition, position);
+                if let Some(owned) = self.table.owned.get_mut(partition) {
+                    owned.fetching = answer.is_ok();
+                }
+                answer
+            }
+            Chore::PauseEvents { partition } => {
+                if !self.table.owned.get(partition).is_some_and(super::table::Owned::is_active) {
+                    return Ok(Ok(()));
+                }
+                clients(self)?.member.pause(*partition)
+            }
+            Chore::ReadControl { from } => {
+                let taking = self.table.owned.values().filter(|owned| owned.takes_commands());
+                let Some(smallest) = taking.map(|owned| owned.record.control).min() else { return Ok(Ok(())) };
+                let offset = from.map_or(smallest, |from| from.max(smallest));
+                self.table.control_scan = offset;
+                let control = self.options.topics.control.clone();
+                assign(&mut clients(self)?.control, &control, offset)
+            }
+            Chore::ReadQueue { partition, flow } => self.read_queue(*partition, flow)?,
+            Chore::AssignQueue { partition, flow } => {
+                let Some(backlog) = self.table.tracked(*partition, flow).and_then(|of| of.backlog.as_mut()) else {
+                    return Ok(Ok(()));
+                };
+                let (topic, offset) = (Arc::clone(&backlog.topic), backlog.read_offset);
+                backlog.on = true;
+                self.table.reading.insert(Arc::clone(&topic), (*partition, flow.clone()));
+                assign(&mut clients(self)?.queues, &topic, offset)
+            }
+            Chore::StopReading { topic } => {
+                if self.table.reading.contains_key(topic) {
+                    // It is being read again already.
+                    return Ok(Ok(()));
+                }
+                clients(self)?.queues.unassign(topic, super::ONLY)
+            }
+            Chore::DeleteRecords { topic, up_to } => {
+                let answers = clients(self)?.admin.delete_records(&[(topic.clone(), *up_to)]);
+                answers.and_then(|answers| answers.into_iter().collect())
+            }
+            Chore::DeleteTopics { topics } => {
+                let answers = clients(self)?.admin.delete_topics(topics);
+                let fine = |answer: Result<(), Error>| match answer {
+                    Err(error) if error.code != Code::UnknownTopic => Err(error),
+                    _ => Ok(()),
+                };
+                answers.and_then(|answers| answers.into_iter().try_for_each(fine))
+            }
+        })
+    }
+
+    /// A refused record has a turn of its own: meanwhile no other partition's events are gathered.
+    fn left_out(&self, partition: i32) -> bool {
+        match self.table.special.as_ref().map(|special| &special.origin) {
+            Some(Origin::Event { partition: alone, .. }) => *alone != partition,
+            Some(Origin::Entry { .. }) => true,
+            Some(Origin::Own) | None => false,
+        }
+    }
+
+    fn read_queue(&mut self, partition: i32, flow: &FlowId) -> Result<Result<(), Error>, Stop> {
+        let Some(tracked) = self.table.tracked(partition, flow) else { return Ok(Ok(())) };
+        let Some(backlog) = tracked.backlog.as_mut().filter(|of| of.blocked.is_none() && !of.on && !of.is_full())
+        else {
+            return Ok(Ok(()));
+        };
+        let (topic, offset) = (Arc::clone(&backlog.topic), backlog.read_offset);
+        let low = match clients(self)?.latest.watermarks(&topic, super::ONLY) {
+            Ok(marks) => Some(marks.low),
+            Err(error) if error.code == Code::UnknownTopic => None,
+            Err(error) => return Ok(Err(error)),
+        };
+        match low {
+            Some(low) if low <= offset => {
+                self.chores.push_front(Chore::AssignQueue { partition, flow: flow.clone() });
+            }
+            gone => self.block_flow(partition, flow, gone),
+        }
+        Ok(Ok(()))
+    }
+
+    /// Everything is read again from where it is committed: events and commands. What was read back of queues stays:
+    /// entries leave the buffers only when their passing holds.
+    pub(super) fn rewind(&mut self) {
+        let owned_still = match self.table.special.as_ref().map(|special| &special.origin) {
+            Some(Origin::Event { partition, .. } | Origin::Entry { partition, .. }) => {
+                self.table.owned.get(partition).is_some_and(super::table::Owned::is_active)
+            }
+            Some(Origin::Own) => false,
+            None => true,
+        };
+        if !owned_still {
+            self.table.special = None;
+        }
+        let active = self.table.owned.iter().filter(|(_, owned)| owned.is_active());
+        let partitions: Vec<i32> = active.map(|(partition, _)| *partition).collect();
+        for partition in partitions {
+            if let Some(owned) = self.table.owned.get_mut(&partition) {
+                owned.fetching = false;
+            }
+            let chore = match self.left_out(partition) {
+                true => Chore::PauseEvents { partition },
+                false => Chore::FetchFrom { partition },
+            };
+            self.chores.push_back(chore);
+        }
+        self.table.control_floor = self.table.control_floor.max(self.table.control_scan);
+        self.chores.push_back(Chore::ReadControl { from: None });
+    }
+
+    /// Lets the events of a partition wait, visibly; its commands and timers go on, and so do all other partitions.
+    pub(super) fn hold_back(&mut self, partition: i32, reason: String, now: Timestamp) {
+        tracing::error!(partition, reason, "the events of a partition wait");
+        if let Some(owned) = self.table.owned.get_mut(&partition) {
+            owned.wait = Some(Wait { until: now.after(WAIT), reason });
+            self.chores.push_back(Chore::PauseEvents { partition });
+        }
+    }
+
+    /// Partitions whose record is written and to which every command that waited is applied take part in everything.
+    pub(super) fn activate(&mut self) {
+        let scan = self.table.control_scan;
+        for (partition, owned) in &mut self.table.owned {
+            if matches!(owned.stage, Stage::Introducing) && owned.introduced && scan >= owned.control_end {
+                owned.stage = Stage::Active;
+                self.chores.push_back(Chore::FetchFrom { partition: *partition });
+            }
+        }
+    }
+}

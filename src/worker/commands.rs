@@ -1,0 +1,135 @@
+//! The commands of a turn: each applies to one partition, the flow's home, if it stands at or beyond that partition's
+//! control position. What cannot be read belongs to partition 0.
+
+use super::decide::Decider;
+use super::table::Origin;
+use super::turn::{StagedFlow, To, Write};
+use crate::broker::Record;
+use crate::flow::command::{Applied, apply, apply_to_every};
+use crate::flow::{Command, FlowId, Happening, Issue, Position, Target, Transition};
+use crate::schema::{self, Unreadable, headers};
+
+/// The partition that answers for what belongs to no flow.
+const FIRST: i32 = 0;
+
+impl Decider<'_> {
+    pub(super) fn commands(&mut self, commands: &[Record]) {
+        for record in commands {
+            match schema::command::read(record.value.as_deref()) {
+                Err(unreadable) => self.unreadable_command(record, &unreadable),
+                Ok(command) => {
+                    let issue =
+                        Issue { command: &command, offset: record.offset, recorded_at: record.timestamp };
+                    match &command.target {
+                        Target::Flow(flow) => self.command(self.table.shape.home(flow), flow, &issue),
+                        Target::Every => self.command_for_every(&issue),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Stages that the partition has applied what stands at `offset`; `false` if it is not to be applied to it here.
+    fn takes(&mut self, partition: i32, offset: i64) -> bool {
+        let table = self.table;
+        let Some(owned) = table.owned.get(&partition).filter(|owned| owned.takes_commands()) else { return false };
+        let applied_below = match self.turn.partitions.get(&partition) {
+            Some(staged) => staged.record.control,
+            None => owned.record.control,
+        };
+        if offset < applied_below {
+            return false;
+        }
+        let staged = self.turn.partition(partition, owned);
+        staged.record.control = offset + 1;
+        staged.record_changed = true;
+        true
+    }
+
+    fn command(&mut self, partition: i32, flow: &FlowId, issue: &Issue<'_>) {
+        if !self.takes(partition, issue.offset) {
+            return;
+        }
+        let (now, limits) = (self.now, &self.options.limits);
+        let Some(owned) = self.table.owned.get(&partition) else { return };
+        let unknown = self.turn.flow(partition, owned, flow).map(|staged| staged.unknown.clone());
+        let staged = self.turn.partition(partition, owned);
+        let mut slot = staged.flows.get(flow).map(|staged| staged.flow.clone());
+        let applied = apply(&mut slot, flow, &mut staged.record, issue, now, limits);
+        if let Some(changed) = slot {
+            let place =
+                staged.flows.entry(flow.clone()).or_insert_with(|| {
+                    StagedFlow::new(changed.clone(), unknown.unwrap_or_default())
+                });
+            place.flow = changed;
+            place.changed |= !applied.repeated || !applied.transitions.is_empty();
+        }
+        for transition in &applied.transitions {
+            let command = match transition {
+                Transition::Resumed(crate::flow::Cause::Timer) => None,
+                _ => Some(issue.offset),
+            };
+            self.turn.touches_deadline |= touches_deadline(*transition);
+            self.note_transition(partition, flow, *transition, command);
+        }
+        let position = self.position(partition, Some(flow), issue.offset);
+        self.answer(partition, Some(flow), position, issue, applied);
+    }
+
+    fn command_for_every(&mut self, issue: &Issue<'_>) {
+        if !self.takes(FIRST, issue.offset) {
+            return;
+        }
+        let Some(staged) = self.turn.partitions.get_mut(&FIRST) else { return };
+        let applied = apply_to_every(&mut staged.record, issue);
+        let position = self.position(FIRST, None, issue.offset);
+        self.answer(FIRST, None, position, issue, applied);
+    }
+
+    fn answer(
+        &mut self,
+        partition: i32,
+        flow: Option<&FlowId>,
+        position: Position,
+        issue: &Issue<'_>,
+        applied: Applied,
+    ) {
+        self.turn.stats.commands += 1;
+        let command: Command = issue.command.clone();
+        let Applied { outcome, repeated, .. } = applied;
+        self.note(partition, flow, position, Happening::Answer { command, offset: issue.offset, outcome, repeated });
+    }
+
+    fn position(&self, partition: i32, flow: Option<&FlowId>, control: i64) -> Position {
+        let Some(staged) = self.turn.partitions.get(&partition) else { return Position::default() };
+        match flow.and_then(|flow| staged.flows.get(flow)) {
+            Some(of) => of.flow.position(staged.position, control),
+            None => Position { input: staged.position, control, entry: 0, watermark: 0 },
+        }
+    }
+
+    fn unreadable_command(&mut self, record: &Record, unreadable: &Unreadable) {
+        if !self.takes(FIRST, record.offset) {
+            return;
+        }
+        self.turn.stats.dead_letters += 1;
+        self.turn.write(Write {
+            to: To::DeadLetters,
+            partition: FIRST,
+            timestamp: None,
+            key: record.key.clone(),
+            value: record.value.clone(),
+            headers: headers::dead_letter(record, unreadable.reason, &unreadable.detail),
+            origin: Origin::Own,
+        });
+    }
+}
+
+/// Whether the clock decides about this transition, so that it has to be right.
+pub(super) fn touches_deadline(transition: Transition) -> bool {
+    use crate::flow::Cause;
+    match transition {
+        Transition::Paused | Transition::Updated | Transition::Repaused | Transition::Resumed(Cause::Timer) => true,
+        Transition::Seen | Transition::Resumed(Cause::Resume) | Transition::Redirected | Transition::WentLive => false,
+    }
+}

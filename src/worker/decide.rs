@@ -1,0 +1,182 @@
+//! From what was gathered to a turn, without any call: commands, timers, what is held, events. In this order: a command
+//! that waits comes before every event, and what is held before what arrives.
+
+use std::time::Duration;
+
+use super::gather::Gathered;
+use super::options::Options;
+use super::table::{Owned, Special, Stage, Table};
+use super::turn::{To, Turn, Write};
+use crate::broker::{Header, Record};
+use crate::flow::{AuditEvent, FlowId, Happening, Position, Transition};
+use crate::schema::headers;
+use crate::time::Timestamp;
+
+/// Decides one turn. It only reads the table; everything it decides is in the turn.
+pub(super) struct Decider<'a> {
+    pub table: &'a Table,
+    pub options: &'a Options,
+    pub now: Timestamp,
+    pub turn: Turn,
+    /// The broker refuses the timestamp of what this turn is for.
+    pub time_of_writing: bool,
+}
+
+/// How often a partition's input position is noted in its record, at most.
+const NOTE_POSITION: Duration = Duration::from_secs(60);
+
+/// Clocks of upstreams may be ahead by so much before their timestamps are replaced: Kafka's own default limit.
+const AHEAD: Duration = Duration::from_secs(60 * 60);
+
+/// A timestamp closer than this to the end of its topic's retention is replaced.
+const RETENTION_MARGIN: Duration = Duration::from_secs(8 * 24 * 60 * 60);
+
+pub(super) fn decide(table: &Table, options: &Options, gathered: Gathered, now: Timestamp, name: String) -> Turn {
+    let turn = Turn { name, decided_at: now, ..Turn::default() };
+    let mut decider = Decider { table, options, now, turn, time_of_writing: false };
+    match &table.special {
+        Some(special) => decider.special(special, gathered),
+        None => {
+            decider.commands(&gathered.commands);
+            decider.timers();
+            decider.backlogs();
+            decider.events(gathered.events);
+        }
+    }
+    decider.records();
+    decider.turn
+}
+
+/// The clean stop: every partition is marked with where it stands.
+pub(super) fn decide_last(table: &Table, options: &Options, now: Timestamp, name: String) -> Turn {
+    let turn = Turn { name, decided_at: now, last: true, ..Turn::default() };
+    let mut decider = Decider { table, options, now, turn, time_of_writing: false };
+    for (number, owned) in table.owned.iter().filter(|(_, owned)| owned.introduced) {
+        let staged = decider.turn.partition(*number, owned);
+        staged.record.clean = true;
+        staged.record_changed = true;
+    }
+    decider.records();
+    decider.turn
+}
+
+impl Decider<'_> {
+    /// A turn for one refused record alone, if that is what was gathered first; else a turn up to it.
+    fn special(&mut self, special: &Special, gathered: Gathered) {
+        use super::table::Origin;
+        match &special.origin {
+            Origin::Event { partition, offset } => {
+                let (mut before, mut at) = (Vec::new(), None);
+                let gone = gathered.events.iter().any(|record| record.partition == *partition && record.offset > *offset);
+                for record in gathered.events {
+                    if record.partition == *partition && record.offset == *offset {
+                        at = Some(record);
+                    } else if record.partition == *partition && record.offset < *offset {
+                        before.push(record);
+                    }
+                }
+                self.turn.cut = true;
+                if !before.is_empty() {
+                    self.events(before);
+                } else if let Some(record) = at {
+                    self.turn.special = true;
+                    self.turn.compression = special.treatment.compression();
+                    self.special_event(record, special.treatment);
+                } else {
+                    // Retention took it, or it has not come yet.
+                    self.turn.special = gone;
+                }
+            }
+            Origin::Entry { partition, flow, number } => {
+                self.special_entry(*partition, flow, *number, special.treatment);
+            }
+            Origin::Own => self.turn.special = true,
+        }
+    }
+
+    /// Partition records: after a take-over, with commands, and once a minute where the input has moved.
+    fn records(&mut self) {
+        for (number, owned) in &self.table.owned {
+            if matches!(owned.stage, Stage::Joining(_)) {
+                continue;
+            }
+            let moved = |position: i64| {
+                position != owned.record.input && self.now.since(owned.record.input_at) >= NOTE_POSITION
+            };
+            let due = match self.turn.partitions.get(number) {
+                Some(staged) => staged.record_changed || moved(staged.position),
+                None => false,
+            };
+            if !due && owned.introduced {
+                continue;
+            }
+            let control = self.table.control_scan;
+            let (now, last) = (self.now, self.turn.last);
+            let staged = self.turn.partition(*number, owned);
+            staged.record_changed = true;
+            staged.record.clean = last;
+            staged.record.input = staged.position;
+            staged.record.input_at = now;
+            // Whatever was gathered below it has been applied to this partition, in this turn or before.
+            staged.record.control = staged.record.control.max(control);
+        }
+    }
+
+    pub(super) fn owned(&self, partition: i32) -> Option<&Owned> {
+        self.table.owned.get(&partition)
+    }
+
+    pub(super) fn note(&mut self, partition: i32, flow: Option<&FlowId>, position: Position, happening: Happening) {
+        let at = self.now;
+        self.turn.audit.push(AuditEvent { flow: flow.cloned(), partition, at, position, happening });
+    }
+
+    /// Tells of a transition of a staged flow, where it stands now.
+    pub(super) fn note_transition(
+        &mut self,
+        partition: i32,
+        flow: &FlowId,
+        transition: Transition,
+        command: Option<i64>,
+    ) {
+        let control = command.unwrap_or(self.table.control_scan);
+        let Some(staged) = self.turn.partitions.get(&partition) else { return };
+        let Some(of) = staged.flows.get(flow) else { return };
+        let position = of.flow.position(staged.position, control);
+        let pause = of.flow.pause().map(|pause| pause.id.clone());
+        self.note(partition, Some(flow), position, Happening::Transition { transition, pause, command });
+    }
+
+    /// Forwards a record as it came. A timestamp that its new topic would not keep becomes the time of writing.
+    pub(super) fn forward(&mut self, record: Record, to: To, partition: i32) {
+        let retention = match to {
+            To::Enrollments => self.table.shape.enrollments_retention,
+            _ => self.table.shape.records_retention,
+        };
+        let origin = super::table::Origin::of(&record);
+        let mut headers = record.headers;
+        let timestamp = self.timestamp(record.timestamp, retention, &mut headers);
+        self.turn.write(Write { to, partition, timestamp, key: record.key, value: record.value, headers, origin });
+    }
+
+    /// The timestamp to write with: the record's own where it survives, else none (the time of writing) and a header.
+    pub(super) fn timestamp(
+        &self,
+        own: Timestamp,
+        retention: Option<Duration>,
+        headers: &mut Vec<Header>,
+    ) -> Option<Timestamp> {
+        let ahead = own > self.now.after(AHEAD);
+        let old = retention.is_some_and(|retention| {
+            // A topic kept for less than twice the margin would lose every timestamp: half of it is margin then.
+            let margin = RETENTION_MARGIN.min(retention / 2);
+            own < self.now.before(retention.saturating_sub(margin))
+        });
+        if !ahead && !old && !self.time_of_writing && own.0 >= 0 {
+            return Some(own);
+        }
+        headers.push(headers::timestamp(own));
+        None
+    }
+}
+

@@ -1,0 +1,202 @@
+//! The events of a turn, in their order: each is delivered, held, turned away, sent to its home, or a dead letter.
+
+use super::decide::Decider;
+use super::table::{Origin, Owned, Treatment};
+use super::turn::{Fed, StagedFlow, To, Write};
+use crate::broker::Record;
+use crate::broker::murmur2::partition_for;
+use crate::flow::arrive::{Entry, Fate};
+use crate::flow::{Event, Flow, State, Transition};
+use crate::schema::headers::{self, Discarded, Source};
+use crate::schema::{self, Reason, Unknown, Unreadable};
+
+impl Decider<'_> {
+    pub(super) fn events(&mut self, events: Vec<Record>) {
+        let table = self.table;
+        for record in events {
+            let Some(owned) = table.owned.get(&record.partition) else { continue };
+            if !owned.is_active() || !owned.fetching || owned.wait.is_some() {
+                continue;
+            }
+            if self.turn.touched >= self.options.turn.topics {
+                // Every topic costs the turn time: the rest is read again for the next one.
+                self.turn.cut = true;
+                return;
+            }
+            let staged = self.turn.partition(record.partition, owned);
+            if record.offset < staged.position {
+                continue;
+            }
+            staged.position = record.offset + 1;
+            self.event(record, owned);
+        }
+    }
+
+    fn event(&mut self, record: Record, owned: &Owned) {
+        let event = match schema::event::read(record.value.as_deref()) {
+            Ok(event) => event,
+            Err(unreadable) => return self.dead_letter(&record, &unreadable),
+        };
+        let partition = record.partition;
+        let home = self.table.shape.home(&event.flow);
+        if home != partition {
+            self.turn.stats.rerouted += 1;
+            return self.forward(record, To::Enrollments, home);
+        }
+        // Most events by far: a live flow that nothing of this turn concerns. No state is touched for them.
+        let staged = self.turn.partitions.get(&partition).is_some_and(|staged| staged.flows.contains_key(&event.flow));
+        if !staged {
+            match owned.flows.get(&event.flow) {
+                Some(tracked) if matches!(tracked.flow.state, State::Live) => {
+                    return self.deliver(record, &event);
+                }
+                Some(_) => {}
+                None => self.see(partition, owned, &event),
+            }
+        }
+        self.arrive(record, owned, &event);
+    }
+
+    /// The first event of a flow makes it known.
+    fn see(&mut self, partition: i32, owned: &Owned, event: &Event) {
+        let flow = Flow::new(event.flow.clone(), self.now);
+        let staged = self.turn.partition(partition, owned);
+        let staged_flow = StagedFlow { changed: true, ..StagedFlow::new(flow, Unknown::default()) };
+        // The event itself is the first that comes after: the position is its own.
+        staged.position -= 1;
+        staged.flows.insert(event.flow.clone(), staged_flow);
+        self.note_transition(partition, &event.flow, Transition::Seen, None);
+        if let Some(staged) = self.turn.partitions.get_mut(&partition) {
+            staged.position += 1;
+        }
+    }
+
+    fn arrive(&mut self, record: Record, owned: &Owned, event: &Event) {
+        let partition = record.partition;
+        let Some(staged) = self.turn.flow(partition, owned, &event.flow) else { return };
+        let fate = staged.flow.arrive(event);
+        match fate {
+            Fate::Deliver => {
+                staged.changed |= !matches!(staged.flow.state, State::Live);
+                self.deliver(record, event);
+            }
+            Fate::TurnAway { pause } => {
+                staged.changed = true;
+                self.turn.stats.turned_away += 1;
+                let detail = format!("pause `{pause}` turns new records away");
+                let source = Source::of(&record);
+                let headers =
+                    headers::discarded(&record.headers, Discarded::TurnedAway, &detail, &source, record.timestamp);
+                let partition = partition_for(event.flow.as_str().as_bytes(), self.table.shape.discarded);
+                let origin = Origin::of(&record);
+                let (key, value) = (record.key, record.value);
+                self.turn.write(Write { to: To::Discarded, partition, timestamp: None, key, value, headers, origin });
+            }
+            Fate::Hold(entry) => {
+                self.turn.stats.held += 1;
+                self.hold(&record, event, &entry);
+            }
+            Fate::Withdraw(entry) => {
+                for key in schema::entry::tombstones(&event.record) {
+                    self.turn.write(Write {
+                        to: To::Queue(partition, event.flow.clone()),
+                        partition: super::ONLY,
+                        timestamp: None,
+                        key: Some(key.into()),
+                        value: None,
+                        headers: Vec::new(),
+                        origin: Origin::of(&record),
+                    });
+                }
+                self.hold(&record, event, &entry);
+                self.deliver(record, event);
+            }
+        }
+    }
+
+    fn deliver(&mut self, record: Record, event: &Event) {
+        self.turn.stats.delivered += 1;
+        let partition = partition_for(event.flow.as_str().as_bytes(), self.table.shape.records);
+        self.forward(record, To::Records, partition);
+    }
+
+    fn hold(&mut self, record: &Record, event: &Event, entry: &Entry) {
+        let mark = schema::entry::Mark {
+            number: entry.number,
+            enrolls: entry.enrolls,
+            advances: entry.advances,
+            latest: entry.latest,
+            held_at: self.now,
+            pause_id: &entry.pause,
+        };
+        let written = schema::entry::write(event.kind, &event.record, record, &mark);
+        let partition = record.partition;
+        self.turn.write(Write {
+            to: To::Queue(partition, event.flow.clone()),
+            partition: super::ONLY,
+            // Queue topics take any timestamp and keep it for ever.
+            timestamp: (record.timestamp.0 >= 0).then_some(record.timestamp),
+            key: Some(written.key.into()),
+            value: record.value.clone(),
+            headers: written.headers,
+            origin: Origin::of(record),
+        });
+        let Some(staged) = self.turn.partitions.get_mut(&partition).and_then(|staged| staged.flows.get_mut(&event.flow))
+        else {
+            return;
+        };
+        staged.changed = true;
+        self.turn.touched += usize::from(staged.fed.is_empty());
+        staged.fed.push(Fed {
+            number: entry.number,
+            kind: event.kind,
+            record: event.record.clone(),
+            latest: entry.latest,
+        });
+        if staged.flow.queue.topic.is_none() {
+            staged.flow.queue.number += 1;
+            staged.flow.queue.topic = Some(self.options.topics.queue(&event.flow, staged.flow.queue.number));
+            self.turn.new_topics.push((partition, event.flow.clone()));
+        }
+    }
+
+    fn dead_letter(&mut self, record: &Record, unreadable: &Unreadable) {
+        self.bury(record, unreadable.reason, &unreadable.detail, record.value.clone());
+    }
+
+    fn bury(&mut self, record: &Record, reason: Reason, detail: &str, value: Option<bytes::Bytes>) {
+        self.turn.stats.dead_letters += 1;
+        self.turn.write(Write {
+            to: To::DeadLetters,
+            partition: record.partition % self.table.shape.dead_letters.max(1),
+            timestamp: None,
+            key: record.key.clone(),
+            value,
+            headers: headers::dead_letter(record, reason, detail),
+            origin: Origin::of(record),
+        });
+    }
+
+    /// An event that the broker refused, alone in its turn.
+    pub(super) fn special_event(&mut self, record: Record, treatment: Treatment) {
+        let table = self.table;
+        let Some(owned) = table.owned.get(&record.partition).filter(|owned| owned.is_active()) else { return };
+        let staged = self.turn.partition(record.partition, owned);
+        staged.position = record.offset + 1;
+        match treatment {
+            Treatment::Compress => self.event(record, owned),
+            Treatment::TimeOfWriting => {
+                self.time_of_writing = true;
+                self.event(record, owned);
+            }
+            Treatment::WithoutValue => {
+                let size = record.value.as_ref().map_or(0, bytes::Bytes::len);
+                let detail = format!(
+                    "the value has {size} bytes, which the topics of the gate do not take even compressed: raise their \
+                     `max.message.bytes` above the enrollments'; the value is where flowgate-source says"
+                );
+                self.bury(&record, Reason::TooLarge, &detail, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Takes a partition over, one call at a time, while the worker's other partitions go on.
+//!
+//! 1. *barrier*: the committed offset, as soon as no transaction has one pending: the previous owner's last word;
+//! 2. *end*: where `flow.state` ends, open transactions or not;
+//! 3. *fold*: read it as committed until that end; the newest document of each flow counts;
+//! 4. *verify*: offset and partition record have to agree about where the input goes on;
+//! 5. *commands*: everything in the control topic up to its end now comes before timers and events.
+
+use std::time::Duration;
+
+use super::chores::Chore;
+use super::gather::{Gather, clients};
+use super::table::{Owned, Stage, Tracked};
+use super::{Phase, Step, Stop, Worker};
+use crate::broker::{Broker, Committed, Member, PollLimit, Polled, Reader, Record, Watermarks};
+use crate::flow::{FlowId, Partition};
+use crate::schema;
+use crate::time::Timestamp;
+
+#[derive(Default)]
+pub(super) struct Joining {
+    at: At,
+    committed: Option<Committed>,
+    /// The partition record, once read.
+    recorded: bool,
+    end: i64,
+    since: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum At {
+    #[default]
+    Barrier,
+    End,
+    Assign,
+    Fold,
+    Input,
+    Commands,
+}
+
+/// How long one call waits for the previous owner; the other partitions of this worker wait with it.
+const BARRIER: Duration = Duration::from_millis(100);
+
+/// For how long a disagreement is looked at again: a coordinator that moves can pretend there is no offset (KAFKA-20416).
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const FOLD: PollLimit =
+    PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::from_millis(20) };
+
+impl<B: Broker> Worker<B> {
+    /// One call for this partition; then the gathering goes on with the others.
+    pub(super) fn join(
+        &mut self,
+        partition: i32,
+        gather: Gather,
+        now: Timestamp,
+    ) -> Result<(Phase<B>, Step), Stop> {
+        let Some(mut owned) = self.table.owned.remove(&partition) else {
+            return Ok((Phase::Gather(gather), Step::Progress));
+        };
+        let Stage::Joining(mut joining) = std::mem::replace(&mut owned.stage, Stage::Introducing) else {
+            self.table.owned.insert(partition, owned);
+            return Ok((Phase::Gather(gather), Step::Progress));
+        };
+        let result = self.join_step(partition, &mut owned, &mut joining, now);
+        let done = matches!(result, Ok(Joined::Done));
+        if !done {
+            owned.stage = Stage::Joining(joining);
+        }
+        self.table.owned.insert(partition, owned);
+        match result {
+            Ok(Joined::Further) => Ok((Phase::Gather(gather), Step::Progress)),
+            Ok(Joined::NotYet) => Ok((Phase::Gather(gather), Step::Waiting(super::BACKOFF))),
+            Ok(Joined::Done) => {
+                // Commands are read again from where this partition needs them; nothing was gathered yet.
+                self.chores.push_back(Chore::ReadControl { from: None });
+                Ok((Phase::Chores, Step::Progress))
+            }
+            Err(Failed::Broker(error)) => self.trouble(error, Phase::Gather(gather)),
+            Err(Failed::Stop(stop)) => Err(stop),
+        }
+    }
+
+    fn join_step(
+        &mut self,
+        partition: i32,
+        owned: &mut Owned,
+        joining: &mut Joining,
+        now: Timestamp,
+    ) -> Result<Joined, Failed> {
+        let state = self.options.topics.state.clone();
+        let control = self.options.topics.control.clone();
+        let clients = clients(self).map_err(Failed::Stop)?;
+        let since = *joining.since.get_or_insert(now);
+        match joining.at {
+            At::Barrier => {
+                joining.committed = clients.member.committed(&[partition], BARRIER)?.pop().flatten();
+                joining.at = At::End;
+            }
+            At::End => {
+                joining.end = clients.latest.watermarks(&state, partition)?.end;
+                joining.at = At::Assign;
+            }
+            At::Assign => {
+                let low = clients.stable.watermarks(&state, partition)?.low;
+                clients.stable.assign(&state, partition, low)?;
+                joining.at = At::Fold;
+            }
+            At::Fold => {
+                let mut records = Vec::new();
+                if let Polled::OutOfRange { .. } = clients.stable.poll(FOLD, &mut records)? {
+                    // The cleaner moved the beginning meanwhile.
+                    joining.at = At::Assign;
+                    return Ok(Joined::Further);
+                }
+                let position = clients.stable.position(&state, partition)?.unwrap_or_default();
+                for record in records.iter().filter(|record| record.partition == partition) {
+                    fold(owned, joining, record).map_err(Failed::Stop)?;
+                }
+                if position < joining.end {
+                    return Ok(Joined::Further);
+                }
+                clients.stable.unassign(&state, partition)?;
+                joining.at = At::Input;
+            }
+            At::Input => {
+                let marks = clients.member.watermarks(partition)?;
+                let low = clients.control.watermarks(&control, super::ONLY)?.low;
+                match self.verify(partition, owned, joining, marks, low, now) {
+                    Ok(()) => joining.at = At::Commands,
+                    Err(stop @ Stop::PositionsLost(_)) if now.since(since) < PATIENCE => {
+                        tracing::warn!(%stop, "looking again");
+                        joining.at = At::Barrier;
+                        return Ok(Joined::NotYet);
+                    }
+                    Err(stop) => return Err(Failed::Stop(stop)),
+                }
+            }
+            At::Commands => {
+                owned.control_end = clients.control.watermarks(&control, super::ONLY)?.end;
+                self.restore(partition, owned, now);
+                return Ok(Joined::Done);
+            }
+        }
+        Ok(Joined::Further)
+    }
+
+    /// Where the input goes on: the group's offset and the partition record have to tell the same.
+    fn verify(
+        &self,
+        partition: i32,
+        owned: &mut Owned,
+        joining: &Joining,
+        marks: Watermarks,
+        control_low: i64,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
+        let shape = &self.table.shape;
+        let lost = |what: String| Err(Stop::PositionsLost(format!("partition {partition}: {what}")));
+        if !joining.recorded {
+            return match &joining.committed {
+                Some(committed) => lost(format!(
+                    "the group has committed offset {}, but `{}` has no record of the partition",
+                    committed.offset, self.options.topics.state
+                )),
+                None => {
+                    owned.record =
+                        Partition::new(shape.enrollments, shape.records, control_low, marks.low, now);
+                    owned.position = marks.low;
+                    Ok(())
+                }
+            };
+        }
+        let record = &owned.record;
+        for (topic, pinned, found) in [
+            (&self.options.topics.enrollments, record.enrollments, shape.enrollments),
+            (&self.options.topics.records, record.records, shape.records),
+        ] {
+            if pinned != found {
+                return Err(Stop::topics(format!(
+                    "`{topic}` has {found} partitions and had {pinned} when the gate began: flows would change their \
+                     homes; restore the number, or drain every flow and begin under a new prefix"
+                )));
+            }
+        }
+        let position = match &joining.committed {
+            None if record.clean => record.input,
+            None => {
+                return lost(format!(
+                    "the group has no committed offset, and the last stop was not a clean one (the record says {} at {})",
+                    record.input, record.input_at
+                ));
+            }
+            Some(committed) if committed.offset < record.input => {
+                return lost(format!(
+                    "the group's committed offset {} lies before {}, which the record says was reached",
+                    committed.offset, record.input
+                ));
+            }
+            Some(committed) if record.clean && committed.offset != record.input => {
+                return lost(format!(
+                    "the group's committed offset {} is not {}, where the gate stopped cleanly",
+                    committed.offset, record.input
+                ));
+            }
+            Some(committed) => committed.offset,
+        };
+        if position < marks.low || position > marks.end {
+            return lost(format!("offset {position} is not in its log ({} to {})", marks.low, marks.end));
+        }
+        owned.position = position;
+        Ok(())
+    }
+
+    /// Timers, drains and indexes of what was found.
+    fn restore(&mut self, partition: i32, owned: &mut Owned, now: Timestamp) {
+        let flows: Vec<FlowId> = owned.flows.keys().cloned().collect();
+        for flow in flows {
+            super::publish::arm(owned, &flow, self.options.queue_ttl);
+            if let Some(tracked) = owned.flows.get_mut(&flow)
+                && super::publish::start_drain(tracked, self.options.index_bytes, now)
+            {
+                self.chores.push_back(Chore::ReadQueue { partition, flow });
+            }
+        }
+    }
+}
+
+enum Joined {
+    Further,
+    NotYet,
+    Done,
+}
+
+enum Failed {
+    Broker(crate::broker::Error),
+    Stop(Stop),
+}
+
+impl From<crate::broker::Error> for Failed {
+    fn from(error: crate::broker::Error) -> Self {
+        Self::Broker(error)
+    }
+}
+
+/// Takes in one record of `flow.state`: an empty key is the partition record, any other a flow.
+fn fold(owned: &mut Owned, joining: &mut Joining, record: &Record) -> Result<(), Stop> {
+    let at = || format!("{}/{}/{}", record.topic, record.partition, record.offset);
+    let malformed = |error: schema::Malformed| {
+        Stop::broken(format!(
+            "{} cannot be read: {error}; if a newer flowgate wrote it, run that one; else restore the record", at()
+        ))
+    };
+    let key = record.key.as_deref().unwrap_or_default();
+    if key.is_empty() {
+        if let Some(value) = record.value.as_deref() {
+            let document = schema::partition::read(value).map_err(malformed)?;
+            owned.record = document.body;
+            owned.unknown = document.unknown;
+            joining.recorded = true;
+        }
+        return Ok(());
+    }
+    match record.value.as_deref() {
+        Some(value) => {
+            let document = schema::state::read(value).map_err(malformed)?;
+            let id = document.body.id.clone();
+            owned.flows.insert(id, Tracked::restored(document.body, document.unknown));
+        }
+        None => {
+            if let Ok(text) = std::str::from_utf8(key) {
+                owned.flows.remove(text);
+            }
+        }
+    }
+    Ok(())
+}

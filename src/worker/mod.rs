@@ -1,0 +1,390 @@
+//! One worker: a group member, a control reader, a queue reader and a transactional producer, moved one step at a time.
+//!
+//! A **turn** is one transaction: commands, then timers that are due, then a share of what is held for each draining flow,
+//! then events; with it the changed states, the audit, and the offset of every partition it acted for. The story of a
+//! turn is the order of the phases:
+//!
+//! ```text
+//! start -> replace -> chores -> gather -> (decide) -> create -> leaders -> send -> acks -> offsets -> commit -> (publish) -> chores ...
+//!                        ^                                                   `-> abort ----.          `-> replace -> read back
+//!                        `-----------------------------------------------------------------'
+//! ```
+//!
+//! - `gather.rs` polls; the member is polled nowhere else, so the assignment changes only between transactions;
+//! - `join.rs` takes a partition over, step by step, while the others go on;
+//! - `decide.rs` turns what was gathered into a [`turn::Turn`], without any call: `commands.rs`, `timers.rs`, `backlog.rs`,
+//!   `events.rs`, in this order;
+//! - `write.rs` makes it hold: topics, records, offsets, commit; and finds out whether it holds when the answer is lost;
+//! - `publish.rs` lets what was staged become real; an abort drops it, and `chores.rs` rewinds.
+//!
+//! Architecture invariant: what a turn stages is not visible to anything before its commit is known.
+//! Architecture invariant: nothing here reads a clock, sleeps or is random; [`Worker::step`] makes one call to the broker.
+
+mod backlog;
+mod chores;
+mod commands;
+mod decide;
+mod events;
+mod gather;
+mod join;
+mod options;
+mod publish;
+mod stop;
+mod table;
+mod timers;
+mod turn;
+mod write;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::broker::{
+    Action, Broker, Compression, Error, Isolation, MemberOptions, Producer, ProducerOptions, Reader, Topic,
+};
+use crate::time::Timestamp;
+
+pub use options::{Budget, Options};
+pub use stop::Stop;
+pub use table::{Shape, Stats};
+
+use chores::Chore;
+use gather::Gather;
+use table::Table;
+use turn::Turn;
+
+/// What a step has led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Call [`Worker::step`] again.
+    Progress,
+    /// There was nothing to do; nothing happens by itself before this time, unless something arrives.
+    Idle { until: Option<Timestamp> },
+    /// The broker wants to be asked again later.
+    Waiting(Duration),
+    /// The worker has left the group after [`Worker::stop`]: the last step.
+    Left,
+}
+
+/// How long to wait before a call is made again.
+const BACKOFF: Duration = Duration::from_millis(50);
+
+type Transaction<B> = <<B as Broker>::Producer as Producer>::Transaction;
+
+/// Where a worker is, with what that place owns.
+enum Phase<B: Broker> {
+    /// Make the clients and learn the shape of the topics.
+    Start,
+    /// Make a producer, which fences the one before and ends its transaction.
+    Replace(After),
+    Chores,
+    Gather(Gather),
+    /// Make the queue topics that the turn needs.
+    Create(Box<Turn>),
+    /// Wait until the producer knows who leads them.
+    Leaders(Box<Turn>),
+    Send(Box<Turn>, Transaction<B>, usize),
+    Acks(Box<Turn>, Transaction<B>),
+    Offsets(Box<Turn>, Transaction<B>),
+    Commit(Box<Turn>, Transaction<B>),
+    Abort(Transaction<B>),
+    /// A commit's outcome is not known: see whose name the offsets carry.
+    ReadBack(Box<Turn>),
+    Leave,
+    Left,
+}
+
+/// What follows when there is a producer again.
+enum After {
+    /// Nothing was under way.
+    Rewind,
+    /// This turn holds.
+    Publish(Box<Turn>),
+    /// This turn may hold.
+    ReadBack(Box<Turn>),
+    /// This turn wants a producer with its compression.
+    Leaders(Box<Turn>),
+}
+
+struct Clients<B: Broker> {
+    member: B::Member,
+    control: B::Reader,
+    queues: B::Reader,
+    /// Reads `flow.state` as it is committed.
+    stable: B::Reader,
+    /// Knows where logs end, open transactions or not.
+    latest: B::Reader,
+    admin: B::Admin,
+}
+
+/// One worker of an instance. See the module for how it moves.
+pub struct Worker<B: Broker> {
+    broker: B,
+    options: Options,
+    phase: Phase<B>,
+    clients: Option<Clients<B>>,
+    producer: Option<B::Producer>,
+    /// Handles of the producer in hand; gone with it.
+    handles: std::collections::HashMap<String, Topic>,
+    compression: Compression,
+    table: Table,
+    chores: VecDeque<Chore>,
+    /// Chores that the member could not do yet: a gathering comes first, for it may bring the reason.
+    deferred: VecDeque<Chore>,
+    /// Turns begun, for their names.
+    turns: u64,
+    stopping: bool,
+    stats: Stats,
+}
+
+impl<B: Broker> Worker<B> {
+    #[must_use]
+    pub fn new(broker: B, options: Options) -> Self {
+        Self {
+            broker,
+            options,
+            phase: Phase::Start,
+            clients: None,
+            producer: None,
+            handles: std::collections::HashMap::new(),
+            compression: Compression::None,
+            table: Table::default(),
+            chores: VecDeque::new(),
+            deferred: VecDeque::new(),
+            turns: 0,
+            stopping: false,
+            stats: Stats::default(),
+        }
+    }
+
+    /// Makes one call to the broker and goes on from its answer.
+    ///
+    /// # Errors
+    /// [`Stop`]: the process has to end; the worker must not be stepped again.
+    pub fn step(&mut self, now: Timestamp) -> Result<Step, Stop> {
+        let (phase, step) = match std::mem::replace(&mut self.phase, Phase::Left) {
+            Phase::Start => self.start()?,
+            Phase::Replace(after) => self.replace(after, now)?,
+            Phase::Chores => self.chore(now)?,
+            Phase::Gather(gather) => self.gather(gather, now)?,
+            Phase::Create(turn) => self.create(turn, now)?,
+            Phase::Leaders(turn) => self.leaders(turn, now)?,
+            Phase::Send(turn, transaction, next) => self.send(turn, transaction, next, now)?,
+            Phase::Acks(turn, transaction) => self.acks(turn, transaction, now)?,
+            Phase::Offsets(turn, transaction) => self.offsets(turn, transaction, now)?,
+            Phase::Commit(turn, transaction) => self.commit(turn, transaction, now)?,
+            Phase::Abort(transaction) => self.abort(transaction)?,
+            Phase::ReadBack(turn) => self.read_back(turn, now)?,
+            Phase::Leave => self.leave()?,
+            Phase::Left => (Phase::Left, Step::Left),
+        };
+        self.phase = phase;
+        Ok(step)
+    }
+
+    /// Asks the worker to finish: its next turn marks its partitions as cleanly left, then it leaves the group.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// The name of the step to come, for schedules and logs.
+    #[must_use]
+    pub fn phase(&self) -> &'static str {
+        match &self.phase {
+            Phase::Start => "start",
+            Phase::Replace(_) => "replace",
+            Phase::Chores => "chores",
+            Phase::Gather(_) => "gather",
+            Phase::Create(_) => "create",
+            Phase::Leaders(_) => "leaders",
+            Phase::Send(..) => "send",
+            Phase::Acks(..) => "acks",
+            Phase::Offsets(..) => "offsets",
+            Phase::Commit(..) => "commit",
+            Phase::Abort(_) => "abort",
+            Phase::ReadBack(_) => "read back",
+            Phase::Leave => "leave",
+            Phase::Left => "left",
+        }
+    }
+
+    /// What it has counted since it was made.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Whether it has joined and restored every partition it was given.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.table.joined && self.table.owned.values().all(table::Owned::is_active)
+    }
+
+    fn start(&mut self) -> Result<(Phase<B>, Step), Stop> {
+        if self.clients.is_none() {
+            match self.make_clients() {
+                Ok(clients) => self.clients = Some(clients),
+                Err(error) => return self.trouble(error, Phase::Start),
+            }
+        }
+        match self.learn_shape() {
+            Ok(shape) => {
+                self.table.shape = shape?;
+                Ok((Phase::Replace(After::Rewind), Step::Progress))
+            }
+            Err(error) => self.trouble(error, Phase::Start),
+        }
+    }
+
+    fn make_clients(&self) -> Result<Clients<B>, Error> {
+        let options = &self.options;
+        Ok(Clients {
+            member: self.broker.member(&MemberOptions {
+                group: options.topics.group.clone(),
+                client_id: options.name(),
+                topic: options.topics.enrollments.clone(),
+                session_timeout: options.session_timeout,
+                max_poll_interval: options.max_poll_interval,
+            })?,
+            control: self.broker.reader(Isolation::ReadCommitted)?,
+            queues: self.broker.reader(Isolation::ReadCommitted)?,
+            stable: self.broker.reader(Isolation::ReadCommitted)?,
+            latest: self.broker.reader(Isolation::ReadUncommitted)?,
+            admin: self.broker.admin()?,
+        })
+    }
+
+    /// Reads what the gate must know of its topics. The inner error: they are not as they must be.
+    fn learn_shape(&mut self) -> Result<Result<Shape, Stop>, Error> {
+        let topics = &self.options.topics;
+        let Some(clients) = &mut self.clients else { return Ok(Err(Stop::broken("no clients"))) };
+        let admin = &mut clients.admin;
+        let mut counts = Vec::new();
+        for topic in [
+            &topics.enrollments,
+            &topics.records,
+            &topics.discarded,
+            &topics.dead_letters,
+            &topics.audit,
+            &topics.state,
+            &topics.control,
+        ] {
+            match crate::broker::Admin::partitions(admin, topic)? {
+                Some(count) => counts.push(count),
+                None => return Ok(Err(Stop::topics(format!("topic `{topic}` does not exist: run `flowgate topics create`")))),
+            }
+        }
+        let &[enrollments, records, discarded, dead_letters, audit, state, control] = counts.as_slice() else {
+            return Ok(Err(Stop::broken("not every topic was counted")));
+        };
+        if state != enrollments {
+            return Ok(Err(Stop::topics(format!(
+                "`{}` has {state} partitions and `{}` {enrollments}: they must have the same number",
+                &topics.state,
+                topics.enrollments
+            ))));
+        }
+        if control != 1 {
+            return Ok(Err(Stop::topics(format!(
+                "`{}` has {control} partitions: it must have one, for the one order of all commands",
+                topics.control
+            ))));
+        }
+        let of_records = crate::broker::Admin::topic_config(admin, &topics.records)?;
+        let of_enrollments = crate::broker::Admin::topic_config(admin, &topics.enrollments)?;
+        let number = |config: &std::collections::BTreeMap<String, String>, name: &str| {
+            config.get(name).and_then(|text| text.parse::<i64>().ok())
+        };
+        let retention = |config| {
+            let millis = number(config, "retention.ms").unwrap_or(-1);
+            u64::try_from(millis).ok().map(Duration::from_millis)
+        };
+        Ok(Ok(Shape {
+            enrollments,
+            records,
+            discarded,
+            dead_letters,
+            audit,
+            records_retention: retention(&of_records),
+            enrollments_retention: retention(&of_enrollments),
+            max_message_bytes: number(&of_enrollments, "max.message.bytes"),
+        }))
+    }
+
+    /// A producer for the next transactions; the one before and its handles are gone.
+    fn replace(&mut self, after: After, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        self.producer = None;
+        self.handles.clear();
+        let compression = match &after {
+            After::Leaders(turn) => turn.compression,
+            After::Rewind | After::Publish(_) | After::ReadBack(_) => Compression::None,
+        };
+        let made = self.broker.producer(&ProducerOptions {
+            transactional_id: self.options.transactional_id(),
+            transaction_timeout: self.options.transaction_timeout,
+            compression,
+        });
+        match made {
+            Ok(producer) => self.producer = Some(producer),
+            // Without a producer nothing holds and nothing is lost: whatever it was, ask again, unless it is hopeless.
+            Err(error) if error.action == Action::Stop => return Err(Stop::from(error)),
+            Err(error) => {
+                self.stats.trouble(&error);
+                return Ok((Phase::Replace(after), Step::Waiting(BACKOFF)));
+            }
+        }
+        self.compression = compression;
+        self.stats.producers += 1;
+        match after {
+            After::Rewind => {
+                self.rewind();
+                Ok((Phase::Chores, Step::Progress))
+            }
+            After::Publish(turn) => self.publish(*turn, now),
+            After::ReadBack(turn) => Ok((Phase::ReadBack(turn), Step::Progress)),
+            After::Leaders(turn) => Ok((Phase::Leaders(turn), Step::Progress)),
+        }
+    }
+
+    /// What to do about a failed call outside a transaction: again, from the start, or stop.
+    fn trouble(&mut self, error: Error, again: Phase<B>) -> Result<(Phase<B>, Step), Stop> {
+        self.stats.trouble(&error);
+        match error.action {
+            Action::Retry => Ok((again, Step::Waiting(BACKOFF))),
+            Action::Abort | Action::Rebuild => {
+                tracing::warn!(%error, "starting anew");
+                self.start_anew();
+                Ok((Phase::Start, Step::Waiting(BACKOFF)))
+            }
+            Action::Stop => Err(Stop::from(error)),
+        }
+    }
+
+    /// Drops every client and everything remembered: the group gives the partitions out again, maybe to us.
+    fn start_anew(&mut self) {
+        self.clients = None;
+        self.producer = None;
+        self.handles.clear();
+        self.chores.clear();
+        self.deferred.clear();
+        self.table = Table::default();
+    }
+
+    fn leave(&mut self) -> Result<(Phase<B>, Step), Stop> {
+        if let Some(clients) = self.clients.take()
+            && let Err(error) = crate::broker::Member::leave(clients.member)
+        {
+            // The session timeout does the same, later.
+            tracing::warn!(%error, "leaving the group failed");
+        }
+        self.producer = None;
+        Ok((Phase::Left, Step::Left))
+    }
+}
+
+/// Reads at offset 0 of a topic with one partition: control and queue topics.
+const ONLY: i32 = 0;
+
+/// Assigns a reader from an offset, as a chore does.
+fn assign<R: Reader>(reader: &mut R, topic: &str, offset: i64) -> Result<(), Error> {
+    reader.assign(topic, ONLY, offset)
+}

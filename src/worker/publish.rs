@@ -1,0 +1,193 @@
+//! A turn holds: what it staged becomes real, and what follows from it is ordered.
+
+use super::chores::Chore;
+use super::table::{Backlog, Owned, Sweeping, Table, Tracked};
+use super::turn::{StagedFlow, Turn};
+use super::{Phase, Step, Stop, Worker};
+use crate::broker::Broker;
+use crate::flow::index::{Index, Indexed, Sweep};
+use crate::flow::{FlowId, State};
+use crate::time::Timestamp;
+
+/// A drain gives room back every so many entries, not only at its end.
+const DELETE_EVERY: u64 = 50_000;
+
+impl<B: Broker> Worker<B> {
+    pub(super) fn publish(&mut self, turn: Turn, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        self.stats.add(&turn.stats);
+        let (last, cut, special) = (turn.last, turn.cut, turn.special);
+        for (partition, staged) in turn.partitions {
+            let Some(owned) = self.table.owned.get_mut(&partition) else { continue };
+            owned.position = staged.position;
+            if staged.record_changed {
+                owned.record = staged.record;
+                owned.unknown = staged.unknown;
+                owned.introduced = true;
+            }
+            for (flow, staged) in staged.flows {
+                self.publish_flow(partition, flow, staged, now);
+            }
+        }
+        if !turn.retired.is_empty() {
+            self.chores.push_back(Chore::DeleteTopics { topics: turn.retired });
+        }
+        self.trim_indexes(now);
+        if last {
+            return Ok((Phase::Leave, Step::Progress));
+        }
+        if special {
+            self.table.special = None;
+        }
+        self.activate();
+        if cut {
+            self.rewind();
+        }
+        Ok((Phase::Chores, Step::Progress))
+    }
+
+    fn publish_flow(&mut self, partition: i32, id: FlowId, staged: StagedFlow, now: Timestamp) {
+        let (ttl, budget) = (self.options.queue_ttl, self.options.index_bytes);
+        let Some(owned) = self.table.owned.get_mut(&partition) else { return };
+        disarm(owned, &id, ttl);
+        let next_entry = staged.flow.queue.next_entry;
+        let first_fed = staged.fed.first().map_or(next_entry, |fed| fed.number);
+        let StagedFlow { flow, unknown, fed, passed, bucket, went_live, .. } = staged;
+        let tracked = owned.flows.entry(id.clone()).or_insert_with(|| {
+            let index = Index::new(first_fed);
+            Tracked { flow: flow.clone(), unknown: unknown.clone(), index, backlog: None }
+        });
+        tracked.flow = flow;
+        tracked.unknown = unknown;
+        if went_live {
+            // Nothing is held: the index of what comes next begins here.
+            tracked.index = Index::new(first_fed);
+        }
+        for entry in &fed {
+            tracked.index.feed(Indexed {
+                number: entry.number,
+                kind: entry.kind,
+                record: &entry.record,
+                latest: entry.latest,
+            });
+        }
+        let watermark = tracked.flow.queue.watermark;
+        let mut chores = Vec::new();
+        if let Some(backlog) = &mut tracked.backlog {
+            for waiting in backlog.buffer.drain(..passed.min(backlog.buffer.len())) {
+                backlog.buffer_bytes = backlog.buffer_bytes.saturating_sub(waiting.size);
+            }
+            backlog.bucket = bucket.unwrap_or(backlog.bucket);
+            backlog.held_before = fed.len();
+            if watermark.entry.saturating_sub(backlog.deleted_entry) >= DELETE_EVERY {
+                backlog.deleted_entry = watermark.entry;
+                chores.push(Chore::DeleteRecords { topic: backlog.topic.to_string(), up_to: watermark.offset });
+            }
+            let wants_more = !backlog.on && !matches!(backlog.sweep, Sweeping::Running(_)) && backlog.has_room();
+            if wants_more && !tracked.flow.queue.is_passed() {
+                chores.push(Chore::ReadQueue { partition, flow: id.clone() });
+            }
+        }
+        match &tracked.flow.state {
+            State::Resuming { .. } => {
+                if tracked.backlog.is_none() && start_drain(tracked, budget, now) {
+                    chores.push(Chore::ReadQueue { partition, flow: id.clone() });
+                }
+            }
+            State::Paused(_) | State::Live => {
+                if let Some(backlog) = tracked.backlog.take() {
+                    self.table.reading.remove(&backlog.topic);
+                    chores.push(Chore::StopReading { topic: backlog.topic.clone() });
+                    if went_live && watermark.offset > 0 {
+                        chores.push(Chore::DeleteRecords { topic: backlog.topic.to_string(), up_to: watermark.offset });
+                    }
+                }
+            }
+        }
+        if let Some(owned) = self.table.owned.get_mut(&partition) {
+            arm(owned, &id, ttl);
+        }
+        self.chores.extend(chores);
+    }
+
+    /// Keeps the exact maps within their budget: the largest goes, and is made again from the queue at its resume.
+    fn trim_indexes(&mut self, now: Timestamp) {
+        let budget = self.options.index_bytes;
+        while self.table.index_bytes() > budget {
+            let Some((partition, flow)) = self.table.largest_index() else { return };
+            let Some(tracked) = self.table.tracked(partition, &flow) else { return };
+            tracing::info!(%flow, bytes = tracked.index.bytes(), "dropping an index; it is made again at the resume");
+            tracked.index = Index::new(tracked.flow.queue.next_entry);
+            // A drain needs it at once: it begins again with a sweep.
+            if let Some(backlog) = tracked.backlog.take() {
+                self.table.reading.remove(&backlog.topic);
+                let Some(tracked) = self.table.tracked(partition, &flow) else { return };
+                let blocked = backlog.blocked;
+                start_drain(tracked, budget, now);
+                if let Some(anew) = &mut tracked.backlog {
+                    anew.bucket = backlog.bucket;
+                    anew.blocked = blocked;
+                }
+                self.chores.push_back(Chore::ReadQueue { partition, flow });
+            }
+        }
+    }
+}
+
+impl Table {
+    fn index_bytes(&self) -> usize {
+        self.owned.values().map(|owned| owned.index_bytes).sum()
+    }
+
+    fn largest_index(&mut self) -> Option<(i32, FlowId)> {
+        let flows = self.owned.iter().flat_map(|(partition, owned)| {
+            owned.flows.iter().map(|(id, tracked)| (tracked.index.bytes(), *partition, id))
+        });
+        let (_, partition, flow) = flows.max()?;
+        Some((partition, flow.clone()))
+    }
+}
+
+/// Prepares the drain of a flow that is resuming with something left to pass: `true` if its queue has to be read.
+pub(super) fn start_drain(tracked: &mut Tracked, budget: usize, now: Timestamp) -> bool {
+    let queue = &tracked.flow.queue;
+    let resuming = matches!(tracked.flow.state, State::Resuming { .. });
+    let Some(topic) = queue.topic.as_deref().filter(|_| resuming && !queue.is_passed()) else { return false };
+    let sweep = match tracked.index.covers(queue.watermark.entry) {
+        true => Sweeping::Unneeded,
+        false => Sweeping::Running(Sweep::new(queue.watermark.entry, queue.last_entry(), budget)),
+    };
+    tracked.backlog = Some(Backlog::new(topic, queue.watermark, sweep, now));
+    true
+}
+
+/// Enters a flow where its next moment is looked for.
+pub(super) fn arm(owned: &mut Owned, id: &FlowId, ttl: std::time::Duration) {
+    let Some(tracked) = owned.flows.get(id) else { return };
+    let flow = &tracked.flow;
+    match &flow.state {
+        State::Paused(pause) => {
+            owned.timers.insert((pause.resumes_at, id.clone()));
+        }
+        State::Resuming { .. } => {
+            owned.draining.insert(id.clone());
+        }
+        State::Live => {
+            if flow.queue.topic.is_some() {
+                owned.retirements.insert((flow.updated_at.after(ttl), id.clone()));
+            }
+        }
+    }
+    owned.index_bytes += tracked.index.bytes();
+}
+
+/// Takes a flow out again, as [`arm`] entered it.
+fn disarm(owned: &mut Owned, id: &FlowId, ttl: std::time::Duration) {
+    let Some(tracked) = owned.flows.get(id) else { return };
+    let flow = &tracked.flow;
+    if let Some(deadline) = flow.deadline() {
+        owned.timers.remove(&(deadline, id.clone()));
+    }
+    owned.retirements.remove(&(flow.updated_at.after(ttl), id.clone()));
+    owned.draining.remove(id);
+    owned.index_bytes = owned.index_bytes.saturating_sub(tracked.index.bytes());
+}

@@ -1,0 +1,310 @@
+//! What a worker knows, as committed: its partitions, their flows, and where it reads. Only `publish.rs`, `join.rs` and
+//! the rewinding of `chores.rs` change it.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::join::Joining;
+use crate::broker::murmur2::partition_for;
+use crate::broker::{Action, Compression, Error};
+use crate::flow::index::{Index, Sweep};
+use crate::flow::{Flow, FlowId, Partition, Rate};
+use crate::schema::Unknown;
+use crate::schema::entry::Held;
+use crate::time::Timestamp;
+
+/// A map whose order of iteration depends on nothing but what was done with it: no random hasher.
+pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+
+/// What the gate must know of its topics: partition counts, and retention where it decides about timestamps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    pub enrollments: i32,
+    pub records: i32,
+    pub discarded: i32,
+    pub dead_letters: i32,
+    pub audit: i32,
+    /// `None`: records are kept for ever.
+    pub records_retention: Option<Duration>,
+    pub enrollments_retention: Option<Duration>,
+    /// The largest record of the enrollments, in bytes.
+    pub max_message_bytes: Option<i64>,
+}
+
+impl Shape {
+    /// The home partition of a flow: where its events, its state and its single writer are.
+    pub(super) fn home(&self, flow: &FlowId) -> i32 {
+        partition_for(flow.as_str().as_bytes(), self.enrollments)
+    }
+}
+
+/// What a worker has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub turns: u64,
+    pub aborts: u64,
+    /// Producers made: one at the start, and one for each that had to be thrown away.
+    pub producers: u64,
+    pub delivered: u64,
+    pub held: u64,
+    pub turned_away: u64,
+    pub released: u64,
+    pub replaced: u64,
+    pub removed: u64,
+    pub rerouted: u64,
+    pub dead_letters: u64,
+    pub commands: u64,
+    /// Failed calls, by what was to be done about them.
+    pub troubles: BTreeMap<&'static str, u64>,
+    /// The last failed call, in the client's words.
+    pub last_trouble: Option<String>,
+}
+
+impl Stats {
+    pub(super) fn trouble(&mut self, error: &Error) {
+        let action = match error.action {
+            Action::Retry => "retry",
+            Action::Abort => "abort",
+            Action::Rebuild => "rebuild",
+            Action::Stop => "stop",
+        };
+        *self.troubles.entry(action).or_default() += 1;
+        self.last_trouble = Some(error.detail.clone());
+        tracing::debug!(action, code = ?error.code, %error, "a call failed");
+    }
+
+    /// Adds what a turn that holds has done.
+    pub(super) fn add(&mut self, turn: &Self) {
+        self.turns += 1;
+        self.delivered += turn.delivered;
+        self.held += turn.held;
+        self.turned_away += turn.turned_away;
+        self.released += turn.released;
+        self.replaced += turn.replaced;
+        self.removed += turn.removed;
+        self.rerouted += turn.rerouted;
+        self.dead_letters += turn.dead_letters;
+        self.commands += turn.commands;
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Table {
+    pub shape: Shape,
+    /// An assignment came, be it empty.
+    pub joined: bool,
+    pub owned: BTreeMap<i32, Owned>,
+    /// Everything below it in the control topic was gathered since the reader was last put back.
+    pub control_scan: i64,
+    /// The queue topics being read, and whose they are.
+    pub reading: Map<Arc<str>, (i32, FlowId)>,
+    /// A record that the broker refused, to be treated in a turn of its own.
+    pub special: Option<Special>,
+    /// The clock disagrees with the broker's: turns that touch deadlines wait until then.
+    pub clock_alarm: Option<ClockAlarm>,
+    /// How far the control topic was read before the reader was put back: no event comes before it is there again.
+    pub control_floor: i64,
+    /// Queue topics that this worker has made: what is in them and not in a committed state was aborted.
+    pub created: BTreeSet<String>,
+    /// The turn before waited for the last entries of a drain: this one does not.
+    pub waited: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClockAlarm {
+    pub until: Timestamp,
+}
+
+/// What has to happen to a record that the broker refused.
+#[derive(Clone, Debug)]
+pub(super) struct Special {
+    pub origin: Origin,
+    pub treatment: Treatment,
+}
+
+/// Where a record of a turn comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Event { partition: i32, offset: i64 },
+    Entry { partition: i32, flow: FlowId, number: u64 },
+    /// State, audit, commands: made by the gate.
+    Own,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Treatment {
+    /// Alone, by a producer that compresses.
+    Compress,
+    /// With the time of writing instead of its own.
+    TimeOfWriting,
+    /// Its value is beyond what the topics take: a dead letter without it.
+    WithoutValue,
+}
+
+impl Treatment {
+    pub fn compression(self) -> Compression {
+        match self {
+            Self::Compress => Compression::Zstd,
+            Self::TimeOfWriting | Self::WithoutValue => Compression::None,
+        }
+    }
+}
+
+/// A partition that is this worker's.
+pub(super) struct Owned {
+    pub stage: Stage,
+    pub record: Partition,
+    pub unknown: Unknown,
+    pub flows: Map<FlowId, Tracked>,
+    /// Deadlines of paused flows.
+    pub timers: BTreeSet<(Timestamp, FlowId)>,
+    /// When an idle queue topic is to be retired.
+    pub retirements: BTreeSet<(Timestamp, FlowId)>,
+    /// Flows that are resuming.
+    pub draining: BTreeSet<FlowId>,
+    /// The offset of the next event: what the group's committed offset says, or will say with the first turn.
+    pub position: i64,
+    /// Commands below this offset were in the log when the partition was taken over: they come before everything else.
+    pub control_end: i64,
+    /// Its record was written since it was taken over.
+    pub introduced: bool,
+    /// The member delivers from `position`; until then what it brings of the partition is not what comes next.
+    pub fetching: bool,
+    /// Bytes of its flows' indexes.
+    pub index_bytes: usize,
+    /// Events wait: a queue topic could not be made.
+    pub wait: Option<Wait>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Wait {
+    pub until: Timestamp,
+    pub reason: String,
+}
+
+pub(super) enum Stage {
+    /// Being restored: takes part in nothing.
+    Joining(Joining),
+    /// Restored: takes part in commands; its record has to be written, and what waits in the control topic applied.
+    Introducing,
+    Active,
+}
+
+impl Owned {
+    pub fn is_active(&self) -> bool {
+        matches!(self.stage, Stage::Active)
+    }
+
+    /// Whether commands apply to it in the next turn.
+    pub fn takes_commands(&self) -> bool {
+        matches!(self.stage, Stage::Introducing | Stage::Active)
+    }
+}
+
+/// A flow and what this worker has built around it.
+pub(super) struct Tracked {
+    pub flow: Flow,
+    pub unknown: Unknown,
+    pub index: Index,
+    pub backlog: Option<Backlog>,
+}
+
+impl Tracked {
+    /// A flow as it was found in its state: nothing is known of the keys of what is held.
+    pub fn restored(flow: Flow, unknown: Unknown) -> Self {
+        let index = Index::new(flow.queue.next_entry);
+        Self { flow, unknown, index, backlog: None }
+    }
+}
+
+/// What has been read of a draining flow's queue and not passed yet.
+pub(super) struct Backlog {
+    pub topic: Arc<str>,
+    pub on: bool,
+    pub buffer: VecDeque<Waiting>,
+    pub buffer_bytes: usize,
+    /// The number of the last entry read into the buffer, or passed before.
+    pub read_to: u64,
+    /// Where to go on reading.
+    pub read_offset: i64,
+    pub sweep: Sweeping,
+    pub bucket: Bucket,
+    /// Why nothing of it can be passed.
+    pub blocked: Option<String>,
+    /// Events held for it in the turn before: its next budget is at least twice that.
+    pub held_before: usize,
+    /// The entry up to which records of the topic were last deleted.
+    pub deleted_entry: u64,
+}
+
+pub(super) enum Sweeping {
+    /// The index covers everything held.
+    Unneeded,
+    Running(Sweep),
+    Done(Sweep),
+}
+
+/// An entry read back.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub held: Held,
+    pub value: Option<Bytes>,
+    pub timestamp: Timestamp,
+    pub offset: i64,
+    pub size: usize,
+}
+
+/// How many releases a rate allows. Starts with one: a take-over gives nothing away.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Bucket {
+    pub tokens: f64,
+    pub at: Timestamp,
+}
+
+impl Bucket {
+    pub fn new(now: Timestamp) -> Self {
+        Self { tokens: 1.0, at: now }
+    }
+
+    /// Fills up for the time since; never holds more than a quarter of a second's worth, or one.
+    pub fn refill(&mut self, rate: Rate, now: Timestamp) {
+        let rate = f64::from(rate.get());
+        let elapsed = now.since(self.at).as_secs_f64();
+        self.tokens = (self.tokens + elapsed * rate).min((rate / 4.0).max(1.0));
+        self.at = now;
+    }
+
+    /// When there will be a whole token again.
+    pub fn next(&self, rate: Rate) -> Timestamp {
+        let missing = (1.0 - self.tokens).max(0.0) / f64::from(rate.get());
+        self.at.after(Duration::from_secs_f64(missing) + Duration::from_millis(1))
+    }
+}
+
+impl Backlog {
+    /// Entries and bytes read ahead of a drain.
+    const BUFFER: usize = 20_000;
+    const BUFFER_BYTES: usize = 32 * 1024 * 1024;
+
+    /// A hot flow's buffer takes what its next budget allows, and more: else the drain could not outrun it.
+    pub fn is_full(&self) -> bool {
+        let entries = Self::BUFFER.max(self.held_before.saturating_mul(3));
+        self.buffer.len() >= entries || self.buffer_bytes >= Self::BUFFER_BYTES
+    }
+
+    /// Whether it is worth reading on.
+    pub fn has_room(&self) -> bool {
+        self.buffer.len() < Self::BUFFER / 2 && self.buffer_bytes < Self::BUFFER_BYTES / 2
+    }
+
+    pub fn clear(&mut self) {
+        self.on = false;
+        self.buffer.clear();
+        self.buffer_bytes = 0;
+    }
+}

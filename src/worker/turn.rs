@@ -1,0 +1,173 @@
+//! A turn: everything that one transaction is to make true, staged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::table::{Bucket, Origin, Owned, Stats, Table};
+use crate::broker::{Compression, Header, Record};
+use crate::flow::{AuditEvent, Flow, FlowId, Kind, Partition, RecordId};
+use crate::schema::Unknown;
+use crate::time::Timestamp;
+
+#[derive(Default)]
+pub(super) struct Turn {
+    /// Stands in the metadata of its offsets: proves afterwards whether it holds.
+    pub name: String,
+    pub decided_at: Timestamp,
+    pub partitions: BTreeMap<i32, StagedPartition>,
+    pub writes: Vec<Write>,
+    pub audit: Vec<AuditEvent>,
+    /// Flows whose queue topics have to be made first.
+    pub new_topics: Vec<(i32, FlowId)>,
+    /// Queue topics to delete once their retirement holds.
+    pub retired: Vec<String>,
+    /// A deadline was set or has fired: the clock has to be right.
+    pub touches_deadline: bool,
+    pub compression: Compression,
+    /// The refused record that this turn is for.
+    pub special: bool,
+    /// Events and entries not taken though they were gathered: their readers go back.
+    pub cut: bool,
+    pub stats: Stats,
+    /// The clean stop: nothing comes after it.
+    pub last: bool,
+    /// When a transaction was begun, for its age.
+    pub begun_at: Timestamp,
+    /// The tags of the state records: their deliveries carry the broker's clock.
+    pub state_tags: std::ops::Range<u64>,
+    /// Queue topics that exist already: to be looked into before they are used.
+    pub probes: Vec<(i32, FlowId)>,
+    /// The gate's own records are among the writes.
+    pub sealed: bool,
+    /// Queue topics that it writes to.
+    pub touched: usize,
+}
+
+pub(super) struct StagedPartition {
+    pub record: Partition,
+    pub unknown: Unknown,
+    pub record_changed: bool,
+    pub position: i64,
+    pub flows: BTreeMap<FlowId, StagedFlow>,
+}
+
+pub(super) struct StagedFlow {
+    pub flow: Flow,
+    pub unknown: Unknown,
+    /// Its state is to be written.
+    pub changed: bool,
+    /// Entries held in this turn, for the index.
+    pub fed: Vec<Fed>,
+    /// Entries of the buffer that it has passed.
+    pub passed: usize,
+    pub bucket: Option<Bucket>,
+    pub went_live: bool,
+}
+
+pub(super) struct Fed {
+    pub number: u64,
+    pub kind: Kind,
+    pub record: RecordId,
+    pub latest: bool,
+}
+
+/// A record to be written.
+pub(super) struct Write {
+    pub to: To,
+    pub partition: i32,
+    pub timestamp: Option<Timestamp>,
+    pub key: Option<Bytes>,
+    pub value: Option<Bytes>,
+    pub headers: Vec<Header>,
+    pub origin: Origin,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum To {
+    Records,
+    Discarded,
+    DeadLetters,
+    Enrollments,
+    State,
+    Audit,
+    /// The queue topic of this flow of this partition, whatever number it will have.
+    Queue(i32, FlowId),
+}
+
+impl Turn {
+    pub fn is_empty(&self) -> bool {
+        self.partitions.is_empty()
+    }
+
+    /// The staged partition, from now on acted for: its offset will be part of the turn.
+    pub fn partition(&mut self, number: i32, owned: &Owned) -> &mut StagedPartition {
+        self.partitions.entry(number).or_insert_with(|| StagedPartition {
+            record: owned.record.clone(),
+            unknown: owned.unknown.clone(),
+            record_changed: false,
+            position: owned.position,
+            flows: BTreeMap::new(),
+        })
+    }
+
+    /// The staged flow if there is one.
+    pub fn staged(&self, partition: i32, flow: &FlowId) -> Option<&StagedFlow> {
+        self.partitions.get(&partition)?.flows.get(flow)
+    }
+
+    /// The flow as staged so far, else staged now from what is committed; `None` if it is not known.
+    pub fn flow(&mut self, partition: i32, owned: &Owned, flow: &FlowId) -> Option<&mut StagedFlow> {
+        use std::collections::btree_map::Entry;
+        match self.partition(partition, owned).flows.entry(flow.clone()) {
+            Entry::Occupied(staged) => Some(staged.into_mut()),
+            Entry::Vacant(place) => {
+                let tracked = owned.flows.get(flow)?;
+                Some(place.insert(StagedFlow::new(tracked.flow.clone(), tracked.unknown.clone())))
+            }
+        }
+    }
+
+    pub fn write(&mut self, write: Write) {
+        self.writes.push(write);
+    }
+}
+
+impl StagedFlow {
+    pub fn new(flow: Flow, unknown: Unknown) -> Self {
+        Self { flow, unknown, changed: false, fed: Vec::new(), passed: 0, bucket: None, went_live: false }
+    }
+}
+
+impl Origin {
+    pub fn of(record: &Record) -> Self {
+        Self::Event { partition: record.partition, offset: record.offset }
+    }
+}
+
+/// The names of the topics, as many times as they are needed.
+pub(super) fn name_of<'a>(to: &'a To, topics: &'a crate::schema::topics::Topics) -> Option<&'a str> {
+    Some(match to {
+        To::Records => &topics.records,
+        To::Discarded => &topics.discarded,
+        To::DeadLetters => &topics.dead_letters,
+        To::Enrollments => &topics.enrollments,
+        To::State => &topics.state,
+        To::Audit => &topics.audit,
+        To::Queue(..) => return None,
+    })
+}
+
+/// The staged queue topic of a flow.
+pub(super) fn queue_topic<'a>(turn: &'a Turn, partition: i32, flow: &FlowId) -> Option<&'a str> {
+    turn.staged(partition, flow)?.flow.queue.topic.as_deref()
+}
+
+pub(super) type Shared = Arc<str>;
+
+/// Whether the table knows the flow, or the turn does.
+pub(super) fn is_known(turn: &Turn, table: &Table, partition: i32, flow: &FlowId) -> bool {
+    turn.staged(partition, flow).is_some()
+        || table.owned.get(&partition).is_some_and(|owned| owned.flows.contains_key(flow))
+}
