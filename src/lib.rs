@@ -2,4 +2,5 @@
 
 pub mod broker;
 pub mod flow;
+pub mod schema;
 pub mod time;
