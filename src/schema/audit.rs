@@ -1,0 +1,101 @@
+//! Audit events: one a transition, and the answer to every command.
+
+use serde::Serialize;
+
+use super::fields::{self, Fields};
+use super::instant::Instant;
+use super::{Malformed, VERSION, command};
+use crate::flow::{AuditEvent, FlowId, Happening, Outcome, Position};
+
+/// Writes an audit event.
+#[must_use]
+pub fn write(event: &AuditEvent) -> Vec<u8> {
+    let Position { input, control, entry, watermark } = event.position;
+    super::json(&Wire {
+        version: VERSION,
+        flow_id: event.flow.as_ref().map(FlowId::as_str),
+        partition: event.partition,
+        at: Instant(event.at),
+        position: PositionWire { input, control, entry, watermark },
+        happening: match &event.happening {
+            Happening::Transition { transition, pause, command } => HappeningWire::Transition {
+                transition: transition.word(),
+                pause_id: pause.as_deref(),
+                command_offset: *command,
+            },
+            Happening::Answer { command, offset, outcome, repeated } => HappeningWire::Answer {
+                command: command::Wire::of(command),
+                command_offset: *offset,
+                outcome: outcome.verdict.word(),
+                detail: &outcome.detail,
+                repeated: *repeated,
+            },
+        },
+    })
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    version: u32,
+    #[serde(flatten)]
+    happening: HappeningWire<'a>,
+    flow_id: Option<&'a str>,
+    partition: i32,
+    at: Instant,
+    position: PositionWire,
+}
+
+#[derive(Serialize)]
+struct PositionWire {
+    input: i64,
+    control: i64,
+    entry: u64,
+    watermark: u64,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum HappeningWire<'a> {
+    Transition { transition: &'static str, pause_id: Option<&'a str>, command_offset: Option<i64> },
+    Answer { command: command::Wire<'a>, command_offset: i64, outcome: &'static str, detail: &'a str, repeated: bool },
+}
+
+/// Reads an audit event, to show it.
+///
+/// # Errors
+/// [`Malformed`], naming the field.
+pub fn read(value: &[u8]) -> Result<AuditEvent, Malformed> {
+    fields::document(value, read_event).map(|(event, _)| event)
+}
+
+fn read_event(fields: &mut Fields) -> Result<AuditEvent, Malformed> {
+    let happening = match fields.text("event")?.as_str() {
+        "transition" => Happening::Transition {
+            transition: fields.word("transition")?,
+            pause: fields.maybe_text("pause_id")?,
+            command: fields.maybe_offset("command_offset")?,
+        },
+        "answer" => Happening::Answer {
+            command: command::read(Some(&fields.json("command")?))
+                .map_err(|why| fields.wrong("command", format!("is no command: {why}")))?,
+            offset: fields.offset("command_offset")?,
+            outcome: Outcome { verdict: fields.word("outcome")?, detail: fields.text("detail")? },
+            repeated: fields.flag("repeated")?,
+        },
+        _ => return Err(fields.wrong("event", "is not transition or answer")),
+    };
+    Ok(AuditEvent {
+        flow: fields.maybe_valid("flow_id", FlowId::new)?,
+        partition: fields.i32("partition")?,
+        at: fields.time("at")?,
+        position: fields.object("position", |fields| {
+            Ok(Position {
+                input: fields.offset("input")?,
+                control: fields.offset("control")?,
+                entry: fields.u64("entry")?,
+                watermark: fields.u64("watermark")?,
+            })
+        })?,
+        happening,
+    })
+}

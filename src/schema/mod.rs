@@ -1,0 +1,46 @@
+//! The wire: every document and header the gate reads or writes, and the names of its topics.
+//!
+//! What others write is read without trust, and refused with a sentence that names the field and the fix:
+//! - [`event`]: enrollment events ([`Unreadable`] ones become dead letters);
+//! - [`command`]: control commands (what names a command and a flow is always answered, however wrong).
+//!
+//! What the gate writes is read back by the next owner, by executors and by people:
+//! - [`state`] and [`partition`]: the two documents of the state topic, rewritten with their unknown fields kept
+//!   ([`Document`]); a newer version of them is an error that stops the gate ([`Malformed::Newer`]);
+//! - [`audit`]: transitions and answers;
+//! - [`entry`]: a held event in a queue topic, its key and its headers;
+//! - [`headers`]: what released, discarded and dead records gain;
+//! - [`topics`]: the names of topics, group and transactional ids.
+//!
+//! The JSON documents are described for others by the files in `schemas/`; `tests/wire.rs` holds both together.
+//!
+//! Architecture invariant: no Kafka client, no clock, no rule of pausing. Bytes become values of [`crate::flow`], and
+//! values become bytes.
+
+pub mod audit;
+pub mod command;
+mod document;
+pub mod entry;
+pub mod event;
+mod fields;
+pub mod headers;
+mod instant;
+mod object;
+mod order;
+pub mod partition;
+pub mod state;
+pub mod topics;
+mod unreadable;
+mod words;
+
+pub use document::{Document, Unknown};
+pub use fields::Malformed;
+pub use unreadable::{Reason, Unreadable};
+
+/// The version of every document.
+pub const VERSION: u32 = 1;
+
+/// The JSON of a document.
+fn json(document: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(document).expect("objects with text keys always become JSON")
+}

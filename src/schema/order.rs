@@ -1,0 +1,225 @@
+//! What a command orders: its action and the options of that action.
+//!
+//! Errors here are sentences that begin with the name of the field: they become the answer to the command.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use super::object::{self, Scalar, Slot, scalar, wrong_type};
+use super::unreadable::quote;
+use super::words::Word;
+use super::{Unreadable, event, instant};
+use crate::flow::{Action, PauseEnd, PauseOrder, Rate, RecordId, ResumeOrder};
+use crate::time::Timestamp;
+
+/// Every field of a command that means something.
+const FIELDS: [&str; 19] = [
+    "version",
+    "command_id",
+    event::FLOW_ID,
+    "action",
+    "issued_by",
+    "issued_at",
+    "reason",
+    INVALID,
+    "new_records",
+    "until",
+    "for_seconds",
+    "keep",
+    "on_expiry",
+    "expiry_rate",
+    "release",
+    "max_rate",
+    "max_age_seconds",
+    "count",
+    "record_ids",
+];
+
+/// The options of each action: an option of another one is refused, for it would be lost.
+const OPTIONS: [(&str, &[&str]); 4] = [
+    ("pause", &["new_records", "until", "for_seconds", "keep", "on_expiry", "expiry_rate"]),
+    ("resume", &["release", "max_rate", "max_age_seconds"]),
+    ("release", &["count", "record_ids"]),
+    ("purge", &[]),
+];
+
+/// Why a command orders nothing: written by the gate where it tells of one.
+const INVALID: &str = "invalid";
+
+type Result<T> = std::result::Result<T, String>;
+
+/// The fields of a command, unread.
+pub(super) struct Options<'a> {
+    slots: [Slot<'a>; FIELDS.len()],
+}
+
+impl<'a> Options<'a> {
+    /// # Errors
+    /// As [`object::scan`].
+    pub(super) fn scan(value: Option<&'a [u8]>) -> std::result::Result<Self, Unreadable> {
+        object::scan(value, &FIELDS).map(|slots| Self { slots })
+    }
+
+    pub(super) fn slot(&self, field: &str) -> Slot<'a> {
+        FIELDS.iter().position(|known| *known == field).map_or(Slot::Absent, |index| self.slots[index])
+    }
+
+    fn value(&self, field: &'static str) -> Result<Option<Scalar<'a>>> {
+        self.slot(field).value(field).map_err(|why| why.detail)
+    }
+
+    fn maybe_text(&self, field: &'static str) -> Result<Option<Cow<'a, str>>> {
+        match self.value(field)? {
+            None => Ok(None),
+            Some(Scalar::Text(text)) => Ok(Some(text)),
+            Some(other) => Err(wrong_type(field, &other, "a string or leave it out").detail),
+        }
+    }
+
+    /// A text of `least` to `most` bytes.
+    pub(super) fn text(&self, field: &'static str, least: usize, most: usize) -> Result<Option<String>> {
+        match self.maybe_text(field)? {
+            Some(text) if text.len() < least || text.len() > most => {
+                Err(format!("{field} has {} bytes; send {least} to {most}", text.len()))
+            }
+            text => Ok(text.map(Cow::into_owned)),
+        }
+    }
+
+    pub(super) fn time(&self, field: &'static str) -> Result<Option<Timestamp>> {
+        let Some(text) = self.maybe_text(field)? else { return Ok(None) };
+        instant::read(&text).map(Some).ok_or_else(|| {
+            format!("{field} {} is no RFC 3339 time; send one such as 2026-03-01T09:00:00Z", quote(&text))
+        })
+    }
+
+    fn word<T: Word>(&self, field: &'static str) -> Result<Option<T>> {
+        let Some(word) = self.maybe_text(field)? else { return Ok(None) };
+        T::from_word(&word)
+            .map(Some)
+            .ok_or_else(|| format!("{field} {} is unknown; send {}", quote(&word), T::choices()))
+    }
+
+    /// An integer from 1 on. Its upper limit is high enough for every use, and the same for all.
+    fn positive(&self, field: &'static str) -> Result<Option<Rate>> {
+        const WANTED: &str = "an integer from 1 to 4294967295";
+        match self.value(field)? {
+            None => Ok(None),
+            Some(Scalar::Integer(digits)) => digits
+                .parse()
+                .ok()
+                .and_then(Rate::new)
+                .map(Some)
+                .ok_or_else(|| format!("{field} is {}; send {WANTED}", quote(digits))),
+            Some(other) => Err(wrong_type(field, &other, WANTED).detail),
+        }
+    }
+
+    fn seconds(&self, field: &'static str) -> Result<Option<Duration>> {
+        Ok(self.positive(field)?.map(|seconds| Duration::from_secs(u32::from(seconds).into())))
+    }
+}
+
+/// The action's word as far as it can be read, cut to what an answer can hold.
+pub(super) fn word(options: &Options<'_>) -> String {
+    const LIMIT: usize = 40;
+    match options.maybe_text("action") {
+        Ok(Some(word)) => word.chars().take(LIMIT).collect(),
+        Ok(None) | Err(_) => "unknown".to_owned(),
+    }
+}
+
+/// Refuses a version other than this gate's.
+pub(super) fn version(options: &Options<'_>) -> Result<()> {
+    event::read_version(options.slot("version")).map_err(|why| why.detail)
+}
+
+/// Refuses what the gate itself has marked as invalid: copied out of the audit, it still orders nothing.
+pub(super) fn marked(options: &Options<'_>) -> Result<()> {
+    const LIMIT: usize = 1000;
+    match options.maybe_text(INVALID)? {
+        None => Ok(()),
+        Some(why) => Err(why.chars().take(LIMIT).collect()),
+    }
+}
+
+/// The action with its options.
+pub(super) fn action(options: &Options<'_>) -> Result<Action> {
+    const CHOICES: &str = "send pause, resume, release or purge";
+    let Some(word) = options.maybe_text("action")? else {
+        return Err(format!("action is missing; {CHOICES}"));
+    };
+    let read = match &*word {
+        "pause" => pause,
+        "resume" => resume,
+        "release" => release,
+        "purge" => |_: &Options<'_>| Ok(Action::Purge),
+        _ => return Err(format!("action {} is unknown; {CHOICES}", quote(&word))),
+    };
+    for (owner, fields) in OPTIONS.iter().filter(|(owner, _)| *owner != word) {
+        if let Some(field) = fields.iter().find(|field| !matches!(options.slot(field), Slot::Absent)) {
+            return Err(format!("{field} is an option of {owner}, not of {word}; leave it out"));
+        }
+    }
+    read(options)
+}
+
+fn pause(options: &Options<'_>) -> Result<Action> {
+    let end = match (options.time("until")?, options.seconds("for_seconds")?) {
+        (Some(_), Some(_)) => return Err("until and for_seconds exclude each other; send one of them".to_owned()),
+        (Some(time), None) => Some(PauseEnd::Until(time)),
+        (None, Some(duration)) => Some(PauseEnd::For(duration)),
+        (None, None) => None,
+    };
+    Ok(Action::Pause(PauseOrder {
+        new_records: options.word("new_records")?,
+        end,
+        keep: options.word("keep")?,
+        on_expiry: options.word("on_expiry")?,
+        expiry_rate: options.positive("expiry_rate")?,
+    }))
+}
+
+fn resume(options: &Options<'_>) -> Result<Action> {
+    Ok(Action::Resume(ResumeOrder {
+        release: options.word("release")?,
+        max_rate: options.positive("max_rate")?,
+        max_age: options.seconds("max_age_seconds")?,
+    }))
+}
+
+/// The options are only checked: the answer is "not supported yet" whatever they say.
+fn release(options: &Options<'_>) -> Result<Action> {
+    let count = options.positive("count")?;
+    if record_ids(options)? && count.is_some() {
+        return Err("count and record_ids exclude each other; send one of them".to_owned());
+    }
+    Ok(Action::Release)
+}
+
+/// Whether there are any.
+fn record_ids(options: &Options<'_>) -> Result<bool> {
+    const FIELD: &str = "record_ids";
+    const WANTED: &str = "an array of strings or integers";
+    match options.value(FIELD)? {
+        None => return Ok(false),
+        Some(Scalar::Array) => {}
+        Some(other) => return Err(wrong_type(FIELD, &other, WANTED).detail),
+    }
+    let ids = options.slot(FIELD).parse::<Vec<&RawValue>>().and_then(std::result::Result::ok).unwrap_or_default();
+    if ids.is_empty() {
+        return Err(format!("{FIELD} is empty; name at least one record"));
+    }
+    for id in ids {
+        let checked = match scalar(id.get()) {
+            Ok(Scalar::Text(text)) => RecordId::new(&text),
+            Ok(Scalar::Integer(digits)) => RecordId::new(digits),
+            Ok(other) => return Err(format!("{FIELD} holds {}; send {WANTED}", other.noun())),
+            Err(_) => return Err(format!("{FIELD} holds half a surrogate pair; escape whole characters")),
+        };
+        checked.map_err(|why| format!("{FIELD} holds one that {why}"))?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,90 @@
+//! The partition record: what belongs to a partition rather than to one of its flows.
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+
+use super::fields::{self, Fields};
+use super::instant::Instant;
+use super::state::{AnsweredWire, read_answered};
+use super::{Document, Malformed, Unknown, VERSION};
+use crate::flow::partition::UnknownAnswered;
+use crate::flow::{FlowId, Partition};
+
+/// Its key in each partition of the state topic; no flow id is empty.
+pub const KEY: &[u8] = b"";
+
+/// Reads a partition record.
+///
+/// # Errors
+/// [`Malformed`], naming the field.
+pub fn read(value: &[u8]) -> Result<Document<Partition>, Malformed> {
+    let (body, rest) = fields::document(value, read_partition)?;
+    Ok(Document { body, unknown: Unknown::new(rest) })
+}
+
+/// Writes a partition record, with the unknown fields that it was read with.
+pub fn write(document: &mut Document<Partition>) -> Vec<u8> {
+    let Document { body, unknown } = document;
+    unknown.write(&Wire {
+        version: VERSION,
+        enrollments_partitions: body.enrollments,
+        records_partitions: body.records,
+        control_position: body.control,
+        input_position: body.input,
+        input_noted_at: Instant(body.input_at),
+        clean: body.clean,
+        unknown_commands: body
+            .unknown
+            .iter()
+            .map(|UnknownAnswered { flow, answered }| CommandWire {
+                flow_id: flow,
+                answered: AnsweredWire::of(answered),
+            })
+            .collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    version: u32,
+    enrollments_partitions: i32,
+    records_partitions: i32,
+    control_position: i64,
+    input_position: i64,
+    input_noted_at: Instant,
+    clean: bool,
+    unknown_commands: Vec<CommandWire<'a>>,
+}
+
+#[derive(Serialize)]
+struct CommandWire<'a> {
+    flow_id: &'a str,
+    #[serde(flatten)]
+    answered: AnsweredWire<'a>,
+}
+
+fn read_partition(fields: &mut Fields) -> Result<Partition, Malformed> {
+    let partition = Partition {
+        enrollments: fields.i32("enrollments_partitions")?,
+        records: fields.i32("records_partitions")?,
+        control: fields.offset("control_position")?,
+        input: fields.offset("input_position")?,
+        input_at: fields.time("input_noted_at")?,
+        clean: fields.flag("clean")?,
+        unknown: fields.list::<_, VecDeque<_>>("unknown_commands", |fields| {
+            let flow = fields.valid("flow_id", |text| match text {
+                "*" => Ok(text.to_owned()),
+                _ => FlowId::new(text).map(|_| text.to_owned()),
+            })?;
+            Ok(UnknownAnswered { flow, answered: read_answered(fields)? })
+        })?,
+    };
+    for (name, count) in [("enrollments_partitions", partition.enrollments), ("records_partitions", partition.records)]
+    {
+        if count == 0 {
+            return Err(fields.wrong(name, "is 0; a topic has at least 1"));
+        }
+    }
+    Ok(partition)
+}
