@@ -64,5 +64,14 @@ mod tests {
         let zeros = vec![0; 100_000];
         assert!(stored(Compression::Zstd, None, Some(&zeros), &[]) < 1000);
         assert!(stored(Compression::None, None, Some(&zeros), &[]) > 100_000);
+        let mut seed = 1_u32;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed.to_be_bytes()[0]
+        })
+        .take(10_000)
+        .collect();
+        let sizes = [Compression::None, Compression::Zstd].map(|how| stored(how, None, Some(&noise), &[]));
+        assert!(sizes[1] <= sizes[0] && sizes[1] > 9_000, "{sizes:?}");
     }
 }
