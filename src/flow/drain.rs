@@ -29,7 +29,7 @@ pub enum Passing {
     Remove(Removal),
     /// A withdraw: delivered when it came, here only for what it takes out.
     Withdrawal,
-    /// Passed before.
+    /// Passed before, or the flow is not draining: nothing is done, and nothing may be delivered.
     Stale,
 }
 
@@ -45,7 +45,8 @@ impl Flow {
     /// Passes the next survivor and counts its fate and the gap before it. `replaced`: the index has something newer.
     /// A replaced entry is never removed, a removed one never released.
     pub fn pass(&mut self, survivor: &Survivor, replaced: bool) -> Passing {
-        if survivor.number <= self.queue.watermark.entry {
+        // A survivor that was read ahead when the drain was stopped must not slip out of a paused flow.
+        if self.drain().is_none() || survivor.number <= self.queue.watermark.entry {
             return Passing::Stale;
         }
         let own = |kind: Kind| u64::from(survivor.kind == kind);

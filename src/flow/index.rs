@@ -5,6 +5,40 @@
 //!   a key that may have come before goes into an exact map.
 //! - [`Sweep`] makes it anew from the queue topic, after a take-over or when the map outgrew its budget: in slices of
 //!   the key space, as many passes over the topic as the budget asks for, one bit an entry.
+//!
+//! # How a worker puts the two together
+//!
+//! What either says is true as long as each was fed rightly; what each does not say is the question. One flow has one
+//! index, always, and a sweep while it drains, perhaps. An entry is replaced if
+//! `sweep.replaced(number) || index.replaced(entry)`.
+//!
+//! 1. **Feeding.** Every entry is fed to the index once, in the order of the numbers, withdraws among them, also while
+//!    the flow drains, and only when the transaction that holds it is known to have committed: the numbers of an aborted
+//!    turn come again for other records, and an index that had seen them would replace what nothing replaced. (A turn's
+//!    backlog comes before its events: no entry of the same turn is needed to judge it.)
+//! 2. **A new index.** When the first entry of a wholly passed queue is held: `Index::new(number)`. It covers
+//!    everything.
+//! 3. **Over the budget** ([`Index::bytes`]): replace it by `Index::new(queue.next_entry)` of the committed state and feed
+//!    that. It no longer covers what is held.
+//! 4. **After a take-over**, with entries not passed, either `Index::new(watermark.entry + 1)`, fed with every survivor
+//!    of the queue topic from `watermark.offset` on *until it has caught up with the newest committed entry*, and only
+//!    then with what is held live (while it is behind, it takes the live entries too from the topic: a key fed out of
+//!    order is lost to the index); or `Index::new(queue.next_entry)` at once, as in 3.
+//! 5. **When a drain starts**, or is found running after a take-over: if [`Index::covers`] the watermark, the index
+//!    alone is enough. Else `Sweep::new(watermark.entry, queue.last_entry(), budget)` of the committed state, whose passes
+//!    each read the topic from `watermark.offset` with isolation `read_committed`, up to the first entry at or beyond
+//!    [`Sweep::last`] (that one may be cleaned meanwhile). Nothing is passed until it is done. No pass depends on another
+//!    one seeing the same entries: the cleaner may work between them.
+//! 6. **While it drains** nothing supersedes but withdraws: those up to [`Sweep::last`] are in the sweep's bits, the later
+//!    ones in the index, for it was fed from `last + 1` at the latest. That is why both are asked, and why an
+//!    index has to stand beside every sweep. If that index outgrows its budget too (withdraws alone can do that), both
+//!    are thrown away, and 3 and 5 start over from the watermark as it is then.
+//! 7. **A re-pause** ends the sweep: under `keep: latest` what comes now supersedes what is left, and neither a sweep
+//!    that ended before nor an index that starts in between can know (it takes the first one of a key for the only
+//!    one). An index that covers the watermark stays good, since it saw both. The next drain starts at 5.
+//! 8. **An abort** leaves both as they are: the index was not fed, and a sweep reads committed entries only.
+//!
+//! `tests/model.rs` has a worker that goes by this page, with drops, take-overs, re-pauses and a cleaner at any moment.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -200,7 +234,7 @@ impl Sweep {
             from: 0,
             until: None,
             open: BTreeSet::new(),
-            budget_entries: (budget / Self::ENTRY_BYTES).max(2),
+            budget_entries: (budget / Self::ENTRY_BYTES).max(1),
         }
     }
 
@@ -257,18 +291,16 @@ impl Sweep {
 
     /// Leaves the upper half of what is open to a later pass. The bits it set so far are true all the same.
     fn narrow(&mut self) {
-        let Some(&(middle, ..)) = self.open.iter().nth(self.open.len() / 2) else { return };
         let Some(&(lowest, ..)) = self.open.first() else { return };
-        // Never in the middle of a record: it needs all of its entries in one pass.
-        let next = self.open.range((lowest, Slot::All, u64::MAX)..).find(|open| open.0 > lowest).map(|open| open.0);
-        match next.map(|next| next.max(middle)) {
-            Some(boundary) => {
-                self.open.split_off(&(boundary, Slot::LatestEnroll, 0));
-                self.until = Some(boundary);
-            }
-            // One record alone is larger than the budget: it needs what it needs.
-            None => self.budget_entries = self.open.len().saturating_mul(2),
+        // One record alone may be larger than the budget: it cannot be split, but nothing else has to stay beside it.
+        let Some(above) = lowest.checked_add(1) else { return };
+        if self.until == Some(above) {
+            return;
         }
+        let Some(&(middle, ..)) = self.open.iter().nth(self.open.len() / 2) else { return };
+        let until = middle.max(above);
+        self.open.split_off(&(until, Slot::LatestEnroll, 0));
+        self.until = Some(until);
     }
 
     fn mark(&mut self, number: u64) {

@@ -23,6 +23,8 @@ pub mod partition;
 mod pause;
 mod resume;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod timer;
 
 pub use audit::{AuditEvent, Happening, Position};

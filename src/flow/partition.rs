@@ -50,7 +50,7 @@ impl Partition {
 
     /// Remembers an answer, forgetting the oldest beyond the limit.
     pub fn remember(&mut self, flow: &str, answered: Answered) {
-        if self.unknown.len() == Self::REMEMBERED_COMMANDS {
+        if self.unknown.len() >= Self::REMEMBERED_COMMANDS {
             self.unknown.pop_front();
         }
         self.unknown.push_back(UnknownAnswered { flow: flow.to_owned(), answered });

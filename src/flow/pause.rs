@@ -23,9 +23,11 @@ impl Flow {
                 Err(rejected) => (rejected, None),
             },
             State::Paused(pause) => {
+                let cap = pause.paused_at.after(limits.max_pause);
                 let deadline = match order.end {
-                    None => pause.resumes_at,
-                    Some(end) => match deadline(end, now, pause.paused_at.after(limits.max_pause), limits) {
+                    // Configuration may have lowered the limit since.
+                    None => pause.resumes_at.min(cap),
+                    Some(end) => match deadline(end, now, cap, limits) {
                         Ok(deadline) => deadline,
                         Err(rejected) => return (rejected, None),
                     },
@@ -51,6 +53,19 @@ impl Flow {
                 Err(rejected) => (rejected, None),
             },
         }
+    }
+
+    /// Brings the deadline of a pause in force under the cap, which configuration may have lowered since it was set. To
+    /// be called for every flow that is restored, before its timers. `None`: nothing changed.
+    pub fn cap_deadline(&mut self, limits: &Limits, now: Timestamp) -> Option<Transition> {
+        let State::Paused(pause) = &mut self.state else { return None };
+        let cap = pause.paused_at.after(limits.max_pause);
+        if pause.resumes_at <= cap {
+            return None;
+        }
+        pause.resumes_at = cap;
+        self.updated_at = now;
+        Some(Transition::Updated)
     }
 
     fn begin(&mut self, pause: Pause) {

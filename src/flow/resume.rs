@@ -55,13 +55,18 @@ impl Flow {
 
     fn resuming_text(&self) -> String {
         let held = self.counts.held().total();
+        // Told from the line, not from the orders: what came after it was drawn is delivered.
+        let fate = match &self.queue.discard_through {
+            Some(line) if line.entry >= self.queue.last_entry() => " are discarded".to_owned(),
+            Some(line) if line.entry > self.queue.watermark.entry => {
+                format!(", of which those up to entry {} are discarded", line.entry)
+            }
+            Some(_) | None => String::new(),
+        };
         let rate = match self.drain().and_then(|drain| drain.max_rate) {
             Some(rate) => format!(", at {rate} records/s at most"),
             None => String::new(),
         };
-        match self.drain().map(|drain| drain.release) {
-            Some(Release::None) => format!("resuming: the {held} held are discarded{rate}"),
-            _ => format!("resuming: {held} held{rate}"),
-        }
+        format!("resuming: {held} held{fate}{rate}")
     }
 }

@@ -12,14 +12,17 @@ impl Flow {
             return None;
         }
         let pause = pause.clone();
-        match pause.on_expiry {
-            OnExpiry::Resume => {}
-            OnExpiry::Discard => self.draw_line(LineReason::Expired, None),
-        }
+        let release = match pause.on_expiry {
+            OnExpiry::Resume => Release::All,
+            OnExpiry::Discard => {
+                self.draw_line(LineReason::Expired, None);
+                Release::None
+            }
+        };
         let drain = Drain {
             command: None,
             cause: Cause::Timer,
-            release: Release::All,
+            release,
             max_rate: pause.expiry_rate,
             max_age: None,
             as_of: now,

@@ -1,0 +1,589 @@
+//! Goal: whatever comes in whatever order, what the rules deliver and count is what an ordinary list delivers and counts.
+//!
+//! Method: random sequences of events, commands, waits, drains of a few entries, a cleaner that removes any of what is
+//! superseded, indexes dropped and instances replaced. [`Model`] knows the promises and nothing else: it has no entry
+//! numbers, no gaps, no index. [`Gate`] drives the real rules as `index.rs` tells a worker to. Both are compared after
+//! every step.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::flow::drain::Removal;
+use crate::flow::index::{Index, Indexed, Sweep};
+use crate::flow::{Keep, NewRecords, OnExpiry, Verdict};
+
+const MAX_PAUSE: i64 = 100_000;
+const RECORDS: u8 = 4;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Event(Kind, u8),
+    /// Ends are milliseconds from now on, in the past if negative.
+    Pause {
+        id: u8,
+        lag: i64,
+        end: Option<i64>,
+        new: Option<NewRecords>,
+        keep: Option<Keep>,
+        expiry: Option<OnExpiry>,
+    },
+    Resume {
+        id: u8,
+        lag: i64,
+        release: Option<Release>,
+        max_age: Option<u64>,
+    },
+    Wait(i64),
+    /// The timers, then up to so many entries, or one pass of a sweep.
+    Drain(usize),
+    /// The cleaner removes those superseded entries whose bit is set.
+    Clean(u64),
+    /// The index outgrew its budget.
+    DropIndex,
+    /// Another instance takes over; it feeds its index from the topic, or leaves that to a sweep.
+    TakeOver {
+        rebuild: bool,
+    },
+    /// The queue topic is idle.
+    Retire,
+}
+
+/// What is not replaced, removed or turned away is delivered in the order of arrival. No more is known here.
+#[derive(Debug, Default)]
+struct Model {
+    state: Mode,
+    backlog: VecDeque<Held>,
+    delivered: Vec<usize>,
+    counts: BTreeMap<(&'static str, Kind), u64>,
+    withdrawn: u64,
+    answers: BTreeMap<u8, Verdict>,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Mode {
+    #[default]
+    Live,
+    Paused {
+        since: i64,
+        until: i64,
+        new: NewRecords,
+        keep: Keep,
+        expiry: OnExpiry,
+    },
+    /// Older than this before that is too old.
+    Resuming(Option<(u64, i64)>),
+}
+
+#[derive(Debug)]
+struct Held {
+    event: usize,
+    kind: Kind,
+    record: u8,
+    latest: bool,
+    at: i64,
+    superseded: bool,
+    doomed: Option<&'static str>,
+}
+
+impl Model {
+    fn count(&mut self, fate: &'static str, kind: Kind) {
+        *self.counts.entry((fate, kind)).or_default() += 1;
+    }
+
+    fn arrive(&mut self, event: usize, kind: Kind, record: u8, now: i64) {
+        let latest = match &self.state {
+            Mode::Live => return self.delivered.push(event),
+            Mode::Paused { new: NewRecords::Discard, .. } if kind == Kind::Enroll => {
+                return self.count("turned away", kind);
+            }
+            Mode::Paused { keep, .. } => *keep == Keep::Latest,
+            Mode::Resuming(_) => false,
+        };
+        if kind == Kind::Withdraw {
+            self.delivered.push(event);
+            self.withdrawn += 1;
+            if self.backlog.iter().all(|held| held.kind == Kind::Withdraw) {
+                return;
+            }
+        } else {
+            self.count("queued", kind);
+        }
+        for held in self.backlog.iter_mut().filter(|held| held.record == record) {
+            held.superseded |= kind == Kind::Withdraw || (latest && held.latest && held.kind == kind);
+        }
+        self.backlog.push_back(Held { event, kind, record, latest, at: now, superseded: false, doomed: None });
+    }
+
+    fn timer(&mut self, now: i64) {
+        let Mode::Paused { until, expiry, .. } = self.state else { return };
+        if until <= now {
+            self.state = Mode::Resuming(None);
+            if expiry == OnExpiry::Discard {
+                self.doom(Some("expired"));
+            }
+        }
+    }
+
+    fn doom(&mut self, reason: Option<&'static str>) {
+        self.backlog.iter_mut().for_each(|held| held.doomed = reason);
+    }
+
+    fn command(&mut self, op: &Op, now: i64) -> Verdict {
+        let (Op::Pause { id, lag, .. } | Op::Resume { id, lag, .. }) = op else { panic!("no command") };
+        // The timer first, if it was due when the command was recorded.
+        self.timer(now - lag);
+        if let Some(answer) = self.answers.get(id) {
+            return *answer;
+        }
+        let verdict = match op {
+            Op::Pause { end, new, keep, expiry, .. } => self.pause(*end, *new, *keep, *expiry, now),
+            Op::Resume { release, max_age, .. } => self.resume(*release, *max_age, now),
+            other => panic!("{other:?}"),
+        };
+        self.answers.insert(*id, verdict);
+        verdict
+    }
+
+    fn pause(
+        &mut self,
+        end: Option<i64>,
+        new: Option<NewRecords>,
+        keep: Option<Keep>,
+        expiry: Option<OnExpiry>,
+        now: i64,
+    ) -> Verdict {
+        let old = match &self.state {
+            Mode::Paused { since, until, new, keep, expiry } => (*since, *until, *new, *keep, *expiry),
+            Mode::Live | Mode::Resuming(_) => {
+                (now, now + MAX_PAUSE, NewRecords::default(), Keep::default(), OnExpiry::default())
+            }
+        };
+        let until = end.map_or(old.1, |end| now + end);
+        if end.is_some() && (until <= now || until > old.0 + MAX_PAUSE) {
+            return Verdict::Rejected;
+        }
+        self.state = Mode::Paused {
+            since: old.0,
+            until,
+            new: new.unwrap_or(old.2),
+            keep: keep.unwrap_or(old.3),
+            expiry: expiry.unwrap_or(old.4),
+        };
+        self.doom(None);
+        Verdict::Applied
+    }
+
+    fn resume(&mut self, release: Option<Release>, max_age: Option<u64>, now: i64) -> Verdict {
+        let age = max_age.map(|age| (age, now));
+        let release = match &self.state {
+            Mode::Live => return Verdict::Unchanged,
+            Mode::Resuming(_) if release.is_none() && max_age.is_none() => return Verdict::Unchanged,
+            Mode::Resuming(old) => {
+                self.state = Mode::Resuming(age.or(*old));
+                release
+            }
+            Mode::Paused { .. } => {
+                self.state = Mode::Resuming(age);
+                Some(release.unwrap_or_default())
+            }
+        };
+        match release {
+            Some(Release::All) => self.doom(None),
+            Some(Release::None) => self.doom(Some("none")),
+            None => {}
+        }
+        Verdict::Applied
+    }
+
+    /// Everything up to and with this event gets its fate.
+    fn pass_through(&mut self, event: usize) {
+        let Mode::Resuming(max_age) = self.state else { panic!("passed while {:?}", self.state) };
+        while self.backlog.front().is_some_and(|held| held.event <= event) {
+            let held = self.backlog.pop_front().unwrap();
+            let old = max_age.is_some_and(|(age, as_of)| as_of - held.at > i64::try_from(age).unwrap());
+            match (held.kind, held.superseded, held.doomed) {
+                (Kind::Withdraw, ..) => {}
+                (kind, true, _) => self.count("replaced", kind),
+                (kind, false, Some(reason)) => self.count(reason, kind),
+                (kind, false, None) if old => self.count("age", kind),
+                (kind, false, None) => {
+                    self.count("released", kind);
+                    self.delivered.push(held.event);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if matches!(self.state, Mode::Resuming(_)) && self.backlog.is_empty() {
+            self.state = Mode::Live;
+        }
+    }
+}
+
+/// An entry in the queue topic.
+#[derive(Clone, Debug)]
+struct Logged {
+    event: usize,
+    record: RecordId,
+    latest: bool,
+    survivor: Survivor,
+}
+
+impl Logged {
+    fn indexed(&self) -> Indexed<'_> {
+        let Survivor { number, kind, .. } = self.survivor;
+        Indexed { number, kind, record: &self.record, latest: self.latest }
+    }
+}
+
+/// The rules, and around them what a worker does.
+struct Gate {
+    desk: Desk,
+    topic: Vec<Logged>,
+    end_offset: i64,
+    index: Index,
+    sweep: Option<(Sweep, bool)>,
+    sweeps: usize,
+    budget: usize,
+    delivered: Vec<usize>,
+    removed: BTreeMap<(&'static str, Kind), u64>,
+}
+
+impl Gate {
+    fn new(budget: usize) -> Self {
+        let mut desk = Desk::unknown();
+        desk.limits.max_pause = Duration::from_millis(MAX_PAUSE.unsigned_abs());
+        Self {
+            desk,
+            topic: Vec::new(),
+            end_offset: 0,
+            index: Index::new(1),
+            sweep: None,
+            sweeps: 0,
+            budget,
+            delivered: Vec::new(),
+            removed: BTreeMap::new(),
+        }
+    }
+
+    fn arrive(&mut self, event: usize, kind: Kind, name: u8) {
+        let record = record(&name.to_string());
+        let now = self.desk.now;
+        let flow = self.desk.flow.get_or_insert_with(|| Flow::new(flow_id(), now));
+        let passed = flow.queue.is_passed();
+        let entry = match flow.arrive(&Event { flow: flow_id(), record: record.clone(), kind }) {
+            Fate::Deliver => return self.delivered.push(event),
+            Fate::TurnAway { .. } => return,
+            Fate::Hold(entry) => entry,
+            Fate::Withdraw(entry) => {
+                self.delivered.push(event);
+                // The tombstones.
+                self.end_offset += 2;
+                entry
+            }
+        };
+        flow.queue.topic.get_or_insert_with(|| "topic".to_owned());
+        let mut survivor = survivor(&entry, kind, now);
+        survivor.offset = self.end_offset;
+        self.end_offset += 1 + i64::from(name % 2);
+        if passed {
+            self.index = Index::new(entry.number);
+        }
+        let logged = Logged { event, record, latest: entry.latest, survivor };
+        self.index.feed(logged.indexed());
+        self.topic.push(logged);
+    }
+
+    fn command(&mut self, op: &Op) -> Verdict {
+        let (id, lag, action) = match op.clone() {
+            Op::Pause { id, lag, end, new, keep, expiry } => {
+                let now = self.desk.now.0;
+                let end = end.map(|end| match u64::try_from(end) {
+                    Ok(end) if end % 2 == 0 => PauseEnd::For(Duration::from_millis(end)),
+                    Ok(_) | Err(_) => PauseEnd::Until(Timestamp(now + end)),
+                });
+                let order = PauseOrder { new_records: new, end, keep, on_expiry: expiry, expiry_rate: None };
+                (id, lag, Action::Pause(order))
+            }
+            Op::Resume { id, lag, release, max_age } => {
+                let max_age = max_age.map(Duration::from_millis);
+                (id, lag, Action::Resume(ResumeOrder { release, max_rate: None, max_age }))
+            }
+            other => panic!("{other:?}"),
+        };
+        let recorded_at = Timestamp(self.desk.now.0 - lag);
+        let applied = self.desk.order_recorded(&id.to_string(), action, recorded_at);
+        if self.desk.flow.as_ref().is_some_and(|flow| flow.drain().is_none()) {
+            self.sweep = None;
+        }
+        applied.outcome.verdict
+    }
+
+    /// Passes up to `n` entries; each one that is passed is told to the model, too.
+    fn drain(&mut self, n: usize, model: &mut Model) {
+        let now = self.desk.now;
+        let Some(flow) = &mut self.desk.flow else { return };
+        if flow.drain().is_none() {
+            return;
+        }
+        let watermark = flow.queue.watermark;
+        let unread = self.topic.iter().filter(|logged| logged.survivor.offset >= watermark.offset);
+        if !flow.queue.is_passed() && self.sweep.is_none() && !self.index.covers(watermark.entry) {
+            self.sweep = Some((Sweep::new(watermark.entry, flow.queue.last_entry(), self.budget), false));
+            self.sweeps += 1;
+        }
+        if let Some((sweep, done @ false)) = &mut self.sweep {
+            unread.clone().for_each(|logged| sweep.feed(logged.indexed()));
+            *done = sweep.end_pass();
+            if !*done {
+                return;
+            }
+        }
+        for logged in unread.take(n) {
+            let swept = self.sweep.as_ref().is_some_and(|(sweep, _)| sweep.replaced(logged.survivor.number));
+            let replaced = swept || self.index.replaced(logged.indexed());
+            let passing = flow.pass(&logged.survivor, replaced);
+            model.pass_through(logged.event);
+            match passing {
+                Passing::Release => self.delivered.push(logged.event),
+                Passing::Remove(removal) => {
+                    let reason = match removal {
+                        Removal::ReleaseNone => "none",
+                        Removal::Expired => "expired",
+                        Removal::MaxAge => "age",
+                    };
+                    *self.removed.entry((reason, logged.survivor.kind)).or_default() += 1;
+                }
+                Passing::Replaced | Passing::Withdrawal => {}
+                Passing::Stale => panic!("{logged:?} lay beyond the watermark"),
+            }
+        }
+        model.finish();
+        if flow.finish(now).is_some() {
+            self.topic.clear();
+            self.sweep = None;
+        }
+    }
+
+    /// Removes what a newer entry of its key, or the tombstone before a withdraw, supersedes; never the newest entry.
+    fn clean(&mut self, mask: u64) {
+        let old = std::mem::take(&mut self.topic);
+        let superseded = |i: usize, logged: &Logged| {
+            logged.latest
+                && old[i + 1..].iter().any(|newer| {
+                    newer.record == logged.record
+                        && match newer.survivor.kind {
+                            Kind::Withdraw if logged.survivor.kind == Kind::Withdraw => newer.latest,
+                            Kind::Withdraw => true,
+                            kind => newer.latest && kind == logged.survivor.kind,
+                        }
+                })
+        };
+        let kept = old.iter().enumerate().filter(|(i, logged)| mask >> (i % 64) & 1 == 0 || !superseded(*i, logged));
+        self.topic = kept.map(|(_, logged)| logged.clone()).collect();
+    }
+
+    fn forget(&mut self, rebuild: bool) {
+        self.sweep = None;
+        let Some(flow) = &self.desk.flow else { return };
+        let watermark = flow.queue.watermark;
+        self.index = Index::new(if rebuild { watermark.entry + 1 } else { flow.queue.next_entry });
+        if rebuild {
+            let unread = self.topic.iter().filter(|logged| logged.survivor.offset >= watermark.offset);
+            unread.for_each(|logged| self.index.feed(logged.indexed()));
+        }
+    }
+
+    fn retire(&mut self) {
+        if let Some(flow) = &mut self.desk.flow
+            && flow.retire_queue(self.desk.now)
+        {
+            self.topic.clear();
+            self.end_offset = 0;
+        }
+    }
+}
+
+fn compare(gate: &Gate, model: &Model) -> Result<(), TestCaseError> {
+    prop_assert_eq!(&gate.delivered, &model.delivered, "delivered");
+    let count = |fate, kind| model.counts.get(&(fate, kind)).copied().unwrap_or_default();
+    let Some(flow) = &gate.desk.flow else {
+        prop_assert!(matches!(model.state, Mode::Live));
+        return Ok(());
+    };
+    assert_sums(flow);
+    for (kind, of) in
+        [(Kind::Enroll, (|c| c.enroll) as fn(&crate::flow::PerKind) -> u64), (Kind::Advance, |c| c.advance)]
+    {
+        let counts = &flow.counts;
+        prop_assert_eq!(of(&counts.queued), count("queued", kind), "queued {:?}", kind);
+        prop_assert_eq!(of(&counts.released), count("released", kind), "released {:?}", kind);
+        prop_assert_eq!(of(&counts.replaced), count("replaced", kind), "replaced {:?}", kind);
+        prop_assert_eq!(of(&counts.turned_away), count("turned away", kind), "turned away {:?}", kind);
+        for reason in ["none", "expired", "age"] {
+            let removed = gate.removed.get(&(reason, kind)).copied().unwrap_or_default();
+            prop_assert_eq!(removed, count(reason, kind), "{} {:?}", reason, kind);
+        }
+        let removed = ["none", "expired", "age"].map(|reason| count(reason, kind)).iter().sum::<u64>();
+        prop_assert_eq!(of(&counts.removed), removed, "removed {:?}", kind);
+        let held = model.backlog.iter().filter(|held| held.kind == kind).count();
+        prop_assert_eq!(of(&counts.held()), u64::try_from(held).unwrap(), "held {:?}", kind);
+    }
+    prop_assert_eq!(flow.withdrawn, model.withdrawn);
+    let (state, deadline) = match model.state {
+        Mode::Live => ("live", None),
+        Mode::Paused { until, .. } => ("paused", Some(Timestamp(until))),
+        Mode::Resuming(_) => ("resuming", None),
+    };
+    prop_assert_eq!(flow.state_word(), state);
+    prop_assert_eq!(flow.deadline(), deadline);
+    Ok(())
+}
+
+/// Runs the operations, then resumes and drains to the end. Returns how many sweeps that took.
+fn run(ops: &[Op], budget: usize) -> Result<usize, TestCaseError> {
+    let (mut gate, mut model) = (Gate::new(budget), Model::default());
+    for (event, op) in ops.iter().enumerate() {
+        let now = gate.desk.now.0;
+        match op {
+            Op::Event(kind, record) => {
+                gate.arrive(event, *kind, *record);
+                model.arrive(event, *kind, *record, now);
+            }
+            Op::Pause { .. } | Op::Resume { .. } => prop_assert_eq!(gate.command(op), model.command(op, now)),
+            Op::Wait(duration) => gate.desk.now = Timestamp(now + duration),
+            Op::Drain(n) => {
+                if let Some(flow) = &mut gate.desk.flow {
+                    flow.fire(Timestamp(now));
+                }
+                model.timer(now);
+                gate.drain(*n, &mut model);
+            }
+            Op::Clean(mask) => gate.clean(*mask),
+            Op::DropIndex => gate.forget(false),
+            Op::TakeOver { rebuild } => gate.forget(*rebuild),
+            Op::Retire => gate.retire(),
+        }
+        compare(&gate, &model)?;
+    }
+    let last = Op::Resume { id: u8::MAX, lag: 0, release: None, max_age: None };
+    prop_assert_eq!(gate.command(&last), model.command(&last, gate.desk.now.0));
+    for _ in 0..1_000 {
+        gate.drain(3, &mut model);
+        compare(&gate, &model)?;
+    }
+    prop_assert!(matches!(model.state, Mode::Live), "the drain did not end");
+    Ok(gate.sweeps)
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![4 => Just(Kind::Enroll), 4 => Just(Kind::Advance), 1 => Just(Kind::Withdraw)]
+}
+
+/// Mostly commands that were just recorded; some waited.
+fn lag() -> impl Strategy<Value = i64> {
+    prop_oneof![3 => Just(0), 1 => 0..60_000_i64]
+}
+
+fn pauses() -> impl Strategy<Value = Op> {
+    use prop::option::weighted;
+    let end = prop_oneof![1 => -10_000..=0_i64, 6 => 1..=MAX_PAUSE, 1 => MAX_PAUSE - 1..=MAX_PAUSE + 1];
+    (
+        0..60_u8,
+        lag(),
+        weighted(0.4, end),
+        weighted(0.3, prop_oneof![Just(NewRecords::Queue), Just(NewRecords::Discard)]),
+        weighted(0.4, prop_oneof![Just(Keep::Latest), Just(Keep::All)]),
+        weighted(0.3, prop_oneof![Just(OnExpiry::Resume), Just(OnExpiry::Discard)]),
+    )
+        .prop_map(|(id, lag, end, new, keep, expiry)| Op::Pause { id, lag, end, new, keep, expiry })
+}
+
+fn resumes() -> impl Strategy<Value = Op> {
+    use prop::option::weighted;
+    let release = prop_oneof![Just(Release::All), Just(Release::None)];
+    (0..60_u8, lag(), weighted(0.3, release), weighted(0.2, 0..50_000_u64))
+        .prop_map(|(id, lag, release, max_age)| Op::Resume { id, lag, release, max_age })
+}
+
+fn basic() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        30 => (kind(), 0..RECORDS).prop_map(|(kind, record)| Op::Event(kind, record)),
+        4 => pauses(),
+        4 => resumes(),
+        3 => (0..40_000_i64).prop_map(Op::Wait),
+        10 => (0..4_usize).prop_map(Op::Drain),
+        4 => any::<u64>().prop_map(Op::Clean),
+        1 => Just(Op::Retire),
+    ]
+}
+
+fn config() -> ProptestConfig {
+    // A failure prints its operations, made small: paste them into a test.
+    ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// An index that was fed live is enough for every drain.
+    #[test]
+    fn with_the_index_fed_live(ops in prop::collection::vec(basic(), 1..150)) {
+        prop_assert_eq!(run(&ops, 0)?, 0);
+    }
+
+    /// Every owner is a new one; it rebuilds the index from what the cleaner left.
+    #[test]
+    fn with_the_index_rebuilt(
+        ops in prop::collection::vec(prop_oneof![4 => basic(), 1 => Just(Op::TakeOver { rebuild: true })], 1..150),
+    ) {
+        prop_assert_eq!(run(&ops, 0)?, 0);
+    }
+
+    /// Indexes are lost at any moment, also in the middle of a sweep, and sweeps have room for one entry and more.
+    #[test]
+    fn with_sweeps(
+        budget in 0..600_usize,
+        ops in prop::collection::vec(
+            prop_oneof![
+                10 => basic(),
+                1 => Just(Op::DropIndex),
+                1 => any::<bool>().prop_map(|rebuild| Op::TakeOver { rebuild }),
+            ],
+            1..150,
+        ),
+    ) {
+        run(&ops, budget)?;
+    }
+}
+
+/// The random sequences would prove little if they never got there.
+#[test]
+fn a_sequence_with_everything_in_it_needs_a_sweep() {
+    let event = |kind, record| Op::Event(kind, record);
+    let pause = |id, keep| Op::Pause { id, lag: 0, end: None, new: None, keep: Some(keep), expiry: None };
+    let resume = |id| Op::Resume { id, lag: 0, release: None, max_age: None };
+    let ops = [
+        pause(1, Keep::Latest),
+        event(Kind::Enroll, 0),
+        event(Kind::Enroll, 1),
+        event(Kind::Enroll, 0),
+        event(Kind::Advance, 2),
+        Op::DropIndex,
+        resume(2),
+        Op::Drain(1),
+        Op::Drain(1),
+        Op::Drain(1),
+        event(Kind::Withdraw, 0),
+        event(Kind::Enroll, 0),
+        pause(3, Keep::Latest),
+        event(Kind::Advance, 2),
+        Op::Clean(u64::MAX),
+        resume(4),
+        Op::Drain(9),
+    ];
+    assert_eq!(run(&ops, 0).unwrap(), 2);
+}
