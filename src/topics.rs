@@ -45,16 +45,8 @@ pub fn specification(topics: &Topics, layout: &Layout) -> Vec<NewTopic> {
     vec![
         topic(&topics.enrollments, partitions, &[deleted(), days(7), stamped_by_sender()]),
         topic(&topics.control, 1, &[deleted(), days(90), stamped_by_broker()]),
-        topic(
-            &topics.records,
-            partitions,
-            &[deleted(), days(30), stamped_by_sender(), before(), after(), roomy()],
-        ),
-        topic(
-            &topics.state,
-            partitions,
-            &[set("cleanup.policy", "compact"), stamped_by_broker(), before(), after()],
-        ),
+        topic(&topics.records, partitions, &[deleted(), days(30), stamped_by_sender(), before(), after(), roomy()]),
+        topic(&topics.state, partitions, &[set("cleanup.policy", "compact"), stamped_by_broker(), before(), after()]),
         topic(&topics.audit, partitions, &[deleted(), days(400), stamped_by_broker(), before(), after()]),
         topic(&topics.discarded, partitions, &[deleted(), days(90), stamped_by_broker(), before(), after(), roomy()]),
         topic(

@@ -84,14 +84,7 @@ impl Decider<'_> {
         }
     }
 
-    fn write_passed(
-        &mut self,
-        partition: i32,
-        flow: &FlowId,
-        waiting: &Waiting,
-        passing: Passing,
-        release: Released,
-    ) {
+    fn write_passed(&mut self, partition: i32, flow: &FlowId, waiting: &Waiting, passing: Passing, release: Released) {
         let held = &waiting.held;
         let origin = Origin::Entry { partition, flow: flow.clone(), number: held.number };
         let (key, value) = (held.key.clone(), waiting.value.clone());
@@ -113,15 +106,7 @@ impl Decider<'_> {
                 };
                 let headers = headers::discarded(&held.headers, reason, detail, &held.source, waiting.timestamp);
                 let partition = partition_for(flow.as_str().as_bytes(), self.table.shape.discarded);
-                self.turn.write(Write {
-                    to: To::Discarded,
-                    partition,
-                    timestamp: None,
-                    key,
-                    value,
-                    headers,
-                    origin,
-                });
+                self.turn.write(Write { to: To::Discarded, partition, timestamp: None, key, value, headers, origin });
             }
             Passing::Replaced => self.turn.stats.replaced += 1,
             Passing::Withdrawal | Passing::Stale => {}
@@ -223,8 +208,7 @@ impl Decider<'_> {
 
 fn pass(staged: &mut StagedFlow, tracked: &Tracked, backlog: &Backlog, waiting: &Waiting) -> Passing {
     let held = &waiting.held;
-    let entry =
-        Indexed { number: held.number, kind: held.kind, record: &held.record_id, latest: held.latest };
+    let entry = Indexed { number: held.number, kind: held.kind, record: &held.record_id, latest: held.latest };
     let swept = match &backlog.sweep {
         Sweeping::Done(sweep) => sweep.replaced(held.number),
         Sweeping::Unneeded | Sweeping::Running(_) => false,

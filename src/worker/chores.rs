@@ -18,17 +18,36 @@ pub(super) enum Chore {
     /// Take note of the change of assignment.
     Acknowledge,
     /// Deliver the partition's events from its committed position on.
-    FetchFrom { partition: i32 },
-    PauseEvents { partition: i32 },
+    FetchFrom {
+        partition: i32,
+    },
+    PauseEvents {
+        partition: i32,
+    },
     /// Put the control reader back to the smallest position of the partitions, or to `from` where retention took more.
-    ReadControl { from: Option<i64> },
+    ReadControl {
+        from: Option<i64>,
+    },
     /// Read a draining flow's queue, if what is to be read is still there.
-    ReadQueue { partition: i32, flow: FlowId },
+    ReadQueue {
+        partition: i32,
+        flow: FlowId,
+    },
     /// Its second half, the queue being there.
-    AssignQueue { partition: i32, flow: FlowId },
-    StopReading { topic: Arc<str> },
-    DeleteRecords { topic: String, up_to: i64 },
-    DeleteTopics { topics: Vec<String> },
+    AssignQueue {
+        partition: i32,
+        flow: FlowId,
+    },
+    StopReading {
+        topic: Arc<str>,
+    },
+    DeleteRecords {
+        topic: String,
+        up_to: i64,
+    },
+    DeleteTopics {
+        topics: Vec<String>,
+    },
 }
 
 /// For how long the events of a partition wait after a queue topic could not be made.
@@ -43,9 +62,11 @@ impl<B: Broker> Worker<B> {
             self.table.clock_alarm = None;
         }
         let over: Vec<i32> = {
-            let waits = self.table.owned.iter_mut().filter(|(_, owned)| {
-                owned.wait.as_ref().is_some_and(|wait| wait.until <= now)
-            });
+            let waits = self
+                .table
+                .owned
+                .iter_mut()
+                .filter(|(_, owned)| owned.wait.as_ref().is_some_and(|wait| wait.until <= now));
             waits.map(|(partition, owned)| (owned.wait = None, *partition).1).collect()
         };
         for partition in over {

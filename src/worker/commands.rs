@@ -18,8 +18,7 @@ impl Decider<'_> {
             match schema::command::read(record.value.as_deref()) {
                 Err(unreadable) => self.unreadable_command(record, &unreadable),
                 Ok(command) => {
-                    let issue =
-                        Issue { command: &command, offset: record.offset, recorded_at: record.timestamp };
+                    let issue = Issue { command: &command, offset: record.offset, recorded_at: record.timestamp };
                     match &command.target {
                         Target::Flow(flow) => self.command(self.table.shape.home(flow), flow, &issue),
                         Target::Every => self.command_for_every(&issue),
@@ -57,10 +56,10 @@ impl Decider<'_> {
         let mut slot = staged.flows.get(flow).map(|staged| staged.flow.clone());
         let applied = apply(&mut slot, flow, &mut staged.record, issue, now, limits);
         if let Some(changed) = slot {
-            let place =
-                staged.flows.entry(flow.clone()).or_insert_with(|| {
-                    StagedFlow::new(changed.clone(), unknown.unwrap_or_default())
-                });
+            let place = staged
+                .flows
+                .entry(flow.clone())
+                .or_insert_with(|| StagedFlow::new(changed.clone(), unknown.unwrap_or_default()));
             place.flow = changed;
             place.changed |= !applied.repeated || !applied.transitions.is_empty();
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::gather::Gathered;
 use super::options::Options;
-use super::table::{Owned, Special, Stage, Table};
+use super::table::{Special, Stage, Table};
 use super::turn::{To, Turn, Write};
 use crate::broker::{Header, Record};
 use crate::flow::{AuditEvent, FlowId, Happening, Position, Transition};
@@ -37,6 +37,7 @@ pub(super) fn decide(table: &Table, options: &Options, gathered: Gathered, now: 
     match &table.special {
         Some(special) => decider.special(special, gathered),
         None => {
+            decider.caps();
             decider.commands(&gathered.commands);
             decider.timers();
             decider.backlogs();
@@ -67,7 +68,8 @@ impl Decider<'_> {
         match &special.origin {
             Origin::Event { partition, offset } => {
                 let (mut before, mut at) = (Vec::new(), None);
-                let gone = gathered.events.iter().any(|record| record.partition == *partition && record.offset > *offset);
+                let gone =
+                    gathered.events.iter().any(|record| record.partition == *partition && record.offset > *offset);
                 for record in gathered.events {
                     if record.partition == *partition && record.offset == *offset {
                         at = Some(record);
@@ -120,10 +122,6 @@ impl Decider<'_> {
             // Whatever was gathered below it has been applied to this partition, in this turn or before.
             staged.record.control = staged.record.control.max(control);
         }
-    }
-
-    pub(super) fn owned(&self, partition: i32) -> Option<&Owned> {
-        self.table.owned.get(&partition)
     }
 
     pub(super) fn note(&mut self, partition: i32, flow: Option<&FlowId>, position: Position, happening: Happening) {
@@ -179,4 +177,3 @@ impl Decider<'_> {
         None
     }
 }
-

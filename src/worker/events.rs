@@ -141,7 +141,8 @@ impl Decider<'_> {
             headers: written.headers,
             origin: Origin::of(record),
         });
-        let Some(staged) = self.turn.partitions.get_mut(&partition).and_then(|staged| staged.flows.get_mut(&event.flow))
+        let Some(staged) =
+            self.turn.partitions.get_mut(&partition).and_then(|staged| staged.flows.get_mut(&event.flow))
         else {
             return;
         };

@@ -272,12 +272,8 @@ impl<B: Broker> Worker<B> {
         let Some(backlog) = &mut tracked.backlog else { return };
         if let Sweeping::Running(sweep) = &mut backlog.sweep {
             let Indexed { number, .. } = {
-                let entry = Indexed {
-                    number: held.number,
-                    kind: held.kind,
-                    record: &held.record_id,
-                    latest: held.latest,
-                };
+                let entry =
+                    Indexed { number: held.number, kind: held.kind, record: &held.record_id, latest: held.latest };
                 if held.number > watermark.entry {
                     sweep.feed(entry);
                 }

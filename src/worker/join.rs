@@ -44,17 +44,11 @@ const BARRIER: Duration = Duration::from_millis(100);
 /// For how long a disagreement is looked at again: a coordinator that moves can pretend there is no offset (KAFKA-20416).
 const PATIENCE: Duration = Duration::from_secs(5);
 
-const FOLD: PollLimit =
-    PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::from_millis(20) };
+const FOLD: PollLimit = PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::from_millis(20) };
 
 impl<B: Broker> Worker<B> {
     /// One call for this partition; then the gathering goes on with the others.
-    pub(super) fn join(
-        &mut self,
-        partition: i32,
-        gather: Gather,
-        now: Timestamp,
-    ) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn join(&mut self, partition: i32, gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let Some(mut owned) = self.table.owned.remove(&partition) else {
             return Ok((Phase::Gather(gather), Step::Progress));
         };
@@ -164,8 +158,7 @@ impl<B: Broker> Worker<B> {
                     committed.offset, self.options.topics.state
                 )),
                 None => {
-                    owned.record =
-                        Partition::new(shape.enrollments, shape.records, control_low, marks.low, now);
+                    owned.record = Partition::new(shape.enrollments, shape.records, control_low, marks.low, now);
                     owned.position = marks.low;
                     Ok(())
                 }
@@ -248,7 +241,8 @@ fn fold(owned: &mut Owned, joining: &mut Joining, record: &Record) -> Result<(),
     let at = || format!("{}/{}/{}", record.topic, record.partition, record.offset);
     let malformed = |error: schema::Malformed| {
         Stop::broken(format!(
-            "{} cannot be read: {error}; if a newer flowgate wrote it, run that one; else restore the record", at()
+            "{} cannot be read: {error}; if a newer flowgate wrote it, run that one; else restore the record",
+            at()
         ))
     };
     let key = record.key.as_deref().unwrap_or_default();

@@ -270,7 +270,11 @@ impl<B: Broker> Worker<B> {
         ] {
             match crate::broker::Admin::partitions(admin, topic)? {
                 Some(count) => counts.push(count),
-                None => return Ok(Err(Stop::topics(format!("topic `{topic}` does not exist: run `flowgate topics create`")))),
+                None => {
+                    return Ok(Err(Stop::topics(format!(
+                        "topic `{topic}` does not exist: run `flowgate topics create`"
+                    ))));
+                }
             }
         }
         let &[enrollments, records, discarded, dead_letters, audit, state, control] = counts.as_slice() else {
@@ -279,8 +283,7 @@ impl<B: Broker> Worker<B> {
         if state != enrollments {
             return Ok(Err(Stop::topics(format!(
                 "`{}` has {state} partitions and `{}` {enrollments}: they must have the same number",
-                &topics.state,
-                topics.enrollments
+                &topics.state, topics.enrollments
             ))));
         }
         if control != 1 {

@@ -12,7 +12,9 @@ pub enum Stop {
     Topics(String),
     #[error("another process runs under the same transactional id ({0}): give each instance its own `--instance`")]
     FencedByEqual(String),
-    #[error("the brokers refuse to let us in ({0}): check user, password, certificates and `security.protocol` under `[kafka]`")]
+    #[error(
+        "the brokers refuse to let us in ({0}): check user, password, certificates and `security.protocol` under `[kafka]`"
+    )]
     Authentication(String),
     #[error("the input positions are lost: {0}; look at them with `flowgate positions`, and restore them there")]
     PositionsLost(String),

@@ -130,8 +130,15 @@ pub(super) struct Special {
 /// Where a record of a turn comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    Event { partition: i32, offset: i64 },
-    Entry { partition: i32, flow: FlowId, number: u64 },
+    Event {
+        partition: i32,
+        offset: i64,
+    },
+    Entry {
+        partition: i32,
+        flow: FlowId,
+        number: u64,
+    },
     /// State, audit, commands: made by the gate.
     Own,
 }

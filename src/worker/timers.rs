@@ -17,6 +17,26 @@ impl Decider<'_> {
         }
     }
 
+    /// Configuration may have lowered the longest pause since: what was restored comes under it, before its timers.
+    pub(super) fn caps(&mut self) {
+        let (now, limits) = (self.now, self.options.limits);
+        for (partition, owned) in
+            self.table.owned.iter().filter(|(_, owned)| owned.takes_commands() && !owned.introduced)
+        {
+            for (due, flow) in &owned.timers {
+                let paused_at = owned.flows.get(flow).and_then(|of| of.flow.pause()).map(|pause| pause.paused_at);
+                if paused_at.is_none_or(|paused_at| paused_at.after(limits.max_pause) >= *due) {
+                    continue;
+                }
+                let Some(staged) = self.turn.flow(*partition, owned, flow) else { continue };
+                let Some(transition) = staged.flow.cap_deadline(&limits, now) else { continue };
+                staged.changed = true;
+                self.turn.touches_deadline = true;
+                self.note_transition(*partition, flow, transition, None);
+            }
+        }
+    }
+
     fn fire(&mut self, partition: i32, flow: &FlowId) {
         let now = self.now;
         let Some(owned) = self.table.owned.get(&partition) else { return };

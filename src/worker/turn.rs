@@ -1,11 +1,10 @@
 //! A turn: everything that one transaction is to make true, staged.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::table::{Bucket, Origin, Owned, Stats, Table};
+use super::table::{Bucket, Origin, Owned, Stats};
 use crate::broker::{Compression, Header, Record};
 use crate::flow::{AuditEvent, Flow, FlowId, Kind, Partition, RecordId};
 use crate::schema::Unknown;
@@ -162,12 +161,4 @@ pub(super) fn name_of<'a>(to: &'a To, topics: &'a crate::schema::topics::Topics)
 /// The staged queue topic of a flow.
 pub(super) fn queue_topic<'a>(turn: &'a Turn, partition: i32, flow: &FlowId) -> Option<&'a str> {
     turn.staged(partition, flow)?.flow.queue.topic.as_deref()
-}
-
-pub(super) type Shared = Arc<str>;
-
-/// Whether the table knows the flow, or the turn does.
-pub(super) fn is_known(turn: &Turn, table: &Table, partition: i32, flow: &FlowId) -> bool {
-    turn.staged(partition, flow).is_some()
-        || table.owned.get(&partition).is_some_and(|owned| owned.flows.contains_key(flow))
 }

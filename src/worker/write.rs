@@ -137,12 +137,7 @@ impl<B: Broker> Worker<B> {
         if let Some(largest) = self.table.shape.max_message_bytes {
             config.insert("max.message.bytes".to_owned(), (largest + ROOM).to_string());
         }
-        NewTopic {
-            name: name.to_owned(),
-            partitions: 1,
-            replication_factor: self.options.replication_factor,
-            config,
-        }
+        NewTopic { name: name.to_owned(), partitions: 1, replication_factor: self.options.replication_factor, config }
     }
 
     /// Waits until the producer knows who leads every topic of the turn, then opens the transaction.

@@ -89,7 +89,10 @@ impl Rig {
                 return Ok(());
             }
         }
-        panic!("the workers do not settle: {:?}", self.workers.iter().map(|w| (w.phase(), w.stats())).collect::<Vec<_>>());
+        panic!(
+            "the workers do not settle: {:?}",
+            self.workers.iter().map(|w| (w.phase(), w.stats())).collect::<Vec<_>>()
+        );
     }
 
     pub fn send(&self, flow: &str, record: &str, kind: &str) {
@@ -147,9 +150,8 @@ impl Rig {
         let answers = audit.filter_map(|record| {
             let event: Value = serde_json::from_slice(record.value.as_deref()?).ok()?;
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            (event["event"] == "answer").then(|| {
-                (text(&event["command"]["command_id"]), text(&event["outcome"]), text(&event["detail"]))
-            })
+            (event["event"] == "answer")
+                .then(|| (text(&event["command"]["command_id"]), text(&event["outcome"]), text(&event["detail"])))
         });
         answers.collect()
     }
