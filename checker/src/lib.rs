@@ -18,18 +18,104 @@
 //! - `reroute`, `reject`, `count`: twins at home; dead letters and discarded records; the gate's own counters.
 
 mod anomaly;
+mod count;
+mod find;
+mod follow;
+mod gather;
 mod home;
+mod judge;
+mod order;
 mod record;
+mod reject;
 mod report;
+mod reroute;
+mod settle;
+mod time;
+mod understand;
+mod walk;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use find::find;
+use gather::{Gathered, Topics};
+use judge::{Case, Court, Judgement};
+use settle::{Fate, settle};
+use walk::{Walk, walk};
 
 pub use anomaly::{Anomaly, Fault, Place};
 pub use home::{home, murmur2};
-pub use record::{Log, Record};
+pub use record::{Header, Log, Record};
 pub use report::{Commands, Kind, PerKind, Report, Sums};
 
 /// Checks a log.
 #[must_use]
 pub fn check(log: &Log) -> Report {
-    let _ = log;
-    Report::default()
+    let topics = Topics { prefix: &log.prefix };
+    let mut anomalies = Vec::new();
+    let rejected = reject::sources(log, topics, &mut anomalies);
+    let mut gathered = Gathered::read(log, &rejected.dead_events);
+    let followed = follow::follow(log, topics, &rejected.dead_commands);
+    let gates = count::states(log, topics, &mut anomalies);
+    for name in followed.transitions.keys() {
+        gathered.flow(Cow::Owned(name.clone()));
+    }
+    let reroutes = reroute::reroutes(&gathered, topics, log.enrollment_partitions, &mut anomalies);
+    let dead = reject::dead_letters(log, topics, &gathered, &rejected, &mut anomalies);
+    reject::homeless(log, topics, &gathered, &rejected.discarded, &mut anomalies);
+
+    let transitions = |flow: &FlowName<'_>| followed.transitions.get(&**flow).map_or(&[][..], Vec::as_slice);
+    let gate = |flow: &FlowName<'_>| gates.get(&**flow).and_then(Option::as_ref);
+    let mut fates = vec![Fate::Live; gathered.events.len()];
+    let mut walks: Vec<Walk> = Vec::with_capacity(gathered.flows.len());
+    for (index, flow) in gathered.flows.iter().enumerate() {
+        let walk = walk(&gathered, index, transitions(&flow.name), gate(&flow.name).map(|gate| gate.last_entry));
+        for (event, fate) in flow.events.iter().zip(settle(&gathered, index, &walk)) {
+            fates[*event] = fate;
+        }
+        walks.push(walk);
+    }
+    let found = find(&gathered, &fates, &log.records);
+    for record in &found.strangers {
+        let fault = Fault::Unexplained { at: topics.place("records", record), why: "no event has these bytes" };
+        anomalies.push(Anomaly { flow: None, fault });
+    }
+    let partitions = order::partitions(&gathered, &found, log.enrollment_partitions);
+    let mut copies: HashMap<usize, Vec<(usize, Place)>> = HashMap::new();
+    for (event, delivery) in &found.copies {
+        let place = topics.place("records", delivery.record);
+        copies.entry(gathered.events[*event].flow).or_default().push((*event, place));
+    }
+
+    let mut report = Report { flowless_dead: dead.flowless, commands: followed.commands, ..Report::default() };
+    report.events = log.enrollments.len() as u64;
+    anomalies.extend(followed.anomalies);
+    let mut left = count::left(log);
+    let court = Court { log, topics, gathered: &gathered, fates, found, discarded: rejected.discarded };
+    for (index, flow) in gathered.flows.iter().enumerate() {
+        let (transitions, gate) = (transitions(&flow.name), gate(&flow.name));
+        let partition = home(&flow.name, partitions);
+        let walk = &walks[index];
+        let mut judgement = court.judge(&Case { flow: index, walk, transitions, gate, partition });
+        for (event, at) in copies.remove(&index).unwrap_or_default() {
+            judgement.copy(&court, event, at);
+        }
+        for (at, why) in &walk.faults {
+            judgement.faults.push(Fault::Audit { at: transitions[*at].place.clone(), why: why.clone() });
+        }
+        count::held(log, topics, &gathered, &mut judgement, &mut left);
+        match gate {
+            Some(gate) => count::compare(gate, walk, &judgement.sums, &mut judgement.faults),
+            None => count::absent(log, &gates, &flow.name, transitions, &mut judgement.faults),
+        }
+        let Judgement { mut sums, faults, .. } = judgement;
+        dead.add_to(index, &mut sums);
+        sums.rerouted = reroutes.get(&index).copied().unwrap_or_default();
+        anomalies.extend(faults.into_iter().map(|fault| Anomaly { flow: Some(flow.name.to_string()), fault }));
+        report.flows.insert(flow.name.to_string(), sums);
+    }
+    report.anomalies = anomalies;
+    report
 }
+
+type FlowName<'a> = Cow<'a, str>;

@@ -60,7 +60,8 @@ impl Sums {
 }
 
 /// Enrolls and advances, counted apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default)]
 pub struct PerKind {
     pub enroll: u64,
     pub advance: u64,
