@@ -111,7 +111,8 @@ fn break_it(dice: &mut Dice, log: &mut Log) -> Option<&'static str> {
         }
         2 => {
             // Two neighbours that are no withdraws: for those the order is left to timing in a drain.
-            let withdraw = |at: usize| String::from_utf8_lossy(log.records[at].value.as_ref().unwrap()).contains("withdraw");
+            let withdraw =
+                |at: usize| String::from_utf8_lossy(log.records[at].value.as_ref().unwrap()).contains("withdraw");
             let flow = |at: usize| {
                 let value: serde_json::Value = serde_json::from_slice(log.records[at].value.as_ref().unwrap()).unwrap();
                 value["flow_id"].to_string()
