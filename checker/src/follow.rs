@@ -120,6 +120,11 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
         }
     }
     for (flow, offset, mut transition) in pending {
+        let by_command =
+            matches!(transition.word.as_str(), "paused" | "updated" | "resumed" | "redirected" | "repaused");
+        if offset.is_none() && by_command {
+            followed.audit(Some(flow.clone()), transition.place.clone(), "names no command as its cause".to_owned());
+        }
         if let Some(offset) = offset {
             transition.command = cause(offset, &control, &answers);
             if let Some(why) = unfounded(&flow, &transition, answers.get(&offset), log.enrollment_partitions) {

@@ -4,10 +4,9 @@
 //! is known from outside only at the transitions, each of which names the newest entry and the watermark. So an entry is
 //! known to be passed *in* a segment, not when in it.
 
-use serde_json::Value;
-
 use crate::follow::Transition;
 use crate::gather::Gathered;
+use crate::orders::{DrainOrders, PauseOptions, orders};
 use crate::report::Kind;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,36 +36,6 @@ pub(crate) struct Segment {
     pub drain: DrainOrders,
     /// The first item that is not passed when it begins.
     pub first_unpassed: usize,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct PauseOptions {
-    /// `new_records: discard`
-    pub discard: bool,
-    /// `keep: all`
-    pub all: bool,
-    /// `on_expiry: discard`
-    pub discard_at_expiry: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct DrainOrders {
-    /// What lies up to this entry is removed.
-    pub line: Option<u64>,
-    pub max_age_ms: Option<i64>,
-    /// When the drain was ordered first and last: the contract does not say which of them ages are measured at.
-    pub ordered_ms: Option<(i64, i64)>,
-    pub cause: Cause,
-}
-
-/// What the headers of a release may name as its cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Cause {
-    #[default]
-    Resume,
-    Timer,
-    /// A timer's drain that got other orders: the contract does not say which one is named then.
-    Either,
 }
 
 /// An entry of the queue, as far as the rules tell.
@@ -256,7 +225,7 @@ impl Walk {
         let ended = self.segments.len() - 1;
         let first_unpassed = self.pass(position.watermark, Passed::In(ended));
         self.watermark = self.watermark.max(position.watermark);
-        let (pause, drain) = orders(&before, transition);
+        let (pause, drain) = orders((before.pause, before.drain), transition);
         self.segments.push(Segment { state, at_ms: transition.at_ms, pause, drain, first_unpassed });
     }
 
@@ -279,66 +248,5 @@ fn next_state(state: State, word: &str) -> Option<State> {
         (State::Paused, "resumed" | "expired") | (State::Resuming, "redirected") => Some(State::Resuming),
         (State::Resuming, "live") => Some(State::Live),
         _ => None,
-    }
-}
-
-/// The orders in force after a transition.
-fn orders(before: &Segment, transition: &Transition) -> (PauseOptions, DrainOrders) {
-    let (mut pause, mut drain) = (before.pause, before.drain);
-    let word = |name: &str| transition.command.as_ref().and_then(|command| command.get(name)).and_then(Value::as_str);
-    let entry = transition.position.entry;
-    match transition.word.as_str() {
-        "paused" | "repaused" => {
-            pause = PauseOptions::default();
-            pause.update(word);
-            // A re-pause lifts the line.
-            drain = DrainOrders::default();
-        }
-        "updated" => pause.update(word),
-        "resumed" | "redirected" => {
-            if transition.word == "resumed" {
-                drain = DrainOrders::default();
-            }
-            match word("release") {
-                Some("none") => drain.line = Some(entry),
-                Some("all") => drain.line = None,
-                _ => {}
-            }
-            let age = transition.command.as_ref().and_then(|command| command.get("max_age_seconds"));
-            if let Some(seconds) = age.and_then(Value::as_i64) {
-                drain.max_age_ms = Some(seconds.saturating_mul(1000));
-            }
-            if drain.cause == Cause::Timer {
-                drain.cause = Cause::Either;
-            }
-            drain.ordered(transition.at_ms);
-        }
-        "expired" => {
-            let line = pause.discard_at_expiry.then_some(entry);
-            drain = DrainOrders { line, cause: Cause::Timer, ..DrainOrders::default() };
-            drain.ordered(transition.at_ms);
-        }
-        _ => {}
-    }
-    (pause, drain)
-}
-
-impl PauseOptions {
-    /// Takes what a command says; what it does not say stays.
-    fn update<'a>(&mut self, word: impl Fn(&str) -> Option<&'a str>) {
-        let set = |option: &mut bool, given: Option<&str>, yes: &str| {
-            if let Some(given) = given {
-                *option = given == yes;
-            }
-        };
-        set(&mut self.discard, word("new_records"), "discard");
-        set(&mut self.all, word("keep"), "all");
-        set(&mut self.discard_at_expiry, word("on_expiry"), "discard");
-    }
-}
-
-impl DrainOrders {
-    fn ordered(&mut self, at_ms: Option<i64>) {
-        self.ordered_ms = at_ms.map(|at| (self.ordered_ms.map_or(at, |(first, _)| first), at));
     }
 }

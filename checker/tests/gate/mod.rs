@@ -2,6 +2,8 @@
 //! is told when to drain and how far, so that a test decides every timing.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod breaking;
+
 use std::collections::BTreeMap;
 
 use flowgate_checker::{Header, Log, Record, Sums, home};
