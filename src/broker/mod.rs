@@ -19,6 +19,7 @@
 mod error;
 pub mod kafka;
 pub mod memory;
+pub mod murmur2;
 mod record;
 
 pub use error::{Action, Code, Error, Result};
