@@ -4,6 +4,8 @@
 
 #[macro_use]
 mod conformance;
+#[path = "kafka/adapter.rs"]
+mod adapter;
 #[path = "support/kafka.rs"]
 mod server;
 

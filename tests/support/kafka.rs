@@ -26,6 +26,7 @@ pub struct KafkaServer {
     directory: TempDir,
     jars: PathBuf,
     port: u16,
+    sasl_port: u16,
     running: Mutex<Running>,
 }
 
@@ -48,12 +49,13 @@ impl KafkaServer {
         let jars = jars();
         let mut tries = 0;
         loop {
-            let directory = tempfile::Builder::new().prefix("flowgate-kafka-").tempdir().expect("a temporary directory");
-            let (port, controller) = free_ports();
-            write_config(directory.path(), port, controller, properties);
+            let directory =
+                tempfile::Builder::new().prefix("flowgate-kafka-").tempdir().expect("a temporary directory");
+            let [port, controller, sasl_port] = free_ports();
+            write_config(directory.path(), [port, controller, sasl_port], properties);
             format_storage(&jars, directory.path());
             let running = launch(&jars, directory.path());
-            let server = Self { directory, jars: jars.clone(), port, running: Mutex::new(running) };
+            let server = Self { directory, jars: jars.clone(), port, sasl_port, running: Mutex::new(running) };
             if server.wait_until_it_answers() {
                 return server;
             }
@@ -65,6 +67,11 @@ impl KafkaServer {
 
     pub fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The listener that wants a password (SASL/PLAIN): user `gate`, password `secret`.
+    pub fn sasl_brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.sasl_port)
     }
 
     /// `kill -9`: what was in the process is gone, what was written to files is kept by the operating system.
@@ -161,15 +168,19 @@ fn launch(jars: &Path, directory: &Path) -> Running {
     Running { shell: Some(shell), pid }
 }
 
-fn write_config(directory: &Path, port: u16, controller: u16, more: &[(&str, &str)]) {
+fn write_config(directory: &Path, [port, controller, sasl]: [u16; 3], more: &[(&str, &str)]) {
     let data = directory.join("data");
     let mut lines = format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
          controller.listener.names=CONTROLLER\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SASL://127.0.0.1:{sasl}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT\n\
+         inter.broker.listener.name=PLAINTEXT\n\
+         listener.name.sasl.sasl.enabled.mechanisms=PLAIN\n\
+         listener.name.sasl.plain.sasl.jaas.config=\
+         org.apache.kafka.common.security.plain.PlainLoginModule required user_gate=\"secret\";\n\
          log.dirs={}\n\
          auto.create.topics.enable=false\n\
          offsets.topic.num.partitions=5\n\
@@ -219,12 +230,10 @@ fn format_storage(jars: &Path, directory: &Path) {
     assert!(output.status.success(), "formatting the broker's storage: {output:?}");
 }
 
-/// Two ports that were free a moment ago.
-fn free_ports() -> (u16, u16) {
-    let bind = || TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let (one, two) = (bind(), bind());
-    let port = |listener: &TcpListener| listener.local_addr().expect("a bound address").port();
-    (port(&one), port(&two))
+/// Ports that were free a moment ago.
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("a bound address").port())
 }
 
 /// The folder with the broker's jars, filled by Maven the first time.

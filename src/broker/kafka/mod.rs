@@ -80,7 +80,7 @@ impl Kafka {
     /// certificate or the protocol (within 2 s; no other call can tell that from a cluster that is down).
     /// [`super::Action::Retry`] if nobody answers. [`super::Code::InvalidArgument`] for settings that librdkafka refuses.
     pub fn connect(&self, limit: Duration) -> Result<()> {
-        let client = Client::new(RDKafkaType::RD_KAFKA_PRODUCER, self.config(), Arc::clone(&self.shared))?;
+        let client = Client::new(RDKafkaType::RD_KAFKA_PRODUCER, self.config(&[], &[]), Arc::clone(&self.shared))?;
         client.within("connect", limit, |slice| {
             let slice = Duration::from_millis(slice.unsigned_abs().into()).min(Duration::from_millis(100));
             match client.metadata(&Of::Known, slice, |_| ()) {
@@ -97,59 +97,56 @@ impl Kafka {
         self.shared.overdue(now)
     }
 
-    /// Settings of every client.
-    fn config(&self) -> ClientConfig {
+    /// Settings of a client: `defaults`, which the caller's settings replace, and `fixed`, which exactly-once stands on.
+    fn config(&self, defaults: &[(&str, &str)], fixed: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
-        // Known before the caller's settings: what a caller may choose.
-        for (name, value) in [
+        let everywhere = [
             ("client.id", "flowgate"),
             // The default of 10 s turns a broker's restart into a gap of 20 s.
             ("reconnect.backoff.max.ms", "500"),
             ("socket.nagle.disable", "true"),
-        ] {
-            config.set(name, value);
+        ];
+        for (name, value) in everywhere.iter().chain(defaults) {
+            config.set(*name, *value);
         }
         for (name, value) in &self.options.client {
             config.set(name, value);
         }
-        config.set("bootstrap.servers", &self.options.brokers);
         // A topic that somebody only asks for must not come into being.
-        config.set("allow.auto.create.topics", "false");
+        let everywhere = [("bootstrap.servers", self.options.brokers.as_str()), ("allow.auto.create.topics", "false")];
+        for (name, value) in everywhere.iter().chain(fixed) {
+            config.set(*name, *value);
+        }
         config
     }
 
-    /// Settings of every consumer.
     fn consumer_config(&self, group: &str, isolation: Isolation) -> ClientConfig {
-        let mut config = self.config();
-        for (name, value) in [
-            ("group.id", group),
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("auto.offset.reset", "error"),
-            ("enable.partition.eof", "true"),
+        let defaults = [
+            ("partition.assignment.strategy", "cooperative-sticky"),
             ("queued.max.messages.kbytes", "16384"),
             // The default of 1 s stalls a consumer whose queue was full.
             ("fetch.queue.backoff.ms", "10"),
             // A partition that is added waits for the fetch under way.
             ("fetch.wait.max.ms", "100"),
-            (
-                "isolation.level",
-                match isolation {
-                    Isolation::ReadCommitted => "read_committed",
-                    Isolation::ReadUncommitted => "read_uncommitted",
-                },
-            ),
-        ] {
-            config.set(name, value);
-        }
-        config
+        ];
+        let isolation = match isolation {
+            Isolation::ReadCommitted => "read_committed",
+            Isolation::ReadUncommitted => "read_uncommitted",
+        };
+        let fixed = [
+            ("group.id", group),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "error"),
+            // A position behind the last record is only known from the end of the partition.
+            ("enable.partition.eof", "true"),
+            ("isolation.level", isolation),
+        ];
+        self.config(&defaults, &fixed)
     }
 
-    /// Settings of every producer of records.
     fn producer_config(&self) -> ClientConfig {
-        let mut config = self.config();
-        for (name, value) in [
-            ("enable.idempotence", "true"),
+        let defaults = [
             ("linger.ms", "5"),
             ("batch.size", "1000000"),
             ("message.max.bytes", LARGEST_RECORD),
@@ -158,10 +155,8 @@ impl Kafka {
             ("queue.buffering.max.messages", "0"),
             // A topic that does not exist is told after this long instead of 30 s.
             ("topic.metadata.propagation.max.ms", "5000"),
-        ] {
-            config.set(name, value);
-        }
-        config
+        ];
+        self.config(&defaults, &[("enable.idempotence", "true")])
     }
 }
 
@@ -181,9 +176,6 @@ impl Broker for Kafka {
         config.set("heartbeat.interval.ms", millis(session / 3).min(3000).to_string());
         // librdkafka wants it no shorter than the session.
         config.set("max.poll.interval.ms", millis(options.max_poll_interval.max(session)).to_string());
-        if !self.options.client.contains_key("partition.assignment.strategy") {
-            config.set("partition.assignment.strategy", "cooperative-sticky");
-        }
         KafkaMember::join(Consumer::new(config, Arc::clone(&self.shared))?, options)
     }
 
@@ -216,6 +208,10 @@ impl Broker for Kafka {
 
     fn admin(&self) -> Result<KafkaAdmin> {
         self.shared.check()?;
-        Ok(KafkaAdmin::new(Client::new(RDKafkaType::RD_KAFKA_PRODUCER, self.config(), Arc::clone(&self.shared))?))
+        Ok(KafkaAdmin::new(Client::new(
+            RDKafkaType::RD_KAFKA_PRODUCER,
+            self.config(&[], &[]),
+            Arc::clone(&self.shared),
+        )?))
     }
 }
