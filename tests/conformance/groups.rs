@@ -54,7 +54,6 @@ pub fn a_join_moves_no_more_than_it_must<H: Harness>(h: &H) {
     assert_eq!((first.records[0].partition, second.records.len()), (kept, 0));
 }
 
-<<<<<<< HEAD
 /// Balance takes one partition from each of two members; sticky means that it takes nothing else from them.
 pub fn a_third_member_takes_one_partition_of_each<H: Harness>(h: &H) {
     let topic = steps::topic(h, "third", 6, &[]);
@@ -74,8 +73,6 @@ pub fn a_third_member_takes_one_partition_of_each<H: Harness>(h: &H) {
     assert_eq!(third.revoked, []);
 }
 
-=======
->>>>>>> kafka
 /// Nobody gets a partition before its owner has acknowledged that it is to be given up.
 pub fn a_partition_moves_only_after_its_owner_acknowledged<H: Harness>(h: &H) {
     let topic = steps::topic(h, "handover", 2, &[]);
