@@ -148,6 +148,8 @@ pub fn without_offsets_no_generation_fences<H: Harness>(h: &H) {
 pub fn a_foreign_topic_handle_is_refused<H: Harness>(h: &H) {
     let topic = steps::topic(h, "foreign", 1, &[]);
     let (mut mine, mut other) = (Writer::new(h, "mine"), Writer::new(h, "other"));
+    // Both have a first handle: taken for the other's, it would name the right topic.
+    mine.topic(&topic);
     let handle = other.topic(&topic);
     let mut transaction = mine.begin();
     let refused = transaction.send(&steps::outgoing(handle, 0, Some(b"k"), None), 1).unwrap_err();

@@ -54,6 +54,25 @@ pub fn a_join_moves_no_more_than_it_must<H: Harness>(h: &H) {
     assert_eq!((first.records[0].partition, second.records.len()), (kept, 0));
 }
 
+/// Balance takes one partition from each of two members; sticky means that it takes nothing else from them.
+pub fn a_third_member_takes_one_partition_of_each<H: Harness>(h: &H) {
+    let topic = steps::topic(h, "third", 6, &[]);
+    let group = h.fresh_name("third");
+    let mut first = steps::sole_member(h, &group, &topic, 6);
+    let mut second = join(h, &group, &topic);
+    share(h, &mut first, &mut second, (3, 3));
+    let before = (first.revoked.len(), second.revoked.len());
+    let mut third = join(h, &group, &topic);
+    h.eventually("each has two partitions", || {
+        for member in [&mut first, &mut second, &mut third] {
+            member.turn();
+        }
+        [&first, &second, &third].iter().all(|member| member.assigned.len() == 2).then_some(())
+    });
+    assert_eq!((first.revoked.len(), second.revoked.len()), (before.0 + 1, before.1 + 1));
+    assert_eq!(third.revoked, []);
+}
+
 /// Nobody gets a partition before its owner has acknowledged that it is to be given up.
 pub fn a_partition_moves_only_after_its_owner_acknowledged<H: Harness>(h: &H) {
     let topic = steps::topic(h, "handover", 2, &[]);

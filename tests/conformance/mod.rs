@@ -52,6 +52,7 @@ macro_rules! conformance_suite {
                 ]
                 groups: [
                     a_join_moves_no_more_than_it_must,
+                    a_third_member_takes_one_partition_of_each,
                     a_partition_moves_only_after_its_owner_acknowledged,
                     a_leave_gives_the_partitions_to_the_others,
                     a_lost_member_is_replaced_and_fenced,

@@ -260,6 +260,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        let _entered = self.shared.enter("destroy", SLICE);
         // SAFETY: nothing of the client is used afterwards: records are copied out, handles and events are dropped
         // first by those who own both. Not closing means that a group notices only by the session timeout.
         unsafe {
