@@ -221,7 +221,7 @@ fn a_member_is_dropped_with_a_change_unanswered() {
 /// Goal: after `kill -9` and restart of the broker what was committed is there once, and clients go on by themselves.
 #[test]
 fn clients_go_on_after_the_broker_was_killed() {
-    let server = KafkaServer::start(&[]);
+    let server = KafkaServer::start(KafkaServer::QUICK_RESTART);
     let h = OnKafka { kafka: Kafka::new(KafkaOptions::new(server.brokers())) };
     let topic = steps::topic(&h, "killed", 1, &[]);
     let mut writer = Writer::new(&h, "killed");
