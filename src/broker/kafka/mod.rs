@@ -5,6 +5,8 @@
 mod admin;
 mod consumer;
 mod errors;
+mod event;
+mod list;
 mod member;
 mod native;
 mod producer;
