@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use flowgate::broker::kafka::{Kafka, KafkaOptions};
+use flowgate::broker::kafka::{Kafka, KafkaMember, KafkaOptions};
 use flowgate::broker::{
     Action, Broker, Code, Commit, Compression, Header, Isolation, Member, Outgoing, Polled, Producer, ProducerOptions,
     Publication, Reader, Transaction,
@@ -178,29 +178,50 @@ fn an_eager_assignor_works() {
     });
 }
 
-/// Goal: a member may leave while a change of assignment waits for it, and others do not wait for its session to end.
-#[test]
-fn a_member_leaves_with_a_change_unanswered() {
-    let h = start();
-    let topic = steps::topic(&h, "unanswered", 2, &[]);
-    let group = h.fresh_name("unanswered");
-    let mut member = h.broker().member(&h.member_options(&group, &topic)).unwrap();
+/// A member that was told its first partitions and has not answered.
+fn unanswered(h: &OnKafka, group: &str, topic: &str) -> KafkaMember {
+    let mut member = h.broker().member(&h.member_options(group, topic)).unwrap();
     h.eventually("partitions are given", || {
         match steps::settled(member.poll(steps::LIMIT, &mut Vec::new()))?.unwrap() {
             Polled::Assigned(_) => Some(()),
             _ => None,
         }
     });
+    member
+}
+
+/// Goal: a member may leave while a change of assignment waits for it, and others do not wait for its session to end.
+#[test]
+fn a_member_leaves_with_a_change_unanswered() {
+    let h = start();
+    let topic = steps::topic(&h, "unanswered", 2, &[]);
+    let group = h.fresh_name("unanswered");
+    let member = unanswered(&h, &group, &topic);
     let started = Instant::now();
     member.leave().unwrap();
     steps::sole_member(&h, &group, &topic, 2);
     assert!(started.elapsed() < Duration::from_secs(5), "that was the session timeout: {:?}", started.elapsed());
 }
 
+/// Goal: dropping a member never hangs. Method: it has a change reported and not answered; librdkafka left alone would
+/// wait for the answer for ever.
+#[test]
+fn a_member_is_dropped_with_a_change_unanswered() {
+    let h = start();
+    let topic = steps::topic(&h, "dropped-unanswered", 2, &[]);
+    let member = unanswered(&h, &h.fresh_name("dropped-unanswered"), &topic);
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(member);
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(Duration::from_secs(30)).expect("the member is gone");
+}
+
 /// Goal: after `kill -9` and restart of the broker what was committed is there once, and clients go on by themselves.
 #[test]
 fn clients_go_on_after_the_broker_was_killed() {
-    let server = KafkaServer::start(&[]);
+    let server = KafkaServer::start(KafkaServer::QUICK_RESTART);
     let h = OnKafka { kafka: Kafka::new(KafkaOptions::new(server.brokers())) };
     let topic = steps::topic(&h, "killed", 1, &[]);
     let mut writer = Writer::new(&h, "killed");

@@ -9,7 +9,9 @@ use sys::rd_kafka_resp_err_t::*;
 
 use super::REQUEST;
 use super::errors::{self, RespErr, invalid, plain, text};
-use super::native::{Client, NativeEvent, Of, Partitions, c_string, elements, millis};
+use super::event::NativeEvent;
+use super::list::{Partitions, elements};
+use super::native::{Client, Of, c_string, millis};
 use crate::broker::{Action, Admin, Code, Error, NewTopic, Result};
 
 /// Topics a request: a broker takes more, but answers later and holds up others.

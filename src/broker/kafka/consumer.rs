@@ -12,7 +12,9 @@ use sys::rd_kafka_resp_err_t::*;
 
 use super::REQUEST;
 use super::errors::{self, RespErr, plain};
-use super::native::{Client, ErrorEvent, Event, NativeEvent, Partitions, done, millis};
+use super::event::{ErrorEvent, Event, NativeEvent};
+use super::list::Partitions;
+use super::native::{Client, done, millis};
 use super::record;
 use super::shared::Shared;
 use crate::broker::{Action, Code, Error, PollLimit, Polled, Record, Result, Watermarks};
@@ -137,6 +139,10 @@ impl Consumer {
             RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED => Ok(()),
             _ if error.fatal => Err(Error::new(Action::Rebuild, errors::code(error.code), error.reason)),
             _ if read > 0 => Ok(()),
+            // Of the client as a whole: a login that was refused for good is told above, the rest passes.
+            _ if error.at.is_none() && errors::code(error.code) == Code::Authentication => {
+                Err(Error::new(Action::Retry, Code::Other, error.reason))
+            }
             _ => Err(plain(error.code, &error.reason)),
         }
     }
@@ -167,6 +173,12 @@ impl Consumer {
         self.topics.get(topic).is_some_and(|partitions| partitions.contains_key(&partition))
     }
 
+    /// Whether a partition is fetched at this moment, and a seek is enough to read it from elsewhere.
+    pub fn is_running(&self, topic: &str, partition: i32) -> bool {
+        let fetch = self.topics.get(topic).and_then(|partitions| partitions.get(&partition));
+        fetch.is_some_and(|fetch| !fetch.paused && !fetch.stopped)
+    }
+
     pub fn position(&self, topic: &str, partition: i32) -> Option<i64> {
         Some(self.topics.get(topic)?.get(&partition)?.next)
     }
@@ -190,12 +202,12 @@ impl Consumer {
 
     fn add(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()> {
         self.incremental_assign(&[(topic, partition, Some(offset))])?;
-        self.insert(topic, partition, offset, false);
+        self.insert(topic, partition, offset);
         Ok(())
     }
 
-    pub fn insert(&mut self, topic: &str, partition: i32, offset: i64, paused: bool) {
-        let fetch = Fetch { next: offset, paused, stopped: false };
+    pub fn insert(&mut self, topic: &str, partition: i32, offset: i64) {
+        let fetch = Fetch { next: offset, paused: false, stopped: false };
         match self.topics.get_mut(topic) {
             Some(partitions) => {
                 partitions.insert(partition, fetch);

@@ -5,6 +5,7 @@
 //! cooperative protocol a partition is given to librdkafka's fetcher only with its first position; the group does not
 //! ask what is fetched, only that the change was answered.
 
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,9 +13,12 @@ use std::time::{Duration, Instant};
 use rdkafka::bindings as sys;
 use sys::rd_kafka_resp_err_t::*;
 
+use super::REQUEST;
 use super::consumer::{Change, Consumer, first_error};
-use super::errors::plain;
-use super::native::{Event, Partitions, done, millis};
+use super::errors::{invalid, plain};
+use super::event::Event;
+use super::list::Partitions;
+use super::native::{Client, done, millis};
 use crate::broker::{
     Action, Code, Committed, Error, GroupMetadata, Member, MemberOptions, PollLimit, Polled, Record, Result, Watermarks,
 };
@@ -28,10 +32,15 @@ const LEAVE: Duration = Duration::from_secs(5);
 pub struct KafkaMember {
     consumer: Consumer,
     topic: Arc<str>,
+    /// The partitions of all acknowledged changes.
+    owned: BTreeSet<i32>,
+    /// Came behind records of the same poll, and is reported with the next one.
+    unreported: Option<Change>,
     /// Reported and not yet acknowledged.
     change: Option<Reported>,
     /// As of the last acknowledged change.
     group: Option<Arc<Identity>>,
+    left: bool,
 }
 
 enum Reported {
@@ -47,7 +56,16 @@ impl KafkaMember {
         let err = unsafe { sys::rd_kafka_subscribe(consumer.client.ptr(), topics.ptr()) };
         match err {
             RD_KAFKA_RESP_ERR_NO_ERROR => {
-                Ok(Self { consumer, topic: options.topic.as_str().into(), change: None, group: None })
+                let topic = options.topic.as_str().into();
+                Ok(Self {
+                    consumer,
+                    topic,
+                    owned: BTreeSet::new(),
+                    unreported: None,
+                    change: None,
+                    group: None,
+                    left: false,
+                })
             }
             _ => Err(plain(err, "subscribe")),
         }
@@ -62,23 +80,31 @@ impl KafkaMember {
         }
     }
 
-    /// An eager assignor takes nothing but whole assignments. Fetching from the end and paused, they bring nothing
-    /// before their first position.
-    fn assign_eagerly(&mut self, partitions: &[i32]) -> Result<()> {
+    /// An eager assignor takes nothing but whole assignments: this one is what is fetched, each from its own position.
+    /// Positions are numbers at all times: one that librdkafka has to look up would overrule a later seek.
+    fn assign_eagerly(&self) -> Result<()> {
         let mut list = Partitions::new();
-        for &partition in partitions {
-            list.add(&self.topic, partition, Some(sys::RD_KAFKA_OFFSET_END.into()))?;
+        for &partition in &self.owned {
+            if let Some(next) = self.consumer.position(&self.topic, partition) {
+                list.add(&self.topic, partition, Some(next))?;
+            }
         }
+        let _entered = self.consumer.client.shared.enter("assign", REQUEST);
         // SAFETY: client and list live during the call.
         let err = unsafe { sys::rd_kafka_assign(self.consumer.client.ptr(), list.ptr()) };
-        if err != RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(plain(err, "assign"));
+        if err == RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(plain(err, "assign")) }
+    }
+
+    /// Fetches a partition that is not fetched, or not any more.
+    fn start_eagerly(&mut self, partition: i32, offset: i64) -> Result<()> {
+        for &other in &self.owned {
+            // Those that are paused or stopped start with their next position.
+            if !self.consumer.is_running(&self.topic, other) {
+                self.consumer.remove(&self.topic, other);
+            }
         }
-        for &partition in partitions {
-            self.consumer.insert(&self.topic, partition, 0, false);
-            self.consumer.set_paused(&self.topic, partition, true)?;
-        }
-        Ok(())
+        self.consumer.insert(&self.topic, partition, offset);
+        self.assign_eagerly()
     }
 
     fn unassign_eagerly(&mut self, partitions: &[i32]) -> Result<()> {
@@ -88,6 +114,14 @@ impl KafkaMember {
             self.consumer.remove(&self.topic, partition);
         }
         if err == RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(plain(err, "unassign")) }
+    }
+
+    /// librdkafka would fetch whatever it is told to, also what belongs to another member.
+    fn check_owned(&self, partition: i32) -> Result<()> {
+        match self.owned.contains(&partition) {
+            true => Ok(()),
+            false => Err(invalid(format!("{}/{partition} is not assigned to this member", self.topic))),
+        }
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -104,10 +138,20 @@ impl Member for KafkaMember {
         if self.change.is_some() {
             return Ok(Polled::Records);
         }
-        let mut change = None;
-        let polled = self.consumer.poll(limit, records, |new| change = Some(new))?;
+        let before = records.len();
+        let mut change = self.unreported.take();
+        if change.is_none() {
+            let polled = self.consumer.poll(limit, records, |new| change = Some(new))?;
+            if change.is_none() {
+                return Ok(polled);
+            }
+            if records.len() > before {
+                self.unreported = change;
+                return Ok(Polled::Records);
+            }
+        }
         match change {
-            None => Ok(polled),
+            None => Ok(Polled::Records),
             Some(Change::Assigned(partitions)) => {
                 self.change = Some(Reported::Assigned(partitions.clone()));
                 Ok(Polled::Assigned(partitions))
@@ -128,10 +172,11 @@ impl Member for KafkaMember {
             Some(Reported::Assigned(partitions)) => {
                 let partitions = partitions.clone();
                 if eager {
-                    self.assign_eagerly(&partitions)?;
+                    self.assign_eagerly()?;
                 } else {
                     self.consumer.incremental_assign(&[])?;
                 }
+                self.owned.extend(partitions);
                 self.group = self.identity().map(Arc::new);
             }
             Some(Reported::Revoked { partitions, lost }) => {
@@ -146,6 +191,7 @@ impl Member for KafkaMember {
                     let partitions: Vec<_> = partitions.iter().map(|&partition| (&*topic, partition)).collect();
                     self.consumer.stop(&partitions)?;
                 }
+                self.owned.retain(|partition| !partitions.contains(partition));
             }
         }
         self.change = None;
@@ -153,11 +199,20 @@ impl Member for KafkaMember {
     }
 
     fn fetch_from(&mut self, partition: i32, offset: i64) -> Result<()> {
+        // Stopping and starting a partition while librdkafka waits for an answer would be taken for one.
+        if self.change.is_some() || self.unreported.is_some() {
+            return Err(Error::new(Action::Retry, Code::Busy, "a change of assignment waits to be acknowledged"));
+        }
+        self.check_owned(partition)?;
+        if self.is_eager() && offset >= 0 && !self.consumer.is_running(&self.topic, partition) {
+            return self.start_eagerly(partition, offset);
+        }
         let topic = Arc::clone(&self.topic);
         self.consumer.start(&topic, partition, offset)
     }
 
     fn pause(&mut self, partition: i32) -> Result<()> {
+        self.check_owned(partition)?;
         let topic = Arc::clone(&self.topic);
         self.consumer.set_paused(&topic, partition, true)
     }
@@ -211,7 +266,7 @@ impl Member for KafkaMember {
         })
     }
 
-    fn leave(self) -> Result<()> {
+    fn leave(mut self) -> Result<()> {
         let client = &self.consumer.client;
         let _entered = client.shared.enter("leave", LEAVE);
         let deadline = Instant::now() + LEAVE;
@@ -222,7 +277,7 @@ impl Member for KafkaMember {
             sys::rd_kafka_queue_destroy(queue);
             closing?;
         }
-        if self.change.is_some() {
+        if self.change.is_some() || self.unreported.is_some() {
             give_up_all(client);
         }
         // SAFETY: the client lives.
@@ -235,12 +290,33 @@ impl Member for KafkaMember {
                 give_up_all(client);
             }
         }
+        self.left = true;
         Ok(())
     }
 }
 
+impl Drop for KafkaMember {
+    fn drop(&mut self) {
+        if self.left {
+            return;
+        }
+        // A client that still waits for the answer to an assignment is never destroyed: it waits for ever, and busily
+        // (`rd_kafka_cgrp_try_terminate`). An empty answer ends that, and changes nothing otherwise.
+        let answered = match self.is_eager() {
+            true => {
+                self.owned.clear();
+                self.assign_eagerly()
+            }
+            false => self.consumer.incremental_assign(&[]),
+        };
+        if let Err(error) = answered {
+            tracing::debug!(%error, "dropping a member");
+        }
+    }
+}
+
 /// Answers a change of assignment while closing: librdkafka takes every answer as "nothing is assigned" then.
-fn give_up_all(client: &super::native::Client) {
+fn give_up_all(client: &Client) {
     // SAFETY: the client lives; null is no assignment. An error changes nothing: the close has its own limit.
     unsafe { sys::rd_kafka_assign(client.ptr(), std::ptr::null()) };
 }

@@ -5,6 +5,8 @@
 mod admin;
 mod consumer;
 mod errors;
+mod event;
+mod list;
 mod member;
 mod native;
 mod producer;
@@ -105,6 +107,8 @@ impl Kafka {
             // The default of 10 s turns a broker's restart into a gap of 20 s.
             ("reconnect.backoff.max.ms", "500"),
             ("socket.nagle.disable", "true"),
+            // Telling the brokers about ourselves costs requests, and one more when a client ends.
+            ("enable.metrics.push", "false"),
         ];
         for (name, value) in everywhere.iter().chain(defaults) {
             config.set(*name, *value);
