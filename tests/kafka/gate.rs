@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flowgate::broker::kafka::{Kafka, KafkaOptions};
-use flowgate::broker::{Admin, Broker, Publication, Publisher};
+use flowgate::broker::{Action, Admin, Broker, Publication, Publisher};
 use flowgate::schema::topics::Topics;
 use flowgate::time::Timestamp;
 use flowgate::topics::{Layout, specification};
@@ -81,7 +81,7 @@ impl Cluster {
                 value: Some(value.as_bytes()),
                 headers: &[],
             };
-            publisher.publish(&publication).unwrap();
+            publish(&mut publisher, &publication);
         }
         publisher.flush(PATIENCE).unwrap().into_iter().for_each(|receipt| drop(receipt.unwrap()));
     }
@@ -102,7 +102,7 @@ impl Cluster {
             value: Some(command.as_bytes()),
             headers: &[],
         };
-        publisher.publish(&publication).unwrap();
+        publish(&mut publisher, &publication);
         publisher.flush(PATIENCE).unwrap();
         let answers = self.commands;
         self.eventually(&format!("{answers} answers"), |log| answered(log) >= answers as usize);
@@ -129,6 +129,15 @@ impl Cluster {
         let report = flowgate_checker::check(&log::read_all(&self.kafka, &self.topics).unwrap());
         assert!(report.is_green(), "{:#?}", report.anomalies);
         report
+    }
+}
+
+/// A topic just made is not known to every client at once.
+fn publish(publisher: &mut <Kafka as Broker>::Publisher, publication: &Publication<'_>) {
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(error) = publisher.publish(publication) {
+        assert!(error.action == Action::Retry && Instant::now() < deadline, "{error}");
+        std::thread::yield_now();
     }
 }
 
