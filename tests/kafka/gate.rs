@@ -83,7 +83,7 @@ impl Cluster {
             };
             publish(&mut publisher, &publication);
         }
-        publisher.flush(PATIENCE).unwrap().into_iter().for_each(|receipt| drop(receipt.unwrap()));
+        publisher.flush(PATIENCE).unwrap().into_iter().for_each(|receipt| assert!(receipt.is_ok(), "{receipt:?}"));
     }
 
     fn command(&mut self, flow: &str, action: &str) {
