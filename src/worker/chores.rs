@@ -41,6 +41,10 @@ pub(super) enum Chore {
     StopReading {
         topic: Arc<str>,
     },
+    /// The state of a partition that was taken away before it was restored.
+    StopRestoring {
+        partition: i32,
+    },
     DeleteRecords {
         topic: String,
         up_to: i64,
@@ -145,6 +149,10 @@ impl<B: Broker> Worker<B> {
                     return Ok(Ok(()));
                 }
                 clients(self)?.queues.unassign(topic, super::ONLY)
+            }
+            Chore::StopRestoring { partition } => {
+                let state = self.options.topics.state.clone();
+                clients(self)?.stable.unassign(&state, *partition)
             }
             Chore::DeleteRecords { topic, up_to } => {
                 let answers = clients(self)?.admin.delete_records(&[(topic.clone(), *up_to)]);

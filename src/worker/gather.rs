@@ -8,7 +8,7 @@ use super::backlog::ready;
 use super::chores::Chore;
 use super::table::{Backlog, Owned, Stage, Sweeping, Table, Waiting};
 use super::{Clients, ONLY, Phase, Step, Stop, Worker, decide};
-use crate::broker::{Broker, Member, PollLimit, Polled, Reader, Record};
+use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record};
 use crate::flow::FlowId;
 use crate::flow::index::Indexed;
 use crate::schema;
@@ -77,9 +77,14 @@ impl<B: Broker> Worker<B> {
         }
     }
 
+    /// The partition whose restoring goes on next: one after another, for they share a reader, and one would lose what
+    /// it reads to the other.
     fn joining(&self) -> Option<i32> {
-        let joining = |(number, owned): (&i32, &Owned)| matches!(owned.stage, Stage::Joining(_)).then_some(*number);
-        self.table.owned.iter().find_map(joining)
+        let joining = |(number, owned): (&i32, &Owned)| match &owned.stage {
+            Stage::Joining(joining) => Some((!joining.is_under_way(), *number)),
+            Stage::Introducing | Stage::Active => None,
+        };
+        self.table.owned.iter().filter_map(joining).min().map(|(_, number)| number)
     }
 
     fn gather_commands(&mut self, mut gather: Gather) -> Result<(Phase<B>, Step), Stop> {
@@ -134,15 +139,32 @@ impl<B: Broker> Worker<B> {
         let limit = PollLimit { records: self.options.turn.records, bytes: self.options.turn.bytes, wait };
         let Some(clients) = &mut self.clients else { return Err(Stop::broken("no clients")) };
         let mut records = Vec::new();
-        match clients.queues.poll(limit, &mut records) {
-            Ok(Polled::OutOfRange { topic, low, .. }) => self.block(&topic, low),
-            Ok(_) => {}
-            Err(error) => return self.trouble(error, Phase::Gather(gather)),
-        }
+        let polled = clients.queues.poll(limit, &mut records);
+        // Also of a poll that failed: its reader has gone on behind what it brought.
         for record in records {
             self.take_entry(record);
         }
+        match polled {
+            Ok(Polled::OutOfRange { topic, low, .. }) => self.block(&topic, low),
+            Ok(_) => {}
+            Err(error) if error.code == Code::UnknownTopic => {
+                // One of them is gone, and only looking at each tells which.
+                self.stats.trouble(&error);
+                self.look_again();
+            }
+            Err(error) => return self.trouble(error, Phase::Gather(gather)),
+        }
         Ok((Phase::Gather(gather), Step::Progress))
+    }
+
+    /// Every queue that is being read is read anew from where it was, if that is still there.
+    fn look_again(&mut self) {
+        for (partition, flow) in std::mem::take(&mut self.table.reading).into_values() {
+            if let Some(backlog) = self.table.tracked(partition, &flow).and_then(|of| of.backlog.as_mut()) {
+                backlog.on = false;
+                self.chores.push_back(Chore::ReadQueue { partition, flow });
+            }
+        }
     }
 
     fn gather_events(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
@@ -186,27 +208,21 @@ impl<B: Broker> Worker<B> {
         let turn = decide::decide(&self.table, &self.options, gather.gathered, now, name);
         if turn.is_empty() {
             if turn.special {
-                // What was to be treated is not there any more.
+                // What was to be treated is not there any more: those that stood aside for it go on, and what was
+                // gathered in its stead comes again.
                 self.table.special = None;
+                self.rewind();
             }
             let until = self.table.next_wake(now);
             let step = match until {
                 Some(until) if until <= now => Step::Progress,
                 _ => Step::Idle { until },
             };
-            return (self.after_empty(), step);
+            // It commits nothing, but what it found out stands.
+            self.activate();
+            return (Phase::Chores, step);
         }
         (self.begin_turn(turn, now), Step::Progress)
-    }
-
-    /// An empty turn commits nothing, but what it found out stands.
-    fn after_empty(&mut self) -> Phase<B> {
-        self.activate();
-        if self.table.special.is_some() {
-            // Nothing is gathered but what was to be treated, and it has not come yet.
-            self.rewind();
-        }
-        Phase::Chores
     }
 
     fn stop_turn(&mut self, now: Timestamp) -> (Phase<B>, Step) {
@@ -240,7 +256,9 @@ impl<B: Broker> Worker<B> {
             tracing::warn!(?partitions, "the group has given our partitions away");
         }
         for partition in partitions {
-            self.table.owned.remove(partition);
+            if let Some(Owned { stage: Stage::Joining(_), .. }) = self.table.owned.remove(partition) {
+                self.chores.push_back(Chore::StopRestoring { partition: *partition });
+            }
         }
         self.table.created.clear();
         let gone: Vec<_> = {

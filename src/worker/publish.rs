@@ -39,7 +39,8 @@ impl<B: Broker> Worker<B> {
             self.table.special = None;
         }
         self.activate();
-        if cut {
+        if cut || special {
+            // What was not taken comes again, and the partitions that stood aside for a refused record go on.
             self.rewind();
         }
         Ok((Phase::Chores, Step::Progress))
