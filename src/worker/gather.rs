@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::backlog::ready;
 use super::chores::Chore;
-use super::table::{Backlog, Owned, Stage, Sweeping, Table, Waiting};
+use super::publish::start_drain;
+use super::table::{Backlog, Blocked, ClockAlarm, Owned, Stage, Sweeping, Table, Tracked, Wait, Waiting, left};
 use super::{Clients, ONLY, Phase, Step, Stop, Worker, decide};
-use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record};
+use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record, Watermarks};
 use crate::flow::FlowId;
 use crate::flow::index::Indexed;
 use crate::schema;
@@ -60,6 +61,7 @@ impl<B: Broker> Worker<B> {
             if self.stopping {
                 return Ok(self.stop_turn(now));
             }
+            self.look_at_blocked(now);
         }
         match gather.next {
             Next::Join => {
@@ -343,24 +345,47 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// Held events were deleted behind the gate's back: this flow alone stops draining, and goes on holding. `low` is
-    /// where its log begins; `None`: the topic is gone.
-    pub(super) fn block_flow(&mut self, partition: i32, flow: &FlowId, low: Option<i64>) {
+    /// Held events were deleted behind the gate's back: this flow alone stops draining, and goes on holding. `found` is
+    /// what there is of its log; `None`: the topic is gone.
+    pub(super) fn block_flow(&mut self, partition: i32, flow: &FlowId, found: Option<Watermarks>, now: Timestamp) {
         let Some(tracked) = self.table.tracked(partition, flow) else { return };
         let at = tracked.flow.queue.watermark.offset;
         let held = tracked.flow.counts.held().total();
         let Some(backlog) = &mut tracked.backlog else { return };
         let topic = Arc::clone(&backlog.topic);
-        let found = match low {
-            Some(low) => format!("its log begins at {low}, and the next one was to be read at {at}"),
+        let found = match found {
+            Some(Watermarks { low, end }) => {
+                format!("its log goes from {low} to {end}, and the next one was to be read at {at}")
+            }
             None => "the topic is gone".to_owned(),
         };
         let reason = format!("held events of `{topic}` were deleted: {found}; at most {held} are lost");
         tracing::error!(%flow, reason, "a flow is blocked");
         backlog.clear();
-        backlog.blocked = Some(reason);
+        backlog.blocked = Some(Blocked { since: now, reason });
         self.table.reading.remove(&topic);
         self.chores.push_back(Chore::StopReading { topic });
+    }
+
+    /// Blocked flows are looked at again from time to time: perhaps the broker did not know its own topic for a while.
+    fn look_at_blocked(&mut self, now: Timestamp) {
+        let due = |tracked: &Tracked| {
+            let blocked = tracked.backlog.as_ref().and_then(|backlog| backlog.blocked.as_ref());
+            blocked.is_some_and(|blocked| left(blocked.since, Blocked::LENGTH, now).is_none())
+        };
+        let budget = self.options.index_bytes;
+        for (partition, owned) in &mut self.table.owned {
+            for flow in &owned.draining {
+                let Some(tracked) = owned.flows.get_mut(flow).filter(|tracked| due(tracked)) else { continue };
+                let bucket = tracked.backlog.take().map(|backlog| backlog.bucket);
+                if start_drain(tracked, budget, now) {
+                    self.chores.push_back(Chore::ReadQueue { partition: *partition, flow: flow.clone() });
+                }
+                if let (Some(backlog), Some(bucket)) = (&mut tracked.backlog, bucket) {
+                    backlog.bucket = bucket;
+                }
+            }
+        }
     }
 }
 
@@ -399,7 +424,7 @@ impl Table {
                 at(due.0);
             }
             if let Some(wait) = &owned.wait {
-                at(wait.until);
+                at(wait.since.after(Wait::LENGTH));
             }
         }
         for tracked in self.draining() {
@@ -416,7 +441,8 @@ impl Table {
             }
         }
         if let Some(alarm) = &self.clock_alarm {
-            wake = Some(wake.map_or(alarm.until, |wake| wake.max(alarm.until)));
+            let over = alarm.since.after(ClockAlarm::LENGTH);
+            wake = Some(wake.map_or(over, |wake| wake.max(over)));
         }
         wake
     }

@@ -213,6 +213,12 @@ impl<B: Broker> Worker<B> {
         &self.stats
     }
 
+    /// What does not go on, and why: a sentence each.
+    #[must_use]
+    pub fn obstacles(&self) -> Vec<String> {
+        self.table.obstacles()
+    }
+
     /// Whether it has joined and restored every partition it was given.
     #[must_use]
     pub fn is_ready(&self) -> bool {

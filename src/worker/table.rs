@@ -115,9 +115,37 @@ pub(super) struct Table {
     pub waited: bool,
 }
 
+/// The clock disagreed with the broker's, found at this time of it.
+impl Table {
+    pub fn obstacles(&self) -> Vec<String> {
+        let clock = self.clock_alarm.map(|_| "the clock is off by more than a minute: nothing moves".to_owned());
+        let waits = self.owned.iter().filter_map(|(partition, owned)| {
+            owned.wait.as_ref().map(|wait| format!("the events of partition {partition} wait: {}", wait.reason))
+        });
+        let flows = self.owned.values().flat_map(|owned| owned.draining.iter().filter_map(|id| owned.flows.get(id)));
+        let blocked = flows.filter_map(|tracked| {
+            let blocked = tracked.backlog.as_ref()?.blocked.as_ref()?;
+            Some(format!("flow `{}` is blocked: {}", tracked.flow.id, blocked.reason))
+        });
+        clock.into_iter().chain(waits).chain(blocked).collect()
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClockAlarm {
-    pub until: Timestamp,
+    pub since: Timestamp,
+}
+
+impl ClockAlarm {
+    pub const LENGTH: Duration = Duration::from_secs(5);
+}
+
+/// What is left of a wait; `None`: it is over, also when the clock was set back: a wait is never longer than `length`.
+pub(super) fn left(since: Timestamp, length: Duration, now: Timestamp) -> Option<Duration> {
+    if now < since {
+        return None;
+    }
+    length.checked_sub(now.since(since)).filter(|left| !left.is_zero())
 }
 
 /// What has to happen to a record that the broker refused.
@@ -190,8 +218,16 @@ pub(super) struct Owned {
 
 #[derive(Clone, Debug)]
 pub(super) struct Wait {
-    pub until: Timestamp,
+    pub since: Timestamp,
     pub reason: String,
+}
+
+impl Wait {
+    pub const LENGTH: Duration = Duration::from_secs(1);
+
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        left(self.since, Self::LENGTH, now).is_none()
+    }
 }
 
 pub(super) enum Stage {
@@ -241,12 +277,23 @@ pub(super) struct Backlog {
     pub read_offset: i64,
     pub sweep: Sweeping,
     pub bucket: Bucket,
-    /// Why nothing of it can be passed.
-    pub blocked: Option<String>,
+    /// Held events were deleted: nothing of it can be passed.
+    pub blocked: Option<Blocked>,
     /// Events held for it in the turn before: its next budget is at least twice that.
     pub held_before: usize,
     /// The entry up to which records of the topic were last deleted.
     pub deleted_entry: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Blocked {
+    pub since: Timestamp,
+    pub reason: String,
+}
+
+impl Blocked {
+    /// When to look again: a broker that comes back may have what seemed to be gone.
+    pub const LENGTH: Duration = Duration::from_secs(10);
 }
 
 pub(super) enum Sweeping {

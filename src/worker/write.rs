@@ -28,9 +28,6 @@ const READ_BACK: Duration = Duration::from_millis(500);
 /// How far the clock may be from the broker's (promise P5).
 const CLOCKS: Duration = Duration::from_secs(60);
 
-/// How long deadlines wait when it is farther.
-const CLOCK_ALARM: Duration = Duration::from_secs(5);
-
 /// How long to ask for the leaders of new topics before the turn is given up.
 const LEADERS: Duration = Duration::from_secs(10);
 
@@ -283,7 +280,7 @@ impl<B: Broker> Worker<B> {
             return self.failed(&turn, transaction, &failed, now);
         }
         if turn.touches_deadline && self.clock_is_off(&turn, &deliveries, now) {
-            self.table.clock_alarm = Some(ClockAlarm { until: now.after(CLOCK_ALARM) });
+            self.table.clock_alarm = Some(ClockAlarm { since: now });
             return Ok((Phase::Abort(transaction), Step::Progress));
         }
         Ok((Phase::Offsets(turn, transaction), Step::Progress))
