@@ -194,7 +194,7 @@ impl<B: Broker> Worker<B> {
         match self.table.special.as_ref().map(|special| &special.origin) {
             Some(Origin::Event { partition: alone, .. }) => *alone != partition,
             Some(Origin::Entry { .. }) => true,
-            Some(Origin::Own) | None => false,
+            Some(Origin::Command { .. } | Origin::Own) | None => false,
         }
     }
 
@@ -226,7 +226,7 @@ impl<B: Broker> Worker<B> {
             Some(Origin::Event { partition, .. } | Origin::Entry { partition, .. }) => {
                 self.table.owned.get(partition).is_some_and(super::table::Owned::is_active)
             }
-            Some(Origin::Own) => false,
+            Some(Origin::Command { .. } | Origin::Own) => false,
             None => true,
         };
         if !owned_still {

@@ -38,6 +38,8 @@ impl<B: Broker> Worker<B> {
         if special {
             self.table.special = None;
         }
+        let applied_below = self.table.control_scan;
+        self.table.bare_commands.retain(|offset| *offset >= applied_below);
         self.activate();
         if cut || special {
             // What was not taken comes again, and the partitions that stood aside for a refused record go on.

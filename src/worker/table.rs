@@ -11,11 +11,11 @@ use bytes::Bytes;
 
 use super::join::Joining;
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Action, Compression, Error};
+use crate::broker::{Action, Code, Compression, Error};
 use crate::flow::index::{Index, Sweep};
 use crate::flow::{Flow, FlowId, Partition, Rate};
-use crate::schema::Unknown;
 use crate::schema::entry::Held;
+use crate::schema::{Reason, Unknown};
 use crate::time::Timestamp;
 
 /// A map whose order of iteration depends on nothing but what was done with it: no random hasher.
@@ -111,6 +111,8 @@ pub(super) struct Table {
     pub control_floor: i64,
     /// Queue topics that this worker has made: what is in them and not in a committed state was aborted.
     pub created: BTreeSet<String>,
+    /// Unreadable commands whose dead letters were refused with their values.
+    pub bare_commands: BTreeSet<i64>,
     /// The turn before waited for the last entries of a drain: this one does not.
     pub waited: bool,
 }
@@ -167,7 +169,11 @@ pub(super) enum Origin {
         flow: FlowId,
         number: u64,
     },
-    /// State, audit, commands: made by the gate.
+    /// The dead letter of a command that cannot be read, at this offset.
+    Command {
+        offset: i64,
+    },
+    /// State, audit: made by the gate.
     Own,
 }
 
@@ -177,15 +183,35 @@ pub(super) enum Treatment {
     Compress,
     /// With the time of writing instead of its own.
     TimeOfWriting,
-    /// Its value is beyond what the topics take: a dead letter without it.
-    WithoutValue,
+    /// The topics do not take it: a dead letter without its value.
+    WithoutValue(Reason),
+    /// Not even that: without key and headers too.
+    Bare(Reason),
 }
 
 impl Treatment {
+    /// What to do about a refusal, given what was done about the record already; `None`: nothing is left.
+    pub fn next(refusal: Code, before: Option<Self>) -> Option<Self> {
+        match (refusal, before) {
+            (_, Some(Self::Bare(_))) => None,
+            (_, Some(Self::WithoutValue(reason))) => Some(Self::Bare(reason)),
+            (Code::TooLarge, Some(Self::Compress)) => Some(Self::WithoutValue(Reason::TooLarge)),
+            (Code::TooLarge, None | Some(Self::TimeOfWriting)) => Some(Self::Compress),
+            (Code::InvalidTimestamp, None) => Some(Self::TimeOfWriting),
+            (Code::InvalidTimestamp | Code::InvalidRecord, _) => Some(Self::WithoutValue(Reason::Refused)),
+            _ => None,
+        }
+    }
+
+    /// Whether the broker can refuse a record for this, rather than a call.
+    pub fn is_refusal(code: Code) -> bool {
+        matches!(code, Code::TooLarge | Code::InvalidTimestamp | Code::InvalidRecord)
+    }
+
     pub fn compression(self) -> Compression {
         match self {
             Self::Compress => Compression::Zstd,
-            Self::TimeOfWriting | Self::WithoutValue => Compression::None,
+            Self::TimeOfWriting | Self::WithoutValue(_) | Self::Bare(_) => Compression::None,
         }
     }
 }
