@@ -310,6 +310,11 @@ impl Sweep {
         }
     }
 
+    /// Begins the pass again: what an unfinished one left open would be taken for older than itself.
+    pub fn begin_pass(&mut self) {
+        self.open.clear();
+    }
+
     /// Ends a pass over the queue. `true`: every slice is done; `false`: read the queue once more from the watermark.
     pub fn end_pass(&mut self) -> bool {
         self.open.clear();

@@ -93,7 +93,7 @@ impl Decider<'_> {
             Origin::Entry { partition, flow, number } => {
                 self.special_entry(*partition, flow, *number, special.treatment);
             }
-            Origin::Own => self.turn.special = true,
+            Origin::Command { .. } | Origin::Own => self.turn.special = true,
         }
     }
 

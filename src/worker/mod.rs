@@ -213,6 +213,12 @@ impl<B: Broker> Worker<B> {
         &self.stats
     }
 
+    /// What does not go on, and why: a sentence each.
+    #[must_use]
+    pub fn obstacles(&self) -> Vec<String> {
+        self.table.obstacles()
+    }
+
     /// Whether it has joined and restored every partition it was given.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -227,7 +233,7 @@ impl<B: Broker> Worker<B> {
             let wait = owned.wait.as_ref().map(|wait| format!("partition {partition}: {}", wait.reason));
             let flows = owned.draining.iter().filter_map(|flow| {
                 let reason = owned.flows.get(flow)?.backlog.as_ref()?.blocked.as_ref()?;
-                Some(format!("flow `{flow}`: {reason}"))
+                Some(format!("flow `{flow}`: {}", reason.reason))
             });
             blocked.extend(wait.into_iter().chain(flows));
         }
