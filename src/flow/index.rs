@@ -36,7 +36,8 @@
 //! 7. **A re-pause** ends the sweep: under `keep: latest` what comes now supersedes what is left, and neither a sweep
 //!    that ended before nor an index that starts in between can know (it takes the first one of a key for the only
 //!    one). An index that covers the watermark stays good, since it saw both. The next drain starts at 5.
-//! 8. **An abort** leaves both as they are: the index was not fed, and a sweep reads committed entries only.
+//! 8. **An abort** leaves both as they are: the index was not fed, a sweep reads committed entries only, and neither is
+//!    made or thrown away on account of a resume, a re-pause or a drain's end before that is committed.
 //!
 //! `tests/model.rs` has a worker that goes by this page, with drops, take-overs, re-pauses and a cleaner at any moment.
 
