@@ -112,14 +112,17 @@ impl Decider<'_> {
             return;
         }
         self.turn.stats.dead_letters += 1;
+        let whole = !self.table.bare_commands.contains(&record.offset);
+        let bare = Record { key: None, value: None, headers: Vec::new(), ..record.clone() };
+        let letter = if whole { record } else { &bare };
         self.turn.write(Write {
             to: To::DeadLetters,
             partition: FIRST,
             timestamp: None,
-            key: record.key.clone(),
-            value: record.value.clone(),
-            headers: headers::dead_letter(record, unreadable.reason, &unreadable.detail),
-            origin: Origin::Own,
+            key: letter.key.clone(),
+            value: letter.value.clone(),
+            headers: headers::dead_letter(letter, unreadable.reason, &unreadable.detail),
+            origin: Origin::Command { offset: record.offset },
         });
     }
 }

@@ -24,6 +24,7 @@ pub(super) struct Joining {
     /// The partition record, once read.
     recorded: bool,
     end: i64,
+    pinned: Option<(i32, i32)>,
     since: Option<Timestamp>,
 }
 
@@ -35,7 +36,17 @@ enum At {
     Assign,
     Fold,
     Input,
+    /// A first start: what the other partitions were pinned to, as partition 0 has it.
+    PinsEnd,
+    Pins,
     Commands,
+}
+
+impl Joining {
+    /// It has begun to read.
+    pub fn is_under_way(&self) -> bool {
+        self.at != At::Barrier
+    }
 }
 
 /// How long one call waits for the previous owner; the other partitions of this worker wait with it.
@@ -84,6 +95,14 @@ impl<B: Broker> Worker<B> {
     ) -> Result<Joined, Failed> {
         let state = self.options.topics.state.clone();
         let control = self.options.topics.control.clone();
+        let enrollments = self.table.shape.enrollments;
+        if partition >= enrollments {
+            return Err(Failed::Stop(Stop::topics(format!(
+                "`{}` had {enrollments} partitions and now has more: flows would change their homes; drain every flow \
+                 and begin under a new prefix",
+                self.options.topics.enrollments
+            ))));
+        }
         let clients = clients(self).map_err(Failed::Stop)?;
         let since = *joining.since.get_or_insert(now);
         match joining.at {
@@ -102,15 +121,17 @@ impl<B: Broker> Worker<B> {
             }
             At::Fold => {
                 let mut records = Vec::new();
-                if let Polled::OutOfRange { .. } = clients.stable.poll(FOLD, &mut records)? {
+                let polled = clients.stable.poll(FOLD, &mut records);
+                // Also of a poll that failed: its reader has gone on behind what it brought.
+                for record in records.iter().filter(|record| record.partition == partition) {
+                    fold(owned, joining, record).map_err(Failed::Stop)?;
+                }
+                if let Polled::OutOfRange { .. } = polled? {
                     // The cleaner moved the beginning meanwhile.
                     joining.at = At::Assign;
                     return Ok(Joined::Further);
                 }
                 let position = clients.stable.position(&state, partition)?.unwrap_or_default();
-                for record in records.iter().filter(|record| record.partition == partition) {
-                    fold(owned, joining, record).map_err(Failed::Stop)?;
-                }
                 if position < joining.end {
                     return Ok(Joined::Further);
                 }
@@ -119,9 +140,10 @@ impl<B: Broker> Worker<B> {
             }
             At::Input => {
                 let marks = clients.member.watermarks(partition)?;
-                let low = clients.control.watermarks(&control, super::ONLY)?.low;
-                match self.verify(partition, owned, joining, marks, low, now) {
-                    Ok(()) => joining.at = At::Commands,
+                let commands = clients.control.watermarks(&control, super::ONLY)?;
+                match self.verify(partition, owned, joining, marks, commands, now) {
+                    Ok(()) if joining.recorded || partition == 0 => joining.at = At::Commands,
+                    Ok(()) => joining.at = At::PinsEnd,
                     Err(stop @ Stop::PositionsLost(_)) if now.since(since) < PATIENCE => {
                         tracing::warn!(%stop, "looking again");
                         joining.at = At::Barrier;
@@ -129,6 +151,37 @@ impl<B: Broker> Worker<B> {
                     }
                     Err(stop) => return Err(Failed::Stop(stop)),
                 }
+            }
+            At::PinsEnd => {
+                let marks = clients.latest.watermarks(&state, 0)?;
+                joining.end = marks.end;
+                clients.stable.assign(&state, 0, marks.low)?;
+                joining.at = At::Pins;
+            }
+            At::Pins => {
+                let mut records = Vec::new();
+                clients.stable.poll(FOLD, &mut records)?;
+                let position = clients.stable.position(&state, 0)?.unwrap_or_default();
+                let pins = records.iter().filter(|record| record.partition == 0 && record.key.as_deref() == Some(b""));
+                for value in pins.filter_map(|record| record.value.as_deref()) {
+                    let pinned = schema::partition::read(value).map_err(|error| {
+                        Failed::Stop(Stop::broken(format!(
+                            "the partition record of `{state}`/0 cannot be read: {error}"
+                        )))
+                    })?;
+                    joining.pinned = Some((pinned.body.enrollments, pinned.body.records));
+                }
+                if position < joining.end {
+                    return Ok(Joined::Further);
+                }
+                clients.stable.unassign(&state, 0)?;
+                if let Some((enrollments, records)) = joining.pinned {
+                    // A partition that was added later must not begin: flows would change their homes.
+                    owned.record.enrollments = enrollments;
+                    owned.record.records = records;
+                    self.check_pins(&owned.record).map_err(Failed::Stop)?;
+                }
+                joining.at = At::Commands;
             }
             At::Commands => {
                 owned.control_end = clients.control.watermarks(&control, super::ONLY)?.end;
@@ -146,7 +199,7 @@ impl<B: Broker> Worker<B> {
         owned: &mut Owned,
         joining: &Joining,
         marks: Watermarks,
-        control_low: i64,
+        commands: Watermarks,
         now: Timestamp,
     ) -> Result<(), Stop> {
         let shape = &self.table.shape;
@@ -158,23 +211,19 @@ impl<B: Broker> Worker<B> {
                     committed.offset, self.options.topics.state
                 )),
                 None => {
-                    owned.record = Partition::new(shape.enrollments, shape.records, control_low, marks.low, now);
+                    owned.record = Partition::new(shape.enrollments, shape.records, commands.low, marks.low, now);
                     owned.position = marks.low;
                     Ok(())
                 }
             };
         }
         let record = &owned.record;
-        for (topic, pinned, found) in [
-            (&self.options.topics.enrollments, record.enrollments, shape.enrollments),
-            (&self.options.topics.records, record.records, shape.records),
-        ] {
-            if pinned != found {
-                return Err(Stop::topics(format!(
-                    "`{topic}` has {found} partitions and had {pinned} when the gate began: flows would change their \
-                     homes; restore the number, or drain every flow and begin under a new prefix"
-                )));
-            }
+        self.check_pins(record)?;
+        if record.control > commands.end {
+            return lost(format!(
+                "commands were read up to {}, and `{}` ends at {}",
+                record.control, self.options.topics.control, commands.end
+            ));
         }
         let position = match &joining.committed {
             None if record.clean => record.input,
@@ -202,6 +251,23 @@ impl<B: Broker> Worker<B> {
             return lost(format!("offset {position} is not in its log ({} to {})", marks.low, marks.end));
         }
         owned.position = position;
+        Ok(())
+    }
+
+    /// Homes depend on the partition counts: those of the first start hold for good.
+    fn check_pins(&self, record: &Partition) -> Result<(), Stop> {
+        let (topics, shape) = (&self.options.topics, &self.table.shape);
+        for (topic, pinned, found) in [
+            (&topics.enrollments, record.enrollments, shape.enrollments),
+            (&topics.records, record.records, shape.records),
+        ] {
+            if pinned != found {
+                return Err(Stop::topics(format!(
+                    "`{topic}` has {found} partitions and had {pinned} when the gate began: flows would change their \
+                     homes; restore the number, or drain every flow and begin under a new prefix"
+                )));
+            }
+        }
         Ok(())
     }
 

@@ -246,7 +246,7 @@ mod tests {
             "resumes in 13 d 21 h, 1997-01-27 09:00",
             "discards new",
             "drains: ",
-            "12,234 of 28,094 events",
+            "28,094 of 28,094 events",
             "The data ends here.",
         ] {
             assert!(seen.contains(part), "never shown: {part}");
