@@ -52,8 +52,7 @@ pub fn prove<B: Broker>(broker: &B, topics: &Topics) -> Result<Proof> {
 
 /// Everything that a `read_committed` consumer can see of a topic.
 fn read<B: Broker>(broker: &B, admin: &mut B::Admin, topic: &str) -> Result<Vec<checker::Record>> {
-    const LIMIT: PollLimit =
-        PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::from_millis(50) };
+    const LIMIT: PollLimit = PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::from_millis(50) };
     let mut reader = broker.reader(Isolation::ReadCommitted)?;
     let mut found = Vec::new();
     for partition in 0..admin.partitions(topic)?.unwrap_or_default() {

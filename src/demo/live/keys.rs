@@ -46,9 +46,7 @@ pub(super) fn read(event: &Event) -> Option<Wish> {
             keep: Some(Keep::Latest),
             ..PauseOrder::default()
         }),
-        KeyCode::Char('d') => {
-            pause(PauseOrder { new_records: Some(NewRecords::Discard), ..PauseOrder::default() })
-        }
+        KeyCode::Char('d') => pause(PauseOrder { new_records: Some(NewRecords::Discard), ..PauseOrder::default() }),
         KeyCode::Char('a') => pause(PauseOrder { keep: Some(Keep::All), ..PauseOrder::default() }),
         KeyCode::Char('r') => resume(ResumeOrder::default()),
         KeyCode::Char('x') => resume(ResumeOrder { release: Some(Release::None), ..ResumeOrder::default() }),

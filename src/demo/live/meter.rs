@@ -55,6 +55,9 @@ impl Meter {
     pub fn drain(&self, watched: &Watched) -> Option<Progress> {
         let queue = &watched.state.as_ref()?.queue;
         let from = self.drain_from?;
-        Some(Progress { passed: queue.watermark.entry.saturating_sub(from), of: queue.last_entry().saturating_sub(from) })
+        Some(Progress {
+            passed: queue.watermark.entry.saturating_sub(from),
+            of: queue.last_entry().saturating_sub(from),
+        })
     }
 }

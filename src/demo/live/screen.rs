@@ -12,12 +12,12 @@ use super::super::play::{Play, Way};
 use super::super::purchases::{POST_PURCHASE, WELCOME, WIN_BACK};
 use super::super::simulation::Pace;
 use super::super::story::Line;
+use super::Tempo;
 use super::keys::{self, Wish};
 use super::meter::Meter;
 use super::signals::Signals;
 use super::terminal::Terminal;
 use super::view::View;
-use super::Tempo;
 
 const FRAME: Duration = Duration::from_millis(50);
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::style::ResetColor;
@@ -21,6 +22,9 @@ pub(super) struct Terminal<'a> {
 
 static PANIC_HOOK: Once = Once::new();
 
+/// Whether there is something to give back.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
 impl<'a> Terminal<'a> {
     pub fn take(out: &'a mut io::Stdout) -> io::Result<Self> {
         // The message of a panic must not go to a screen that is about to vanish.
@@ -32,6 +36,7 @@ impl<'a> Terminal<'a> {
             }));
         });
         terminal::enable_raw_mode()?;
+        TAKEN.store(true, Ordering::SeqCst);
         // From here on dropping it gives everything back, also if the next call fails.
         let taken = Self { out, size: (0, 0) };
         execute!(taken.out, EnterAlternateScreen, DisableLineWrap, Hide)?;
@@ -72,8 +77,11 @@ impl Drop for Terminal<'_> {
     }
 }
 
-/// Harmless when it is done twice. Nobody is left to tell that it failed.
+/// Once: a second time would put the cursor back to where it was, into the message of a panic. Nobody is left to tell if
+/// it fails.
 fn give_back() {
-    let _ = execute!(io::stdout(), ResetColor, EndSynchronizedUpdate, EnableLineWrap, LeaveAlternateScreen, Show);
-    let _ = terminal::disable_raw_mode();
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        let _ = execute!(io::stdout(), ResetColor, EndSynchronizedUpdate, EnableLineWrap, LeaveAlternateScreen, Show);
+        let _ = terminal::disable_raw_mode();
+    }
 }

@@ -197,3 +197,59 @@ fn tell(line: &Line, width: usize) -> Vec<Row> {
     }
     rows
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::demo::play::{Play, Way};
+    use crate::demo::purchases::{POST_PURCHASE, WELCOME, WIN_BACK};
+
+    const NAMES: [&str; 3] = [WELCOME, POST_PURCHASE, WIN_BACK];
+
+    /// Every screen of the scripted months: 80 by 24 is full to the last row, and nothing is wider.
+    #[test]
+    fn every_day_fits() {
+        let mut play = Play::start(Way::Scripted).unwrap();
+        let mut meters: BTreeMap<_, _> = NAMES.into_iter().map(|name| (name, Meter::default())).collect();
+        let mut log = VecDeque::new();
+        let mut seen = String::new();
+        let mut noon = play.first_day();
+        while noon < play.end_of_data().after(Duration::from_secs(20 * 24 * 60 * 60)) {
+            // In the minute of the script's drain at a rate, too.
+            noon = noon.after(Duration::from_secs(12 * 60 * 60));
+            log.extend(play.run_until(noon).unwrap());
+            let flows = play.session.watch.flows();
+            for (name, meter) in &mut meters {
+                if let Some(watched) = flows.get(*name) {
+                    meter.note(noon, watched);
+                }
+            }
+            let (sent, total) = (play.session.feed.sent(), play.session.feed.total());
+            let (day, log, meters) = (Duration::from_secs(1), &log, &meters);
+            let view = View { now: noon, day, flows, names: &NAMES, meters, selected: 1, log, sent, total };
+            for (width, height) in [(80, 24), (60, 14), (200, 50), (80, 3)] {
+                let rows = view.rows((width, height));
+                assert!(rows.len() <= usize::from(height), "{} rows at {height}", rows.len());
+                assert!(rows.last().unwrap().text().contains("q quit"));
+            }
+            let rows = view.rows((80, 24));
+            assert_eq!(rows.len(), 24);
+            for row in &rows {
+                assert!(row.width() <= 80, "{} columns: {}", row.width(), row.text());
+            }
+            seen = rows.iter().map(|row| row.text() + "\n").fold(seen, |seen, row| seen + &row);
+        }
+        for part in [
+            "no event yet",
+            "passes straight through",
+            "resumes in 13 d 21 h, 1997-01-27 09:00",
+            "discards new",
+            "drains: ",
+            "28,094 of 28,094 events",
+            "The data ends here.",
+        ] {
+            assert!(seen.contains(part), "never shown: {part}");
+        }
+    }
+}
