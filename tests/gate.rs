@@ -1,6 +1,8 @@
 //! The production worker on the memory broker: what is delivered, held, and turned away, whatever happens between.
 #![allow(clippy::unwrap_used)]
 
+#[path = "gate/crashing.rs"]
+mod crashing;
 #[path = "gate/draining.rs"]
 mod draining;
 #[path = "gate/keeping.rs"]

@@ -69,10 +69,16 @@ impl Rig {
     }
 
     /// Every process dies where it is; a new one comes, and the group has noticed.
-    pub fn restart(&mut self, instance: &str) {
+    pub fn crash(&mut self, instance: &str) {
         self.workers.clear();
         self.start(instance);
-        self.pass(SESSION + Duration::from_secs(1));
+        self.wait(SESSION + Duration::from_secs(1));
+    }
+
+    /// A crash, and the new process goes on until it has nothing to do.
+    pub fn restart(&mut self, instance: &str) {
+        self.crash(instance);
+        self.settle();
     }
 
     /// Every worker stops cleanly.
@@ -98,7 +104,7 @@ impl Rig {
         Timestamp(self.memory.now().0 + self.clock)
     }
 
-    fn wait(&self, time: Duration) {
+    pub fn wait(&self, time: Duration) {
         self.memory.advance_to(self.now().after(time));
     }
 
