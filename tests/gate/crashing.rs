@@ -161,8 +161,8 @@ fn crashes_again_and_again() {
 fn settle_restarting(rig: &mut Rig, stops: &mut Vec<Stop>) {
     for _ in 0..50 {
         match rig.try_settle() {
-            Ok(()) if rig.workers[0].is_ready() => return,
-            // It has begun anew: the group waits for the member that it was.
+            Ok(()) if rig.workers[0].is_ready() && rig.workers[0].obstacles().is_empty() => return,
+            // It has begun anew, and the group waits for the member that it was; or it waits before it tries again.
             Ok(()) => rig.wait(SESSION),
             Err(stop) => {
                 stops.push(stop);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flowgate::broker::memory::Memory;
+use flowgate::broker::memory::{Memory, Tombstones};
 use flowgate::broker::murmur2::partition_for;
 use flowgate::broker::{Admin, Broker, Header, Isolation, Publication, Publisher, Record};
 use flowgate::flow::{Flow, State};
@@ -296,6 +296,16 @@ impl Rig {
 
     pub fn queue_topics(&self) -> Vec<String> {
         self.memory.admin().unwrap().topics(&self.topics.queue_prefix()).unwrap()
+    }
+
+    /// Runs the cleaner wherever it may run.
+    pub fn clean(&self) {
+        for topic in self.queue_topics() {
+            self.memory.compact(&topic, 0, i64::MAX, Tombstones::Remove).unwrap();
+        }
+        for partition in 0..PARTITIONS {
+            self.memory.compact(&self.topics.state, partition, i64::MAX, Tombstones::Keep).unwrap();
+        }
     }
 
     /// Every answer in the audit: command id, outcome, detail.
