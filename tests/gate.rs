@@ -3,6 +3,10 @@
 
 #[path = "gate/draining.rs"]
 mod draining;
+#[path = "gate/keeping.rs"]
+mod keeping;
+#[path = "gate/ordering.rs"]
+mod ordering;
 #[path = "gate/pausing.rs"]
 mod pausing;
 #[path = "gate/rig.rs"]

@@ -126,7 +126,7 @@ impl Decider<'_> {
         let Some(transition) = staged.flow.finish(now) else { return };
         staged.changed = true;
         staged.went_live = true;
-        self.note_transition(partition, flow, transition, None);
+        self.note_own_transition(partition, flow, transition);
     }
 
     /// A held entry that the broker refused downstream, alone in its turn.

@@ -69,7 +69,7 @@ impl Decider<'_> {
                 _ => Some(issue.offset),
             };
             self.turn.touches_deadline |= touches_deadline(*transition);
-            self.note_transition(partition, flow, *transition, command);
+            self.note_transition(partition, flow, *transition, command, issue.offset);
         }
         let position = self.position(partition, Some(flow), issue.offset);
         self.answer(partition, Some(flow), position, issue, applied);

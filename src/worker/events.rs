@@ -65,7 +65,7 @@ impl Decider<'_> {
         // The event itself is the first that comes after: the position is its own.
         staged.position -= 1;
         staged.flows.insert(event.flow.clone(), staged_flow);
-        self.note_transition(partition, &event.flow, Transition::Seen, None);
+        self.note_own_transition(partition, &event.flow, Transition::Seen);
         if let Some(staged) = self.turn.partitions.get_mut(&partition) {
             staged.position += 1;
         }

@@ -257,7 +257,11 @@ impl<B: Broker> Worker<B> {
                 self.table.special = None;
                 self.rewind();
             }
-            let until = self.table.next_wake(now);
+            let mut until = self.table.next_wake(now);
+            if !self.chores.is_empty() {
+                let soon = now.after(Duration::from_millis(1));
+                until = Some(until.map_or(soon, |until| until.min(soon)));
+            }
             let step = match until {
                 Some(until) if until <= now => Step::Progress,
                 _ => Step::Idle { until },

@@ -133,14 +133,14 @@ impl Rig {
 
     pub fn try_settle(&mut self) -> Result<(), Stop> {
         let mut quiet = 0;
-        for _ in 0..2_000_000 {
-            let mut all_idle = true;
+        for _ in 0..200_000 {
+            let before = self.progress();
             for index in 0..self.workers.len() {
-                all_idle &= self.step(index)?;
+                while !self.step(index)? {}
             }
-            // A gathering has several steps: idle is who stays so for a whole round of them.
-            quiet = if all_idle { quiet + 1 } else { 0 };
-            if self.workers.len() < 2 && all_idle || quiet > 20 {
+            // Twice: what one of them did last may concern the others.
+            quiet = if self.progress() == before { quiet + 1 } else { 0 };
+            if quiet == 2 {
                 return Ok(());
             }
         }
@@ -148,6 +148,10 @@ impl Rig {
             "the workers do not settle: {:?}",
             self.workers.iter().map(|w| (w.phase(), w.obstacles(), w.stats())).collect::<Vec<_>>()
         );
+    }
+
+    fn progress(&self) -> Vec<(u64, u64, bool)> {
+        self.workers.iter().map(|of| (of.stats().turns, of.stats().aborts, of.is_ready())).collect()
     }
 
     /// One step of one worker; whether it had nothing to do.
