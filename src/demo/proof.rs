@@ -17,6 +17,9 @@ pub struct Proof {
     pub dead: usize,
 }
 
+/// A term of a sum: its name with its sign, and its count.
+type Column = (&'static str, fn(&checker::Sums) -> u64);
+
 /// Reads and checks. The gate must be at rest.
 ///
 /// # Errors
@@ -87,15 +90,14 @@ impl Proof {
     /// Both sums of promise P1, a row a flow and one for all.
     #[must_use]
     pub fn table(&self) -> String {
-        type Row = fn(&checker::Sums) -> u64;
-        let first: [(&str, Row); 5] = [
+        let first: [Column; 5] = [
             ("in", |sums| sums.input),
             ("= delivered live", |sums| sums.delivered_live),
             ("+ queued", |sums| sums.queued.total()),
             ("+ turned away", |sums| sums.turned_away.total()),
             ("+ dead", |sums| sums.dead),
         ];
-        let second: [(&str, Row); 5] = [
+        let second: [Column; 5] = [
             ("queued", |sums| sums.queued.total()),
             ("= held", |sums| sums.held.total()),
             ("+ released", |sums| sums.released.total()),
@@ -105,7 +107,7 @@ impl Proof {
         [first, second].map(|columns| self.sums(&columns)).join("\n")
     }
 
-    fn sums(&self, columns: &[(&str, fn(&checker::Sums) -> u64)]) -> String {
+    fn sums(&self, columns: &[Column]) -> String {
         let mut table = format!("{:13}", "");
         for (title, _) in columns {
             table.push_str(&format!("  {title:>width$}", width = width(title)));
@@ -126,7 +128,7 @@ fn width(title: &str) -> usize {
     title.chars().count().max(7)
 }
 
-fn line(name: &str, columns: &[(&str, fn(&checker::Sums) -> u64)], row: &[u64]) -> String {
+fn line(name: &str, columns: &[Column], row: &[u64]) -> String {
     let mut line = format!("{name:<13}");
     for ((title, _), count) in columns.iter().zip(row) {
         // The sign stands under the sign, the number under the word.

@@ -65,7 +65,7 @@ impl Story {
         for item in news {
             match item {
                 News::TakenOut { flow, record, at } => lines.extend(self.taken_out(flow, record.as_str(), at)),
-                News::Audit(event) => lines.extend(self.audit(event, flows, &mut begun)),
+                News::Audit(event) => lines.extend(self.audit(*event, flows, &mut begun)),
             }
         }
         for (flow, Begun { at, text }) in begun {
@@ -207,10 +207,11 @@ impl News {
 
     fn answer(&self) -> Option<(i64, &Command)> {
         match self {
-            Self::Audit(AuditEvent { happening: Happening::Answer { command, offset, .. }, .. }) => {
-                Some((*offset, command))
-            }
-            Self::Audit(_) | Self::TakenOut { .. } => None,
+            Self::Audit(event) => match &event.happening {
+                Happening::Answer { command, offset, .. } => Some((*offset, command)),
+                Happening::Transition { .. } => None,
+            },
+            Self::TakenOut { .. } => None,
         }
     }
 }
