@@ -65,7 +65,7 @@ fn fast_shows_every_step_and_its_sums_close() {
 
     find(&["1997-03-02 15:00", "post-purchase", "paused by ops"]);
     // Fourteen days later, to the minute.
-    let expired = find(&["1997-03-16 15:00", "post-purchase", "expired: resumed by the timer"]);
+    let expired = find(&["1997-03-16 15:00", "post-purchase", "expired, resumed by the timer"]);
     assert_eq!(before(expired, "held"), before(expired, "released") + before(expired, "replaced"));
     assert!(before(expired, "replaced") > 0, "{expired}");
 
@@ -85,7 +85,7 @@ fn fast_shows_every_step_and_its_sums_close() {
     assert!(before(dropped, "removed") > 0, "{dropped}");
 
     find(&["1997-12-15 09:00", "win-back", "rejected", "14 days at most", "1997-12-29T09:00:00Z"]);
-    find(&["1997-12-29 09:05", "win-back", "expired: resumed by the timer"]);
+    find(&["1997-12-29 09:05", "win-back", "expired, resumed by the timer"]);
     let held = before(find(&["1998-06-30 12:00", "win-back", "is still paused until 1998-07-06 09:00"]), "held");
     assert!(held > 0);
 

@@ -131,7 +131,7 @@ impl Story {
             Transition::Resumed(cause) => {
                 let text = match cause {
                     Cause::Resume => format!("resumed{by}{}", command.map(resume_options).unwrap_or_default()),
-                    Cause::Timer => "expired: resumed by the timer".to_owned(),
+                    Cause::Timer => "expired, resumed by the timer".to_owned(),
                 };
                 begun.insert(flow, Begun { at: event.at, text });
                 return None;
