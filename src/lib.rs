@@ -1,6 +1,7 @@
 //! flowgate: a gate in front of automation flows. `ARCHITECTURE.md` is the map.
 
 pub mod broker;
+pub mod demo;
 pub mod flow;
 pub mod schema;
 pub mod time;

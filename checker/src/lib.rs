@@ -1,1 +1,139 @@
+//! Recomputes the fate of every event from the topics alone, and compares it with what is in them.
+//!
+//! It is a second reading of the contract: it shares no code with the gate, so that a misunderstanding has to be made
+//! twice to go unseen. Its input are plain records ([`Log`]), its output is a [`Report`]: the two sums of promise P1 for
+//! each flow, and every [`Anomaly`], a sentence each.
+//!
+//! Read all topics with `read_committed` and **at rest**: when every event and every command has been read by the gate. A
+//! drain that is still under way is fine, an input that is still unread is reported as lost.
+//!
+//! It is tolerant only where the contract leaves something to timing or says nothing, and then asks the topics:
+//! - a withdraw that comes in a drain: an entry delivered before it is released, one not delivered is replaced, unless a
+//!   later entry was delivered before the withdraw (then the drain had passed it: it is lost);
+//! - whether such a withdraw is an entry itself: the next entry number of the audit decides;
+//! - how far a drain has come that is still under way: between the last fate that can be seen and the next that would have
+//!   to be, the public state's watermark counts;
+//! - `max_age_seconds`: the transitions around an entry bound its age, to 120 s (two gates, each within 60 s of the broker);
+//!   between the bounds, released and removed are both right, but never both, and a discarded record's own
+//!   `flowgate-held-at` or `flowgate-held-ms` must agree;
+//! - odd events (`"kind": null`, integers beyond 64 bits, lone surrogates; 64 KiB and more; times beyond the year 9999):
+//!   a dead letter is as right as a delivery, but only one of them;
+//! - the partition count of the records topic, which no topic names: the one that agrees with most flows.
+//!
+//! Not known yet: samples (`release`), `purge`; enrollments of which retention has taken a part.
+//!
+//! One file a verb:
+//! - `gather`, `understand`: read the enrollments, telling what is understood, broken, or at the wrong partition;
+//! - `follow`: reads commands and audit, telling what took effect where;
+//! - `orders`: reads what a transition's command orders;
+//! - `walk`: takes the events of one flow through its transitions: live, held, turned away;
+//! - `settle`: gives every held event its fate;
+//! - `find`: looks for every event among the delivered records;
+//! - `order`: compares the order of what was found;
+//! - `judge`, `compare`: what should be against what is, for a flow and for an event; makes the sums;
+//! - `reroute`, `reject`, `count`: twins at home; dead letters and discarded records; the gate's own counters.
 
+mod anomaly;
+mod compare;
+mod count;
+mod find;
+mod follow;
+mod gather;
+mod home;
+mod judge;
+mod order;
+mod orders;
+mod record;
+mod reject;
+mod report;
+mod reroute;
+mod settle;
+mod time;
+mod understand;
+mod walk;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use find::find;
+use gather::{Gathered, Topics};
+use judge::{Case, Court, Judgement};
+use settle::{Fate, settle};
+use walk::{Walk, walk};
+
+pub use anomaly::{Anomaly, Fault, Place};
+pub use home::{home, murmur2};
+pub use record::{Header, Log, Record};
+pub use report::{Commands, Kind, PerKind, Report, Sums};
+
+/// Checks a log.
+#[must_use]
+pub fn check(log: &Log) -> Report {
+    let topics = Topics { prefix: &log.prefix };
+    let mut anomalies = Vec::new();
+    let rejected = reject::sources(log, topics, &mut anomalies);
+    let mut gathered = Gathered::read(log, &rejected.dead_events);
+    let followed = follow::follow(log, topics, &rejected.dead_commands);
+    let gates = count::states(log, topics, &mut anomalies);
+    for name in followed.transitions.keys() {
+        gathered.flow(Cow::Owned(name.clone()));
+    }
+    let reroutes = reroute::reroutes(&gathered, topics, log.enrollment_partitions, &mut anomalies);
+    let dead = reject::dead_letters(log, topics, &gathered, &rejected, &mut anomalies);
+    reject::homeless(log, topics, &gathered, &rejected.discarded, &mut anomalies);
+
+    let transitions = |flow: &FlowName<'_>| followed.transitions.get(&**flow).map_or(&[][..], Vec::as_slice);
+    let gate = |flow: &FlowName<'_>| gates.get(&**flow).and_then(Option::as_ref);
+    let mut fates = vec![Fate::Live; gathered.events.len()];
+    let mut walks: Vec<Walk> = Vec::with_capacity(gathered.flows.len());
+    for (index, flow) in gathered.flows.iter().enumerate() {
+        let walk = walk(&gathered, index, transitions(&flow.name), gate(&flow.name).map(|gate| gate.last_entry));
+        for (event, fate) in flow.events.iter().zip(settle(&gathered, index, &walk)) {
+            fates[*event] = fate;
+        }
+        walks.push(walk);
+    }
+    let found = find(&gathered, &fates, &log.records);
+    for record in &found.strangers {
+        let fault = Fault::Unexplained { at: topics.place("records", record), why: "no event has these bytes" };
+        anomalies.push(Anomaly { flow: None, fault });
+    }
+    let partitions = order::partitions(&gathered, &found, log.enrollment_partitions);
+    let mut copies: HashMap<usize, Vec<(usize, Place)>> = HashMap::new();
+    for (event, delivery) in &found.copies {
+        let place = topics.place("records", delivery.record);
+        copies.entry(gathered.events[*event].flow).or_default().push((*event, place));
+    }
+
+    let mut report = Report { flowless_dead: dead.flowless, commands: followed.commands, ..Report::default() };
+    report.events = log.enrollments.len() as u64;
+    anomalies.extend(followed.anomalies);
+    let mut left = count::left(log);
+    let court = Court { log, topics, gathered: &gathered, fates, found, discarded: rejected.discarded };
+    for (index, flow) in gathered.flows.iter().enumerate() {
+        let (transitions, gate) = (transitions(&flow.name), gate(&flow.name));
+        let partition = home(&flow.name, partitions);
+        let walk = &walks[index];
+        let mut judgement = court.judge(&Case { flow: index, walk, transitions, gate, partition });
+        for (event, at) in copies.remove(&index).unwrap_or_default() {
+            judgement.copy(&court, event, at);
+        }
+        for (at, why) in &walk.faults {
+            judgement.faults.push(Fault::Audit { at: transitions[*at].place.clone(), why: why.clone() });
+        }
+        count::held(log, topics, &gathered, &mut judgement, &mut left);
+        match gate {
+            Some(gate) => count::compare(gate, walk, &judgement.sums, &mut judgement.faults),
+            None => count::absent(log, &gates, &flow.name, transitions, &mut judgement.faults),
+        }
+        let Judgement { mut sums, faults, .. } = judgement;
+        dead.add_to(index, &mut sums);
+        sums.rerouted = reroutes.get(&index).copied().unwrap_or_default();
+        anomalies.extend(faults.into_iter().map(|fault| Anomaly { flow: Some(flow.name.to_string()), fault }));
+        report.flows.insert(flow.name.to_string(), sums);
+    }
+    report.anomalies = anomalies;
+    report
+}
+
+type FlowName<'a> = Cow<'a, str>;

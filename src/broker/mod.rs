@@ -137,6 +137,10 @@ pub trait Member {
     /// Stops delivering the partition until the next [`Member::fetch_from`]; it stays assigned.
     fn pause(&mut self, partition: i32) -> Result<()>;
 
+    /// The offset up to which an assigned partition has been read, over gaps too, as [`Reader::position`]; `None` while
+    /// it is idle.
+    fn position(&mut self, partition: i32) -> Result<Option<i64>>;
+
     /// The group's committed offsets of these partitions, `None` where there is none. Waits up to `limit` for offsets
     /// that a transaction still has pending: this is the barrier behind a previous owner. [`Action::Retry`] while
     /// they are not decided.

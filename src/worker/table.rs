@@ -182,6 +182,8 @@ pub(super) struct Owned {
     pub introduced: bool,
     /// The member delivers from `position`; until then what it brings of the partition is not what comes next.
     pub fetching: bool,
+    /// When its position was last compared with the member's.
+    pub looked_at: Timestamp,
     /// Bytes of its flows' indexes.
     pub index_bytes: usize,
     /// Events wait: a queue topic could not be made.

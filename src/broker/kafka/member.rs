@@ -215,6 +215,10 @@ impl Member for KafkaMember {
         self.consumer.set_paused(&topic, partition, true)
     }
 
+    fn position(&mut self, partition: i32) -> Result<Option<i64>> {
+        Ok(self.consumer.position(&self.topic, partition))
+    }
+
     fn committed(&mut self, partitions: &[i32], limit: Duration) -> Result<Vec<Option<Committed>>> {
         self.consumer.client.shared.check()?;
         let mut list = Partitions::new();

@@ -1,0 +1,176 @@
+//! Compares one event's fate with the records that are found of it.
+
+use crate::Fault;
+use crate::find::{Delivery, Form, TIMESTAMP};
+use crate::judge::{Case, Court, Judgement};
+use crate::order::{Link, Withdraw};
+use crate::orders::Cause;
+use crate::record::Record;
+use crate::report::Kind;
+use crate::settle::{End, Fate, Passing};
+use crate::time::milliseconds;
+use crate::walk::Walk;
+
+impl Court<'_> {
+    /// Judges a delivered event, and puts it into the chain if it is there rightly.
+    pub(crate) fn delivered(
+        &self,
+        case: &Case<'_>,
+        index: usize,
+        segment: usize,
+        fate: Fate,
+        delivery: &Delivery<'_>,
+        judgement: &mut Judgement,
+    ) {
+        let place = || (self.place(index), self.delivered_at(delivery.record));
+        let fault = self.undeliverable(index, fate, delivery);
+        let fine = fault.is_none();
+        judgement.faults.extend(fault);
+        if let Some(what) = self.altered(case, index, fate, delivery) {
+            let (event, at) = place();
+            judgement.faults.push(Fault::Altered { event, at, what });
+        }
+        if delivery.record.partition != case.partition {
+            let (event, at) = place();
+            judgement.faults.push(Fault::WrongPartition { event, at, expected: case.partition });
+        } else if fine {
+            let link = Link { event: index, offset: delivery.record.offset };
+            if self.gathered.events[index].kind == Kind::Withdraw {
+                judgement.withdraws.push(Withdraw { link, segment });
+            } else {
+                judgement.chain.push(link);
+            }
+        }
+    }
+
+    /// Why an event should not have been delivered, or not there.
+    fn undeliverable(&self, index: usize, fate: Fate, delivery: &Delivery<'_>) -> Option<Fault> {
+        let place = || (self.place(index), self.delivered_at(delivery.record));
+        let in_pause = || {
+            let (event, at) = place();
+            Some(Fault::DeliveredInPause { event, at })
+        };
+        let withdrawn = |by| {
+            let (event, at) = place();
+            Some(Fault::WithdrawnDelivered { event, at, by: self.place(by) })
+        };
+        match fate {
+            Fate::Refused => {
+                let (event, at) = place();
+                Some(Fault::Doubled { first: event.clone(), event, at })
+            }
+            Fate::TurnedAway | Fate::Passed(Passing { end: End::Removed, .. }) => {
+                let (event, at) = place();
+                Some(Fault::DiscardedDelivered { event, at })
+            }
+            Fate::Held { .. } => in_pause(),
+            Fate::Replaced { by } if self.gathered.events[by].kind == Kind::Withdraw => withdrawn(by),
+            Fate::Replaced { by } => {
+                let (event, at) = place();
+                Some(Fault::ReplacedDelivered { event, at, by: self.place(by) })
+            }
+            Fate::Passed(_) if delivery.form == Form::Live && delivery.altered.is_none() => in_pause(),
+            Fate::Passed(Passing { withdrawn_by: Some(by), .. }) if self.is_behind(delivery, by) => withdrawn(by),
+            Fate::Passed(_) | Fate::Live => None,
+        }
+    }
+
+    fn is_behind(&self, delivery: &Delivery<'_>, other: usize) -> bool {
+        self.found.delivered[other].as_ref().is_some_and(|other| {
+            other.record.partition == delivery.record.partition && other.record.offset < delivery.record.offset
+        })
+    }
+
+    /// What differs between an event and its delivered record.
+    fn altered(&self, case: &Case<'_>, index: usize, fate: Fate, delivery: &Delivery<'_>) -> Option<&'static str> {
+        if delivery.altered.is_some() {
+            return delivery.altered;
+        }
+        let (source, record) = (self.gathered.events[index].source, delivery.record);
+        if record.timestamp_ms != source.timestamp_ms {
+            let original = record.last_header(TIMESTAMP).filter(|_| delivery.added == 1 || delivery.added == 4);
+            let named = original.and_then(|text| text.parse().ok().or_else(|| milliseconds(text)));
+            if named != Some(source.timestamp_ms) {
+                return Some("its timestamp");
+            }
+        }
+        match (fate, delivery.form) {
+            (Fate::Live, Form::Released) => Some("it has the headers of a release, but was never held"),
+            (Fate::Passed(passing), Form::Released) => {
+                let cause = record.last_header("flowgate-release").unwrap_or_default();
+                let right = match case.walk.segments[passing.segment].drain.cause {
+                    Cause::Resume => cause == "resume",
+                    Cause::Timer => cause == "timer",
+                    Cause::Either => cause == "resume" || cause == "timer",
+                };
+                let pause = record.last_header("flowgate-pause-id");
+                let known = case.transitions.iter().any(|transition| transition.pause_id.as_deref() == pause);
+                let held = record.last_header("flowgate-held-ms").and_then(|text| text.parse::<u64>().ok());
+                if !right {
+                    Some("flowgate-release names the wrong cause")
+                } else if pause.is_none() || !known {
+                    Some("flowgate-pause-id names no pause of the flow")
+                } else {
+                    held.is_none().then_some("flowgate-held-ms is no number")
+                }
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn discarded(&self, case: &Case<'_>, index: usize, fate: Fate, judgement: &mut Judgement) {
+        let event = &self.gathered.events[index];
+        let delivery = self.found.delivered[index].as_ref();
+        for (nth, at) in self.discards(event).iter().enumerate() {
+            let record = &self.log.discarded[*at];
+            let at = self.topics.place("discarded", record);
+            let place = self.place(index);
+            if !record.headers.starts_with(&event.source.headers) || !is_same(record, event.source) {
+                let what = "its key, its value or its headers";
+                judgement.faults.push(Fault::Altered { event: place.clone(), at: at.clone(), what });
+            }
+            let right = match fate {
+                Fate::TurnedAway => {
+                    judgement.sums.turned_away.count(event.kind);
+                    true
+                }
+                Fate::Passed(Passing { end: End::Removed, .. }) => {
+                    judgement.sums.removed.count(event.kind);
+                    true
+                }
+                Fate::Passed(Passing { end: End::Either, segment, .. }) => {
+                    judgement.sums.removed.count(event.kind);
+                    is_old_enough(record, case.walk, segment)
+                }
+                Fate::Passed(_) | Fate::Held { .. } | Fate::Replaced { .. } => {
+                    judgement.sums.removed.count(event.kind);
+                    false
+                }
+                Fate::Live | Fate::Refused => false,
+            };
+            if !right {
+                judgement.faults.push(Fault::WronglyDiscarded { event: place.clone(), at: at.clone() });
+            }
+            let first = match (nth, delivery) {
+                (0, None) => continue,
+                (0, Some(delivery)) => self.delivered_at(delivery.record),
+                _ => self.topics.place("discarded", &self.log.discarded[self.discards(event)[0]]),
+            };
+            judgement.faults.push(Fault::Doubled { event: place, first, at });
+        }
+    }
+}
+
+fn is_same(record: &Record, source: &Record) -> bool {
+    record.key == source.key && record.value == source.value
+}
+
+/// Whether a record may have been removed for its age, as far as it says since when it was held. `flowgate-held-ms` is
+/// counted up to the removal, so it is never less than the age that decides.
+fn is_old_enough(record: &Record, walk: &Walk, segment: usize) -> bool {
+    let orders = &walk.segments[segment].drain;
+    let (Some(limit), Some((_, ordered))) = (orders.max_age_ms, orders.ordered_ms) else { return true };
+    let number = |name: &str| record.last_header(name).and_then(|text| text.parse::<i64>().ok());
+    let since = number("flowgate-held-at").or_else(|| record.last_header("flowgate-held-at").and_then(milliseconds));
+    since.is_none_or(|since| ordered - since > limit) && number("flowgate-held-ms").is_none_or(|held| held > limit)
+}

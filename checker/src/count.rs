@@ -1,0 +1,179 @@
+//! Compares the gate's own numbers, and what is left in its queue topics, with what was recomputed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Deserialize;
+
+use crate::follow::Transition;
+use crate::gather::{Gathered, Topics};
+use crate::judge::Judgement;
+use crate::record::Log;
+use crate::report::{PerKind, Sums};
+use crate::walk::Walk;
+use crate::{Anomaly, Fault};
+
+/// A flow's public state, as far as it is compared.
+#[derive(Clone, Debug)]
+pub(crate) struct GateState {
+    pub state: String,
+    pub counts: Counts,
+    /// Queue entries so far.
+    pub last_entry: u64,
+    pub watermark: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Counts {
+    pub queued: PerKind,
+    pub released: PerKind,
+    pub replaced: PerKind,
+    pub removed: PerKind,
+    pub turned_away: PerKind,
+    pub lost: PerKind,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    flow_id: String,
+    state: String,
+    #[serde(default)]
+    counts: Counts,
+    #[serde(default)]
+    queue: Queue,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Queue {
+    next_entry: u64,
+    watermark: Watermark,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { next_entry: 1, watermark: Watermark::default() }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Watermark {
+    entry: u64,
+}
+
+/// The last state of every flow; `None`: the flow was forgotten.
+pub(crate) fn states(
+    log: &Log,
+    topics: Topics<'_>,
+    anomalies: &mut Vec<Anomaly>,
+) -> BTreeMap<String, Option<GateState>> {
+    let mut last = HashMap::new();
+    for record in &log.state {
+        // The record of a partition has the empty key; what is in it concerns no flow.
+        let Some(key) = record.key.as_deref().filter(|key| !key.is_empty()) else { continue };
+        let newest = last.entry((record.partition, key)).or_insert(record);
+        if newest.offset < record.offset {
+            *newest = record;
+        }
+    }
+    let mut states = BTreeMap::new();
+    for ((_, key), record) in last {
+        let flow = String::from_utf8_lossy(key).into_owned();
+        let Some(value) = record.value.as_deref() else {
+            states.entry(flow).or_insert(None);
+            continue;
+        };
+        match serde_json::from_slice::<Document>(value) {
+            Ok(document) if document.flow_id == flow => {
+                let state = GateState {
+                    state: document.state,
+                    counts: document.counts,
+                    last_entry: document.queue.next_entry.saturating_sub(1),
+                    watermark: document.queue.watermark.entry,
+                };
+                states.insert(flow, Some(state));
+            }
+            _ => anomalies.push(Anomaly {
+                flow: Some(flow),
+                fault: Fault::Unexplained { at: topics.place("state", record), why: "it is no state of its key" },
+            }),
+        }
+    }
+    states
+}
+
+/// Compares the gate's counters with the sums.
+pub(crate) fn compare(gate: &GateState, walk: &Walk, sums: &Sums, faults: &mut Vec<Fault>) {
+    let found = walk.segments[walk.segments.len() - 1].state.word();
+    if gate.state != found {
+        faults.push(Fault::State { gate: gate.state.clone(), found });
+    }
+    let mut number = |counter: &'static str, gate: u64, found: u64| {
+        if gate != found {
+            faults.push(Fault::Counter { counter, gate, found });
+        }
+    };
+    number("queue.next_entry - 1", gate.last_entry, walk.last_entry);
+    let counts = &gate.counts;
+    let mut pair = |names: [&'static str; 2], gate: PerKind, found: PerKind| {
+        number(names[0], gate.enroll, found.enroll);
+        number(names[1], gate.advance, found.advance);
+    };
+    pair(["queued.enroll", "queued.advance"], counts.queued, sums.queued);
+    pair(["turned_away.enroll", "turned_away.advance"], counts.turned_away, sums.turned_away);
+    pair(["released.enroll", "released.advance"], counts.released, sums.released);
+    if counts.lost == PerKind::default() {
+        pair(["replaced.enroll", "replaced.advance"], counts.replaced, sums.replaced);
+        pair(["removed.enroll", "removed.advance"], counts.removed, sums.removed);
+    } else {
+        // What somebody deleted before the gate came to it can no longer be told apart: it counts as lost there, and
+        // here as what it would have become.
+        let names = ["replaced + removed + lost (enroll)", "replaced + removed + lost (advance)"];
+        pair(names, counts.replaced + counts.removed + counts.lost, sums.replaced + sums.removed + sums.lost);
+    }
+}
+
+/// A flow that went through transitions has a state, unless it was forgotten or no state was read at all.
+pub(crate) fn absent(
+    log: &Log,
+    gates: &BTreeMap<String, Option<GateState>>,
+    flow: &str,
+    transitions: &[Transition],
+    faults: &mut Vec<Fault>,
+) {
+    if !log.state.is_empty() && !transitions.is_empty() && !gates.contains_key(flow) {
+        faults.push(Fault::State { gate: "nothing".to_owned(), found: "known" });
+    }
+}
+
+/// Looks for what is held in the queue topics, if there are any to look at.
+pub(crate) fn held(
+    log: &Log,
+    topics: Topics<'_>,
+    gathered: &Gathered<'_>,
+    judgement: &mut Judgement,
+    left: &mut Left<'_>,
+) {
+    if log.queues.is_empty() {
+        return;
+    }
+    for event in &judgement.held {
+        let source = gathered.events[*event].source;
+        match left.get_mut(source.value.as_deref().unwrap_or_default()) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => judgement.faults.push(Fault::HeldMissing { event: topics.event(source) }),
+        }
+    }
+}
+
+/// How many entries the queue topics have, by value.
+pub(crate) type Left<'a> = HashMap<&'a [u8], u64>;
+
+pub(crate) fn left(log: &Log) -> Left<'_> {
+    let mut left = Left::new();
+    for value in log.queues.values().flatten().filter_map(|record| record.value.as_deref()) {
+        *left.entry(value).or_default() += 1;
+    }
+    left
+}

@@ -1,0 +1,252 @@
+//! Takes the events of one flow through its transitions: live, held, turned away.
+//!
+//! Between two transitions lies a *segment*, in which one state and one set of orders are in force. Where a drain stands
+//! is known from outside only at the transitions, each of which names the newest entry and the watermark. So an entry is
+//! known to be passed *in* a segment, not when in it.
+
+use crate::follow::Transition;
+use crate::gather::Gathered;
+use crate::orders::{DrainOrders, PauseOptions, orders};
+use crate::report::Kind;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Live,
+    Paused,
+    Resuming,
+}
+
+impl State {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Paused => "paused",
+            Self::Resuming => "resuming",
+        }
+    }
+}
+
+/// From one transition to the next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment {
+    pub state: State,
+    /// When it began; `None`: before the first transition, or not readable.
+    pub at_ms: Option<i64>,
+    pub pause: PauseOptions,
+    pub drain: DrainOrders,
+    /// The first item that is not passed when it begins.
+    pub first_unpassed: usize,
+}
+
+/// An entry of the queue, as far as the rules tell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item {
+    /// Index into the events.
+    pub event: usize,
+    /// 0: a withdraw that took no number after all.
+    pub number: u64,
+    pub withdraw: bool,
+    /// Held under `keep: all`, or while resuming.
+    pub all: bool,
+    /// A withdraw that is an entry only if something was held just then.
+    optional: bool,
+    /// The segment in which it came.
+    pub segment: usize,
+    pub passed: Passed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passed {
+    No,
+    /// In this segment.
+    In(usize),
+    /// In the last segment, if at all: the drain is still under way.
+    Perhaps,
+}
+
+/// What becomes of an event when it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    Delivered,
+    TurnedAway,
+    Held,
+    Refused,
+}
+
+#[derive(Debug)]
+pub(crate) struct Walk {
+    pub segments: Vec<Segment>,
+    /// In home order.
+    pub items: Vec<Item>,
+    /// For each event of the flow, in home order: what becomes of it, and in which segment it came.
+    pub arrivals: Vec<(Arrival, usize)>,
+    /// What is wrong with the audit: the transition's index, and a sentence.
+    pub faults: Vec<(usize, String)>,
+    /// Entries up to the end.
+    pub last_entry: u64,
+    /// Watermark of the last transition.
+    pub watermark: u64,
+    /// Items whose numbers are settled.
+    numbered: usize,
+    /// Enrolls and advances that are not passed.
+    held: u64,
+}
+
+/// Walks one flow. `last_entry`: the newest entry number at the end, as its public state says.
+pub(crate) fn walk(gathered: &Gathered<'_>, flow: usize, transitions: &[Transition], last_entry: Option<u64>) -> Walk {
+    let live = Segment {
+        state: State::Live,
+        at_ms: None,
+        pause: PauseOptions::default(),
+        drain: DrainOrders::default(),
+        first_unpassed: 0,
+    };
+    let mut walk = Walk {
+        segments: vec![live],
+        items: Vec::new(),
+        arrivals: Vec::new(),
+        faults: Vec::new(),
+        last_entry: 0,
+        watermark: 0,
+        numbered: 0,
+        held: 0,
+    };
+    let mut next = 0;
+    for event in &gathered.flows[flow].events {
+        let offset = gathered.events[*event].source.offset;
+        while transitions.get(next).is_some_and(|transition| transition.position.input <= offset) {
+            walk.change(next, transitions);
+            next += 1;
+        }
+        walk.arrive(gathered, *event);
+    }
+    while next < transitions.len() {
+        walk.change(next, transitions);
+        next += 1;
+    }
+    walk.end(last_entry);
+    walk
+}
+
+impl Walk {
+    fn segment(&self) -> &Segment {
+        &self.segments[self.segments.len() - 1]
+    }
+
+    fn arrive(&mut self, gathered: &Gathered<'_>, index: usize) {
+        let event = &gathered.events[index];
+        let Segment { state, pause, first_unpassed, .. } = *self.segment();
+        let segment = self.segments.len() - 1;
+        let arrival = match (state, event.kind) {
+            _ if event.refused => Arrival::Refused,
+            (State::Live, _) | (_, Kind::Withdraw) => Arrival::Delivered,
+            (State::Paused, Kind::Enroll) if pause.discard => Arrival::TurnedAway,
+            (State::Paused | State::Resuming, Kind::Enroll | Kind::Advance) => Arrival::Held,
+        };
+        self.arrivals.push((arrival, segment));
+        let withdraw = event.kind == Kind::Withdraw;
+        // While something is held a withdraw is an entry too. A drain may pass the last held entry at any time; and where
+        // only withdraws are left, "something is held" can be read either way: the next entry number decides.
+        let entry = match (arrival, state) {
+            (Arrival::Held, _) => true,
+            (Arrival::Delivered, State::Paused | State::Resuming) => first_unpassed < self.items.len(),
+            _ => false,
+        };
+        if entry {
+            let optional = withdraw && (state == State::Resuming || self.held == 0);
+            let all = state == State::Resuming || pause.all;
+            self.held += u64::from(!withdraw);
+            self.items.push(Item { event: index, number: 0, withdraw, all, optional, segment, passed: Passed::No });
+        }
+    }
+
+    /// Settles the numbers of the items since the last transition, given the newest number, if it is known.
+    fn number(&mut self, newest: Option<u64>) -> Result<(), u64> {
+        let fresh = &mut self.items[self.numbered..];
+        let optional = fresh.iter().filter(|item| item.optional).count() as u64;
+        let most = self.last_entry + fresh.len() as u64;
+        let newest = newest.unwrap_or(most);
+        let fits = newest <= most && newest + optional >= most;
+        // What was held is passed in order, so the later ones are those that found nothing held any more.
+        let mut taking = if fits { optional - (most - newest) } else { optional };
+        for item in fresh {
+            if item.optional {
+                if taking == 0 {
+                    continue;
+                }
+                taking -= 1;
+            }
+            self.last_entry += 1;
+            item.number = self.last_entry;
+        }
+        self.numbered = self.items.len();
+        let found = self.last_entry;
+        self.last_entry = newest;
+        if fits { Ok(()) } else { Err(found) }
+    }
+
+    /// Marks what lies up to the watermark as passed in the segment that ends.
+    fn pass(&mut self, watermark: u64, mark: Passed) -> usize {
+        let mut at = self.segment().first_unpassed;
+        while let Some(item) = self.items.get_mut(at).filter(|item| item.number <= watermark) {
+            item.passed = mark;
+            self.held -= u64::from(!item.withdraw);
+            at += 1;
+        }
+        at
+    }
+
+    fn change(&mut self, index: usize, transitions: &[Transition]) {
+        let transition = &transitions[index];
+        let position = transition.position;
+        let word = transition.word.as_str();
+        let before = *self.segment();
+        if let Err(found) = self.number(Some(position.entry)) {
+            let why = format!("says entry {}, but the events before it make {found}", position.entry);
+            self.faults.push((index, why));
+        }
+        let earlier = index.checked_sub(1).map(|earlier| transitions[earlier].position);
+        if earlier.is_some_and(|earlier| position.input < earlier.input || position.control < earlier.control) {
+            self.faults.push((index, "took effect before the one above it".to_owned()));
+        }
+        let moved = position.watermark != self.watermark;
+        if position.watermark < self.watermark || position.watermark > position.entry {
+            self.faults.push((index, format!("has the impossible watermark {}", position.watermark)));
+        } else if moved && before.state != State::Resuming {
+            self.faults.push((index, format!("says that entries were passed while {}", before.state.word())));
+        }
+        let Some(state) = next_state(before.state, word) else {
+            self.faults.push((index, format!("{word:?} cannot follow while {}", before.state.word())));
+            return;
+        };
+        if word == "live" && position.watermark != position.entry {
+            self.faults.push((index, "went live before everything was passed".to_owned()));
+        }
+        let ended = self.segments.len() - 1;
+        let first_unpassed = self.pass(position.watermark, Passed::In(ended));
+        self.watermark = self.watermark.max(position.watermark);
+        let (pause, drain) = orders((before.pause, before.drain), transition);
+        self.segments.push(Segment { state, at_ms: transition.at_ms, pause, drain, first_unpassed });
+    }
+
+    fn end(&mut self, newest: Option<u64>) {
+        if let Err(found) = self.number(newest) {
+            // The counters are compared elsewhere; what the events make is what counts.
+            self.last_entry = found;
+        }
+        if self.segment().state == State::Resuming {
+            self.pass(u64::MAX, Passed::Perhaps);
+        }
+    }
+}
+
+/// Where a transition leads; `None`: not from there.
+fn next_state(state: State, word: &str) -> Option<State> {
+    match (state, word) {
+        (_, "seen") => Some(state),
+        (State::Live, "paused") | (State::Paused, "updated") | (State::Resuming, "repaused") => Some(State::Paused),
+        (State::Paused, "resumed" | "expired") | (State::Resuming, "redirected") => Some(State::Resuming),
+        (State::Resuming, "live") => Some(State::Live),
+        _ => None,
+    }
+}

@@ -1,0 +1,365 @@
+//! A toy gate: does what the contract says in the plainest way, one step at a time, and writes the topics as it goes. It
+//! is told when to drain and how far, so that a test decides every timing.
+#![allow(dead_code, clippy::unwrap_used)]
+
+pub mod breaking;
+
+use std::collections::BTreeMap;
+
+use flowgate_checker::{Header, Log, Record, Sums, home};
+use serde_json::{Value, json};
+
+pub const PARTITIONS: i32 = 6;
+const RECORDS_PARTITIONS: i32 = 4;
+
+#[derive(Default)]
+pub struct Gate {
+    pub log: Log,
+    pub clock_ms: i64,
+    flows: BTreeMap<String, Flow>,
+    enrolled: i64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    #[default]
+    Live,
+    Paused,
+    Resuming,
+}
+
+#[derive(Default)]
+struct Flow {
+    state: State,
+    entries: Vec<Entry>,
+    /// Entries passed.
+    watermark: usize,
+    pause_id: String,
+    discard_new: bool,
+    all: bool,
+    discard_at_expiry: bool,
+    line: usize,
+    max_age_ms: Option<i64>,
+    as_of: i64,
+    cause: &'static str,
+    sums: Sums,
+}
+
+#[derive(Clone)]
+struct Entry {
+    source: Record,
+    kind: String,
+    record: String,
+    all: bool,
+    held_at: i64,
+    pause_id: String,
+}
+
+pub fn header(name: &str, value: impl ToString) -> Header {
+    (name.as_bytes().to_vec(), Some(value.to_string().into_bytes()))
+}
+
+fn append(topic: &mut Vec<Record>, partition: i32, mut record: Record) -> i64 {
+    let last = topic.iter().rev().find(|known| known.partition == partition).map(|known| known.offset);
+    // Transaction markers leave gaps.
+    record.offset = last.map_or(0, |last| last + 1 + i64::from(last % 3 == 0));
+    record.partition = partition;
+    topic.push(record);
+    topic[topic.len() - 1].offset
+}
+
+impl Gate {
+    pub fn new() -> Self {
+        let mut gate = Self { clock_ms: 1_704_067_200_000, ..Self::default() };
+        gate.log.enrollment_partitions = PARTITIONS;
+        gate.log.prefix = "flow".to_owned();
+        gate
+    }
+
+    pub fn state(&self, flow: &str) -> State {
+        self.flows.get(flow).map_or(State::Live, |flow| flow.state)
+    }
+
+    pub fn sums(&self) -> BTreeMap<String, Sums> {
+        let mut all = BTreeMap::new();
+        for (name, flow) in &self.flows {
+            let mut sums = flow.sums;
+            for entry in &flow.entries[flow.watermark..] {
+                add(&mut sums.held, &entry.kind);
+            }
+            all.insert(name.clone(), sums);
+        }
+        all
+    }
+
+    /// A record as upstream makes it; each has its own bytes.
+    pub fn incoming(&mut self, flow: &str, record: &str, kind: &str) -> Record {
+        self.enrolled += 1;
+        self.clock_ms += 1000;
+        let value = json!({"flow_id": flow, "record_id": record, "kind": kind, "n": self.enrolled, "version": 1});
+        Record {
+            timestamp_ms: self.clock_ms - 3,
+            key: (self.enrolled % 5 != 0).then(|| flow.as_bytes().to_vec()),
+            value: Some(value.to_string().into_bytes()),
+            headers: vec![header("traceparent", self.enrolled), header("flowgate-release", "not the gate's")],
+            ..Record::default()
+        }
+    }
+
+    pub fn event(&mut self, flow: &str, record: &str, kind: &str) -> i64 {
+        let incoming = self.incoming(flow, record, kind);
+        self.arrive(flow, record, kind, incoming)
+    }
+
+    pub fn enroll(&mut self, flow: &str, record: &str) -> i64 {
+        self.event(flow, record, "enroll")
+    }
+
+    pub fn arrive(&mut self, name: &str, record: &str, kind: &str, incoming: Record) -> i64 {
+        let partition = home(name, PARTITIONS);
+        let offset = append(&mut self.log.enrollments, partition, incoming);
+        let source = self.log.enrollments[self.log.enrollments.len() - 1].clone();
+        let clock_ms = self.clock_ms;
+        if !self.flows.contains_key(name) {
+            self.transition(name, "seen", None, offset);
+        }
+        let flow = self.flows.entry(name.to_owned()).or_default();
+        flow.sums.input += 1;
+        if flow.state == State::Live || kind == "withdraw" {
+            flow.sums.delivered_live += 1;
+            flow.sums.withdraws += u64::from(kind == "withdraw");
+            append(&mut self.log.records, home(name, RECORDS_PARTITIONS), source.clone());
+        } else if flow.state == State::Paused && flow.discard_new && kind == "enroll" {
+            flow.sums.turned_away.enroll += 1;
+            discard(&mut self.log, &source, "new_records");
+            return offset;
+        }
+        let held = flow.entries[flow.watermark..].iter().any(|entry| entry.kind != "withdraw");
+        if flow.state != State::Live && (kind != "withdraw" || held) {
+            add(&mut flow.sums.queued, kind);
+            flow.entries.push(Entry {
+                source,
+                kind: kind.to_owned(),
+                record: record.to_owned(),
+                all: flow.all || flow.state == State::Resuming,
+                held_at: clock_ms,
+                pause_id: flow.pause_id.clone(),
+            });
+        }
+        offset
+    }
+
+    /// An event that arrives at a partition that is not its flow's home, and is sent on.
+    pub fn stray(&mut self, flow: &str, record: &str, kind: &str) {
+        let incoming = self.incoming(flow, record, kind);
+        let wrong = (home(flow, PARTITIONS) + 1) % PARTITIONS;
+        append(&mut self.log.enrollments, wrong, incoming.clone());
+        self.arrive(flow, record, kind, incoming);
+        self.flows.get_mut(flow).unwrap().sums.rerouted += 1;
+    }
+
+    /// Something that is no event.
+    pub fn broken(&mut self, partition: i32, value: Option<&str>, flow: Option<&str>) {
+        let record = Record { value: value.map(|text| text.as_bytes().to_vec()), ..Record::default() };
+        let offset = append(&mut self.log.enrollments, partition, record.clone());
+        self.dead_letter(record, "enrollments", partition, offset);
+        if let Some(flow) = flow {
+            let sums = &mut self.flows.entry(flow.to_owned()).or_default().sums;
+            sums.input += 1;
+            sums.dead += 1;
+        }
+    }
+
+    fn dead_letter(&mut self, mut record: Record, topic: &str, partition: i32, offset: i64) {
+        record.headers.push(header("flowgate-reason", "broken"));
+        record.headers.push(header("flowgate-source", format!("flow.{topic}/{partition}/{offset}")));
+        append(&mut self.log.dead_letters, 0, record);
+    }
+
+    fn command(&mut self, flow: &str, action: &str, options: Value) -> (i64, Value) {
+        self.clock_ms += 1000;
+        let mut command = json!({"version": 1, "command_id": format!("c{}", self.log.control.len()), "flow_id": flow,
+            "action": action, "issued_by": "a test"});
+        command.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        let value = Some(command.to_string().into_bytes());
+        let offset = append(&mut self.log.control, 0, Record { value, ..Record::default() });
+        (offset, command)
+    }
+
+    fn next_input(&self, flow: &str) -> i64 {
+        let home = home(flow, PARTITIONS);
+        let last = self.log.enrollments.iter().rev().find(|record| record.partition == home);
+        last.map_or(0, |record| record.offset + 1)
+    }
+
+    fn audit(&mut self, name: &str, input: i64, more: Value) {
+        let seconds = self.clock_ms / 1000 - 1_704_067_200;
+        let (day, hour, minute) = (seconds / 86_400 + 1, seconds / 3600 % 24, seconds / 60 % 60);
+        assert!(day <= 31, "the toy's calendar ends in January");
+        let at = format!("2024-01-{day:02}T{hour:02}:{minute:02}:{:02}.{:03}Z", seconds % 60, self.clock_ms % 1000);
+        let control = self.log.control.last().map_or(0, |record| record.offset);
+        let flow = self.flows.get(name);
+        let (entry, watermark) = flow.map_or((0, 0), |flow| (flow.entries.len(), flow.watermark));
+        let mut document = json!({"version": 1, "flow_id": name, "partition": home(name, PARTITIONS), "at": at,
+            "position": {"input": input, "control": control, "entry": entry, "watermark": watermark}});
+        document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let value = Some(document.to_string().into_bytes());
+        append(&mut self.log.audit, 0, Record { value, ..Record::default() });
+    }
+
+    fn transition(&mut self, name: &str, word: &str, command: Option<i64>, input: i64) {
+        let pause = self.flows.get(name).map(|flow| flow.pause_id.clone()).filter(|id| !id.is_empty());
+        let more = json!({"event": "transition", "transition": word, "pause_id": pause, "command_offset": command});
+        self.audit(name, input, more);
+    }
+
+    pub fn answer(&mut self, name: &str, offset: i64, command: Value, outcome: &str) {
+        let more = json!({"event": "answer", "command": command, "command_offset": offset, "outcome": outcome,
+            "detail": "", "repeated": false});
+        self.audit(name, self.next_input(name), more);
+    }
+
+    pub fn pause(&mut self, name: &str, options: Value) {
+        let (offset, command) = self.command(name, "pause", options.clone());
+        let input = self.next_input(name);
+        let flow = self.flows.entry(name.to_owned()).or_default();
+        let word = match flow.state {
+            State::Live => "paused",
+            State::Paused => "updated",
+            State::Resuming => "repaused",
+        };
+        if word != "updated" {
+            flow.pause_id = format!("p{offset}");
+            (flow.discard_new, flow.all, flow.discard_at_expiry) = (false, false, false);
+            flow.line = 0;
+        }
+        flow.state = State::Paused;
+        let option = |name: &str, yes: &str, now: bool| options.get(name).map_or(now, |given| given == yes);
+        flow.discard_new = option("new_records", "discard", flow.discard_new);
+        flow.all = option("keep", "all", flow.all);
+        flow.discard_at_expiry = option("on_expiry", "discard", flow.discard_at_expiry);
+        self.transition(name, word, Some(offset), input);
+        self.answer(name, offset, command, "applied");
+    }
+
+    pub fn resume(&mut self, name: &str, options: Value) {
+        let (offset, command) = self.command(name, "resume", options.clone());
+        let (input, clock_ms) = (self.next_input(name), self.clock_ms);
+        let flow = self.flows.entry(name.to_owned()).or_default();
+        let word = match flow.state {
+            State::Live => return self.answer(name, offset, command, "unchanged"),
+            State::Paused => "resumed",
+            State::Resuming => "redirected",
+        };
+        if word == "resumed" {
+            (flow.line, flow.max_age_ms, flow.cause, flow.as_of) = (0, None, "resume", clock_ms);
+        }
+        flow.state = State::Resuming;
+        match options.get("release").and_then(Value::as_str) {
+            Some("none") => flow.line = flow.entries.len(),
+            Some(_) => flow.line = 0,
+            None => {}
+        }
+        if let Some(age) = options.get("max_age_seconds").and_then(Value::as_i64) {
+            flow.max_age_ms = Some(age * 1000);
+        }
+        self.transition(name, word, Some(offset), input);
+        self.answer(name, offset, command, "applied");
+    }
+
+    pub fn expire(&mut self, name: &str) {
+        self.clock_ms += 1000;
+        let (input, clock_ms) = (self.next_input(name), self.clock_ms);
+        let flow = self.flows.get_mut(name).unwrap();
+        flow.state = State::Resuming;
+        flow.line = if flow.discard_at_expiry { flow.entries.len() } else { 0 };
+        (flow.max_age_ms, flow.cause, flow.as_of) = (None, "timer", clock_ms);
+        self.transition(name, "expired", None, input);
+    }
+
+    /// Passes entries of a resuming flow; with the last one it goes live.
+    pub fn drain(&mut self, name: &str, count: usize) {
+        let input = self.next_input(name);
+        let flow = self.flows.get_mut(name).unwrap();
+        for _ in 0..count.min(flow.entries.len() - flow.watermark) {
+            let at = flow.watermark;
+            flow.watermark += 1;
+            let entry = &flow.entries[at];
+            if entry.kind == "withdraw" {
+                continue;
+            }
+            let newer = |later: &Entry| {
+                let same = later.record == entry.record;
+                same && (later.kind == "withdraw" || (later.kind == entry.kind && !later.all && !entry.all))
+            };
+            let too_old = flow.max_age_ms.is_some_and(|limit| flow.as_of - entry.held_at > limit);
+            if flow.entries[at + 1..].iter().any(newer) {
+                add(&mut flow.sums.replaced, &entry.kind);
+            } else if at < flow.line || too_old {
+                add(&mut flow.sums.removed, &entry.kind);
+                discard(&mut self.log, &entry.source, "removed");
+            } else {
+                add(&mut flow.sums.released, &entry.kind);
+                let mut record = entry.source.clone();
+                record.headers.push(header("flowgate-release", flow.cause));
+                record.headers.push(header("flowgate-pause-id", &entry.pause_id));
+                record.headers.push(header("flowgate-held-ms", self.clock_ms - entry.held_at));
+                append(&mut self.log.records, home(name, RECORDS_PARTITIONS), record);
+            }
+        }
+        if flow.watermark == flow.entries.len() {
+            flow.state = State::Live;
+            self.transition(name, "live", None, input);
+        }
+    }
+
+    pub fn drain_all(&mut self, name: &str) {
+        self.drain(name, usize::MAX);
+    }
+
+    /// The topics, with the public states in them.
+    pub fn finish(&self) -> Log {
+        let mut log = self.log.clone();
+        for (name, sums) in self.sums() {
+            let flow = &self.flows[&name];
+            let state = match flow.state {
+                State::Live => "live",
+                State::Paused => "paused",
+                State::Resuming => "resuming",
+            };
+            let pair = |count: flowgate_checker::PerKind| json!({"enroll": count.enroll, "advance": count.advance});
+            let value = json!({"version": 1, "flow_id": name, "state": state,
+                "counts": {"queued": pair(sums.queued), "released": pair(sums.released),
+                    "replaced": pair(sums.replaced), "removed": pair(sums.removed),
+                    "turned_away": pair(sums.turned_away), "lost": pair(sums.lost)},
+                "queue": {"next_entry": flow.entries.len() + 1, "watermark": {"entry": flow.watermark}}});
+            let record = Record {
+                key: Some(name.as_bytes().to_vec()),
+                value: Some(value.to_string().into_bytes()),
+                ..Record::default()
+            };
+            append(&mut log.state, home(&name, PARTITIONS), record);
+            for entry in &flow.entries[flow.watermark..] {
+                let topic = log.queues.entry(format!("flow.queue.{name}.1")).or_default();
+                append(topic, 0, entry.source.clone());
+            }
+        }
+        log
+    }
+}
+
+fn add(count: &mut flowgate_checker::PerKind, kind: &str) {
+    match kind {
+        "enroll" => count.enroll += 1,
+        "advance" => count.advance += 1,
+        _ => {}
+    }
+}
+
+fn discard(log: &mut Log, source: &Record, reason: &str) {
+    let mut record = source.clone();
+    record.headers.push(header("flowgate-reason", reason));
+    let place = format!("flow.enrollments/{}/{}", source.partition, source.offset);
+    record.headers.push(header("flowgate-source", place));
+    append(&mut log.discarded, 0, record);
+}

@@ -1,0 +1,3 @@
+//! What `flowgate demo` feeds the gate with.
+
+pub mod purchases;
