@@ -1,6 +1,8 @@
 //! flowgate: a gate in front of automation flows. `ARCHITECTURE.md` is the map.
 
 pub mod broker;
+pub mod clock;
+pub mod config;
 pub mod demo;
 pub mod flow;
 pub mod schema;
