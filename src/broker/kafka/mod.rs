@@ -7,6 +7,7 @@ mod consumer;
 mod errors;
 mod member;
 mod native;
+mod offsets;
 mod producer;
 mod publisher;
 mod reader;
