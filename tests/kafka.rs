@@ -6,6 +6,10 @@
 mod conformance;
 #[path = "kafka/adapter.rs"]
 mod adapter;
+#[path = "kafka/gate.rs"]
+mod gate;
+#[path = "support/log.rs"]
+mod log;
 #[path = "support/kafka.rs"]
 mod server;
 

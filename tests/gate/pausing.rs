@@ -64,3 +64,17 @@ fn an_empty_queues_resume_ends_at_once() {
     rig.settle();
     assert!(matches!(rig.flow("welcome").state, State::Live));
 }
+
+#[test]
+fn a_pause_that_turns_new_records_away_holds_those_that_move_on() {
+    let mut rig = Rig::new();
+    rig.command("welcome", "pause", json!({"new_records": "discard"}));
+    rig.settle();
+    rig.send("welcome", "r1", "enroll");
+    rig.send("welcome", "r2", "advance");
+    rig.settle();
+    rig.command("welcome", "resume", json!({}));
+    rig.settle();
+    assert_eq!(rig.discarded("welcome"), ["r1"]);
+    assert_eq!(rig.delivered("welcome"), ["+r2"]);
+}

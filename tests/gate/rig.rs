@@ -107,7 +107,11 @@ impl Rig {
         let mut publisher = self.memory.publisher().unwrap();
         let publication = Publication { topic, partition, timestamp: None, key, value, headers: &[] };
         publisher.publish(&publication).unwrap();
-        publisher.flush(Duration::ZERO).unwrap().into_iter().for_each(|receipt| drop(receipt.unwrap()));
+        publisher
+            .flush(Duration::ZERO)
+            .unwrap()
+            .into_iter()
+            .for_each(|receipt| assert!(receipt.is_ok(), "{receipt:?}"));
     }
 
     /// Sends a command; the rest of its fields are given.

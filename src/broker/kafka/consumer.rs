@@ -12,7 +12,9 @@ use sys::rd_kafka_resp_err_t::*;
 
 use super::REQUEST;
 use super::errors::{self, RespErr, plain};
-use super::native::{Client, ErrorEvent, Event, NativeEvent, Partitions, done, millis};
+use super::event::{ErrorEvent, Event, NativeEvent};
+use super::list::Partitions;
+use super::native::{Client, done, millis};
 use super::record;
 use super::shared::Shared;
 use crate::broker::{Action, Code, Error, PollLimit, Polled, Record, Result, Watermarks};

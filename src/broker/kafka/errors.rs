@@ -197,3 +197,46 @@ pub(super) unsafe fn text(string: *const std::ffi::c_char) -> String {
 pub(super) fn invalid(detail: impl Into<String>) -> Error {
     Error::new(Action::Stop, Code::InvalidArgument, detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: RespErr, retriable: bool, requires_abort: bool, fatal: bool) -> Failure {
+        Failure { code, retriable, requires_abort, fatal, text: String::new() }
+    }
+
+    #[test]
+    fn transactional_errors_are_sorted() {
+        let sorted = |failure: Failure| (failure.sort().action, failure.sort().code);
+        let rows = [
+            (failure(RD_KAFKA_RESP_ERR__TIMED_OUT, true, false, false), Action::Retry, Code::TimedOut),
+            (failure(RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, true, false, false), Action::Retry, Code::Busy),
+            (failure(RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, false, true, false), Action::Abort, Code::StaleGeneration),
+            (failure(RD_KAFKA_RESP_ERR__FENCED, false, false, true), Action::Rebuild, Code::Fenced),
+            // Fenced is fenced, whatever the flags say.
+            (failure(RD_KAFKA_RESP_ERR_PRODUCER_FENCED, false, true, false), Action::Rebuild, Code::Fenced),
+            (failure(RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, false, false, true), Action::Rebuild, Code::Other),
+            (failure(RD_KAFKA_RESP_ERR__STATE, false, false, false), Action::Rebuild, Code::Busy),
+        ];
+        for (failure, action, code) in rows {
+            assert_eq!(sorted(failure.clone()), (action, code), "{failure:?}");
+        }
+    }
+
+    /// The reasons are the ones that Kafka 4.3.1 and librdkafka 2.12.1 gave.
+    #[test]
+    fn only_a_login_refused_for_good_is_an_authentication_error() {
+        let rows = [
+            (RD_KAFKA_RESP_ERR__AUTHENTICATION, "SASL authentication error: Authentication failed", true),
+            (RD_KAFKA_RESP_ERR__SSL, "SSL handshake failed: certificate verify failed: broker certificate", true),
+            (RD_KAFKA_RESP_ERR__SSL, "SSL handshake failed: Disconnected", false),
+            (RD_KAFKA_RESP_ERR__TRANSPORT, "Receive failed: sslv3 alert bad certificate: SSL alert number 42", true),
+            (RD_KAFKA_RESP_ERR__TRANSPORT, "Connect to ipv4#127.0.0.1:1 failed: Connection refused", false),
+            (RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "1/1 brokers are down", false),
+        ];
+        for (err, reason, refused) in rows {
+            assert_eq!(is_authentication(err, reason), refused, "{reason}");
+        }
+    }
+}

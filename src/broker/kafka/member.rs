@@ -16,7 +16,9 @@ use sys::rd_kafka_resp_err_t::*;
 use super::REQUEST;
 use super::consumer::{Change, Consumer, first_error};
 use super::errors::{invalid, plain};
-use super::native::{Event, Partitions, done, millis};
+use super::event::Event;
+use super::list::Partitions;
+use super::native::{Client, done, millis};
 use crate::broker::{
     Action, Code, Committed, Error, GroupMetadata, Member, MemberOptions, PollLimit, Polled, Record, Result, Watermarks,
 };
@@ -314,7 +316,7 @@ impl Drop for KafkaMember {
 }
 
 /// Answers a change of assignment while closing: librdkafka takes every answer as "nothing is assigned" then.
-fn give_up_all(client: &super::native::Client) {
+fn give_up_all(client: &Client) {
     // SAFETY: the client lives; null is no assignment. An error changes nothing: the close has its own limit.
     unsafe { sys::rd_kafka_assign(client.ptr(), std::ptr::null()) };
 }

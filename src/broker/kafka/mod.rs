@@ -4,7 +4,10 @@
 
 mod admin;
 mod consumer;
+mod describe;
 mod errors;
+mod event;
+mod list;
 mod member;
 mod native;
 mod offsets;

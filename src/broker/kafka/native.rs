@@ -17,6 +17,8 @@ use rdkafka::types::RDKafkaType;
 use sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR as OK;
 
 use super::errors::{self, Failure, RespErr, invalid, text};
+use super::event::{ErrorEvent, Event, NativeEvent};
+use super::list::slice;
 use super::shared::Shared;
 use crate::broker::{Action, Code, Error, Result};
 
@@ -34,28 +36,6 @@ pub(super) struct Client {
 
 // SAFETY: librdkafka's handles may be used from any thread; the counter is only reached through this one owner.
 unsafe impl Send for Client {}
-
-/// Something that arrived in a client's queue.
-pub(super) enum Event {
-    /// One record that was read.
-    Record(NativeEvent),
-    /// Deliveries of records that were sent.
-    Deliveries(NativeEvent),
-    Assign(Vec<i32>),
-    Revoke(Vec<i32>),
-    /// The result of an admin request.
-    Answer(NativeEvent),
-    /// An error, or the end of a partition.
-    Error(ErrorEvent),
-}
-
-pub(super) struct ErrorEvent {
-    pub code: RespErr,
-    pub fatal: bool,
-    pub reason: String,
-    /// The partition it is about, with an offset where it is about one.
-    pub at: Option<(String, i32, i64)>,
-}
 
 impl Client {
     pub fn new(kind: RDKafkaType, mut config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
@@ -118,8 +98,7 @@ impl Client {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             // SAFETY: client and queue live; the event is owned by the wrapper from here on.
-            let event = unsafe { sys::rd_kafka_queue_poll(queue, millis(left)) };
-            let event = NativeEvent(ptr::NonNull::new(event)?);
+            let event = unsafe { NativeEvent::take(sys::rd_kafka_queue_poll(queue, millis(left))) }?;
             // SAFETY: the event lives.
             let kind = unsafe { sys::rd_kafka_event_type(event.ptr()) };
             return Some(match kind {
@@ -309,141 +288,6 @@ impl Drop for TopicHandle {
     fn drop(&mut self) {
         // SAFETY: this reference is ours and not used afterwards.
         unsafe { sys::rd_kafka_topic_destroy(self.0) }
-    }
-}
-
-/// An event, destroyed on drop.
-pub(super) struct NativeEvent(ptr::NonNull<sys::rd_kafka_event_t>);
-
-impl NativeEvent {
-    pub fn ptr(&self) -> *mut sys::rd_kafka_event_t {
-        self.0.as_ptr()
-    }
-
-    fn rebalance(&self) -> Event {
-        // SAFETY: the event lives and owns its list.
-        let (err, partitions) = unsafe {
-            let list = sys::rd_kafka_event_topic_partition_list(self.ptr());
-            (sys::rd_kafka_event_error(self.ptr()), elements(list).iter().map(|at| at.partition).collect())
-        };
-        match err {
-            sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Event::Assign(partitions),
-            _ => Event::Revoke(partitions),
-        }
-    }
-
-    fn error(&self) -> ErrorEvent {
-        // SAFETY: the event lives; the partition, if there is one, is ours to destroy.
-        unsafe {
-            let partition = sys::rd_kafka_event_topic_partition(self.ptr());
-            let at = (!partition.is_null()).then(|| {
-                let at = (text((*partition).topic), (*partition).partition, (*partition).offset);
-                sys::rd_kafka_topic_partition_destroy(partition);
-                at
-            });
-            ErrorEvent {
-                code: sys::rd_kafka_event_error(self.ptr()),
-                fatal: sys::rd_kafka_event_error_is_fatal(self.ptr()) != 0,
-                reason: text(sys::rd_kafka_event_error_string(self.ptr())),
-                at,
-            }
-        }
-    }
-
-    fn log(&self) {
-        let (mut facility, mut line, mut level): (*const c_char, *const c_char, c_int) = (ptr::null(), ptr::null(), 0);
-        // SAFETY: the event lives and owns the strings.
-        let (facility, line) = unsafe {
-            if sys::rd_kafka_event_log(self.ptr(), &raw mut facility, &raw mut line, &raw mut level) != 0 {
-                return;
-            }
-            (text(facility), text(line))
-        };
-        match level {
-            0..=4 => tracing::warn!(target: "librdkafka", facility, "{line}"),
-            5..=6 => tracing::info!(target: "librdkafka", facility, "{line}"),
-            _ => tracing::debug!(target: "librdkafka", facility, "{line}"),
-        }
-    }
-}
-
-impl Drop for NativeEvent {
-    fn drop(&mut self) {
-        // SAFETY: owned, and not used afterwards.
-        unsafe { sys::rd_kafka_event_destroy(self.ptr()) }
-    }
-}
-
-/// A list of partitions with offsets, as librdkafka's calls take and return it.
-pub(super) struct Partitions(*mut sys::rd_kafka_topic_partition_list_t);
-
-impl Partitions {
-    pub fn new() -> Self {
-        // SAFETY: allocates; never null.
-        Self(unsafe { sys::rd_kafka_topic_partition_list_new(8) })
-    }
-
-    pub fn add(&mut self, topic: &str, partition: i32, offset: Option<i64>) -> Result<()> {
-        self.add_with(topic, partition, offset, "")
-    }
-
-    pub fn add_with(&mut self, topic: &str, partition: i32, offset: Option<i64>, metadata: &str) -> Result<()> {
-        let topic = c_string(topic)?;
-        // SAFETY: the list lives; the metadata is allocated as librdkafka frees it, and copied within its size.
-        unsafe {
-            let at = &mut *sys::rd_kafka_topic_partition_list_add(self.0, topic.as_ptr(), partition);
-            if let Some(offset) = offset {
-                at.offset = offset;
-            }
-            if !metadata.is_empty() {
-                at.metadata = sys::rd_kafka_mem_malloc(ptr::null_mut(), metadata.len());
-                ptr::copy_nonoverlapping(metadata.as_ptr(), at.metadata.cast(), metadata.len());
-                at.metadata_size = metadata.len();
-            }
-        }
-        Ok(())
-    }
-
-    pub fn ptr(&self) -> *mut sys::rd_kafka_topic_partition_list_t {
-        self.0
-    }
-
-    pub fn elements(&self) -> &[sys::rd_kafka_topic_partition_t] {
-        // SAFETY: the list lives as long as the borrow.
-        unsafe { elements(self.0) }
-    }
-}
-
-impl Drop for Partitions {
-    fn drop(&mut self) {
-        // SAFETY: owned, and not used afterwards.
-        unsafe { sys::rd_kafka_topic_partition_list_destroy(self.0) }
-    }
-}
-
-/// The elements of a list.
-///
-/// # Safety
-/// The list is null or lives for `'a`, unchanged.
-pub(super) unsafe fn elements<'a>(
-    list: *const sys::rd_kafka_topic_partition_list_t,
-) -> &'a [sys::rd_kafka_topic_partition_t] {
-    if list.is_null() {
-        return &[];
-    }
-    // SAFETY: by this function's contract.
-    unsafe { slice((*list).elems, (*list).cnt) }
-}
-
-/// A C array as a slice.
-///
-/// # Safety
-/// `count` elements live at `first` for `'a`, or there are none.
-pub(super) unsafe fn slice<'a, T>(first: *const T, count: c_int) -> &'a [T] {
-    match usize::try_from(count) {
-        // SAFETY: by this function's contract.
-        Ok(count) if count > 0 && !first.is_null() => unsafe { std::slice::from_raw_parts(first, count) },
-        _ => &[],
     }
 }
 

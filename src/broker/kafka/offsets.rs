@@ -8,7 +8,9 @@ use sys::rd_kafka_resp_err_t::*;
 
 use super::admin::{KafkaAdmin, pointers};
 use super::errors::{self, invalid, plain};
-use super::native::{NativeEvent, Partitions, c_string, elements, slice};
+use super::event::NativeEvent;
+use super::list::{Partitions, elements, slice};
+use super::native::c_string;
 use crate::broker::{Action, Code, Committed, Error, Offset, Result};
 
 impl KafkaAdmin {

@@ -1,7 +1,6 @@
 //! The transactional producer while no transaction is open, and what it shares with one that is.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,7 +11,8 @@ use rdkafka::types::RDKafkaType;
 use sys::rd_kafka_resp_err_t::*;
 
 use super::errors::{self, Failure, invalid};
-use super::native::{Client, Event, NativeEvent, Of, TopicHandle, TopicMetadata};
+use super::event::{Event, NativeEvent};
+use super::native::{Client, Of, TopicHandle, TopicMetadata};
 use super::record;
 use super::shared::Shared;
 use super::transaction::KafkaTransaction;

@@ -9,7 +9,8 @@ use rdkafka::bindings as sys;
 
 use super::REQUEST;
 use super::errors::{self, plain};
-use super::native::{Client, Event, Of, TopicHandle};
+use super::event::Event;
+use super::native::{Client, Of, TopicHandle};
 use super::record::{self, Sent};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Action, Code, Error, Publication, Publisher, Receipt, Result};

@@ -8,8 +8,9 @@ use sys::rd_kafka_resp_err_t::*;
 
 use super::REQUEST;
 use super::errors::Failure;
+use super::list::Partitions;
 use super::member::Identity;
-use super::native::{Partitions, millis};
+use super::native::millis;
 use super::producer::{Core, KafkaProducer};
 use super::record::{self, Sent};
 use crate::broker::{
