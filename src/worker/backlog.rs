@@ -181,7 +181,7 @@ impl Decider<'_> {
             write.partition = partition % dead_letters;
             write.timestamp = None;
             write.value = None;
-            self.turn.stats.dead_letters += 1;
+            self.turn.stats.dead_letter(Reason::TooLarge);
             self.turn.stats.released -= 1;
             self.turn.stats.removed += 1;
             if let Some(staged) = self.turn.partitions.get_mut(&partition).and_then(|of| of.flows.get_mut(flow)) {
