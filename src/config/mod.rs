@@ -28,6 +28,7 @@ use crate::schema::topics::Topics;
 use crate::worker::{Budget, Options};
 
 pub use problem::{Invalid, Problem};
+pub(crate) use read::host_name;
 pub use sources::{Given, Origin, Sources};
 
 /// Everything that can be set, valid.

@@ -53,10 +53,8 @@ impl Reader<'_> {
             let parsed = tracing_subscriber::EnvFilter::builder().parse(text);
             parsed.map(|_| text.to_owned()).map_err(|why| format!("`{text}` is no filter: {why}"))
         });
-        let replication_factor = match self.sources.get("queue.replication_factor") {
-            Some(_) => Some(self.number("queue.replication_factor", 1..=32_767)),
-            None => None,
-        };
+        let replication_factor = self.sources.get("queue.replication_factor");
+        let replication_factor = replication_factor.map(|_| self.number("queue.replication_factor", 1..=32_767));
         let kafka = self.kafka();
         Some(Settings {
             workers: self.number("workers", 1..=1024),
@@ -194,7 +192,7 @@ fn brokers(text: &str) -> Result<String, String> {
     Ok(parts.join(","))
 }
 
-fn host_name() -> Option<String> {
+pub(crate) fn host_name() -> Option<String> {
     let of_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let name = of_kernel.or_else(|| std::env::var("HOSTNAME").ok())?.trim().to_owned();
     (!name.is_empty()).then_some(name)
