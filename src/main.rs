@@ -1,3 +1,7 @@
-fn main() -> std::process::ExitCode {
+//! `flowgate`: parse, run, exit.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
     flowgate::cli::main()
 }

@@ -2,6 +2,7 @@
 //! the memory broker; only [`main`] connects to a cluster.
 
 mod config;
+mod demo;
 mod failure;
 mod flow;
 mod flows;
@@ -64,6 +65,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     /// Run the gate
     Run(run::Args),
     /// Create the topics of a prefix, or compare them with what the promises need
@@ -93,6 +95,10 @@ fn pair(text: &str) -> Result<(String, String), String> {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    let cli = match cli.command {
+        Command::Demo(demo) => return demo.run(),
+        command => Cli { command, ..cli },
+    };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.code == 0 => ExitCode::SUCCESS,
@@ -139,7 +145,7 @@ impl Command {
             Self::Flows(args) => flows::run(&args, broker, topics, out),
             Self::Flow(args) => flow::run(&args, broker, topics, out),
             Self::Positions(args) => positions::run(&args, broker, topics, out),
-            Self::Run(_) | Self::Config(_) => Ok(()),
+            Self::Demo(_) | Self::Run(_) | Self::Config(_) => Ok(()),
         }
     }
 }

@@ -36,7 +36,8 @@
 //! 7. **A re-pause** ends the sweep: under `keep: latest` what comes now supersedes what is left, and neither a sweep
 //!    that ended before nor an index that starts in between can know (it takes the first one of a key for the only
 //!    one). An index that covers the watermark stays good, since it saw both. The next drain starts at 5.
-//! 8. **An abort** leaves both as they are: the index was not fed, and a sweep reads committed entries only.
+//! 8. **An abort** leaves both as they are: the index was not fed, a sweep reads committed entries only, and neither is
+//!    made or thrown away on account of a resume, a re-pause or a drain's end before that is committed.
 //!
 //! `tests/model.rs` has a worker that goes by this page, with drops, take-overs, re-pauses and a cleaner at any moment.
 
@@ -308,6 +309,11 @@ impl Sweep {
         if let Some(word) = usize::try_from(index / 64).ok().and_then(|word| self.bits.get_mut(word)) {
             *word |= 1 << (index % 64);
         }
+    }
+
+    /// Begins the pass again: what an unfinished one left open would be taken for older than itself.
+    pub fn begin_pass(&mut self) {
+        self.open.clear();
     }
 
     /// Ends a pass over the queue. `true`: every slice is done; `false`: read the queue once more from the watermark.

@@ -32,9 +32,29 @@ pub struct UnknownAnswered {
     pub answered: Answered,
 }
 
+impl UnknownAnswered {
+    /// At least what it takes in JSON: a control character is six bytes there, a quote two.
+    fn bytes(&self) -> usize {
+        const REST: usize = 160;
+        let escaped = |text: &str| -> usize {
+            let width = |byte| match byte {
+                0..0x20 => 6,
+                b'"' | b'\\' => 2,
+                _ => 1,
+            };
+            text.bytes().map(width).sum()
+        };
+        escaped(&self.flow) + escaped(self.answered.id.as_str()) + escaped(&self.answered.outcome.detail) + REST
+    }
+}
+
 impl Partition {
     /// How many commands of unknown flows a partition remembers (promise P6).
     pub const REMEMBERED_COMMANDS: usize = 1024;
+
+    /// And how many bytes of them at most, as they are written: whoever sends commands of monstrous length must not be able
+    /// to make a record that its topic refuses. The usual ones take a fifth of it.
+    pub const REMEMBERED_BYTES: usize = 640 * 1024;
 
     /// A partition at its first start.
     #[must_use]
@@ -50,10 +70,12 @@ impl Partition {
 
     /// Remembers an answer, forgetting the oldest beyond the limit.
     pub fn remember(&mut self, flow: &str, answered: Answered) {
-        if self.unknown.len() >= Self::REMEMBERED_COMMANDS {
-            self.unknown.pop_front();
-        }
         self.unknown.push_back(UnknownAnswered { flow: flow.to_owned(), answered });
+        let mut bytes: usize = self.unknown.iter().map(UnknownAnswered::bytes).sum();
+        while self.unknown.len() > Self::REMEMBERED_COMMANDS || bytes > Self::REMEMBERED_BYTES {
+            let Some(oldest) = self.unknown.pop_front() else { return };
+            bytes -= oldest.bytes();
+        }
     }
 }
 
@@ -76,7 +98,7 @@ mod tests {
             partition.unknown.push_back(UnknownAnswered { flow: "f".to_owned(), answered: answered(n) });
         }
         partition.remember("f", answered(2_000));
-        assert_eq!(partition.unknown.len(), 2_000);
+        assert_eq!(partition.unknown.len(), Partition::REMEMBERED_COMMANDS);
         assert!(partition.answered("f", &answered(2_000).id).is_some());
         assert!(partition.answered("g", &answered(2_000).id).is_none());
     }

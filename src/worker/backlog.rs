@@ -3,6 +3,7 @@
 //! When the last entry has been passed the flow is live in that same turn, and the turn's events follow directly.
 
 use super::decide::Decider;
+use super::events::refused;
 use super::table::{Backlog, Bucket, Origin, Owned, Sweeping, Tracked, Treatment, Waiting};
 use super::turn::{StagedFlow, To, Write};
 use crate::broker::Record;
@@ -125,7 +126,7 @@ impl Decider<'_> {
         let Some(transition) = staged.flow.finish(now) else { return };
         staged.changed = true;
         staged.went_live = true;
-        self.note_transition(partition, flow, transition, None);
+        self.note_own_transition(partition, flow, transition);
     }
 
     /// A held entry that the broker refused downstream, alone in its turn.
@@ -151,22 +152,22 @@ impl Decider<'_> {
                 self.time_of_writing = true;
                 self.drain_up_to(partition, owned, tracked, 1);
             }
-            Treatment::WithoutValue => {
+            Treatment::WithoutValue(reason) | Treatment::Bare(reason) => {
                 self.drain_up_to(partition, owned, tracked, 1);
                 if let Some(waiting) = backlog.buffer.front() {
-                    self.bury_entry(partition, flow, waiting);
+                    let bare = matches!(treatment, Treatment::Bare(_));
+                    self.bury_entry(partition, flow, waiting, reason, bare);
                 }
             }
         }
     }
 
-    /// What was to be released cannot be: a dead letter without its value instead, which counts as removed.
-    fn bury_entry(&mut self, partition: i32, flow: &FlowId, waiting: &Waiting) {
+    /// What was to be released or discarded cannot be: a dead letter without its value instead, which counts as removed.
+    fn bury_entry(&mut self, partition: i32, flow: &FlowId, waiting: &Waiting, reason: Reason, bare: bool) {
         let dead_letters = self.table.shape.dead_letters.max(1);
-        let released = |write: &&mut Write| matches!(write.to, To::Records);
-        if let Some(write) = self.turn.writes.iter_mut().find(released) {
-            let size = waiting.value.as_ref().map_or(0, bytes::Bytes::len);
-            let detail = format!("the value has {size} bytes, more than the records topic takes even compressed");
+        let passed = |write: &&mut Write| matches!(write.to, To::Records | To::Discarded);
+        if let Some(write) = self.turn.writes.iter_mut().find(passed) {
+            let detail = refused(reason, &waiting.value);
             let event = Record {
                 topic: waiting.held.source.topic.clone(),
                 partition: waiting.held.source.partition,
@@ -174,14 +175,21 @@ impl Decider<'_> {
                 timestamp: waiting.timestamp,
                 key: None,
                 value: None,
-                headers: waiting.held.headers.clone(),
+                headers: if bare { Vec::new() } else { waiting.held.headers.clone() },
             };
-            write.headers = headers::dead_letter(&event, Reason::TooLarge, &detail);
+            let released = matches!(write.to, To::Records);
+            write.headers = headers::dead_letter(&event, reason, &detail);
             write.to = To::DeadLetters;
             write.partition = partition % dead_letters;
             write.timestamp = None;
             write.value = None;
-            self.turn.stats.dead_letter(Reason::TooLarge);
+            if bare {
+                write.key = None;
+            }
+            self.turn.stats.dead_letter(reason);
+            if !released {
+                return;
+            }
             self.turn.stats.released -= 1;
             self.turn.stats.removed += 1;
             if let Some(staged) = self.turn.partitions.get_mut(&partition).and_then(|of| of.flows.get_mut(flow)) {

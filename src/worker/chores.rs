@@ -4,12 +4,11 @@
 //! committed watermark, topics whose retirement is committed. A request that comes late does no harm.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::gather::{Gather, clients};
-use super::table::{Origin, Stage, Wait};
+use super::table::{ClockAlarm, Origin, Stage, Sweeping, Wait, left};
 use super::{Phase, Step, Stop, Worker, assign};
-use crate::broker::{Action, Admin, Broker, Code, Error, Member, Reader};
+use crate::broker::{Action, Admin, Broker, Code, Error, Member, Producer, Reader};
 use crate::flow::FlowId;
 use crate::time::Timestamp;
 
@@ -41,6 +40,10 @@ pub(super) enum Chore {
     StopReading {
         topic: Arc<str>,
     },
+    /// The state of a partition that was taken away before it was restored.
+    StopRestoring {
+        partition: i32,
+    },
     DeleteRecords {
         topic: String,
         up_to: i64,
@@ -50,14 +53,12 @@ pub(super) enum Chore {
     },
 }
 
-/// For how long the events of a partition wait after a queue topic could not be made.
-const WAIT: Duration = Duration::from_secs(1);
-
 impl<B: Broker> Worker<B> {
     pub(super) fn chore(&mut self, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        if let Some(alarm) = &self.table.clock_alarm {
-            if alarm.until > now {
-                return Ok((Phase::Chores, Step::Waiting(alarm.until.since(now))));
+        if let Some(alarm) = self.table.clock_alarm {
+            // A clean stop sets no deadline.
+            if let Some(left) = left(alarm.since, ClockAlarm::LENGTH, now).filter(|_| !self.stopping) {
+                return Ok((Phase::Chores, Step::Waiting(left)));
             }
             self.table.clock_alarm = None;
         }
@@ -66,7 +67,7 @@ impl<B: Broker> Worker<B> {
                 .table
                 .owned
                 .iter_mut()
-                .filter(|(_, owned)| owned.wait.as_ref().is_some_and(|wait| wait.until <= now));
+                .filter(|(_, owned)| owned.wait.as_ref().is_some_and(|wait| wait.is_over(now)));
             waits.map(|(partition, owned)| (owned.wait = None, *partition).1).collect()
         };
         for partition in over {
@@ -76,7 +77,7 @@ impl<B: Broker> Worker<B> {
             self.chores.append(&mut self.deferred);
             return Ok((Phase::Gather(Gather::new(self.table.control_scan)), Step::Progress));
         };
-        match self.call(&chore)? {
+        match self.call(&chore, now)? {
             Ok(()) => Ok((Phase::Chores, Step::Progress)),
             Err(error) if matches!(chore, Chore::DeleteRecords { .. } | Chore::DeleteTopics { .. }) => {
                 // It costs room, nothing else; the next drain's end asks for more than this.
@@ -86,9 +87,17 @@ impl<B: Broker> Worker<B> {
             }
             Err(error)
                 if error.action == Action::Retry
-                    && matches!(chore, Chore::FetchFrom { .. } | Chore::PauseEvents { .. }) =>
+                    && matches!(
+                        chore,
+                        Chore::FetchFrom { .. }
+                            | Chore::PauseEvents { .. }
+                            | Chore::ReadQueue { .. }
+                            | Chore::AssignQueue { .. }
+                            | Chore::StopReading { .. }
+                    ) =>
             {
-                // Perhaps the group takes the partition away: only the member's next poll will say so.
+                // Perhaps the group takes the partition away: only the member's next poll will say so. And a flow whose
+                // queue cannot be reached keeps nobody else waiting.
                 self.stats.trouble(&error);
                 self.deferred.push_back(chore);
                 Ok((Phase::Chores, Step::Progress))
@@ -100,7 +109,7 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    fn call(&mut self, chore: &Chore) -> Result<Result<(), Error>, Stop> {
+    fn call(&mut self, chore: &Chore, now: Timestamp) -> Result<Result<(), Error>, Stop> {
         Ok(match chore {
             Chore::Acknowledge => clients(self)?.member.acknowledge(),
             Chore::FetchFrom { partition } => {
@@ -129,15 +138,23 @@ impl<B: Broker> Worker<B> {
                 let control = self.options.topics.control.clone();
                 assign(&mut clients(self)?.control, &control, offset)
             }
-            Chore::ReadQueue { partition, flow } => self.read_queue(*partition, flow)?,
+            Chore::ReadQueue { partition, flow } => self.read_queue(*partition, flow, now)?,
             Chore::AssignQueue { partition, flow } => {
-                let Some(backlog) = self.table.tracked(*partition, flow).and_then(|of| of.backlog.as_mut()) else {
-                    return Ok(Ok(()));
-                };
+                let backlog = self.table.tracked(*partition, flow).and_then(|of| of.backlog.as_mut());
+                let Some(backlog) = backlog.filter(|of| of.blocked.is_none() && !of.on) else { return Ok(Ok(())) };
+                if let Sweeping::Running(sweep) = &mut backlog.sweep {
+                    // Each reading is a whole pass, also when one before it was broken off.
+                    sweep.begin_pass();
+                }
                 let (topic, offset) = (Arc::clone(&backlog.topic), backlog.read_offset);
-                backlog.on = true;
-                self.table.reading.insert(Arc::clone(&topic), (*partition, flow.clone()));
-                assign(&mut clients(self)?.queues, &topic, offset)
+                let answer = assign(&mut clients(self)?.queues, &topic, offset);
+                if answer.is_ok() {
+                    if let Some(backlog) = self.table.tracked(*partition, flow).and_then(|of| of.backlog.as_mut()) {
+                        backlog.on = true;
+                    }
+                    self.table.reading.insert(topic, (*partition, flow.clone()));
+                }
+                answer
             }
             Chore::StopReading { topic } => {
                 if self.table.reading.contains_key(topic) {
@@ -146,11 +163,22 @@ impl<B: Broker> Worker<B> {
                 }
                 clients(self)?.queues.unassign(topic, super::ONLY)
             }
+            Chore::StopRestoring { partition } => {
+                let state = self.options.topics.state.clone();
+                clients(self)?.stable.unassign(&state, *partition)
+            }
             Chore::DeleteRecords { topic, up_to } => {
                 let answers = clients(self)?.admin.delete_records(&[(topic.clone(), *up_to)]);
                 answers.and_then(|answers| answers.into_iter().collect())
             }
             Chore::DeleteTopics { topics } => {
+                for topic in topics {
+                    // Names are never used again: neither handle nor memory of it is of use any more.
+                    self.table.created.remove(topic);
+                    if let (Some(handle), Some(producer)) = (self.handles.remove(topic), &mut self.producer) {
+                        producer.forget(handle);
+                    }
+                }
                 let answers = clients(self)?.admin.delete_topics(topics);
                 let fine = |answer: Result<(), Error>| match answer {
                     Err(error) if error.code != Code::UnknownTopic => Err(error),
@@ -166,27 +194,27 @@ impl<B: Broker> Worker<B> {
         match self.table.special.as_ref().map(|special| &special.origin) {
             Some(Origin::Event { partition: alone, .. }) => *alone != partition,
             Some(Origin::Entry { .. }) => true,
-            Some(Origin::Own) | None => false,
+            Some(Origin::Command { .. } | Origin::Own) | None => false,
         }
     }
 
-    fn read_queue(&mut self, partition: i32, flow: &FlowId) -> Result<Result<(), Error>, Stop> {
+    fn read_queue(&mut self, partition: i32, flow: &FlowId, now: Timestamp) -> Result<Result<(), Error>, Stop> {
         let Some(tracked) = self.table.tracked(partition, flow) else { return Ok(Ok(())) };
         let Some(backlog) = tracked.backlog.as_mut().filter(|of| of.blocked.is_none() && !of.on && !of.is_full())
         else {
             return Ok(Ok(()));
         };
         let (topic, offset) = (Arc::clone(&backlog.topic), backlog.read_offset);
-        let low = match clients(self)?.latest.watermarks(&topic, super::ONLY) {
-            Ok(marks) => Some(marks.low),
+        let marks = match clients(self)?.latest.watermarks(&topic, super::ONLY) {
+            Ok(marks) => Some(marks),
             Err(error) if error.code == Code::UnknownTopic => None,
             Err(error) => return Ok(Err(error)),
         };
-        match low {
-            Some(low) if low <= offset => {
+        match marks {
+            Some(marks) if (marks.low..=marks.end).contains(&offset) => {
                 self.chores.push_front(Chore::AssignQueue { partition, flow: flow.clone() });
             }
-            gone => self.block_flow(partition, flow, gone),
+            gone => self.block_flow(partition, flow, gone, now),
         }
         Ok(Ok(()))
     }
@@ -198,7 +226,7 @@ impl<B: Broker> Worker<B> {
             Some(Origin::Event { partition, .. } | Origin::Entry { partition, .. }) => {
                 self.table.owned.get(partition).is_some_and(super::table::Owned::is_active)
             }
-            Some(Origin::Own) => false,
+            Some(Origin::Command { .. } | Origin::Own) => false,
             None => true,
         };
         if !owned_still {
@@ -223,8 +251,14 @@ impl<B: Broker> Worker<B> {
     /// Lets the events of a partition wait, visibly; its commands and timers go on, and so do all other partitions.
     pub(super) fn hold_back(&mut self, partition: i32, reason: String, now: Timestamp) {
         tracing::error!(partition, reason, "the events of a partition wait");
+        if let Some(Origin::Event { partition: waiting, .. }) = self.table.special.as_ref().map(|of| &of.origin)
+            && *waiting == partition
+        {
+            // Nobody stands aside for an event that has to wait; it is refused again when its turn comes.
+            self.table.special = None;
+        }
         if let Some(owned) = self.table.owned.get_mut(&partition) {
-            owned.wait = Some(Wait { until: now.after(WAIT), reason });
+            owned.wait = Some(Wait { since: now, reason });
             self.chores.push_back(Chore::PauseEvents { partition });
         }
     }

@@ -69,7 +69,7 @@ impl Decider<'_> {
                 _ => Some(issue.offset),
             };
             self.turn.touches_deadline |= touches_deadline(*transition);
-            self.note_transition(partition, flow, *transition, command);
+            self.note_transition(partition, flow, *transition, command, issue.offset);
         }
         let position = self.position(partition, Some(flow), issue.offset);
         self.answer(partition, Some(flow), position, issue, applied);
@@ -113,14 +113,17 @@ impl Decider<'_> {
             return;
         }
         self.turn.stats.dead_letter(unreadable.reason);
+        let whole = !self.table.bare_commands.contains(&record.offset);
+        let bare = Record { key: None, value: None, headers: Vec::new(), ..record.clone() };
+        let letter = if whole { record } else { &bare };
         self.turn.write(Write {
             to: To::DeadLetters,
             partition: FIRST,
             timestamp: None,
-            key: record.key.clone(),
-            value: record.value.clone(),
-            headers: headers::dead_letter(record, unreadable.reason, &unreadable.detail),
-            origin: Origin::Own,
+            key: letter.key.clone(),
+            value: letter.value.clone(),
+            headers: headers::dead_letter(letter, unreadable.reason, &unreadable.detail),
+            origin: Origin::Command { offset: record.offset },
         });
     }
 }

@@ -93,7 +93,7 @@ impl Decider<'_> {
             Origin::Entry { partition, flow, number } => {
                 self.special_entry(*partition, flow, *number, special.treatment);
             }
-            Origin::Own => self.turn.special = true,
+            Origin::Command { .. } | Origin::Own => self.turn.special = true,
         }
     }
 
@@ -140,15 +140,22 @@ impl Decider<'_> {
         self.turn.audit.push(AuditEvent { flow: flow.cloned(), partition, at, position, happening });
     }
 
-    /// Tells of a transition of a staged flow, where it stands now.
+    /// Tells of a transition of a staged flow that no command caused, behind every command of the turn.
+    pub(super) fn note_own_transition(&mut self, partition: i32, flow: &FlowId, transition: Transition) {
+        // A turn for a refused record takes no commands: then the scan is behind what was applied.
+        let applied = self.turn.partitions.get(&partition).map_or(0, |staged| staged.record.control);
+        self.note_transition(partition, flow, transition, None, applied.max(self.table.control_scan));
+    }
+
+    /// Tells of a transition of a staged flow, where it stands now; `control` is where the control topic stands.
     pub(super) fn note_transition(
         &mut self,
         partition: i32,
         flow: &FlowId,
         transition: Transition,
         command: Option<i64>,
+        control: i64,
     ) {
-        let control = command.unwrap_or(self.table.control_scan);
         let Some(staged) = self.turn.partitions.get(&partition) else { return };
         let Some(of) = staged.flows.get(flow) else { return };
         let position = of.flow.position(staged.position, control);

@@ -65,7 +65,7 @@ impl Decider<'_> {
         // The event itself is the first that comes after: the position is its own.
         staged.position -= 1;
         staged.flows.insert(event.flow.clone(), staged_flow);
-        self.note_transition(partition, &event.flow, Transition::Seen, None);
+        self.note_own_transition(partition, &event.flow, Transition::Seen);
         if let Some(staged) = self.turn.partitions.get_mut(&partition) {
             staged.position += 1;
         }
@@ -129,13 +129,21 @@ impl Decider<'_> {
             held_at: self.now,
             pause_id: &entry.pause,
         };
-        let written = schema::entry::write(event.kind, &event.record, record, &mark);
+        // Queue topics take any timestamp and keep it for ever; should one not, the original goes along as a header.
+        let timestamp = Some(record.timestamp).filter(|own| own.0 >= 0 && !self.time_of_writing);
+        let written = match timestamp {
+            Some(_) => schema::entry::write(event.kind, &event.record, record, &mark),
+            None => {
+                let mut record = record.clone();
+                record.headers.push(headers::timestamp(record.timestamp));
+                schema::entry::write(event.kind, &event.record, &record, &mark)
+            }
+        };
         let partition = record.partition;
         self.turn.write(Write {
             to: To::Queue(partition, event.flow.clone()),
             partition: super::ONLY,
-            // Queue topics take any timestamp and keep it for ever.
-            timestamp: (record.timestamp.0 >= 0).then_some(record.timestamp),
+            timestamp,
             key: Some(written.key.into()),
             value: record.value.clone(),
             headers: written.headers,
@@ -190,14 +198,25 @@ impl Decider<'_> {
                 self.time_of_writing = true;
                 self.event(record, owned);
             }
-            Treatment::WithoutValue => {
-                let size = record.value.as_ref().map_or(0, bytes::Bytes::len);
-                let detail = format!(
-                    "the value has {size} bytes, which the topics of the gate do not take even compressed: raise their \
-                     `max.message.bytes` above the enrollments'; the value is where flowgate-source says"
-                );
-                self.bury(&record, Reason::TooLarge, &detail, None);
+            Treatment::WithoutValue(reason) => self.bury(&record, reason, &refused(reason, &record.value), None),
+            Treatment::Bare(reason) => {
+                let detail = refused(reason, &record.value);
+                self.bury(&Record { key: None, headers: Vec::new(), ..record }, reason, &detail, None);
             }
         }
+    }
+}
+
+/// Why a record that could be read is a dead letter without its value.
+pub(super) fn refused(reason: Reason, value: &Option<bytes::Bytes>) -> String {
+    let size = value.as_ref().map_or(0, bytes::Bytes::len);
+    match reason {
+        Reason::TooLarge => format!(
+            "the value has {size} bytes, which the topics of the gate do not take even compressed: raise their \
+             max.message.bytes above the enrollments'; the record is where flowgate-source says"
+        ),
+        _ => "the broker refuses to store the record in the topics of the gate: see `flowgate topics check`; it is where \
+              flowgate-source says"
+            .to_owned(),
     }
 }

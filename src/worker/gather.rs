@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::backlog::ready;
 use super::chores::Chore;
-use super::table::{Backlog, Owned, Stage, Sweeping, Table, Waiting};
+use super::publish::start_drain;
+use super::table::{Backlog, Blocked, ClockAlarm, Owned, Stage, Sweeping, Table, Tracked, Wait, Waiting, left};
 use super::{Clients, ONLY, Phase, Step, Stop, Worker, decide};
-use crate::broker::{Broker, Member, PollLimit, Polled, Reader, Record};
+use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record, Watermarks};
 use crate::flow::FlowId;
 use crate::flow::index::Indexed;
 use crate::schema;
@@ -64,6 +65,7 @@ impl<B: Broker> Worker<B> {
             if self.stopping {
                 return Ok(self.stop_turn(now));
             }
+            self.look_at_blocked(now);
         }
         match gather.next {
             Next::Join => {
@@ -82,9 +84,14 @@ impl<B: Broker> Worker<B> {
         }
     }
 
+    /// The partition whose restoring goes on next: one after another, for they share a reader, and one would lose what
+    /// it reads to the other.
     fn joining(&self) -> Option<i32> {
-        let joining = |(number, owned): (&i32, &Owned)| matches!(owned.stage, Stage::Joining(_)).then_some(*number);
-        self.table.owned.iter().find_map(joining)
+        let joining = |(number, owned): (&i32, &Owned)| match &owned.stage {
+            Stage::Joining(joining) => Some((!joining.is_under_way(), *number)),
+            Stage::Introducing | Stage::Active => None,
+        };
+        self.table.owned.iter().filter_map(joining).min().map(|(_, number)| number)
     }
 
     fn gather_commands(&mut self, mut gather: Gather) -> Result<(Phase<B>, Step), Stop> {
@@ -139,15 +146,32 @@ impl<B: Broker> Worker<B> {
         let limit = PollLimit { records: self.options.turn.records, bytes: self.options.turn.bytes, wait };
         let Some(clients) = &mut self.clients else { return Err(Stop::broken("no clients")) };
         let mut records = Vec::new();
-        match clients.queues.poll(limit, &mut records) {
-            Ok(Polled::OutOfRange { topic, low, .. }) => self.block(&topic, low),
-            Ok(_) => {}
-            Err(error) => return self.trouble(error, Phase::Gather(gather)),
-        }
+        let polled = clients.queues.poll(limit, &mut records);
+        // Also of a poll that failed: its reader has gone on behind what it brought.
         for record in records {
             self.take_entry(record);
         }
+        match polled {
+            Ok(Polled::OutOfRange { topic, low, .. }) => self.block(&topic, low),
+            Ok(_) => {}
+            Err(error) if error.code == Code::UnknownTopic => {
+                // One of them is gone, and only looking at each tells which.
+                self.stats.trouble(&error);
+                self.look_again();
+            }
+            Err(error) => return self.trouble(error, Phase::Gather(gather)),
+        }
         Ok((Phase::Gather(gather), Step::Progress))
+    }
+
+    /// Every queue that is being read is read anew from where it was, if that is still there.
+    fn look_again(&mut self) {
+        for (partition, flow) in std::mem::take(&mut self.table.reading).into_values() {
+            if let Some(backlog) = self.table.tracked(partition, &flow).and_then(|of| of.backlog.as_mut()) {
+                backlog.on = false;
+                self.chores.push_back(Chore::ReadQueue { partition, flow });
+            }
+        }
     }
 
     fn gather_events(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
@@ -228,27 +252,25 @@ impl<B: Broker> Worker<B> {
         let turn = decide::decide(&self.table, &self.options, gather.gathered, now, name);
         if turn.is_empty() {
             if turn.special {
-                // What was to be treated is not there any more.
+                // What was to be treated is not there any more: those that stood aside for it go on, and what was
+                // gathered in its stead comes again.
                 self.table.special = None;
+                self.rewind();
             }
-            let until = self.table.next_wake(now);
+            let mut until = self.table.next_wake(now);
+            if !self.chores.is_empty() {
+                let soon = now.after(Duration::from_millis(1));
+                until = Some(until.map_or(soon, |until| until.min(soon)));
+            }
             let step = match until {
                 Some(until) if until <= now => Step::Progress,
                 _ => Step::Idle { until },
             };
-            return (self.after_empty(), step);
+            // It commits nothing, but what it found out stands.
+            self.activate();
+            return (Phase::Chores, step);
         }
         (self.begin_turn(turn, now), Step::Progress)
-    }
-
-    /// An empty turn commits nothing, but what it found out stands.
-    fn after_empty(&mut self) -> Phase<B> {
-        self.activate();
-        if self.table.special.is_some() {
-            // Nothing is gathered but what was to be treated, and it has not come yet.
-            self.rewind();
-        }
-        Phase::Chores
     }
 
     fn stop_turn(&mut self, now: Timestamp) -> (Phase<B>, Step) {
@@ -282,7 +304,9 @@ impl<B: Broker> Worker<B> {
             tracing::warn!(?partitions, "the group has given our partitions away");
         }
         for partition in partitions {
-            self.table.owned.remove(partition);
+            if let Some(Owned { stage: Stage::Joining(_), .. }) = self.table.owned.remove(partition) {
+                self.chores.push_back(Chore::StopRestoring { partition: *partition });
+            }
         }
         self.table.created.clear();
         let gone: Vec<_> = {
@@ -367,24 +391,47 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// Held events were deleted behind the gate's back: this flow alone stops draining, and goes on holding. `low` is
-    /// where its log begins; `None`: the topic is gone.
-    pub(super) fn block_flow(&mut self, partition: i32, flow: &FlowId, low: Option<i64>) {
+    /// Held events were deleted behind the gate's back: this flow alone stops draining, and goes on holding. `found` is
+    /// what there is of its log; `None`: the topic is gone.
+    pub(super) fn block_flow(&mut self, partition: i32, flow: &FlowId, found: Option<Watermarks>, now: Timestamp) {
         let Some(tracked) = self.table.tracked(partition, flow) else { return };
         let at = tracked.flow.queue.watermark.offset;
         let held = tracked.flow.counts.held().total();
         let Some(backlog) = &mut tracked.backlog else { return };
         let topic = Arc::clone(&backlog.topic);
-        let found = match low {
-            Some(low) => format!("its log begins at {low}, and the next one was to be read at {at}"),
+        let found = match found {
+            Some(Watermarks { low, end }) => {
+                format!("its log goes from {low} to {end}, and the next one was to be read at {at}")
+            }
             None => "the topic is gone".to_owned(),
         };
         let reason = format!("held events of `{topic}` were deleted: {found}; at most {held} are lost");
         tracing::error!(%flow, reason, "a flow is blocked");
         backlog.clear();
-        backlog.blocked = Some(reason);
+        backlog.blocked = Some(Blocked { since: now, reason });
         self.table.reading.remove(&topic);
         self.chores.push_back(Chore::StopReading { topic });
+    }
+
+    /// Blocked flows are looked at again from time to time: perhaps the broker did not know its own topic for a while.
+    fn look_at_blocked(&mut self, now: Timestamp) {
+        let due = |tracked: &Tracked| {
+            let blocked = tracked.backlog.as_ref().and_then(|backlog| backlog.blocked.as_ref());
+            blocked.is_some_and(|blocked| left(blocked.since, Blocked::LENGTH, now).is_none())
+        };
+        let budget = self.options.index_bytes;
+        for (partition, owned) in &mut self.table.owned {
+            for flow in &owned.draining {
+                let Some(tracked) = owned.flows.get_mut(flow).filter(|tracked| due(tracked)) else { continue };
+                let bucket = tracked.backlog.take().map(|backlog| backlog.bucket);
+                if start_drain(tracked, budget, now) {
+                    self.chores.push_back(Chore::ReadQueue { partition: *partition, flow: flow.clone() });
+                }
+                if let (Some(backlog), Some(bucket)) = (&mut tracked.backlog, bucket) {
+                    backlog.bucket = bucket;
+                }
+            }
+        }
     }
 }
 
@@ -423,7 +470,7 @@ impl Table {
                 at(due.0);
             }
             if let Some(wait) = &owned.wait {
-                at(wait.until);
+                at(wait.since.after(Wait::LENGTH));
             }
         }
         for tracked in self.draining() {
@@ -440,7 +487,8 @@ impl Table {
             }
         }
         if let Some(alarm) = &self.clock_alarm {
-            wake = Some(wake.map_or(alarm.until, |wake| wake.max(alarm.until)));
+            let over = alarm.since.after(ClockAlarm::LENGTH);
+            wake = Some(wake.map_or(over, |wake| wake.max(over)));
         }
         wake
     }

@@ -42,6 +42,13 @@ enum At {
     Commands,
 }
 
+impl Joining {
+    /// It has begun to read.
+    pub fn is_under_way(&self) -> bool {
+        self.at != At::Barrier
+    }
+}
+
 /// How long one call waits for the previous owner; the other partitions of this worker wait with it.
 const BARRIER: Duration = Duration::from_millis(100);
 
@@ -88,6 +95,14 @@ impl<B: Broker> Worker<B> {
     ) -> Result<Joined, Failed> {
         let state = self.options.topics.state.clone();
         let control = self.options.topics.control.clone();
+        let enrollments = self.table.shape.enrollments;
+        if partition >= enrollments {
+            return Err(Failed::Stop(Stop::topics(format!(
+                "`{}` had {enrollments} partitions and now has more: flows would change their homes; drain every flow \
+                 and begin under a new prefix",
+                self.options.topics.enrollments
+            ))));
+        }
         let clients = clients(self).map_err(Failed::Stop)?;
         let since = *joining.since.get_or_insert(now);
         match joining.at {
@@ -106,15 +121,17 @@ impl<B: Broker> Worker<B> {
             }
             At::Fold => {
                 let mut records = Vec::new();
-                if let Polled::OutOfRange { .. } = clients.stable.poll(FOLD, &mut records)? {
+                let polled = clients.stable.poll(FOLD, &mut records);
+                // Also of a poll that failed: its reader has gone on behind what it brought.
+                for record in records.iter().filter(|record| record.partition == partition) {
+                    fold(owned, joining, record).map_err(Failed::Stop)?;
+                }
+                if let Polled::OutOfRange { .. } = polled? {
                     // The cleaner moved the beginning meanwhile.
                     joining.at = At::Assign;
                     return Ok(Joined::Further);
                 }
                 let position = clients.stable.position(&state, partition)?.unwrap_or_default();
-                for record in records.iter().filter(|record| record.partition == partition) {
-                    fold(owned, joining, record).map_err(Failed::Stop)?;
-                }
                 if position < joining.end {
                     return Ok(Joined::Further);
                 }
@@ -123,8 +140,8 @@ impl<B: Broker> Worker<B> {
             }
             At::Input => {
                 let marks = clients.member.watermarks(partition)?;
-                let low = clients.control.watermarks(&control, super::ONLY)?.low;
-                match self.verify(partition, owned, joining, marks, low, now) {
+                let commands = clients.control.watermarks(&control, super::ONLY)?;
+                match self.verify(partition, owned, joining, marks, commands, now) {
                     Ok(()) if joining.recorded || partition == 0 => joining.at = At::Commands,
                     Ok(()) => joining.at = At::PinsEnd,
                     Err(stop @ Stop::PositionsLost(_)) if now.since(since) < PATIENCE => {
@@ -182,7 +199,7 @@ impl<B: Broker> Worker<B> {
         owned: &mut Owned,
         joining: &Joining,
         marks: Watermarks,
-        control_low: i64,
+        commands: Watermarks,
         now: Timestamp,
     ) -> Result<(), Stop> {
         let shape = &self.table.shape;
@@ -194,7 +211,7 @@ impl<B: Broker> Worker<B> {
                     committed.offset, self.options.topics.state
                 )),
                 None => {
-                    owned.record = Partition::new(shape.enrollments, shape.records, control_low, marks.low, now);
+                    owned.record = Partition::new(shape.enrollments, shape.records, commands.low, marks.low, now);
                     owned.position = marks.low;
                     Ok(())
                 }
@@ -202,6 +219,12 @@ impl<B: Broker> Worker<B> {
         }
         let record = &owned.record;
         self.check_pins(record)?;
+        if record.control > commands.end {
+            return lost(format!(
+                "commands were read up to {}, and `{}` ends at {}",
+                record.control, self.options.topics.control, commands.end
+            ));
+        }
         let position = match &joining.committed {
             None if record.clean => record.input,
             None => {

@@ -215,28 +215,16 @@ impl<B: Broker> Worker<B> {
         &self.stats
     }
 
+    /// What does not go on, and why: a sentence each.
+    #[must_use]
+    pub fn obstacles(&self) -> Vec<String> {
+        self.table.obstacles()
+    }
+
     /// Whether it has joined and restored every partition it was given.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.table.joined && self.table.owned.values().all(table::Owned::is_active)
-    }
-
-    /// What cannot go on, and why: partitions whose events wait, flows whose held events are gone. Empty when all is well.
-    #[must_use]
-    pub fn blocked(&self) -> Vec<String> {
-        let mut blocked = Vec::new();
-        for (partition, owned) in &self.table.owned {
-            let wait = owned.wait.as_ref().map(|wait| format!("partition {partition}: {}", wait.reason));
-            let flows = owned.draining.iter().filter_map(|flow| {
-                let reason = owned.flows.get(flow)?.backlog.as_ref()?.blocked.as_ref()?;
-                Some(format!("flow `{flow}`: {reason}"))
-            });
-            blocked.extend(wait.into_iter().chain(flows));
-        }
-        if self.table.clock_alarm.is_some() {
-            blocked.push("the clock is more than 60 s away from the broker's: deadlines wait".to_owned());
-        }
-        blocked
     }
 
     fn start(&mut self) -> Result<(Phase<B>, Step), Stop> {

@@ -38,8 +38,11 @@ impl<B: Broker> Worker<B> {
         if special {
             self.table.special = None;
         }
+        let applied_below = self.table.control_scan;
+        self.table.bare_commands.retain(|offset| *offset >= applied_below);
         self.activate();
-        if cut {
+        if cut || special {
+            // What was not taken comes again, and the partitions that stood aside for a refused record go on.
             self.rewind();
         }
         Ok((Phase::Chores, Step::Progress))
@@ -113,9 +116,12 @@ impl<B: Broker> Worker<B> {
     fn trim_indexes(&mut self, now: Timestamp) {
         let budget = self.options.index_bytes;
         while self.table.index_bytes() > budget {
-            let Some((partition, flow)) = self.table.largest_index() else { return };
+            let Some((partition, flow, bytes)) = self.table.largest_index() else { return };
+            tracing::info!(%flow, bytes, "dropping an index; it is made again at the resume");
+            if let Some(owned) = self.table.owned.get_mut(&partition) {
+                owned.index_bytes = owned.index_bytes.saturating_sub(bytes);
+            }
             let Some(tracked) = self.table.tracked(partition, &flow) else { return };
-            tracing::info!(%flow, bytes = tracked.index.bytes(), "dropping an index; it is made again at the resume");
             tracked.index = Index::new(tracked.flow.queue.next_entry);
             // A drain needs it at once: it begins again with a sweep.
             if let Some(backlog) = tracked.backlog.take() {
@@ -138,12 +144,13 @@ impl Table {
         self.owned.values().map(|owned| owned.index_bytes).sum()
     }
 
-    fn largest_index(&mut self) -> Option<(i32, FlowId)> {
+    /// The index that takes most, if any takes something.
+    fn largest_index(&self) -> Option<(i32, FlowId, usize)> {
         let flows = self.owned.iter().flat_map(|(partition, owned)| {
             owned.flows.iter().map(|(id, tracked)| (tracked.index.bytes(), *partition, id))
         });
-        let (_, partition, flow) = flows.max()?;
-        Some((partition, flow.clone()))
+        let (bytes, partition, flow) = flows.max().filter(|(bytes, ..)| *bytes > 0)?;
+        Some((partition, flow.clone(), bytes))
     }
 }
 

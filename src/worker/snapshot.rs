@@ -72,8 +72,8 @@ impl<B: Broker> Worker<B> {
                 shot.blocked.push((queue_topic, format!("partition {number}: {}", wait.reason)));
             }
             for tracked in resuming {
-                if let Some(reason) = tracked.backlog.as_ref().and_then(|backlog| backlog.blocked.as_ref()) {
-                    shot.blocked.push((deleted, format!("flow `{}`: {reason}", tracked.flow.id)));
+                if let Some(blocked) = tracked.backlog.as_ref().and_then(|backlog| backlog.blocked.as_ref()) {
+                    shot.blocked.push((deleted, format!("flow `{}`: {}", tracked.flow.id, blocked.reason)));
                 }
             }
         }

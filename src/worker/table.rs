@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::join::Joining;
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Action, Compression, Error};
+use crate::broker::{Action, Code, Compression, Error};
 use crate::flow::index::{Index, Sweep};
 use crate::flow::{Flow, FlowId, Partition, Rate};
 use crate::schema::entry::Held;
@@ -137,13 +137,43 @@ pub(super) struct Table {
     pub control_floor: i64,
     /// Queue topics that this worker has made: what is in them and not in a committed state was aborted.
     pub created: BTreeSet<String>,
+    /// Unreadable commands whose dead letters were refused with their values.
+    pub bare_commands: BTreeSet<i64>,
     /// The turn before waited for the last entries of a drain: this one does not.
     pub waited: bool,
 }
 
+/// The clock disagreed with the broker's, found at this time of it.
+impl Table {
+    pub fn obstacles(&self) -> Vec<String> {
+        let clock = self.clock_alarm.map(|_| "the clock is off by more than a minute: nothing moves".to_owned());
+        let waits = self.owned.iter().filter_map(|(partition, owned)| {
+            owned.wait.as_ref().map(|wait| format!("the events of partition {partition} wait: {}", wait.reason))
+        });
+        let flows = self.owned.values().flat_map(|owned| owned.draining.iter().filter_map(|id| owned.flows.get(id)));
+        let blocked = flows.filter_map(|tracked| {
+            let blocked = tracked.backlog.as_ref()?.blocked.as_ref()?;
+            Some(format!("flow `{}` is blocked: {}", tracked.flow.id, blocked.reason))
+        });
+        clock.into_iter().chain(waits).chain(blocked).collect()
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClockAlarm {
-    pub until: Timestamp,
+    pub since: Timestamp,
+}
+
+impl ClockAlarm {
+    pub const LENGTH: Duration = Duration::from_secs(5);
+}
+
+/// What is left of a wait; `None`: it is over, also when the clock was set back: a wait is never longer than `length`.
+pub(super) fn left(since: Timestamp, length: Duration, now: Timestamp) -> Option<Duration> {
+    if now < since {
+        return None;
+    }
+    length.checked_sub(now.since(since)).filter(|left| !left.is_zero())
 }
 
 /// What has to happen to a record that the broker refused.
@@ -165,7 +195,11 @@ pub(super) enum Origin {
         flow: FlowId,
         number: u64,
     },
-    /// State, audit, commands: made by the gate.
+    /// The dead letter of a command that cannot be read, at this offset.
+    Command {
+        offset: i64,
+    },
+    /// State, audit: made by the gate.
     Own,
 }
 
@@ -175,15 +209,35 @@ pub(super) enum Treatment {
     Compress,
     /// With the time of writing instead of its own.
     TimeOfWriting,
-    /// Its value is beyond what the topics take: a dead letter without it.
-    WithoutValue,
+    /// The topics do not take it: a dead letter without its value.
+    WithoutValue(Reason),
+    /// Not even that: without key and headers too.
+    Bare(Reason),
 }
 
 impl Treatment {
+    /// What to do about a refusal, given what was done about the record already; `None`: nothing is left.
+    pub fn next(refusal: Code, before: Option<Self>) -> Option<Self> {
+        match (refusal, before) {
+            (_, Some(Self::Bare(_))) => None,
+            (_, Some(Self::WithoutValue(reason))) => Some(Self::Bare(reason)),
+            (Code::TooLarge, Some(Self::Compress)) => Some(Self::WithoutValue(Reason::TooLarge)),
+            (Code::TooLarge, None | Some(Self::TimeOfWriting)) => Some(Self::Compress),
+            (Code::InvalidTimestamp, None) => Some(Self::TimeOfWriting),
+            (Code::InvalidTimestamp | Code::InvalidRecord, _) => Some(Self::WithoutValue(Reason::Refused)),
+            _ => None,
+        }
+    }
+
+    /// Whether the broker can refuse a record for this, rather than a call.
+    pub fn is_refusal(code: Code) -> bool {
+        matches!(code, Code::TooLarge | Code::InvalidTimestamp | Code::InvalidRecord)
+    }
+
     pub fn compression(self) -> Compression {
         match self {
             Self::Compress => Compression::Zstd,
-            Self::TimeOfWriting | Self::WithoutValue => Compression::None,
+            Self::TimeOfWriting | Self::WithoutValue(_) | Self::Bare(_) => Compression::None,
         }
     }
 }
@@ -218,8 +272,16 @@ pub(super) struct Owned {
 
 #[derive(Clone, Debug)]
 pub(super) struct Wait {
-    pub until: Timestamp,
+    pub since: Timestamp,
     pub reason: String,
+}
+
+impl Wait {
+    pub const LENGTH: Duration = Duration::from_secs(1);
+
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        left(self.since, Self::LENGTH, now).is_none()
+    }
 }
 
 pub(super) enum Stage {
@@ -269,12 +331,23 @@ pub(super) struct Backlog {
     pub read_offset: i64,
     pub sweep: Sweeping,
     pub bucket: Bucket,
-    /// Why nothing of it can be passed.
-    pub blocked: Option<String>,
+    /// Held events were deleted: nothing of it can be passed.
+    pub blocked: Option<Blocked>,
     /// Events held for it in the turn before: its next budget is at least twice that.
     pub held_before: usize,
     /// The entry up to which records of the topic were last deleted.
     pub deleted_entry: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Blocked {
+    pub since: Timestamp,
+    pub reason: String,
+}
+
+impl Blocked {
+    /// When to look again: a broker that comes back may have what seemed to be gone.
+    pub const LENGTH: Duration = Duration::from_secs(10);
 }
 
 pub(super) enum Sweeping {

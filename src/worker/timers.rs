@@ -32,7 +32,8 @@ impl Decider<'_> {
                 let Some(transition) = staged.flow.cap_deadline(&limits, now) else { continue };
                 staged.changed = true;
                 self.turn.touches_deadline = true;
-                self.note_transition(*partition, flow, transition, None);
+                // Before every command of the turn.
+                self.note_transition(*partition, flow, transition, None, owned.record.control);
             }
         }
     }
@@ -47,7 +48,7 @@ impl Decider<'_> {
         staged.changed = true;
         self.turn.stats.lateness.extend(deadline.map(|deadline| now.since(deadline)));
         self.turn.touches_deadline |= touches_deadline(transition);
-        self.note_transition(partition, flow, transition, None);
+        self.note_own_transition(partition, flow, transition);
     }
 
     fn retire(&mut self, partition: i32, flow: &FlowId) {

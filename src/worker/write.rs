@@ -28,9 +28,6 @@ const READ_BACK: Duration = Duration::from_millis(500);
 /// How far the clock may be from the broker's (promise P5).
 const CLOCKS: Duration = Duration::from_secs(60);
 
-/// How long deadlines wait when it is farther.
-const CLOCK_ALARM: Duration = Duration::from_secs(5);
-
 /// How long to ask for the leaders of new topics before the turn is given up.
 const LEADERS: Duration = Duration::from_secs(10);
 
@@ -284,7 +281,7 @@ impl<B: Broker> Worker<B> {
         }
         self.note_clock(&turn, &deliveries, now);
         if turn.touches_deadline && self.clock_is_off(&turn, &deliveries, now) {
-            self.table.clock_alarm = Some(ClockAlarm { until: now.after(CLOCK_ALARM) });
+            self.table.clock_alarm = Some(ClockAlarm { since: now });
             return Ok((Phase::Abort(transaction), Step::Progress));
         }
         Ok((Phase::Offsets(turn, transaction), Step::Progress))
@@ -329,17 +326,21 @@ impl<B: Broker> Worker<B> {
                 return Err(stop);
             }
             let origin = usize::try_from(*tag).ok().and_then(|tag| turn.writes.get(tag)).map(|write| &write.origin);
-            let refused = match error.code {
-                Code::TooLarge => match turn.compression {
-                    crate::broker::Compression::None => Some(Treatment::Compress),
-                    crate::broker::Compression::Zstd => Some(Treatment::WithoutValue),
-                },
-                Code::InvalidTimestamp => Some(Treatment::TimeOfWriting),
-                Code::InvalidRecord => Some(Treatment::WithoutValue),
-                _ => None,
-            };
-            match (refused, origin) {
-                (Some(treatment), Some(origin)) if *origin != Origin::Own => {
+            match origin {
+                Some(Origin::Command { offset }) if Treatment::is_refusal(error.code) => {
+                    tracing::warn!(offset, %error, "the dead letter of a command was refused");
+                    self.table.bare_commands.insert(*offset);
+                }
+                Some(origin) if Treatment::is_refusal(error.code) && *origin != Origin::Own => {
+                    let special = self.table.special.as_ref().filter(|of| turn.special && of.origin == *origin);
+                    let before = special.map(|special| special.treatment);
+                    let Some(treatment) = Treatment::next(error.code, before) else {
+                        return Err(Stop::topics(format!(
+                            "`{}` does not even take a dead letter without its value, key and headers ({error}): see \
+                             `flowgate topics check`",
+                            self.options.topics.dead_letters
+                        )));
+                    };
                     tracing::warn!(?origin, ?treatment, %error, "a record was refused");
                     self.table.special = Some(Special { origin: origin.clone(), treatment });
                     break;

@@ -1,24 +1,37 @@
 //! One or more production workers on the memory broker, stepped by hand, and what a test wants to say to them.
+//!
+//! A rig that goes out of scope has the independent checker look at all of its topics: every scenario ends with it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flowgate::broker::memory::Memory;
-use flowgate::broker::{Admin, Broker, Isolation, Publication, Publisher, Record};
-use flowgate::flow::Flow;
+use flowgate::broker::murmur2::partition_for;
+use flowgate::broker::{Admin, Broker, Header, Isolation, Publication, Publisher, Record};
+use flowgate::flow::{Flow, State};
 use flowgate::schema::topics::Topics;
 use flowgate::time::Timestamp;
 use flowgate::topics::{Layout, specification};
 use flowgate::worker::{Options, Step, Stop, Worker};
+use flowgate_checker::Report;
 use serde_json::{Value, json};
 
 pub const START: Timestamp = Timestamp(1_750_000_000_000);
 pub const PARTITIONS: i32 = 3;
+pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// After so long a crashed member is not counted on any more.
+pub const SESSION: Duration = Duration::from_secs(10);
 
 pub struct Rig {
     pub memory: Memory,
     pub topics: Topics,
     pub workers: Vec<Worker<Memory>>,
     pub adjust: fn(&mut Options),
+    /// Added to the broker's time to make the workers'.
+    pub clock: i64,
+    /// Whether the topics are whole, so that the checker can say something about them.
+    pub whole: bool,
     commands: u32,
     incarnations: u32,
 }
@@ -29,35 +42,88 @@ impl Rig {
     }
 
     pub fn with(adjust: fn(&mut Options)) -> Self {
+        let mut rig = Self::without_worker(adjust);
+        rig.start("a");
+        rig
+    }
+
+    pub fn without_worker(adjust: fn(&mut Options)) -> Self {
         let memory = Memory::new(START);
         let topics = Topics::new("flow").unwrap();
         let layout = Layout { partitions: PARTITIONS, replication_factor: None };
         let made = memory.admin().unwrap().create_topics(&specification(&topics, &layout)).unwrap();
         assert!(made.iter().all(Result::is_ok), "{made:?}");
-        let mut rig = Self { memory, topics, workers: Vec::new(), adjust, commands: 0, incarnations: 0 };
-        rig.start("a");
-        rig
+        let (clock, commands, incarnations) = Default::default();
+        Self { memory, topics, workers: Vec::new(), adjust, clock, whole: true, commands, incarnations }
     }
 
     pub fn start(&mut self, instance: &str) {
         self.incarnations += 1;
         let mut options = Options::new(self.topics.clone(), instance, 0, format!("i{}", self.incarnations));
+        options.session_timeout = SESSION;
+        options.transaction_timeout = SESSION;
         // The clock of these tests jumps by days: a worker that is stepped is alive all the while.
-        options.session_timeout = Duration::from_secs(60 * 24 * 60 * 60);
-        options.max_poll_interval = options.session_timeout;
-        options.transaction_timeout = options.session_timeout;
+        options.max_poll_interval = DAY * 600;
         (self.adjust)(&mut options);
         self.workers.push(Worker::new(self.memory.clone(), options));
+    }
+
+    /// Every process dies where it is; a new one comes, and the group has noticed.
+    pub fn restart(&mut self, instance: &str) {
+        self.workers.clear();
+        self.start(instance);
+        self.pass(SESSION + Duration::from_secs(1));
+    }
+
+    /// Every worker stops cleanly.
+    pub fn stop(&mut self) {
+        for worker in &mut self.workers {
+            worker.stop();
+        }
+        for _ in 0..10_000 {
+            let now = self.worker_time();
+            self.workers.retain_mut(|worker| worker.step(now).unwrap() != Step::Left);
+            if self.workers.is_empty() {
+                return;
+            }
+        }
+        panic!("the workers do not stop: {:?}", self.workers.iter().map(Worker::phase).collect::<Vec<_>>());
     }
 
     pub fn now(&self) -> Timestamp {
         self.memory.now()
     }
 
+    fn worker_time(&self) -> Timestamp {
+        Timestamp(self.memory.now().0 + self.clock)
+    }
+
+    fn wait(&self, time: Duration) {
+        self.memory.advance_to(self.now().after(time));
+    }
+
+    /// Lets time pass in one jump.
     pub fn pass(&mut self, time: Duration) {
-        let to = self.now().after(time);
-        self.memory.advance_to(to);
+        self.wait(time);
         self.settle();
+    }
+
+    /// Lets time pass a quarter of a second at a time.
+    pub fn run_for(&mut self, time: Duration) {
+        let until = self.now().after(time);
+        while self.now() < until {
+            self.pass(Duration::from_millis(250));
+        }
+    }
+
+    pub fn run_until_live(&mut self, flow: &str) {
+        for _ in 0..4_000 {
+            if matches!(self.flow(flow).state, State::Live) {
+                return;
+            }
+            self.pass(Duration::from_millis(250));
+        }
+        panic!("flow {flow} does not get live: {:?}", self.flow(flow));
     }
 
     /// Steps every worker until all of them have nothing to do, moving the clock for what they wait for.
@@ -67,63 +133,120 @@ impl Rig {
 
     pub fn try_settle(&mut self) -> Result<(), Stop> {
         let mut quiet = 0;
-        for _ in 0..2_000_000 {
-            let mut all_idle = true;
-            for worker in &mut self.workers {
-                match worker.step(self.memory.now())? {
-                    Step::Progress => all_idle = false,
-                    Step::Waiting(time) => {
-                        all_idle = false;
-                        self.memory.advance_to(self.memory.now().after(time));
-                    }
-                    Step::Idle { until: Some(until) } if until <= self.memory.now().after(Duration::from_secs(1)) => {
-                        all_idle = false;
-                        self.memory.advance_to(until);
-                    }
-                    Step::Idle { .. } | Step::Left => {}
-                }
+        for _ in 0..200_000 {
+            let before = self.progress();
+            for index in 0..self.workers.len() {
+                while !self.step(index)? {}
             }
-            // A gathering has several steps: idle is who stays so for a whole round of them.
-            quiet = if all_idle { quiet + 1 } else { 0 };
-            if self.workers.len() < 2 && all_idle || quiet > 20 {
+            // Twice: what one of them did last may concern the others.
+            quiet = if self.progress() == before { quiet + 1 } else { 0 };
+            if quiet == 2 {
                 return Ok(());
             }
         }
         panic!(
             "the workers do not settle: {:?}",
-            self.workers.iter().map(|w| (w.phase(), w.stats())).collect::<Vec<_>>()
+            self.workers.iter().map(|w| (w.phase(), w.obstacles(), w.stats())).collect::<Vec<_>>()
         );
+    }
+
+    fn progress(&self) -> Vec<(u64, u64, bool)> {
+        self.workers.iter().map(|of| (of.stats().turns, of.stats().aborts, of.is_ready())).collect()
+    }
+
+    /// One step of one worker; whether it had nothing to do.
+    pub fn step(&mut self, index: usize) -> Result<bool, Stop> {
+        let now = self.worker_time();
+        match self.workers[index].step(now)? {
+            Step::Progress => return Ok(false),
+            Step::Waiting(time) => self.wait(time),
+            Step::Idle { until: Some(until) } if until <= now.after(Duration::from_millis(100)) => {
+                self.wait(until.since(now));
+            }
+            Step::Idle { .. } | Step::Left => return Ok(true),
+        }
+        Ok(false)
+    }
+
+    /// Steps a worker until it is about to begin this phase; `false` if it had nothing to do before that.
+    pub fn step_to(&mut self, index: usize, phase: &str) -> bool {
+        for _ in 0..100_000 {
+            if self.workers[index].phase() == phase {
+                return true;
+            }
+            if self.step(index).unwrap() {
+                return false;
+            }
+        }
+        panic!("the worker does not come to {phase}");
+    }
+
+    pub fn home(&self, flow: &str) -> i32 {
+        partition_for(flow.as_bytes(), PARTITIONS)
     }
 
     pub fn send(&self, flow: &str, record: &str, kind: &str) {
         self.send_value(flow, &json!({"flow_id": flow, "record_id": record, "kind": kind, "at": self.now().0}));
     }
 
-    pub fn send_value(&self, key: &str, value: &Value) {
-        self.publish(&self.topics.enrollments, None, Some(key.as_bytes()), Some(value.to_string().as_bytes()));
+    /// Enrolls records of a flow, the words of `records`; `+` before an advance, `-` before a withdraw.
+    pub fn send_all(&self, flow: &str, records: &str) {
+        for word in records.split_whitespace() {
+            match (word.strip_prefix('+'), word.strip_prefix('-')) {
+                (Some(record), _) => self.send(flow, record, "advance"),
+                (_, Some(record)) => self.send(flow, record, "withdraw"),
+                _ => self.send(flow, word, "enroll"),
+            }
+        }
     }
 
-    pub fn publish(&self, topic: &str, partition: Option<i32>, key: Option<&[u8]>, value: Option<&[u8]>) {
+    pub fn send_value(&self, key: &str, value: &Value) {
+        let value = value.to_string();
+        self.publish(&publication(&self.topics.enrollments, None, Some(key.as_bytes()), Some(value.as_bytes())));
+    }
+
+    pub fn publish(&self, publication: &Publication<'_>) {
         let mut publisher = self.memory.publisher().unwrap();
-        let publication = Publication { topic, partition, timestamp: None, key, value, headers: &[] };
-        publisher.publish(&publication).unwrap();
-        publisher
-            .flush(Duration::ZERO)
-            .unwrap()
-            .into_iter()
-            .for_each(|receipt| assert!(receipt.is_ok(), "{receipt:?}"));
+        publisher.publish(publication).unwrap();
+        for receipt in publisher.flush(Duration::ZERO).unwrap() {
+            receipt.unwrap();
+        }
     }
 
     /// Sends a command; the rest of its fields are given.
     pub fn command(&mut self, flow: &str, action: &str, rest: Value) -> String {
         self.commands += 1;
         let id = format!("c{}", self.commands);
+        self.command_again(&id, flow, action, rest);
+        id
+    }
+
+    /// Sends a command of this id.
+    pub fn command_again(&self, id: &str, flow: &str, action: &str, rest: Value) {
         let mut command = json!({
             "command_id": id, "flow_id": flow, "action": action, "issued_by": "test", "issued_at": "2025-06-15T15:06:40Z",
         });
         command.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-        self.publish(&self.topics.control, Some(0), Some(flow.as_bytes()), Some(command.to_string().as_bytes()));
-        id
+        self.control(command.to_string().as_bytes());
+    }
+
+    pub fn control(&self, value: &[u8]) {
+        self.publish(&publication(&self.topics.control, Some(0), Some(b"key"), Some(value)));
+    }
+
+    /// Sends a command when everything sent before has its place, and lets it take effect; gives the answer,
+    /// `<outcome>: <detail>`.
+    pub fn order(&mut self, flow: &str, action: &str, rest: Value) -> String {
+        self.settle();
+        let id = self.command(flow, action, rest);
+        self.settle();
+        self.answer(&id)
+    }
+
+    pub fn answer(&self, id: &str) -> String {
+        let answers = self.answers();
+        let (_, outcome, detail) = answers.iter().rev().find(|(of, ..)| of == id).unwrap();
+        format!("{outcome}: {detail}")
     }
 
     pub fn read(&self, topic: &str) -> Vec<Record> {
@@ -135,20 +258,41 @@ impl Rig {
     }
 
     /// The record ids delivered for a flow, in their order, `+` before those of advances, `-` before withdraws.
-    pub fn delivered(&self, flow: &str) -> Vec<String> {
+    pub fn delivered(&self, flow: &str) -> String {
         ids(&self.read(&self.topics.records), flow)
     }
 
-    pub fn discarded(&self, flow: &str) -> Vec<String> {
+    pub fn discarded(&self, flow: &str) -> String {
         ids(&self.read(&self.topics.discarded), flow)
     }
 
-    pub fn flow(&self, id: &str) -> Flow {
-        let states = self.read(&self.topics.state);
-        let newest = states.iter().rev().find(|record| record.key.as_deref() == Some(id.as_bytes())).unwrap();
-        flowgate::schema::state::read(newest.value.as_deref().unwrap()).unwrap().body
+    pub fn dead_letters(&self) -> Vec<Record> {
+        self.read(&self.topics.dead_letters)
     }
 
+    pub fn flow(&self, id: &str) -> Flow {
+        self.known(id).unwrap()
+    }
+
+    pub fn known(&self, id: &str) -> Option<Flow> {
+        let states = self.read(&self.topics.state);
+        let newest = states.iter().rev().find(|record| record.key.as_deref() == Some(id.as_bytes()))?;
+        Some(flowgate::schema::state::read(newest.value.as_deref().unwrap()).unwrap().body)
+    }
+
+    pub fn state(&self, id: &str) -> &'static str {
+        self.flow(id).state_word()
+    }
+
+    pub fn queue(&self, flow: &str) -> String {
+        self.flow(flow).queue.topic.unwrap()
+    }
+
+    pub fn queue_topics(&self) -> Vec<String> {
+        self.memory.admin().unwrap().topics(&self.topics.queue_prefix()).unwrap()
+    }
+
+    /// Every answer in the audit: command id, outcome, detail.
     pub fn answers(&self) -> Vec<(String, String, String)> {
         let audit = self.read(&self.topics.audit).into_iter();
         let answers = audit.filter_map(|record| {
@@ -159,9 +303,70 @@ impl Rig {
         });
         answers.collect()
     }
+
+    pub fn report(&self) -> Report {
+        let read = |topic: &str| self.read(topic).into_iter().map(checked).collect::<Vec<_>>();
+        let topics = &self.topics;
+        let queues: BTreeMap<_, _> =
+            self.queue_topics().into_iter().map(|topic| (topic.clone(), read(&topic))).collect();
+        flowgate_checker::check(&flowgate_checker::Log {
+            enrollments: read(&topics.enrollments),
+            control: read(&topics.control),
+            records: read(&topics.records),
+            discarded: read(&topics.discarded),
+            dead_letters: read(&topics.dead_letters),
+            audit: read(&topics.audit),
+            state: read(&topics.state),
+            enrollment_partitions: PARTITIONS,
+            queues,
+            prefix: topics.prefix.clone(),
+        })
+    }
+
+    /// Has the checker look at every topic.
+    #[track_caller]
+    pub fn check(&self) {
+        let report = self.report();
+        let anomalies: Vec<String> = report.anomalies.iter().map(ToString::to_string).collect();
+        assert!(report.is_green(), "{anomalies:#?} {:?}", report.flows);
+    }
 }
 
-fn ids(records: &[Record], flow: &str) -> Vec<String> {
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if self.whole && !std::thread::panicking() {
+            self.check();
+        }
+    }
+}
+
+fn checked(record: Record) -> flowgate_checker::Record {
+    flowgate_checker::Record {
+        partition: record.partition,
+        offset: record.offset,
+        timestamp_ms: record.timestamp.0,
+        key: record.key.map(Into::into),
+        value: record.value.map(Into::into),
+        headers: record.headers.into_iter().map(|of| (of.name.into(), of.value.map(Into::into))).collect(),
+    }
+}
+
+pub fn publication<'a>(
+    topic: &'a str,
+    partition: Option<i32>,
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+) -> Publication<'a> {
+    Publication { topic, partition, timestamp: None, key, value, headers: &[] }
+}
+
+/// The last header of this name, as text.
+pub fn header(record: &Record, name: &str) -> Option<String> {
+    let Header { value, .. } = record.last_header(name)?;
+    Some(String::from_utf8(value.as_ref()?.to_vec()).unwrap())
+}
+
+fn ids(records: &[Record], flow: &str) -> String {
     let of_flow = records.iter().filter_map(|record| {
         let event: Value = serde_json::from_slice(record.value.as_deref()?).ok()?;
         if event["flow_id"] != flow {
@@ -174,5 +379,5 @@ fn ids(records: &[Record], flow: &str) -> Vec<String> {
         };
         Some(format!("{sign}{}", event["record_id"].as_str().unwrap_or_default()))
     });
-    of_flow.collect()
+    of_flow.collect::<Vec<_>>().join(" ")
 }

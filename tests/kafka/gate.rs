@@ -37,7 +37,11 @@ fn now() -> Timestamp {
 
 impl Cluster {
     fn new(name: &str) -> Self {
-        let kafka = Kafka::new(KafkaOptions::new(server::shared().brokers()));
+        Self::on(server::shared(), name)
+    }
+
+    fn on(server: &server::KafkaServer, name: &str) -> Self {
+        let kafka = Kafka::new(KafkaOptions::new(server.brokers()));
         let topics = Topics::new(name).unwrap();
         let layout = Layout { partitions: PARTITIONS, replication_factor: Some(1) };
         let made = kafka.admin().unwrap().create_topics(&specification(&topics, &layout)).unwrap();
@@ -112,7 +116,7 @@ impl Cluster {
     fn eventually(&self, what: &str, holds: impl Fn(&flowgate_checker::Log) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let log = log::read_all(&self.kafka, &self.topics).unwrap();
+            let log = self.read_all();
             if holds(&log) {
                 return;
             }
@@ -125,8 +129,19 @@ impl Cluster {
         }
     }
 
+    /// Everything in the topics; a broker that was just killed is asked again.
+    fn read_all(&self) -> flowgate_checker::Log {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match log::read_all(&self.kafka, &self.topics) {
+                Ok(log) => return log,
+                Err(error) => assert!(error.action == Action::Retry && Instant::now() < deadline, "{error:?}"),
+            }
+        }
+    }
+
     fn check(&self) -> flowgate_checker::Report {
-        let report = flowgate_checker::check(&log::read_all(&self.kafka, &self.topics).unwrap());
+        let report = flowgate_checker::check(&self.read_all());
         assert!(report.is_green(), "{:#?}", report.anomalies);
         report
     }
@@ -215,4 +230,33 @@ fn gates_that_come_and_go_lose_and_double_nothing() {
     second.stop();
     let report = cluster.check();
     assert_eq!(report.flows["welcome"].queued.total(), 400);
+}
+
+/// Goal: the broker's death costs time, nothing else. Method: kill -9 and restart under load, with one flow held and one
+/// that drains.
+#[test]
+fn a_broker_that_dies_three_times_loses_and_doubles_nothing() {
+    const DEATHS: u32 = 3;
+    let server = server::KafkaServer::start(server::KafkaServer::QUICK_RESTART);
+    let mut cluster = Cluster::on(&server, "gate-broker");
+    let gate = cluster.start("a");
+    cluster.command("held", "pause");
+    for death in 0..DEATHS {
+        cluster.command("drained", "pause");
+        let range = death * 2_000..(death + 1) * 2_000;
+        for flow in ["held", "drained", "live"] {
+            cluster.send(&events(flow, range.clone()));
+        }
+        cluster.eventually("live delivered", |log| log.records.len() >= 2_000);
+        cluster.command("drained", "resume");
+        server.kill();
+        server.restart();
+        cluster.eventually("drained", |log| went_live(log) == death as usize + 1);
+    }
+    cluster.command("held", "resume");
+    cluster.eventually("all live", |log| went_live(log) == DEATHS as usize + 1);
+    gate.stop();
+    let report = cluster.check();
+    assert_eq!(report.flows["held"].queued.total(), 6_000);
+    println!("broker killed and restarted: {DEATHS} times, {} events compared", report.events);
 }
