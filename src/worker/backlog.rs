@@ -186,7 +186,7 @@ impl Decider<'_> {
             if bare {
                 write.key = None;
             }
-            self.turn.stats.dead_letters += 1;
+            self.turn.stats.dead_letter(reason);
             if !released {
                 return;
             }

@@ -8,11 +8,11 @@ use sys::rd_kafka_admin_op_t::*;
 use sys::rd_kafka_resp_err_t::*;
 
 use super::REQUEST;
-use super::errors::{self, RespErr, invalid, plain, text};
+use super::errors::{RespErr, invalid, plain, text};
 use super::event::NativeEvent;
 use super::list::{Partitions, elements};
 use super::native::{Client, Of, c_string, millis};
-use crate::broker::{Action, Admin, Code, Error, NewTopic, Result};
+use crate::broker::{Action, Admin, Code, Committed, Error, NewTopic, Offset, Result};
 
 /// Topics a request: a broker takes more, but answers later and holds up others.
 const CHUNK: usize = 200;
@@ -21,10 +21,10 @@ const CHUNK: usize = 200;
 const CHANGE: Duration = Duration::from_secs(20);
 
 pub struct KafkaAdmin {
-    client: Client,
+    pub(super) client: Client,
 }
 
-type Queue = *mut sys::rd_kafka_queue_t;
+pub(super) type Queue = *mut sys::rd_kafka_queue_t;
 
 impl KafkaAdmin {
     pub(super) fn new(client: Client) -> Self {
@@ -32,7 +32,7 @@ impl KafkaAdmin {
     }
 
     /// Runs one admin request; `send` gets client, options and the queue for the answer.
-    fn request(
+    pub(super) fn request(
         &self,
         name: &'static str,
         operation: sys::rd_kafka_admin_op_t,
@@ -141,25 +141,11 @@ impl Admin for KafkaAdmin {
     }
 
     fn partitions(&mut self, topic: &str) -> Result<Option<i32>> {
-        let handle = self.client.topic(topic)?;
-        let (err, partitions) = self.client.within("metadata", REQUEST, |limit| {
-            let limit = Duration::from_millis(limit.unsigned_abs().into());
-            let answer = self.client.metadata(&Of::Topic(&handle), limit, |topics| {
-                topics.first().map_or((RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, 0), |topic| (topic.err, topic.partitions))
-            });
-            Ok(answer.ok())
-        })?;
-        match err {
-            // Between creation and the first leader a topic may show without partitions.
-            RD_KAFKA_RESP_ERR_NO_ERROR | RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE if partitions > 0 => {
-                Ok(Some(partitions))
-            }
-            RD_KAFKA_RESP_ERR_NO_ERROR | RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE => {
-                Err(plain(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, topic))
-            }
-            err if errors::code(err) == Code::UnknownTopic => Ok(None),
-            err => Err(plain(err, topic)),
-        }
+        Ok(self.describe(topic)?.map(|(partitions, _)| partitions))
+    }
+
+    fn replicas(&mut self, topic: &str) -> Result<Option<i32>> {
+        Ok(self.describe(topic)?.map(|(_, replicas)| replicas))
     }
 
     fn topics(&mut self, prefix: &str) -> Result<Vec<String>> {
@@ -176,45 +162,20 @@ impl Admin for KafkaAdmin {
     }
 
     fn topic_config(&mut self, topic: &str) -> Result<BTreeMap<String, String>> {
-        let name = c_string(topic)?;
-        // SAFETY: the name lives; what is made is destroyed below.
-        let mut native = unsafe {
-            sys::rd_kafka_ConfigResource_new(sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC, name.as_ptr())
-        };
-        let event = self.request("describe_configs", RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, |client, options, queue| {
-            // SAFETY: all live during the call, which copies the resource.
-            unsafe { sys::rd_kafka_DescribeConfigs(client, &raw mut native, 1, options, queue) }
-        });
-        // SAFETY: ours, and not used afterwards.
-        unsafe { sys::rd_kafka_ConfigResource_destroy(native) };
-        let event = event?;
-        let mut settings = BTreeMap::new();
-        // SAFETY: the event is the answer to this request, lives, and owns resources and entries.
-        unsafe {
-            let result = sys::rd_kafka_event_DescribeConfigs_result(event.ptr());
-            let mut count = 0;
-            let resources = sys::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count);
-            for resource in pointers(resources, count) {
-                let err = sys::rd_kafka_ConfigResource_error(*resource);
-                if err != RD_KAFKA_RESP_ERR_NO_ERROR {
-                    let reason = text(sys::rd_kafka_ConfigResource_error_string(*resource));
-                    return Err(plain(err, &format!("{topic}: {reason}")));
-                }
-                let mut count = 0;
-                let entries = sys::rd_kafka_ConfigResource_configs(*resource, &raw mut count);
-                for entry in pointers(entries, count) {
-                    let value = sys::rd_kafka_ConfigEntry_value(*entry);
-                    if !value.is_null() {
-                        settings.insert(text(sys::rd_kafka_ConfigEntry_name(*entry)), text(value));
-                    }
-                }
-            }
-        }
-        if settings.is_empty() {
-            let detail = format!("{topic}: the broker shows no settings (DescribeConfigs is not allowed)");
-            return Err(Error::new(Action::Retry, Code::Denied, detail));
-        }
-        Ok(settings)
+        self.config(sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC, topic)
+    }
+
+    fn broker_config(&mut self) -> Result<BTreeMap<String, String>> {
+        let broker = self.some_broker()?;
+        self.config(sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_BROKER, &broker.to_string())
+    }
+
+    fn group_offsets(&mut self, group: &str, topic: &str, partitions: &[i32]) -> Result<Vec<Option<Committed>>> {
+        self.read_group_offsets(group, topic, partitions)
+    }
+
+    fn set_group_offset(&mut self, group: &str, offset: &Offset) -> Result<()> {
+        self.write_group_offset(group, offset)
     }
 }
 
@@ -261,7 +222,7 @@ unsafe fn topic_results(first: *mut *const sys::rd_kafka_topic_result_t, count: 
 
 /// # Safety
 /// `count` pointers live at `first` for `'a`.
-unsafe fn pointers<'a, T>(first: *mut *const T, count: usize) -> &'a [*const T] {
+pub(super) unsafe fn pointers<'a, T>(first: *mut *const T, count: usize) -> &'a [*const T] {
     if first.is_null() || count == 0 {
         return &[];
     }

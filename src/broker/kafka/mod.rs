@@ -4,11 +4,13 @@
 
 mod admin;
 mod consumer;
+mod describe;
 mod errors;
 mod event;
 mod list;
 mod member;
 mod native;
+mod offsets;
 mod producer;
 mod publisher;
 mod reader;

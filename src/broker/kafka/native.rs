@@ -170,6 +170,11 @@ impl Client {
                 name: text(topic.topic),
                 err: topic.err,
                 partitions: topic.partition_cnt,
+                replicas: slice(topic.partitions, topic.partition_cnt)
+                    .iter()
+                    .map(|partition| partition.replica_cnt)
+                    .min()
+                    .unwrap_or_default(),
                 led: slice(topic.partitions, topic.partition_cnt)
                     .iter()
                     .all(|partition| partition.err == OK && partition.leader >= 0),
@@ -261,6 +266,8 @@ pub(super) struct TopicMetadata {
     pub name: String,
     pub err: RespErr,
     pub partitions: c_int,
+    /// Of the partition with the fewest.
+    pub replicas: c_int,
     /// Whether every partition has a leader.
     pub led: bool,
 }
