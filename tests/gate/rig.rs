@@ -150,10 +150,15 @@ impl Rig {
                 return Ok(());
             }
         }
-        panic!(
-            "the workers do not settle: {:?}",
-            self.workers.iter().map(|w| (w.phase(), w.obstacles(), w.stats())).collect::<Vec<_>>()
-        );
+        panic!("the workers do not settle: {}", self.told());
+    }
+
+    /// Where every worker is.
+    fn told(&self) -> String {
+        let of = |worker: &Worker<Memory>| {
+            format!("\n{} ready: {} {:?} {:?}", worker.phase(), worker.is_ready(), worker.obstacles(), worker.stats())
+        };
+        self.workers.iter().map(of).collect()
     }
 
     fn progress(&self) -> Vec<(u64, u64, bool)> {
@@ -251,7 +256,9 @@ impl Rig {
 
     pub fn answer(&self, id: &str) -> String {
         let answers = self.answers();
-        let (_, outcome, detail) = answers.iter().rev().find(|(of, ..)| of == id).unwrap();
+        let Some((_, outcome, detail)) = answers.iter().rev().find(|(of, ..)| of == id) else {
+            panic!("no answer to {id}: {}", self.told())
+        };
         format!("{outcome}: {detail}")
     }
 
