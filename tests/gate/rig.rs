@@ -139,10 +139,14 @@ impl Rig {
 
     pub fn try_settle(&mut self) -> Result<(), Stop> {
         let mut quiet = 0;
-        for _ in 0..200_000 {
+        for _ in 0..20_000 {
             let before = self.progress();
             for index in 0..self.workers.len() {
-                while !self.step(index)? {}
+                let mut steps = 0;
+                while !self.step(index)? {
+                    steps += 1;
+                    assert!(steps < 500_000, "worker {index} does not come to rest: {}", self.told());
+                }
             }
             // Twice: what one of them did last may concern the others.
             quiet = if self.progress() == before { quiet + 1 } else { 0 };
