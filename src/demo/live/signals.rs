@@ -12,7 +12,11 @@ pub(super) struct Signals(Arc<AtomicBool>);
 impl Signals {
     pub fn watch() -> io::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // The terminal is gone: there is nothing to give back, and reading its keys would never return.
+        signal_hook::flag::register_conditional_shutdown(SIGHUP, 0, Arc::new(AtomicBool::new(true)))?;
+        for signal in [SIGINT, SIGTERM] {
+            // Whoever asks twice does not want to wait for a frame.
+            signal_hook::flag::register_conditional_shutdown(signal, 0, Arc::clone(&ended))?;
             signal_hook::flag::register(signal, Arc::clone(&ended))?;
         }
         Ok(Self(ended))
