@@ -473,6 +473,7 @@ impl Owned {
             draining: std::collections::BTreeSet::new(),
             position: 0,
             control_end: 0,
+            scanned: 0,
             introduced: false,
             fetching: false,
             index_bytes: 0,
