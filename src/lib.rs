@@ -1,8 +1,15 @@
 //! flowgate: a gate in front of automation flows. `ARCHITECTURE.md` is the map.
 
+pub mod api;
 pub mod broker;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod config;
 pub mod demo;
 pub mod flow;
+pub mod instance;
+pub mod metrics;
 pub mod schema;
 pub mod time;
 pub mod topics;

@@ -1,1 +1,7 @@
-fn main() {}
+//! `flowgate`: parse, run, exit.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    flowgate::cli::main()
+}

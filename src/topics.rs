@@ -1,5 +1,8 @@
 //! The topics of a prefix: with which settings they are made, and why each of them is needed.
 
+pub mod check;
+mod rules;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -257,3 +257,35 @@ fn a_replaced_timestamp_is_named() {
     log.records[0].headers.push(gate::header("flowgate-timestamp", original));
     assert_eq!(check(&log).anomalies, []);
 }
+
+#[test]
+fn events_that_are_equal_byte_for_byte() {
+    let mut gate = Gate::new();
+    let same = gate.incoming("welcome", "a", "enroll");
+    let arrive = |gate: &mut Gate| gate.arrive("welcome", "a", "enroll", same.clone());
+    arrive(&mut gate);
+    gate.pause("welcome", json!({}));
+    arrive(&mut gate);
+    arrive(&mut gate);
+    gate.enroll("welcome", "b");
+    gate.resume("welcome", json!({}));
+    arrive(&mut gate);
+    gate.drain_all("welcome");
+    arrive(&mut gate);
+    let sums = green(&gate).flows["welcome"];
+    assert_eq!((sums.delivered_live, sums.released, sums.replaced), (2, per_kind(3, 0), per_kind(1, 0)));
+}
+
+#[test]
+fn a_redirected_timer_may_name_either_cause() {
+    let mut gate = Gate::new();
+    gate.pause("welcome", json!({}));
+    gate.enroll("welcome", "a");
+    gate.expire("welcome");
+    gate.resume("welcome", json!({"max_rate": 3}));
+    gate.drain_all("welcome");
+    let mut log = gate.finish();
+    let at = log.records[0].headers.len() - 3;
+    log.records[0].headers[at] = gate::header("flowgate-release", "resume");
+    assert_eq!(check(&log).anomalies, []);
+}

@@ -218,3 +218,57 @@ fn a_wrong_partition() {
     let (fault, _) = only(&log);
     assert!(matches!(fault, Fault::WrongPartition { .. }));
 }
+
+#[test]
+fn a_withdraw_among_live_events_out_of_its_place() {
+    let mut gate = Gate::new();
+    gate.enroll("welcome", "a");
+    gate.event("welcome", "x", "withdraw");
+    gate.enroll("welcome", "b");
+    let log = gate.finish();
+    for other in ["a", "b"] {
+        let mut log = log.clone();
+        let (withdraw, to) = (nth(&log.records, "x", 0), nth(&log.records, other, 0));
+        move_to(&mut log, withdraw, to);
+        let (fault, closes) = only(&log);
+        assert!(matches!(fault, Fault::OutOfOrder { event: at, .. } if at == event(&log, "x", 0)), "{other}");
+        assert!(closes);
+    }
+}
+
+#[test]
+fn removed_for_its_age_although_it_was_young() {
+    let mut gate = Gate::new();
+    gate.pause("welcome", json!({}));
+    gate.enroll("welcome", "a");
+    gate.clock_ms += 3_600_000;
+    gate.resume("welcome", json!({"max_age_seconds": 60}));
+    gate.drain_all("welcome");
+    let mut log = gate.finish();
+    // The order was for a day, and what is held for an hour is not that old.
+    let order =
+        |value: &[u8]| String::from_utf8_lossy(value).replace(r#""max_age_seconds":60"#, r#""max_age_seconds":86400"#);
+    for record in &mut log.control {
+        record.value = record.value.as_deref().map(|value| order(value).into_bytes());
+    }
+    let (fault, _) = only(&log);
+    assert!(matches!(fault, Fault::WronglyDiscarded { .. }));
+}
+
+#[test]
+fn released_although_it_was_too_old() {
+    let mut gate = Gate::new();
+    gate.pause("welcome", json!({}));
+    gate.enroll("welcome", "a");
+    gate.pause("welcome", json!({}));
+    gate.clock_ms += 3_600_000;
+    gate.resume("welcome", json!({}));
+    gate.drain_all("welcome");
+    let mut log = gate.finish();
+    for record in log.control.iter_mut().filter(|record| record.offset == 3) {
+        let value = String::from_utf8_lossy(record.value.as_deref().unwrap()).replace('{', r#"{"max_age_seconds":60,"#);
+        record.value = Some(value.into_bytes());
+    }
+    let (fault, _) = only(&log);
+    assert!(matches!(fault, Fault::DiscardedDelivered { .. }));
+}

@@ -206,5 +206,6 @@ fn a_million_events() {
     println!("{million} events in {:?}", begun.elapsed());
     assert!(report.is_green(), "{}", report.anomalies[0]);
     assert_eq!(report.flows["f"].replaced.enroll, 500_000);
-    assert!(begun.elapsed().as_secs() < 30, "no longer linear?");
+    // A few seconds of one core; the limit only tells a quadratic scan (hours) from a busy machine.
+    assert!(begun.elapsed().as_secs() < 120, "no longer linear?");
 }

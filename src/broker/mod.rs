@@ -137,6 +137,10 @@ pub trait Member {
     /// Stops delivering the partition until the next [`Member::fetch_from`]; it stays assigned.
     fn pause(&mut self, partition: i32) -> Result<()>;
 
+    /// The offset up to which an assigned partition has been read, over gaps too, as [`Reader::position`]; `None` while
+    /// it is idle.
+    fn position(&mut self, partition: i32) -> Result<Option<i64>>;
+
     /// The group's committed offsets of these partitions, `None` where there is none. Waits up to `limit` for offsets
     /// that a transaction still has pending: this is the barrier behind a previous owner. [`Action::Retry`] while
     /// they are not decided.
@@ -359,6 +363,18 @@ pub trait Admin {
 
     /// The settings of a topic in force. [`Code::Denied`] if the broker does not show them to us.
     fn topic_config(&mut self, topic: &str) -> Result<BTreeMap<String, String>>;
+
+    /// The settings of one broker in force, taken for those of all. [`Code::Denied`] as above.
+    fn broker_config(&mut self) -> Result<BTreeMap<String, String>>;
+
+    /// How many replicas a partition of the topic has (the one with the fewest), `None` if there is no such topic.
+    fn replicas(&mut self, topic: &str) -> Result<Option<i32>>;
+
+    /// The committed offsets of a group, seen from outside of it; what is pending in a transaction does not count.
+    fn group_offsets(&mut self, group: &str, topic: &str, partitions: &[i32]) -> Result<Vec<Option<Committed>>>;
+
+    /// Sets an offset of a group from outside. [`Code::Busy`] while the group has members: only they may, then.
+    fn set_group_offset(&mut self, group: &str, offset: &Offset) -> Result<()>;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

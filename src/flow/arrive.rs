@@ -75,3 +75,83 @@ impl Flow {
         Entry { number, enrolls: queue.enrolls, advances: queue.advances, latest, pause }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::drain::Passing;
+    use super::super::tests::*;
+    use super::super::{Action, NewRecords, PauseOrder, Transition};
+    use super::*;
+
+    fn entry(fate: Fate) -> Entry {
+        match fate {
+            Fate::Hold(entry) | Fate::Withdraw(entry) => entry,
+            Fate::Deliver | Fate::TurnAway { .. } => panic!("{fate:?} is no entry"),
+        }
+    }
+
+    #[test]
+    fn entries_say_what_lies_before_them() {
+        let mut desk = Desk::paused();
+        let said = [
+            (Kind::Enroll, [1, 1, 0]),
+            (Kind::Advance, [2, 1, 1]),
+            (Kind::Withdraw, [3, 1, 1]),
+            (Kind::Enroll, [4, 2, 1]),
+        ];
+        for (kind, expected) in said {
+            let entry = entry(desk.arrive(kind, "r"));
+            assert_eq!([entry.number, entry.enrolls, entry.advances], expected);
+        }
+    }
+
+    #[test]
+    fn an_update_of_keep_holds_from_then_on() {
+        let mut desk = Desk::paused();
+        assert!(entry(desk.enroll("a")).latest);
+        desk.order("all", Action::Pause(PauseOrder { keep: Some(Keep::All), ..PauseOrder::default() }));
+        assert!(!entry(desk.enroll("a")).latest);
+        desk.order("latest", Action::Pause(PauseOrder { keep: Some(Keep::Latest), ..PauseOrder::default() }));
+        assert!(entry(desk.enroll("a")).latest);
+    }
+
+    #[test]
+    fn who_is_turned_away_is_told_by_which_pause_and_leaves_no_entry() {
+        let discard = PauseOrder { new_records: Some(NewRecords::Discard), ..PauseOrder::default() };
+        let mut desk = Desk::paused_with(discard);
+        assert_eq!(desk.enroll("a"), Fate::TurnAway { pause: "pause-100".to_owned() });
+        desk.order("resume", resume());
+        assert_eq!(desk.flow().finish(T0), Some(Transition::WentLive), "nothing to wait for");
+        assert_eq!(desk.enroll("a"), Fate::Deliver);
+    }
+
+    /// What is left of the first pause and what came during the drain keep their places before the second pause's.
+    #[test]
+    fn entries_of_three_times_stand_in_the_order_of_arrival() {
+        let mut desk = Desk::paused();
+        desk.enroll("a");
+        desk.order("resume", resume());
+        let during = entry(desk.enroll("b"));
+        desk.order("again", pause());
+        let second = entry(desk.enroll("c"));
+        assert_eq!((during.number, during.pause.as_str(), during.latest), (2, "pause-100", false));
+        assert_eq!((second.number, second.pause.as_str(), second.latest), (3, "pause-102", true));
+        desk.order("resume again", resume());
+        assert_eq!(desk.drain(9, &[]), [Passing::Release; 3]);
+    }
+
+    #[test]
+    fn a_withdraw_counts_in_no_sum() {
+        let mut desk = Desk::paused();
+        desk.arrive(Kind::Withdraw, "r");
+        desk.enroll("a");
+        let before = desk.flow().counts;
+        desk.arrive(Kind::Withdraw, "r");
+        assert_eq!(desk.flow().counts, before);
+        assert_eq!(desk.flow().withdrawn, 2);
+        desk.order("resume", resume());
+        assert_eq!(desk.drain(9, &[]), [Passing::Release, Passing::Withdrawal]);
+        // Everything is passed: nothing is held that it could take out.
+        assert_eq!(desk.arrive(Kind::Withdraw, "a"), Fate::Deliver);
+    }
+}

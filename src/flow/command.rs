@@ -275,3 +275,117 @@ impl Flow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::State;
+    use super::super::tests::*;
+    use super::*;
+
+    fn every(id: &str, action: Action) -> Command {
+        Command { target: Target::Every, ..command(id, action) }
+    }
+
+    #[test]
+    fn a_repeated_command_is_answered_the_same_out_of_turn_too() {
+        let mut desk = Desk::live();
+        let first = desk.order("p", pause());
+        desk.order("r", resume());
+        desk.flow().finish(T0);
+        desk.now = T0.after(DAY);
+        let again = desk.order("p", pause());
+        assert_eq!((again.outcome, again.repeated, again.transitions), (first.outcome, true, vec![]));
+        assert_eq!(desk.flow().state, State::Live);
+        // An id is an id, whatever it orders the second time.
+        assert!(desk.order("p", resume()).repeated);
+    }
+
+    #[test]
+    fn the_last_64_of_a_flow_are_known() {
+        let mut desk = Desk::live();
+        for n in 0..=Flow::REMEMBERED_COMMANDS {
+            assert!(!desk.order(&format!("c{n}"), Action::Purge).repeated);
+            // Repeating one does not make it younger, nor push another one out.
+            assert!(desk.order(&format!("c{n}"), Action::Purge).repeated);
+        }
+        assert_eq!(desk.flow().commands.len(), 64);
+        assert_eq!(desk.flow().commands.front().unwrap().offset, 102, "where it stood the first time");
+        for n in (1..=64).rev() {
+            assert!(desk.order(&format!("c{n}"), Action::Purge).repeated, "{n}");
+        }
+        assert!(!desk.order("c0", Action::Purge).repeated);
+        assert!(!desk.order("c1", Action::Purge).repeated, "pushed out by c0");
+    }
+
+    #[test]
+    fn the_last_1024_of_unknown_flows_are_known() {
+        let mut desk = Desk::unknown();
+        for n in 0..=Partition::REMEMBERED_COMMANDS {
+            assert!(!desk.order(&format!("c{n}"), resume()).repeated);
+        }
+        assert_eq!(desk.partition.unknown.len(), 1024);
+        assert!(desk.order("c1", resume()).repeated);
+        assert!(!desk.order("c0", resume()).repeated);
+        assert!(desk.flow.is_none());
+    }
+
+    #[test]
+    fn a_command_answered_before_the_flow_became_known_stays_answered() {
+        for first in [resume(), pause_until(T0), Action::Release, Action::Purge] {
+            let mut desk = Desk::unknown();
+            let answer = desk.order("early", first.clone()).outcome;
+            assert!(desk.flow.is_none(), "{first:?}");
+            desk.order("pause", pause());
+            let again = desk.order("early", first);
+            assert_eq!((again.outcome, again.repeated), (answer, true));
+            assert_eq!(desk.flow().state_word(), "paused");
+        }
+    }
+
+    #[test]
+    fn a_pause_that_makes_a_flow_known_is_remembered_by_it() {
+        let mut desk = Desk::unknown();
+        let first = desk.order("pause", pause());
+        assert_eq!(first.transitions, [Transition::Seen, Transition::Paused]);
+        assert!(desk.order("pause", pause()).repeated);
+        assert!(desk.partition.unknown.is_empty());
+    }
+
+    #[test]
+    fn the_same_id_for_another_flow_is_another_command() {
+        let mut desk = Desk::unknown();
+        desk.order("c", resume());
+        let other = FlowId::new("other").unwrap();
+        let resume = command("c", resume());
+        let issue = Issue { command: &resume, offset: 7, recorded_at: T0 };
+        let answer = |partition: &mut Partition| apply(&mut None, &other, partition, &issue, T0, &Limits::default());
+        assert!(!answer(&mut desk.partition).repeated);
+        assert!(answer(&mut desk.partition).repeated);
+    }
+
+    #[test]
+    fn a_command_for_every_flow_is_rejected_and_remembered() {
+        let mut partition = Desk::unknown().partition;
+        let not_yet = "rejected: not supported yet: `flow_id` `*`; name each flow";
+        let why = "`action` is missing".to_owned();
+        let invalid = Action::Invalid { word: String::new(), why };
+        let cases = [
+            (pause(), not_yet),
+            (resume(), not_yet),
+            (Action::Release, not_yet),
+            (Action::Purge, not_yet),
+            (invalid, "rejected: `action` is missing"),
+        ];
+        for (n, (action, answer)) in cases.into_iter().enumerate() {
+            let command = every(&n.to_string(), action);
+            let issue = Issue { command: &command, offset: 7, recorded_at: T0 };
+            let first = apply_to_every(&mut partition, &issue);
+            assert_eq!((first.outcome.to_string().as_str(), first.repeated), (answer, false));
+            let again = apply_to_every(&mut partition, &issue);
+            assert_eq!((again.outcome, again.repeated), (first.outcome, true));
+        }
+        assert_eq!(partition.unknown.len(), 5);
+    }
+}

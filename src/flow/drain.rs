@@ -132,3 +132,192 @@ impl Flow {
         retires
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Duration;
+
+    use super::super::tests::*;
+    use super::super::{Action, Release, ResumeOrder, Watermark};
+    use super::*;
+
+    /// Six entries: enroll a, advance a, enroll b, enroll a, withdraw b, advance c; the drain has begun.
+    fn desk() -> Desk {
+        let mut desk = Desk::paused();
+        for (kind, id) in [
+            (Kind::Enroll, "a"),
+            (Kind::Advance, "a"),
+            (Kind::Enroll, "b"),
+            (Kind::Enroll, "a"),
+            (Kind::Withdraw, "b"),
+            (Kind::Advance, "c"),
+        ] {
+            desk.arrive(kind, id);
+        }
+        desk.order("resume", resume());
+        desk
+    }
+
+    const REPLACED: [u64; 2] = [1, 3];
+
+    #[test]
+    fn each_entry_gets_its_fate() {
+        use Passing::{Release, Replaced, Withdrawal};
+        let mut desk = desk();
+        assert_eq!(desk.drain(9, &REPLACED), [Replaced, Release, Replaced, Release, Withdrawal, Release]);
+        let counts = desk.flow().counts;
+        assert_eq!((counts.released.enroll, counts.released.advance), (1, 2));
+        assert_eq!((counts.replaced.enroll, counts.replaced.advance), (2, 0));
+    }
+
+    /// Small enough to try them all: whichever of the replaced ones the cleaner took, and however far each pass goes,
+    /// the counts are the same at the end, and what is held is exact in between.
+    #[test]
+    fn the_cleaner_changes_no_count() {
+        for cleaned in [&[][..], &[1], &[3], &[1, 3]] {
+            for pass in 1..=6 {
+                let mut desk = desk();
+                desk.queue.retain(|survivor| !cleaned.contains(&survivor.number));
+                for _ in 0..6 {
+                    assert!(!desk.drain(pass, &REPLACED).contains(&Passing::Stale), "read twice");
+                }
+                let flow = desk.flow();
+                assert!(flow.queue.is_passed());
+                assert_eq!((flow.counts.released.total(), flow.counts.replaced.total()), (3, 2), "{cleaned:?}");
+                let watermark = Watermark { entry: 6, enrolls: 3, advances: 2, offset: 13 };
+                assert_eq!(flow.queue.watermark, watermark);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_cleaned_is_replaced_even_below_a_line() {
+        let mut desk = desk();
+        desk.order("none", Action::Resume(ResumeOrder { release: Some(Release::None), ..ResumeOrder::default() }));
+        desk.queue.retain(|survivor| survivor.number != 1);
+        desk.drain(9, &REPLACED);
+        let counts = desk.flow().counts;
+        assert_eq!((counts.replaced.total(), counts.removed.total(), counts.released.total()), (2, 3, 0));
+    }
+
+    #[test]
+    fn replaced_goes_before_removed() {
+        let mut desk = desk();
+        desk.order("none", Action::Resume(ResumeOrder { release: Some(Release::None), ..ResumeOrder::default() }));
+        let removed = Passing::Remove(Removal::ReleaseNone);
+        assert_eq!(desk.drain(4, &REPLACED), [Passing::Replaced, removed, Passing::Replaced, removed]);
+    }
+
+    #[test]
+    fn an_entry_passed_before_is_stale() {
+        let mut desk = desk();
+        desk.drain(2, &[]);
+        let before = desk.flow.clone();
+        for number in [0, 1] {
+            let survivor = desk.queue[number];
+            assert_eq!(desk.flow().pass(&survivor, false), Passing::Stale);
+        }
+        assert_eq!(desk.flow, before);
+    }
+
+    /// P3: what a reader had fetched ahead when the drain was stopped stays.
+    #[test]
+    fn nothing_is_passed_unless_the_flow_drains() {
+        let mut desk = desk();
+        desk.drain(1, &[]);
+        desk.order("pause", pause());
+        let before = desk.flow.clone();
+        let ahead = desk.queue[1];
+        assert_eq!(desk.flow().pass(&ahead, false), Passing::Stale);
+        assert_eq!(desk.flow, before);
+        desk.order("again", resume());
+        assert_eq!(desk.flow().pass(&ahead, false), Passing::Release);
+    }
+
+    #[test]
+    fn max_age_is_judged_as_of_the_order() {
+        let old = |held_ago: Duration, max_age: Duration| {
+            let mut desk = Desk::paused();
+            desk.enroll("a");
+            desk.now = T0.after(held_ago);
+            desk.order("resume", Action::Resume(ResumeOrder { max_age: Some(max_age), ..ResumeOrder::default() }));
+            desk.enroll("b");
+            // However slow the drain is.
+            desk.now = T0.after(10 * DAY);
+            desk.drain(9, &[])
+        };
+        let removed = Passing::Remove(Removal::MaxAge);
+        assert_eq!(old(DAY, DAY), [Passing::Release, Passing::Release]);
+        assert_eq!(old(DAY + MS, DAY), [removed, Passing::Release]);
+        assert_eq!(old(MS, Duration::ZERO), [removed, Passing::Release]);
+    }
+
+    #[test]
+    fn it_ends_with_the_last_entry_and_not_before() {
+        let mut desk = desk();
+        for _ in 0..5 {
+            desk.drain(1, &[]);
+            assert_eq!(desk.flow().finish(T0), None);
+        }
+        desk.drain(1, &[]);
+        // What came meanwhile goes behind the backlog, and is waited for.
+        desk.enroll("late");
+        assert_eq!(desk.flow().finish(T0), None);
+        desk.drain(1, &[]);
+        assert_eq!(desk.flow().finish(T0), Some(Transition::WentLive));
+        assert_eq!(desk.flow().finish(T0), None);
+        assert_eq!(desk.enroll("after"), crate::flow::arrive::Fate::Deliver);
+    }
+
+    /// The newest entry may be a withdraw: nothing is held any more, and yet it has to be passed.
+    #[test]
+    fn a_withdraw_at_the_end_is_passed_too() {
+        let mut desk = Desk::paused();
+        desk.enroll("a");
+        desk.arrive(Kind::Withdraw, "a");
+        desk.order("resume", resume());
+        assert_eq!(desk.drain(1, &[1]), [Passing::Replaced]);
+        assert_eq!((desk.flow().counts.held().total(), desk.flow().finish(T0)), (0, None));
+        // Nothing is held: one more withdraw has nothing to take out, and the drain does not wait for it.
+        assert_eq!(desk.arrive(Kind::Withdraw, "a"), crate::flow::arrive::Fate::Deliver);
+        assert_eq!(desk.drain(1, &[]), [Passing::Withdrawal]);
+        assert_eq!(desk.flow().finish(T0), Some(Transition::WentLive));
+    }
+
+    #[test]
+    fn a_paused_or_live_flow_does_not_finish() {
+        assert_eq!(Desk::paused().flow().finish(T0), None);
+        assert_eq!(Desk::live().flow().finish(T0), None);
+    }
+
+    #[test]
+    fn a_queue_is_retired_once_the_flow_is_live_and_its_numbers_go_on() {
+        let mut desk = desk();
+        let topic = Some("flow.queue.welcome.1".to_owned());
+        desk.flow().queue.number = 1;
+        desk.flow().queue.topic.clone_from(&topic);
+        assert!(!desk.flow().retire_queue(T0), "resuming");
+        desk.order("pause", pause());
+        assert!(!desk.flow().retire_queue(T0), "paused");
+        desk.order("again", resume());
+        desk.drain(9, &[]);
+        assert!(!desk.flow().retire_queue(T0), "passed, but not live");
+        desk.flow().finish(T0);
+        assert_eq!(desk.flow().queue.topic, topic);
+        assert!(desk.flow().retire_queue(T0.after(HOUR)));
+        let queue = desk.flow().queue.clone();
+        assert_eq!((queue.topic, queue.number, queue.next_entry, queue.watermark.offset), (None, 1, 7, 0));
+        assert_eq!((queue.watermark.entry, queue.watermark.enrolls, queue.watermark.advances), (6, 3, 2));
+        assert!(!desk.flow().retire_queue(T0), "retired");
+        // Offsets begin anew in the next topic, numbers do not.
+        desk.order("third", pause());
+        desk.queue.clear();
+        desk.enroll("z");
+        assert_eq!((desk.queue[0].number, desk.queue[0].enrolls), (7, 4));
+        desk.queue[0].offset = 0;
+        desk.order("last", resume());
+        assert_eq!(desk.drain(1, &[]), [Passing::Release]);
+    }
+}

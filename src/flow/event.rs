@@ -38,3 +38,16 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_its_word() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_word(kind.word()), Some(kind));
+        }
+        assert_eq!(Kind::from_word("Enroll"), None);
+    }
+}

@@ -96,3 +96,26 @@ macro_rules! text {
     )*};
 }
 text!(FlowId RecordId CommandId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_1_to_so_many_bytes_and_a_flow_is_not_every_flow() {
+        assert_eq!(FlowId::new(""), Err(Invalid::Empty { limit: 100 }));
+        assert_eq!(FlowId::new("*"), Err(Invalid::Star));
+        assert_eq!(FlowId::new(&"x".repeat(101)), Err(Invalid::TooLong { length: 101, limit: 100 }));
+        assert!(FlowId::new(&"x".repeat(100)).is_ok());
+        assert!(FlowId::new("**").is_ok());
+        // Bytes, not characters: 33 of three bytes each, and one of one.
+        assert!(FlowId::new(&("流".repeat(33) + "x")).is_ok());
+        assert!(FlowId::new(&"流".repeat(34)).is_err());
+        assert!(RecordId::new("*").is_ok());
+        assert!(RecordId::new(&"x".repeat(256)).is_ok());
+        assert!(RecordId::new(&"x".repeat(257)).is_err());
+        assert_eq!(RecordId::new(""), Err(Invalid::Empty { limit: 256 }));
+        assert!(CommandId::new(&"x".repeat(257)).is_err());
+        assert!(CommandId::new("").is_err());
+    }
+}

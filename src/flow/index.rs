@@ -36,7 +36,8 @@
 //! 7. **A re-pause** ends the sweep: under `keep: latest` what comes now supersedes what is left, and neither a sweep
 //!    that ended before nor an index that starts in between can know (it takes the first one of a key for the only
 //!    one). An index that covers the watermark stays good, since it saw both. The next drain starts at 5.
-//! 8. **An abort** leaves both as they are: the index was not fed, and a sweep reads committed entries only.
+//! 8. **An abort** leaves both as they are: the index was not fed, a sweep reads committed entries only, and neither is
+//!    made or thrown away on account of a resume, a re-pause or a drain's end before that is committed.
 //!
 //! `tests/model.rs` has a worker that goes by this page, with drops, take-overs, re-pauses and a cleaner at any moment.
 
@@ -335,5 +336,179 @@ impl Sweep {
             .ok()
             .and_then(|word| self.bits.get(word))
             .is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Entry = (u64, Kind, RecordId, bool);
+
+    fn entry(number: u64, kind: Kind, name: u64, latest: bool) -> Entry {
+        (number, kind, RecordId::new(&name.to_string()).unwrap(), latest)
+    }
+
+    fn indexed((number, kind, record, latest): &Entry) -> Indexed<'_> {
+        Indexed { number: *number, kind: *kind, record, latest: *latest }
+    }
+
+    /// The contract, word for word.
+    fn is_replaced(old: &Entry, all: &[Entry]) -> bool {
+        all.iter().any(|new| {
+            new.0 > old.0 && new.2 == old.2 && (new.1 == Kind::Withdraw || (new.1 == old.1 && new.3 && old.3))
+        })
+    }
+
+    fn sweep(entries: &[Entry], watermark: u64, last: u64, budget_entries: usize) -> (Sweep, usize) {
+        let mut sweep = Sweep::new(watermark, last, budget_entries * Sweep::ENTRY_BYTES);
+        let mut passes = 0;
+        loop {
+            passes += 1;
+            for entry in entries.iter().filter(|entry| entry.0 > watermark) {
+                sweep.feed(indexed(entry));
+            }
+            if sweep.end_pass() {
+                return (sweep, passes);
+            }
+            assert!(passes < 10_000, "no end");
+        }
+    }
+
+    fn entries() -> impl Strategy<Value = Vec<Entry>> {
+        let kind = prop_oneof![4 => Just(Kind::Enroll), 4 => Just(Kind::Advance), 1 => Just(Kind::Withdraw)];
+        let one = (kind, 0..8_u64, any::<bool>(), 1..3_u64);
+        prop::collection::vec(one, 0..80).prop_map(|all| {
+            let mut number = 0;
+            let numbered = all.into_iter().map(|(kind, name, latest, step)| {
+                number += step;
+                entry(number, kind, name, latest)
+            });
+            numbered.collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn an_index_knows_what_replaced_what(all in entries(), from in 0..40_u64) {
+            let mut index = Index::new(from);
+            let known: Vec<_> = all.iter().filter(|entry| entry.0 >= from).cloned().collect();
+            known.iter().for_each(|entry| index.feed(indexed(entry)));
+            for entry in known.iter().filter(|entry| entry.1 != Kind::Withdraw) {
+                prop_assert_eq!(index.replaced(indexed(entry)), is_replaced(entry, &all), "{:?}", entry);
+            }
+            // What it says of older ones is true, if not all.
+            for entry in all.iter().filter(|entry| entry.0 < from) {
+                prop_assert!(!index.replaced(indexed(entry)) || is_replaced(entry, &all), "{:?}", entry);
+            }
+        }
+
+        /// Whatever the budget is, from one entry on, up to which entry it looks, and what was cleaned between passes.
+        #[test]
+        fn a_sweep_knows_what_replaced_what(all in entries(), watermark in 0..40_u64, back in 0..20_u64) {
+            let last = all.last().map_or(0, |entry| entry.0).saturating_sub(back).max(watermark);
+            let within: Vec<_> = all.iter().filter(|entry| entry.0 <= last).cloned().collect();
+            for budget in 1..20 {
+                let (sweep, _) = sweep(&all, watermark, last, budget);
+                for entry in all.iter().filter(|entry| entry.1 != Kind::Withdraw) {
+                    let expected = entry.0 > watermark && is_replaced(entry, &within);
+                    prop_assert_eq!(sweep.replaced(entry.0), expected, "{:?} with {}", entry, budget);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn it_covers_a_queue_from_its_first_entry_on() {
+        let index = Index::new(5);
+        assert!(!index.covers(3));
+        assert!(index.covers(4));
+        assert!(index.covers(5));
+    }
+
+    /// P4: keys that come once cost bits; a false positive costs memory and nothing else.
+    #[test]
+    fn keys_that_come_once_take_no_room_in_the_map() {
+        let mut index = Index::new(1);
+        let all: Vec<_> = (1..=50_000).map(|number| entry(number, Kind::Enroll, number, true)).collect();
+        all.iter().for_each(|entry| index.feed(indexed(entry)));
+        assert!(all.iter().all(|entry| !index.replaced(indexed(entry))));
+        let false_positives = index.repeated.len();
+        assert!(false_positives < 500, "{false_positives} of 50,000");
+        assert!(index.bytes() < 50_000, "{} bytes", index.bytes());
+        // All of them a second time: each of the first ones is replaced, none of the second.
+        let again: Vec<_> = (1..=50_000).map(|n| entry(50_000 + n, Kind::Enroll, n, true)).collect();
+        again.iter().for_each(|entry| index.feed(indexed(entry)));
+        assert!(all.iter().all(|entry| index.replaced(indexed(entry))));
+        assert!(again.iter().all(|entry| !index.replaced(indexed(entry))));
+        assert!(index.bytes() > 50_000 * size_of::<(Digest128, u64)>());
+    }
+
+    #[test]
+    fn the_kinds_of_one_record_are_different_keys_and_a_withdraw_takes_both() {
+        let mut index = Index::new(1);
+        let (enroll, advance) = (entry(1, Kind::Enroll, 7, true), entry(2, Kind::Advance, 7, true));
+        index.feed(indexed(&enroll));
+        index.feed(indexed(&advance));
+        assert!(!index.replaced(indexed(&enroll)));
+        index.feed(indexed(&entry(3, Kind::Withdraw, 7, true)));
+        let later = entry(4, Kind::Enroll, 7, true);
+        index.feed(indexed(&later));
+        assert!(index.replaced(indexed(&enroll)) && index.replaced(indexed(&advance)));
+        assert!(!index.replaced(indexed(&later)));
+    }
+
+    #[test]
+    fn a_sweep_stays_within_its_budget_and_makes_progress() {
+        let all: Vec<_> = (1..=4_000).map(|n| entry(n, Kind::Enroll, n % 2_000, true)).collect();
+        for budget in [1, 10, 100, 1_000, 10_000] {
+            let mut sweep = Sweep::new(0, 4_000, budget * Sweep::ENTRY_BYTES);
+            let (mut passes, mut progress) = (0, 0.0);
+            loop {
+                for entry in &all {
+                    sweep.feed(indexed(entry));
+                    assert!(sweep.open.len() <= budget);
+                }
+                passes += 1;
+                if sweep.end_pass() {
+                    break;
+                }
+                assert!(sweep.progress() > progress && sweep.progress() < 1.0);
+                progress = sweep.progress();
+            }
+            assert!(passes <= 1 + 2 * 2_000 / budget, "{passes} passes with room for {budget}");
+            assert!((1..=4_000).all(|number| sweep.replaced(number) == (number <= 2_000)));
+        }
+    }
+
+    /// One record cannot be split: it alone may take more than the budget, and must not take time without end either.
+    #[test]
+    fn a_record_larger_than_the_budget_stands_alone() {
+        // Every other entry is of record 0, the rest of 500 others.
+        let name = |n: u64| if n.is_multiple_of(2) { 0 } else { n % 1_000 };
+        let mut all: Vec<_> = (1..=20_000).map(|n| entry(n, Kind::Advance, name(n), false)).collect();
+        all.push(entry(20_001, Kind::Withdraw, 0, false));
+        let (sweep, passes) = sweep(&all, 0, 20_001, 100);
+        assert!(passes < 500, "{passes}");
+        assert!(all.iter().all(|entry| sweep.replaced(entry.0) == is_replaced(entry, &all[20_000..])));
+        let mut sweep = Sweep::new(0, 20_001, 100 * Sweep::ENTRY_BYTES);
+        let mut most = 0;
+        for entry in &all {
+            sweep.feed(indexed(entry));
+            most = most.max(sweep.open.len());
+        }
+        assert!(most <= 10_500, "{most} open: others stayed beside it");
+    }
+
+    #[test]
+    fn an_empty_sweep_is_done_after_one_pass() {
+        let (sweep, passes) = sweep(&[], 7, 7, 1);
+        assert_eq!((passes, sweep.replaced(7), sweep.replaced(8)), (1, false, false));
     }
 }

@@ -78,3 +78,28 @@ impl Partition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::Outcome;
+    use super::*;
+
+    #[test]
+    fn a_memory_restored_beyond_the_limit_does_not_grow_further() {
+        let mut partition = Partition::new(6, 6, 0, 0, Timestamp(0));
+        let answered = |n: usize| Answered {
+            id: CommandId::new(&n.to_string()).unwrap(),
+            offset: 0,
+            outcome: Outcome::unchanged("nothing"),
+        };
+        for n in 0..2_000 {
+            partition.unknown.push_back(UnknownAnswered { flow: "f".to_owned(), answered: answered(n) });
+        }
+        partition.remember("f", answered(2_000));
+        assert_eq!(partition.unknown.len(), Partition::REMEMBERED_COMMANDS);
+        assert!(partition.answered("f", &answered(2_000).id).is_some());
+        assert!(partition.answered("g", &answered(2_000).id).is_none());
+    }
+}

@@ -124,3 +124,171 @@ fn spell(duration: std::time::Duration) -> String {
         seconds => format!("{seconds} seconds"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Duration;
+
+    use super::super::tests::*;
+    use super::super::{Action, Keep, Kind, Limits, NewRecords, OnExpiry, Pause, PauseOrder, Release, Verdict};
+
+    fn options() -> PauseOrder {
+        PauseOrder {
+            new_records: Some(NewRecords::Discard),
+            end: None,
+            keep: Some(Keep::All),
+            on_expiry: Some(OnExpiry::Discard),
+            expiry_rate: rate(7),
+        }
+    }
+
+    fn in_force(desk: &mut Desk) -> Pause {
+        desk.flow().pause().unwrap().clone()
+    }
+
+    #[test]
+    fn a_new_pause_takes_defaults_for_what_is_absent() {
+        let mut desk = Desk::paused();
+        let pause = in_force(&mut desk);
+        assert_eq!(pause.id, "pause-100");
+        assert_eq!((pause.new_records, pause.keep), (NewRecords::Queue, Keep::Latest));
+        assert_eq!((pause.on_expiry, pause.expiry_rate), (OnExpiry::Resume, None));
+        assert_eq!((pause.paused_at, pause.resumes_at), (T0, T0.after(14 * DAY)));
+    }
+
+    #[test]
+    fn an_update_changes_what_it_names_and_keeps_the_rest() {
+        let mut desk = Desk::paused_with(options());
+        let before = in_force(&mut desk);
+        desk.now = T0.after(HOUR);
+        desk.order("nothing", pause());
+        assert_eq!(in_force(&mut desk), before);
+        desk.order("keep", Action::Pause(PauseOrder { keep: Some(Keep::Latest), ..PauseOrder::default() }));
+        assert_eq!(in_force(&mut desk), Pause { keep: Keep::Latest, ..before.clone() });
+        desk.order("end", pause_for(DAY));
+        let resumes_at = T0.after(HOUR + DAY);
+        assert_eq!(in_force(&mut desk), Pause { keep: Keep::Latest, resumes_at, ..before });
+    }
+
+    /// P5: no command moves the cap of a pause in force.
+    #[test]
+    fn updates_one_after_another_do_not_get_past_the_cap() {
+        let mut desk = Desk::paused();
+        for day in 1..14 {
+            desk.now = T0.after(day * DAY);
+            assert_eq!(
+                desk.order(&format!("14 days at {day}"), pause_for(14 * DAY)).outcome.verdict,
+                Verdict::Rejected
+            );
+            let until_the_cap = pause_for((14 - day) * DAY);
+            assert_eq!(desk.order(&format!("rest at {day}"), until_the_cap).outcome.verdict, Verdict::Applied);
+            assert_eq!(in_force(&mut desk).resumes_at, T0.after(14 * DAY));
+        }
+    }
+
+    #[test]
+    fn the_end_lies_after_now_and_not_beyond_the_cap() {
+        use Verdict::{Applied, Rejected};
+        let cap = T0.after(14 * DAY);
+        for (action, verdict) in [
+            (pause_until(T0.before(MS)), Rejected),
+            (pause_until(T0), Rejected),
+            (pause_for(Duration::ZERO), Rejected),
+            (pause_until(T0.after(MS)), Applied),
+            (pause_for(MS), Applied),
+            (pause_until(cap), Applied),
+            (pause_for(14 * DAY), Applied),
+            (pause_until(cap.after(MS)), Rejected),
+            (pause_for(14 * DAY + MS), Rejected),
+            (pause_for(Duration::MAX), Rejected),
+        ] {
+            for mut desk in [Desk::live(), Desk::paused()] {
+                assert_eq!(desk.order("c", action.clone()).outcome.verdict, verdict, "{action:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lowered_limit_is_named_in_the_answer() {
+        let mut desk = Desk::live();
+        desk.limits.max_pause = 2 * HOUR;
+        let answer = desk.order("c", pause_for(3 * HOUR)).outcome.to_string();
+        let named = "a pause lasts 7200 seconds at most: the latest possible time is 2024-01-01T02:00:00Z";
+        assert!(answer.starts_with("rejected: ") && answer.ends_with(named), "{answer}");
+        desk.limits.max_pause = DAY;
+        let answer = desk.order("d", pause_until(T0.after(DAY + MS))).outcome.to_string();
+        assert!(answer.ends_with("1 day at most: the latest possible time is 2024-01-02T00:00:00Z"), "{answer}");
+        desk.order("e", pause());
+        assert_eq!(in_force(&mut desk).resumes_at, T0.after(DAY));
+    }
+
+    /// P5, when the limit is lowered while the flow is paused.
+    #[test]
+    fn a_limit_lowered_later_brings_the_deadline_down() {
+        let lowered = Limits { max_pause: DAY };
+        let mut desk = Desk::paused();
+        let now = T0.after(HOUR);
+        assert_eq!(desk.flow().cap_deadline(&Limits::default(), now), None);
+        assert_eq!(desk.flow().cap_deadline(&lowered, now), Some(super::Transition::Updated));
+        assert_eq!(desk.flow().deadline(), Some(T0.after(DAY)));
+        assert_eq!(desk.flow().cap_deadline(&lowered, now), None);
+
+        let mut desk = Desk::paused();
+        (desk.now, desk.limits) = (now, lowered);
+        desk.order("update", pause());
+        assert_eq!(desk.flow().deadline(), Some(T0.after(DAY)));
+
+        // A shorter pause is not made longer, and a drain has no deadline.
+        let mut desk = Desk::live();
+        desk.order("short", pause_for(HOUR));
+        assert_eq!(desk.flow().cap_deadline(&lowered, T0), None);
+        desk.order("resume", resume());
+        assert_eq!(desk.flow().cap_deadline(&Limits { max_pause: MS }, T0), None);
+    }
+
+    #[test]
+    fn a_rejected_pause_leaves_a_drain_running() {
+        let mut desk = Desk::paused();
+        desk.enroll("a");
+        desk.order("resume", resume());
+        desk.order("pause", pause_until(T0));
+        assert_eq!(desk.drain(9, &[]), [crate::flow::drain::Passing::Release]);
+    }
+
+    #[test]
+    fn a_pause_while_resuming_is_a_new_one_that_keeps_what_is_left() {
+        let mut desk = Desk::paused_with(options());
+        desk.arrive(Kind::Advance, "a");
+        desk.arrive(Kind::Advance, "b");
+        desk.order("resume", resume());
+        desk.drain(1, &[]);
+        desk.now = T0.after(DAY);
+        desk.order("again", pause());
+        let pause = in_force(&mut desk);
+        assert_eq!((pause.id.as_str(), pause.paused_at), ("pause-102", T0.after(DAY)));
+        assert_eq!((pause.new_records, pause.keep), (NewRecords::Queue, Keep::Latest), "not the old pause's");
+        assert_eq!((pause.on_expiry, pause.expiry_rate), (OnExpiry::Resume, None));
+        assert_eq!(pause.resumes_at, T0.after(15 * DAY));
+        let flow = desk.flow().clone();
+        assert_eq!(flow.at_pause, flow.counts);
+        assert_eq!((flow.counts.held().advance, flow.queue.watermark.entry), (1, 1));
+        // Its age counts from when it was held, not from the new pause.
+        desk.now = T0.after(2 * DAY);
+        let max_age = Some(DAY);
+        desk.order("young", Action::Resume(super::super::ResumeOrder { max_age, ..Default::default() }));
+        assert_eq!(desk.drain(1, &[]), [crate::flow::drain::Passing::Remove(crate::flow::drain::Removal::MaxAge)]);
+    }
+
+    #[test]
+    fn a_pause_while_resuming_lifts_the_line() {
+        let mut desk = Desk::paused();
+        desk.enroll("a");
+        desk.order("none", resume_releasing(Release::None));
+        desk.order("again", pause());
+        assert_eq!(desk.flow().queue.discard_through, None);
+        desk.order("resume", resume());
+        assert_eq!(desk.drain(9, &[]), [crate::flow::drain::Passing::Release]);
+    }
+}

@@ -70,3 +70,118 @@ impl Flow {
         format!("resuming: {held} held{fate}{rate}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::drain::{Passing, Removal};
+    use super::super::tests::*;
+    use super::super::{Action, Kind, Line};
+    use super::*;
+
+    const DISCARDED: Passing = Passing::Remove(Removal::ReleaseNone);
+
+    fn rated(per_second: u32) -> Action {
+        Action::Resume(ResumeOrder { max_rate: rate(per_second), ..ResumeOrder::default() })
+    }
+
+    #[test]
+    fn a_drain_has_the_orders_of_its_command() {
+        let mut desk = Desk::paused();
+        desk.now = T0.after(HOUR);
+        let order = ResumeOrder { release: None, max_rate: rate(5), max_age: Some(DAY) };
+        desk.order("resume", Action::Resume(order));
+        let expected = Drain {
+            command: Some(command("resume", resume()).id),
+            cause: Cause::Resume,
+            release: Release::All,
+            max_rate: rate(5),
+            max_age: Some(DAY),
+            as_of: T0.after(HOUR),
+            through_entry: None,
+        };
+        assert_eq!(desk.flow().drain(), Some(&expected));
+    }
+
+    #[test]
+    fn a_second_resume_changes_what_it_names_and_keeps_the_rest() {
+        let mut desk = Desk::paused();
+        desk.enroll("a");
+        let order = ResumeOrder { release: None, max_rate: rate(5), max_age: Some(DAY) };
+        desk.order("first", Action::Resume(order));
+        let first = desk.flow().drain().unwrap().clone();
+        desk.now = T0.after(HOUR);
+        desk.order("rate", rated(9));
+        let second = Drain { command: Some(command("rate", pause()).id), max_rate: rate(9), ..first };
+        assert_eq!(desk.flow().drain(), Some(&second), "an age that is not given again is judged as of the first time");
+        desk.order("all", resume_releasing(Release::All));
+        assert_eq!(desk.flow().drain().unwrap().max_rate, rate(9));
+        let max_age = Some(HOUR);
+        desk.order("age", Action::Resume(ResumeOrder { max_age, ..ResumeOrder::default() }));
+        let drain = desk.flow().drain().unwrap();
+        assert_eq!((drain.max_age, drain.as_of, drain.max_rate), (max_age, T0.after(HOUR), rate(9)));
+    }
+
+    #[test]
+    fn release_none_discards_what_is_held_now_and_delivers_what_comes_after() {
+        let mut desk = Desk::paused();
+        desk.enroll("a");
+        desk.arrive(Kind::Advance, "a");
+        desk.order("none", resume_releasing(Release::None));
+        let command = Some(command("none", resume()).id);
+        let line = Line { entry: 2, reason: LineReason::ReleaseNone, command };
+        assert_eq!(desk.flow().queue.discard_through, Some(line));
+        desk.enroll("b");
+        // Only a new order for `none` moves the line.
+        assert_eq!(
+            desk.order("rate", rated(5)).outcome.detail,
+            "resuming: 3 held, of which those up to entry 2 are discarded, at 5 records/s at most"
+        );
+        assert_eq!(desk.drain(9, &[]), [DISCARDED, DISCARDED, Passing::Release]);
+        assert_eq!(desk.order("rate too", rated(6)).outcome.detail, "resuming: 0 held, at 6 records/s at most");
+        assert_eq!(desk.flow().counts.removed.total(), 2);
+        assert_eq!(desk.flow().finish(T0), Some(Transition::WentLive));
+        // The line is gone with the drain: the next one releases.
+        desk.order("pause", pause());
+        desk.enroll("c");
+        desk.order("resume", resume());
+        assert_eq!(desk.drain(9, &[]), [Passing::Release]);
+    }
+
+    #[test]
+    fn release_none_once_more_draws_the_line_further() {
+        let mut desk = Desk::paused();
+        desk.enroll("a");
+        desk.order("none", resume_releasing(Release::None));
+        desk.enroll("b");
+        desk.order("none too", resume_releasing(Release::None));
+        desk.enroll("c");
+        assert_eq!(desk.drain(9, &[]), [DISCARDED, DISCARDED, Passing::Release]);
+    }
+
+    #[test]
+    fn release_all_lifts_the_line_for_what_is_left() {
+        let mut desk = Desk::paused();
+        for id in ["a", "b", "c"] {
+            desk.enroll(id);
+        }
+        desk.order("none", resume_releasing(Release::None));
+        assert_eq!(desk.drain(1, &[]), [DISCARDED]);
+        desk.order("all", resume_releasing(Release::All));
+        assert_eq!(desk.drain(1, &[]), [Passing::Release]);
+        desk.order("none again", resume_releasing(Release::None));
+        assert_eq!(desk.drain(9, &[]), [DISCARDED]);
+    }
+
+    #[test]
+    fn an_empty_queue_is_resumed_at_once() {
+        for action in [resume(), resume_releasing(Release::None), rated(1)] {
+            let mut desk = Desk::paused();
+            desk.order("resume", action);
+            assert_eq!(desk.flow().finish(T0.after(HOUR)), Some(Transition::WentLive));
+            let flow = desk.flow();
+            assert_eq!((&flow.state, flow.updated_at), (&State::Live, T0.after(HOUR)));
+        }
+    }
+}

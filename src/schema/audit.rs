@@ -24,7 +24,7 @@ pub fn write(event: &AuditEvent) -> Vec<u8> {
                 command_offset: *command,
             },
             Happening::Answer { command, offset, outcome, repeated } => HappeningWire::Answer {
-                command: command::Wire::of(command),
+                command: Box::new(command::Wire::of(command)),
                 command_offset: *offset,
                 outcome: outcome.verdict.word(),
                 detail: &outcome.detail,
@@ -56,8 +56,18 @@ struct PositionWire {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum HappeningWire<'a> {
-    Transition { transition: &'static str, pause_id: Option<&'a str>, command_offset: Option<i64> },
-    Answer { command: command::Wire<'a>, command_offset: i64, outcome: &'static str, detail: &'a str, repeated: bool },
+    Transition {
+        transition: &'static str,
+        pause_id: Option<&'a str>,
+        command_offset: Option<i64>,
+    },
+    Answer {
+        command: Box<command::Wire<'a>>,
+        command_offset: i64,
+        outcome: &'static str,
+        detail: &'a str,
+        repeated: bool,
+    },
 }
 
 /// Reads an audit event, to show it.

@@ -245,14 +245,14 @@ mod tests {
             let entry = Entry { key: key.into(), ..good.clone() };
             assert!(read(&stored(entry, Some(b"{}"))).is_err(), "{key}");
         }
-        for index in 0..OURS.len() {
+        for (index, name) in OURS.iter().enumerate() {
             let mut missing = good.clone();
             missing.headers.remove(index);
-            assert!(read(&stored(missing, Some(b"{}"))).is_err(), "without {}", OURS[index]);
+            assert!(read(&stored(missing, Some(b"{}"))).is_err(), "without {name}");
             let mut broken = good.clone();
             broken.headers[index].value = Some(Bytes::from_static(b"\xff"));
             let read = read(&stored(broken, Some(b"{}")));
-            assert_eq!(read.is_ok(), OURS[index] == headers::KEY, "broken {}", OURS[index]);
+            assert_eq!(read.is_ok(), *name == headers::KEY, "broken {name}");
         }
     }
 

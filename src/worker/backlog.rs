@@ -65,10 +65,12 @@ impl Decider<'_> {
             bucket.refill(rate, now);
         }
         let mut passed = Vec::new();
+        let mut bytes = 0;
         for (index, waiting) in backlog.buffer.iter().take(budget).enumerate() {
-            if rate.is_some() && bucket.tokens < 1.0 {
+            if rate.is_some() && bucket.tokens < 1.0 || bytes >= self.options.turn.bytes {
                 break;
             }
+            bytes += waiting.size;
             let passing = pass(staged, tracked, backlog, waiting);
             if passing == Passing::Release && rate.is_some() {
                 bucket.tokens -= 1.0;
@@ -184,7 +186,7 @@ impl Decider<'_> {
             if bare {
                 write.key = None;
             }
-            self.turn.stats.dead_letters += 1;
+            self.turn.stats.dead_letter(reason);
             if !released {
                 return;
             }

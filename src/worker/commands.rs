@@ -96,6 +96,7 @@ impl Decider<'_> {
         self.turn.stats.commands += 1;
         let command: Command = issue.command.clone();
         let Applied { outcome, repeated, .. } = applied;
+        *self.turn.stats.answers.entry(outcome.verdict.word()).or_default() += 1;
         self.note(partition, flow, position, Happening::Answer { command, offset: issue.offset, outcome, repeated });
     }
 
@@ -111,7 +112,7 @@ impl Decider<'_> {
         if !self.takes(FIRST, record.offset) {
             return;
         }
-        self.turn.stats.dead_letters += 1;
+        self.turn.stats.dead_letter(unreadable.reason);
         let whole = !self.table.bare_commands.contains(&record.offset);
         let bare = Record { key: None, value: None, headers: Vec::new(), ..record.clone() };
         let letter = if whole { record } else { &bare };

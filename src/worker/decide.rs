@@ -23,7 +23,7 @@ pub(super) struct Decider<'a> {
 }
 
 /// How often a partition's input position is noted in its record, at most.
-const NOTE_POSITION: Duration = Duration::from_secs(60);
+pub(super) const NOTE_POSITION: Duration = Duration::from_secs(60);
 
 /// Clocks of upstreams may be ahead by so much before their timestamps are replaced: Kafka's own default limit.
 const AHEAD: Duration = Duration::from_secs(60 * 60);
@@ -42,6 +42,7 @@ pub(super) fn decide(table: &Table, options: &Options, gathered: Gathered, now: 
             decider.timers();
             decider.backlogs();
             decider.events(gathered.events);
+            decider.passed(&gathered.passed);
         }
     }
     decider.records();
@@ -93,6 +94,16 @@ impl Decider<'_> {
                 self.special_entry(*partition, flow, *number, special.treatment);
             }
             Origin::Command { .. } | Origin::Own => self.turn.special = true,
+        }
+    }
+
+    /// Takes gaps at the ends of silent partitions as passed.
+    fn passed(&mut self, passed: &[(i32, i64)]) {
+        for (partition, position) in passed {
+            let Some(owned) = self.table.owned.get(partition).filter(|owned| owned.position < *position) else {
+                continue;
+            };
+            self.turn.partition(*partition, owned).position = *position;
         }
     }
 

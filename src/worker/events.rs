@@ -174,7 +174,7 @@ impl Decider<'_> {
     }
 
     fn bury(&mut self, record: &Record, reason: Reason, detail: &str, value: Option<bytes::Bytes>) {
-        self.turn.stats.dead_letters += 1;
+        self.turn.stats.dead_letter(reason);
         self.turn.write(Write {
             to: To::DeadLetters,
             partition: record.partition % self.table.shape.dead_letters.max(1),

@@ -20,6 +20,8 @@ use crate::time::Timestamp;
 pub(super) struct Gathered {
     pub commands: Vec<Record>,
     pub events: Vec<Record>,
+    /// Partitions without events whose reader has passed gaps, and to where.
+    pub passed: Vec<(i32, i64)>,
 }
 
 /// The polling for one turn, under way.
@@ -40,6 +42,8 @@ enum Next {
     Scan,
     Backlog,
     Events,
+    /// How far the member is in a partition that brings nothing, past gaps.
+    Position(i32),
 }
 
 /// Commands a turn takes at most: there are few.
@@ -76,6 +80,7 @@ impl<B: Broker> Worker<B> {
             Next::Scan => self.gather_scan(gather),
             Next::Backlog => self.gather_backlog(gather, now),
             Next::Events => self.gather_events(gather, now),
+            Next::Position(partition) => self.gather_position(gather, partition, now),
         }
     }
 
@@ -200,7 +205,44 @@ impl<B: Broker> Worker<B> {
         if !new.is_empty() && !full {
             return Ok((Phase::Gather(gather), Step::Progress));
         }
-        Ok(self.decide(gather, now))
+        match self.silent(&gather, now) {
+            Some(partition) => {
+                gather.next = Next::Position(partition);
+                Ok((Phase::Gather(gather), Step::Progress))
+            }
+            None => Ok(self.decide(gather, now)),
+        }
+    }
+
+    /// A partition without events that was not looked at for a while. Its position has to pass the transaction markers
+    /// at the end of its log: once retention has taken them, a position before them would look like a loss.
+    fn silent(&self, gather: &Gather, now: Timestamp) -> Option<i32> {
+        let owned = self.table.owned.iter().filter(|(_, owned)| owned.is_active() && owned.fetching);
+        let due = |(partition, owned): (&i32, &Owned)| {
+            let silent = gather.gathered.events.iter().all(|record| record.partition != *partition);
+            (silent && now.since(owned.looked_at) >= decide::NOTE_POSITION).then_some(*partition)
+        };
+        owned.map(due).find(Option::is_some).flatten()
+    }
+
+    fn gather_position(
+        &mut self,
+        mut gather: Gather,
+        partition: i32,
+        now: Timestamp,
+    ) -> Result<(Phase<B>, Step), Stop> {
+        let Some(clients) = &mut self.clients else { return Err(Stop::broken("no clients")) };
+        match clients.member.position(partition) {
+            Ok(position) => {
+                if let Some(owned) = self.table.owned.get_mut(&partition) {
+                    owned.looked_at = now;
+                    let passed = position.filter(|position| *position > owned.position);
+                    gather.gathered.passed.extend(passed.map(|position| (partition, position)));
+                }
+                Ok(self.decide(gather, now))
+            }
+            Err(error) => self.trouble(error, Phase::Gather(gather)),
+        }
     }
 
     /// The turn for what was gathered; straight to the next gathering if there is nothing in it.
@@ -476,6 +518,7 @@ impl Owned {
             scanned: 0,
             introduced: false,
             fetching: false,
+            looked_at: Timestamp(0),
             index_bytes: 0,
             wait: None,
         }

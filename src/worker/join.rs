@@ -24,6 +24,7 @@ pub(super) struct Joining {
     /// The partition record, once read.
     recorded: bool,
     end: i64,
+    pinned: Option<(i32, i32)>,
     since: Option<Timestamp>,
 }
 
@@ -35,6 +36,9 @@ enum At {
     Assign,
     Fold,
     Input,
+    /// A first start: what the other partitions were pinned to, as partition 0 has it.
+    PinsEnd,
+    Pins,
     Commands,
 }
 
@@ -138,7 +142,8 @@ impl<B: Broker> Worker<B> {
                 let marks = clients.member.watermarks(partition)?;
                 let commands = clients.control.watermarks(&control, super::ONLY)?;
                 match self.verify(partition, owned, joining, marks, commands, now) {
-                    Ok(()) => joining.at = At::Commands,
+                    Ok(()) if joining.recorded || partition == 0 => joining.at = At::Commands,
+                    Ok(()) => joining.at = At::PinsEnd,
                     Err(stop @ Stop::PositionsLost(_)) if now.since(since) < PATIENCE => {
                         tracing::warn!(%stop, "looking again");
                         joining.at = At::Barrier;
@@ -146,6 +151,37 @@ impl<B: Broker> Worker<B> {
                     }
                     Err(stop) => return Err(Failed::Stop(stop)),
                 }
+            }
+            At::PinsEnd => {
+                let marks = clients.latest.watermarks(&state, 0)?;
+                joining.end = marks.end;
+                clients.stable.assign(&state, 0, marks.low)?;
+                joining.at = At::Pins;
+            }
+            At::Pins => {
+                let mut records = Vec::new();
+                clients.stable.poll(FOLD, &mut records)?;
+                let position = clients.stable.position(&state, 0)?.unwrap_or_default();
+                let pins = records.iter().filter(|record| record.partition == 0 && record.key.as_deref() == Some(b""));
+                for value in pins.filter_map(|record| record.value.as_deref()) {
+                    let pinned = schema::partition::read(value).map_err(|error| {
+                        Failed::Stop(Stop::broken(format!(
+                            "the partition record of `{state}`/0 cannot be read: {error}"
+                        )))
+                    })?;
+                    joining.pinned = Some((pinned.body.enrollments, pinned.body.records));
+                }
+                if position < joining.end {
+                    return Ok(Joined::Further);
+                }
+                clients.stable.unassign(&state, 0)?;
+                if let Some((enrollments, records)) = joining.pinned {
+                    // A partition that was added later must not begin: flows would change their homes.
+                    owned.record.enrollments = enrollments;
+                    owned.record.records = records;
+                    self.check_pins(&owned.record).map_err(Failed::Stop)?;
+                }
+                joining.at = At::Commands;
             }
             At::Commands => {
                 owned.control_end = clients.control.watermarks(&control, super::ONLY)?.end;
@@ -182,17 +218,7 @@ impl<B: Broker> Worker<B> {
             };
         }
         let record = &owned.record;
-        for (topic, pinned, found) in [
-            (&self.options.topics.enrollments, record.enrollments, shape.enrollments),
-            (&self.options.topics.records, record.records, shape.records),
-        ] {
-            if pinned != found {
-                return Err(Stop::topics(format!(
-                    "`{topic}` has {found} partitions and had {pinned} when the gate began: flows would change their \
-                     homes; restore the number, or drain every flow and begin under a new prefix"
-                )));
-            }
-        }
+        self.check_pins(record)?;
         if record.control > commands.end {
             return lost(format!(
                 "commands were read up to {}, and `{}` ends at {}",
@@ -225,6 +251,23 @@ impl<B: Broker> Worker<B> {
             return lost(format!("offset {position} is not in its log ({} to {})", marks.low, marks.end));
         }
         owned.position = position;
+        Ok(())
+    }
+
+    /// Homes depend on the partition counts: those of the first start hold for good.
+    fn check_pins(&self, record: &Partition) -> Result<(), Stop> {
+        let (topics, shape) = (&self.options.topics, &self.table.shape);
+        for (topic, pinned, found) in [
+            (&topics.enrollments, record.enrollments, shape.enrollments),
+            (&topics.records, record.records, shape.records),
+        ] {
+            if pinned != found {
+                return Err(Stop::topics(format!(
+                    "`{topic}` has {found} partitions and had {pinned} when the gate began: flows would change their \
+                     homes; restore the number, or drain every flow and begin under a new prefix"
+                )));
+            }
+        }
         Ok(())
     }
 

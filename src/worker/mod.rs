@@ -29,6 +29,7 @@ mod gather;
 mod join;
 mod options;
 mod publish;
+mod snapshot;
 mod stop;
 mod table;
 mod timers;
@@ -44,6 +45,7 @@ use crate::broker::{
 use crate::time::Timestamp;
 
 pub use options::{Budget, Options};
+pub use snapshot::{Held, KINDS, PartitionShot, Snapshot};
 pub use stop::Stop;
 pub use table::{Shape, Stats};
 

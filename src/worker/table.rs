@@ -59,6 +59,15 @@ pub struct Stats {
     pub rerouted: u64,
     pub dead_letters: u64,
     pub commands: u64,
+    /// Dead letters by the word of their reason.
+    pub dead_by_reason: BTreeMap<&'static str, u64>,
+    /// Answered commands by the word of their verdict.
+    pub answers: BTreeMap<&'static str, u64>,
+    /// How late timers fired, until they are taken ([`super::Worker::take_lateness`]); the newest of them if nobody does.
+    pub lateness: Vec<Duration>,
+    /// How many milliseconds our clock is ahead of the broker's, as the last state record told; 0 within the time that
+    /// the record took.
+    pub clock_ahead: Option<i64>,
     /// Failed calls, by what was to be done about them.
     pub troubles: BTreeMap<&'static str, u64>,
     /// The last failed call, in the client's words.
@@ -66,6 +75,9 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// How many measurements of lateness wait to be taken, at most.
+    const LATENESS: usize = 10_000;
+
     pub(super) fn trouble(&mut self, error: &Error) {
         let action = match error.action {
             Action::Retry => "retry",
@@ -90,6 +102,20 @@ impl Stats {
         self.rerouted += turn.rerouted;
         self.dead_letters += turn.dead_letters;
         self.commands += turn.commands;
+        for (reason, count) in &turn.dead_by_reason {
+            *self.dead_by_reason.entry(reason).or_default() += count;
+        }
+        for (verdict, count) in &turn.answers {
+            *self.answers.entry(verdict).or_default() += count;
+        }
+        self.lateness.extend(&turn.lateness);
+        let surplus = self.lateness.len().saturating_sub(Self::LATENESS);
+        self.lateness.drain(..surplus);
+    }
+
+    pub(super) fn dead_letter(&mut self, reason: Reason) {
+        self.dead_letters += 1;
+        *self.dead_by_reason.entry(reason.word()).or_default() += 1;
     }
 }
 
@@ -240,6 +266,8 @@ pub(super) struct Owned {
     pub introduced: bool,
     /// The member delivers from `position`; until then what it brings of the partition is not what comes next.
     pub fetching: bool,
+    /// When its position was last compared with the member's.
+    pub looked_at: Timestamp,
     /// Bytes of its flows' indexes.
     pub index_bytes: usize,
     /// Events wait: a queue topic could not be made.

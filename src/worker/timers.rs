@@ -41,9 +41,11 @@ impl Decider<'_> {
         let now = self.now;
         let Some(owned) = self.table.owned.get(&partition) else { return };
         let Some(staged) = self.turn.flow(partition, owned, flow) else { return };
+        let deadline = staged.flow.deadline();
         // A command of this turn may have moved the deadline, or ended the pause.
         let Some(transition) = staged.flow.fire(now) else { return };
         staged.changed = true;
+        self.turn.stats.lateness.extend(deadline.map(|deadline| now.since(deadline)));
         self.turn.touches_deadline |= touches_deadline(transition);
         self.note_own_transition(partition, flow, transition);
     }

@@ -279,11 +279,22 @@ impl<B: Broker> Worker<B> {
                 deliveries.into_iter().filter_map(|Delivered { tag, outcome }| Some((tag, outcome.err()?))).collect();
             return self.failed(&turn, transaction, &failed, now);
         }
+        self.note_clock(&turn, &deliveries, now);
         if turn.touches_deadline && self.clock_is_off(&turn, &deliveries, now) {
             self.table.clock_alarm = Some(ClockAlarm { since: now });
             return Ok((Phase::Abort(transaction), Step::Progress));
         }
         Ok((Phase::Offsets(turn, transaction), Step::Progress))
+    }
+
+    /// Takes note of how far our clock is from the broker's.
+    fn note_clock(&mut self, turn: &Turn, deliveries: &[Delivered], now: Timestamp) {
+        let of_state = deliveries.iter().filter(|delivered| turn.state_tags.contains(&delivered.tag));
+        if let Some(stored) = of_state.filter_map(|delivered| delivered.outcome.as_ref().ok()).next() {
+            let ahead = (turn.decided_at.0 - stored.timestamp.0).max(0);
+            let behind = (stored.timestamp.0 - now.0).max(0);
+            self.stats.clock_ahead = Some(ahead - behind);
+        }
     }
 
     /// Whether the broker stamped the state records with a time too far from the one that the turn was decided by.

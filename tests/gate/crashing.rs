@@ -215,7 +215,9 @@ fn every_call_may_fail() {
                 rig.memory.set_fault_hook(Some(Box::new(move |call: &Call<'_>| {
                     let mut counts = counted.lock().unwrap();
                     counts.0 += u32::from(call.operation == operation);
-                    let due = call.operation == operation && (counts.0 == 1 || counts.0 % every == 0) && counts.1 < 12;
+                    let due = call.operation == operation
+                        && (counts.0 == 1 || counts.0.is_multiple_of(every))
+                        && counts.1 < 12;
                     due.then(|| {
                         counts.1 += 1;
                         Fault::Fail(Error::new(action, Code::Other, "a test"))

@@ -34,6 +34,10 @@ pub enum Operation {
     Partitions,
     ListTopics,
     TopicConfig,
+    /// The subject is empty.
+    BrokerConfig,
+    /// The subject is the group.
+    GroupOffsets,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

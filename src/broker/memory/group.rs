@@ -98,6 +98,17 @@ impl Group {
         self.offsets.get(place).map(|stored| &stored.committed)
     }
 
+    /// Sets an offset from outside, which only a group without members lets happen.
+    pub fn set(&mut self, place: Place, committed: Committed) -> Result<()> {
+        if !self.members.is_empty() {
+            let detail = format!("the group has {} members: its offsets are theirs", self.members.len());
+            return Err(Error::new(Action::Stop, Code::Busy, detail));
+        }
+        self.writes += 1;
+        self.offsets.insert(place, Stored { write: self.writes, committed });
+        Ok(())
+    }
+
     pub fn forget_offsets(&mut self) {
         self.offsets.clear();
     }

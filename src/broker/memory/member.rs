@@ -171,6 +171,10 @@ impl port::Member for Member {
         Ok(())
     }
 
+    fn position(&mut self, partition: i32) -> Result<Option<i64>> {
+        Ok(self.positions.get(&partition).copied().flatten())
+    }
+
     fn committed(&mut self, partitions: &[i32], _limit: Duration) -> Result<Vec<Option<Committed>>> {
         self.memory.check(Operation::Committed, &self.options.group)?;
         let state = self.memory.lock();

@@ -127,6 +127,11 @@ impl Memory {
         self.lock().topics.configure(topic, (&setting.to_owned(), &value.to_owned()))
     }
 
+    /// Changes a setting of the broker itself; it shows it and obeys none.
+    pub fn configure_broker(&self, setting: &str, value: &str) {
+        self.lock().settings.insert(setting.to_owned(), value.to_owned());
+    }
+
     /// Drops a group's committed offsets, as they expire when the group has been empty for a week.
     pub fn forget_offsets(&self, group: &str) {
         if let Some(group) = self.lock().groups.get_mut(group) {

@@ -8,7 +8,9 @@ use super::fault::Operation;
 use super::state::Incoming;
 use super::topic::invalid;
 use crate::broker::murmur2::partition_for;
-use crate::broker::{self as port, Action, Code, Compression, Error, NewTopic, Publication, Receipt, Result};
+use crate::broker::{
+    self as port, Action, Code, Committed, Compression, Error, NewTopic, Offset, Publication, Receipt, Result,
+};
 
 /// Stores records as they are published. A null key goes to partition 0, where a real client picks one at random.
 pub struct Publisher {
@@ -121,5 +123,30 @@ impl port::Admin for Admin {
     fn topic_config(&mut self, topic: &str) -> Result<BTreeMap<String, String>> {
         self.memory.check(Operation::TopicConfig, topic)?;
         Ok(self.memory.lock().topics.named(topic)?.settings.clone())
+    }
+
+    fn broker_config(&mut self) -> Result<BTreeMap<String, String>> {
+        self.memory.check(Operation::BrokerConfig, "")?;
+        Ok(self.memory.lock().settings.clone())
+    }
+
+    fn replicas(&mut self, topic: &str) -> Result<Option<i32>> {
+        self.memory.check(Operation::Partitions, topic)?;
+        Ok(self.memory.lock().topics.named(topic).ok().map(|topic| topic.replicas))
+    }
+
+    fn group_offsets(&mut self, group: &str, topic: &str, partitions: &[i32]) -> Result<Vec<Option<Committed>>> {
+        self.memory.check(Operation::GroupOffsets, group)?;
+        Ok(partitions.iter().map(|partition| self.memory.committed(group, topic, *partition)).collect())
+    }
+
+    fn set_group_offset(&mut self, group: &str, offset: &Offset) -> Result<()> {
+        self.memory.check(Operation::GroupOffsets, group)?;
+        if offset.offset < 0 {
+            return Err(invalid(format!("offset {}", offset.offset)));
+        }
+        let mut state = self.memory.lock();
+        let committed = Committed { offset: offset.offset, metadata: offset.metadata.clone() };
+        state.groups.entry(group.to_owned()).or_default().set((offset.topic.clone(), offset.partition), committed)
     }
 }

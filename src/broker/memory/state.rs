@@ -23,6 +23,8 @@ pub(super) struct State {
     pub ready: BTreeMap<u64, BTreeSet<(TopicId, i32)>>,
     /// Numbers readers and producers.
     pub clients: u64,
+    /// The broker's own settings, as far as somebody looks at them; it obeys none.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// A record on its way in.
@@ -39,7 +41,9 @@ pub(super) struct Incoming<'a> {
 impl State {
     pub fn new(now: Timestamp) -> Self {
         let (topics, coordinator, groups, ready) = Default::default();
-        Self { now, topics, coordinator, groups, members: 0, ready, clients: 0 }
+        let settings = [("offsets.retention.minutes", "10080")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { now, topics, coordinator, groups, members: 0, ready, clients: 0, settings }
     }
 
     pub fn next_client(&mut self) -> u64 {

@@ -91,6 +91,8 @@ impl Policy {
 
 pub(super) struct TopicLogs {
     pub name: Arc<str>,
+    /// As asked for: this broker has no replicas.
+    pub replicas: i32,
     pub settings: BTreeMap<String, String>,
     pub policy: Policy,
     pub logs: Vec<Log>,
@@ -177,7 +179,13 @@ impl Topics {
         let name: Arc<str> = topic.name.as_str().into();
         let id = TopicId::try_from(self.slots.len()).map_err(|_| invalid("too many topics".to_owned()))?;
         let logs = (0..partitions).map(|_| Log::new()).collect();
-        self.slots.push(Some(TopicLogs { name: name.clone(), settings, policy, logs }));
+        self.slots.push(Some(TopicLogs {
+            name: name.clone(),
+            replicas: topic.replication_factor.unwrap_or(1),
+            settings,
+            policy,
+            logs,
+        }));
         self.folded.insert(fold(&name));
         self.names.insert(name, id);
         Ok(())

@@ -1,0 +1,88 @@
+//! Flows, as their states say.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::Problem;
+use crate::client::states::Known;
+use crate::flow::FlowId;
+use crate::instance::Board;
+
+/// Flows on a page.
+const LIMIT: usize = 100;
+const MOST: usize = 1000;
+
+type Parameters = Result<Query<HashMap<String, String>>, QueryRejection>;
+
+pub(super) async fn list(State(board): State<Arc<Board>>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+    let Query(parameters) = parameters.map_err(|error| wrong("query", error.body_text()))?;
+    let wanted = Wanted::read(&parameters)?;
+    board.flows(|flows| Json(wanted.page(flows))).ok_or_else(not_yet)
+}
+
+pub(super) async fn one(State(board): State<Arc<Board>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    let known = board.flows(|flows| flows.get(id.as_str()).map(Known::json)).ok_or_else(not_yet)?;
+    known.map(Json).ok_or_else(|| {
+        let detail = format!("no flow `{id}` is known; a flow is known from its first event or pause on");
+        Problem::new(StatusCode::NOT_FOUND, "unknown-flow", detail)
+    })
+}
+
+fn not_yet() -> Problem {
+    let detail = "the states of flows are still being read; try again in a moment";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "still-reading", detail)
+}
+
+fn wrong(parameter: &str, detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "bad-parameter", detail).with("parameter", parameter.into())
+}
+
+struct Wanted {
+    state: Option<String>,
+    text: Option<String>,
+    limit: usize,
+    after: Option<String>,
+}
+
+impl Wanted {
+    fn read(parameters: &HashMap<String, String>) -> Result<Self, Problem> {
+        const KNOWN: [&str; 4] = ["state", "match", "limit", "after"];
+        if let Some(name) = parameters.keys().find(|name| !KNOWN.contains(&name.as_str())) {
+            return Err(wrong(name, format!("there is no parameter `{name}`; use {}", KNOWN.join(", "))));
+        }
+        let get = |name: &str| parameters.get(name).cloned();
+        let state = get("state");
+        if let Some(state) = state.as_deref().filter(|state| !["live", "paused", "resuming"].contains(state)) {
+            return Err(wrong("state", format!("`{state}` is no state; use live, paused or resuming")));
+        }
+        let limit = match get("limit") {
+            None => LIMIT,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=MOST).contains(limit))
+                .ok_or_else(|| wrong("limit", format!("`{text}` is no number from 1 to {MOST}")))?,
+        };
+        Ok(Self { state, text: get("match"), limit, after: get("after") })
+    }
+
+    /// `next` is what to ask for `after` to get the page behind it; null on the last one.
+    fn page(&self, flows: &BTreeMap<FlowId, Known>) -> Value {
+        let from = self.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut fitting = flows.range::<str, _>((from, Bound::Unbounded)).map(|(_, known)| known).filter(|known| {
+            self.state.as_ref().is_none_or(|state| state == known.flow.state_word())
+                && self.text.as_ref().is_none_or(|text| known.flow.id.as_str().contains(text))
+        });
+        let page: Vec<&Known> = fitting.by_ref().take(self.limit).collect();
+        let more = fitting.next().is_some();
+        let next = page.last().filter(|_| more).map(|known| known.flow.id.to_string());
+        json!({"flows": page.into_iter().map(Known::json).collect::<Vec<_>>(), "next": next, "known": flows.len()})
+    }
+}

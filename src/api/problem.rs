@@ -1,0 +1,42 @@
+//! Errors as problem documents (RFC 9457).
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+
+/// What went wrong with a request.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    fields: Map<String, Value>,
+}
+
+impl Problem {
+    /// `kind` is one of a few words for machines; `detail` a sentence for people.
+    #[must_use]
+    pub fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error");
+        let fields = [
+            ("type", format!("urn:flowgate:problem:{kind}").into()),
+            ("title", title.into()),
+            ("status", status.as_u16().into()),
+            ("detail", detail.into().into()),
+        ];
+        let fields = fields.into_iter().map(|(name, value): (&str, Value)| (name.to_owned(), value)).collect();
+        Self { status, fields }
+    }
+
+    /// Adds a field of this kind of problem.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.fields.insert(name.to_owned(), value);
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = Value::Object(self.fields).to_string();
+        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+    }
+}

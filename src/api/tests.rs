@@ -1,0 +1,102 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::cli::tests::{Place, eventually};
+use crate::instance::Board;
+use crate::metrics::Metrics;
+
+struct Answer {
+    status: StatusCode,
+    kind: String,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+}
+
+fn ask(board: &Arc<Board>, method: &str, path: &str) -> Answer {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    runtime.block_on(async {
+        let response = super::router(Arc::clone(board)).oneshot(request).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let kind = headers.get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        Answer { status, kind, text: String::from_utf8(body.to_vec()).unwrap() }
+    })
+}
+
+fn get(board: &Arc<Board>, path: &str) -> Answer {
+    ask(board, "GET", path)
+}
+
+#[track_caller]
+fn problem(answer: &Answer, status: u16, kind: &str) -> Value {
+    assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
+    assert_eq!(answer.kind, "application/problem+json");
+    let problem = answer.json();
+    assert_eq!(problem["type"], format!("urn:flowgate:problem:{kind}"));
+    assert_eq!(problem["status"], status);
+    assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+    problem
+}
+
+#[test]
+fn before_anything_is_up() {
+    let board = Arc::new(Board::new(Metrics::new().unwrap(), 1));
+    assert_eq!(get(&board, "/livez").status, StatusCode::OK);
+    let missing = problem(&get(&board, "/readyz"), 503, "not-ready");
+    assert_eq!(missing["missing"], serde_json::json!(["starting"]));
+    board.hinder(None);
+    let missing = problem(&get(&board, "/readyz"), 503, "not-ready");
+    assert_eq!(missing["missing"], serde_json::json!(["worker 0 has not joined the group"]));
+    problem(&get(&board, "/api/v1/flows"), 503, "still-reading");
+    problem(&get(&board, "/api/v1/flows/x"), 503, "still-reading");
+}
+
+#[test]
+fn what_is_asked_wrongly_is_a_problem_document() {
+    let board = Arc::new(Board::new(Metrics::new().unwrap(), 1));
+    board.learn(Vec::new(), true);
+    problem(&get(&board, "/nothing"), 404, "unknown-path");
+    problem(&ask(&board, "POST", "/api/v1/flows"), 405, "method-not-allowed");
+    problem(&get(&board, "/api/v1/flows/nobody"), 404, "unknown-flow");
+    for (query, parameter) in [("state=gone", "state"), ("limit=0", "limit"), ("limit=x", "limit"), ("page=2", "page")]
+    {
+        let found = problem(&get(&board, &format!("/api/v1/flows?{query}")), 400, "bad-parameter");
+        assert_eq!(found["parameter"], parameter);
+    }
+    assert_eq!(get(&board, "/api/v1/flows").json()["flows"], serde_json::json!([]));
+}
+
+#[test]
+fn flows_are_followed_page_by_page() {
+    let place = Place::new();
+    let gate = place.gate();
+    for flow in ["a", "b/c", "流", "d"] {
+        place.event(flow, "r1");
+    }
+    place.good(&["pause", "b/c"]);
+    let board = &gate.board;
+    eventually("followed", || get(board, "/api/v1/flows?state=paused").json()["flows"][0]["flow_id"] == "b/c");
+    eventually("all", || get(board, "/api/v1/flows").json()["known"] == 4);
+    let first = get(board, "/api/v1/flows?limit=3").json();
+    assert_eq!((first["flows"].as_array().unwrap().len(), first["next"].as_str()), (3, Some("d")));
+    let rest = get(board, "/api/v1/flows?limit=3&after=d").json();
+    assert_eq!((rest["flows"][0]["flow_id"].as_str(), rest["next"].as_str()), (Some("流"), None));
+    assert_eq!(get(board, "/api/v1/flows/b%2Fc").json()["state"], "paused");
+    assert_eq!(get(board, "/api/v1/flows/%E6%B5%81").json()["held"]["total"], 0);
+    assert_eq!(get(board, "/readyz").text, "ready\n");
+    assert!(get(board, "/metrics").kind.starts_with("text/plain; version=0.0.4"));
+    eventually("metrics", || get(board, "/metrics").text.contains("\nflowgate_flows{state=\"paused\"} 1\n"));
+    gate.stop().unwrap();
+}

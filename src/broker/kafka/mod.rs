@@ -1,0 +1,223 @@
+//! The adapter to Kafka: librdkafka through rdkafka's bindings.
+//!
+//! Every call blocks for as long as its limit says: they belong on threads of their own, never on an async runtime's.
+
+mod admin;
+mod consumer;
+mod describe;
+mod errors;
+mod event;
+mod list;
+mod member;
+mod native;
+mod offsets;
+mod producer;
+mod publisher;
+mod reader;
+mod record;
+mod shared;
+mod transaction;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::types::RDKafkaType;
+
+pub use admin::KafkaAdmin;
+pub use member::KafkaMember;
+pub use producer::KafkaProducer;
+pub use publisher::KafkaPublisher;
+pub use reader::KafkaReader;
+pub use transaction::KafkaTransaction;
+
+use self::consumer::Consumer;
+use self::native::{Client, Of, millis};
+use self::shared::Shared;
+use super::{Broker, Compression, Isolation, MemberOptions, ProducerOptions, Result};
+
+/// How long one request may take before the call that made it gives up.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// How long initialising a producer may take: it waits for an earlier one's transaction to be aborted.
+const INIT: Duration = Duration::from_secs(10);
+
+/// Larger than any topic allows: librdkafka measures a record before it is compressed, the broker's word is what counts.
+const LARGEST_RECORD: &str = "50000000";
+
+#[derive(Clone, Debug)]
+pub struct KafkaOptions {
+    /// Some brokers of the cluster, `host:port` with commas between.
+    pub brokers: String,
+    /// More of librdkafka's settings, for all clients: TLS, SASL and the like.
+    pub client: BTreeMap<String, String>,
+    /// The group that readers name, which they never join: where a cluster has ACLs it must be one we may read.
+    pub reader_group: String,
+}
+
+impl KafkaOptions {
+    #[must_use]
+    pub fn new(brokers: impl Into<String>) -> Self {
+        Self { brokers: brokers.into(), client: BTreeMap::new(), reader_group: "flowgate".to_owned() }
+    }
+}
+
+/// A Kafka cluster.
+#[derive(Clone)]
+pub struct Kafka {
+    options: Arc<KafkaOptions>,
+    shared: Arc<Shared>,
+}
+
+impl Kafka {
+    /// Nothing is connected yet: see [`Kafka::connect`].
+    #[must_use]
+    pub fn new(options: KafkaOptions) -> Self {
+        Self { options: Arc::new(options), shared: Arc::default() }
+    }
+
+    /// Waits until the cluster answers, up to `limit`.
+    ///
+    /// # Errors
+    /// [`super::Code::Authentication`] with [`super::Action::Stop`] as soon as a broker refuses the password, the
+    /// certificate or the protocol (within 2 s; no other call can tell that from a cluster that is down).
+    /// [`super::Action::Retry`] if nobody answers. [`super::Code::InvalidArgument`] for settings that librdkafka refuses.
+    pub fn connect(&self, limit: Duration) -> Result<()> {
+        let client = Client::new(RDKafkaType::RD_KAFKA_PRODUCER, self.config(&[], &[]), Arc::clone(&self.shared))?;
+        client.within("connect", limit, |slice| {
+            let slice = Duration::from_millis(slice.unsigned_abs().into()).min(Duration::from_millis(100));
+            match client.metadata(&Of::Known, slice, |_| ()) {
+                Ok(()) => Ok(Some(())),
+                Err(_) => Ok(None),
+            }
+        })
+    }
+
+    /// A call into librdkafka that has run for 30 s longer than its own limit, described. Such a call cannot be ended
+    /// but with the process.
+    #[must_use]
+    pub fn overdue(&self, now: Instant) -> Option<String> {
+        self.shared.overdue(now)
+    }
+
+    /// Settings of a client: `defaults`, which the caller's settings replace, and `fixed`, which exactly-once stands on.
+    fn config(&self, defaults: &[(&str, &str)], fixed: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        let everywhere = [
+            ("client.id", "flowgate"),
+            // The default of 10 s turns a broker's restart into a gap of 20 s.
+            ("reconnect.backoff.max.ms", "500"),
+            ("socket.nagle.disable", "true"),
+            // Telling the brokers about ourselves costs requests, and one more when a client ends.
+            ("enable.metrics.push", "false"),
+        ];
+        for (name, value) in everywhere.iter().chain(defaults) {
+            config.set(*name, *value);
+        }
+        for (name, value) in &self.options.client {
+            config.set(name, value);
+        }
+        // A topic that somebody only asks for must not come into being.
+        let everywhere = [("bootstrap.servers", self.options.brokers.as_str()), ("allow.auto.create.topics", "false")];
+        for (name, value) in everywhere.iter().chain(fixed) {
+            config.set(*name, *value);
+        }
+        config
+    }
+
+    fn consumer_config(&self, group: &str, isolation: Isolation) -> ClientConfig {
+        let defaults = [
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("queued.max.messages.kbytes", "16384"),
+            // The default of 1 s stalls a consumer whose queue was full.
+            ("fetch.queue.backoff.ms", "10"),
+            // A partition that is added waits for the fetch under way.
+            ("fetch.wait.max.ms", "100"),
+        ];
+        let isolation = match isolation {
+            Isolation::ReadCommitted => "read_committed",
+            Isolation::ReadUncommitted => "read_uncommitted",
+        };
+        let fixed = [
+            ("group.id", group),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "error"),
+            // A position behind the last record is only known from the end of the partition.
+            ("enable.partition.eof", "true"),
+            ("isolation.level", isolation),
+        ];
+        self.config(&defaults, &fixed)
+    }
+
+    fn producer_config(&self) -> ClientConfig {
+        let defaults = [
+            ("linger.ms", "5"),
+            ("batch.size", "1000000"),
+            ("message.max.bytes", LARGEST_RECORD),
+            ("queue.buffering.max.kbytes", "65536"),
+            // Bytes are the bound; a count would stop a turn of small records.
+            ("queue.buffering.max.messages", "0"),
+            // A topic that does not exist is told after this long instead of 30 s.
+            ("topic.metadata.propagation.max.ms", "5000"),
+        ];
+        self.config(&defaults, &[("enable.idempotence", "true")])
+    }
+}
+
+impl Broker for Kafka {
+    type Member = KafkaMember;
+    type Reader = KafkaReader;
+    type Producer = KafkaProducer;
+    type Publisher = KafkaPublisher;
+    type Admin = KafkaAdmin;
+
+    fn member(&self, options: &MemberOptions) -> Result<KafkaMember> {
+        self.shared.check()?;
+        let mut config = self.consumer_config(&options.group, Isolation::ReadCommitted);
+        let session = options.session_timeout;
+        config.set("client.id", &options.client_id);
+        config.set("session.timeout.ms", millis(session).to_string());
+        config.set("heartbeat.interval.ms", millis(session / 3).min(3000).to_string());
+        // librdkafka wants it no shorter than the session.
+        config.set("max.poll.interval.ms", millis(options.max_poll_interval.max(session)).to_string());
+        KafkaMember::join(Consumer::new(config, Arc::clone(&self.shared))?, options)
+    }
+
+    fn reader(&self, isolation: Isolation) -> Result<KafkaReader> {
+        self.shared.check()?;
+        let config = self.consumer_config(&self.options.reader_group, isolation);
+        Ok(KafkaReader(Consumer::new(config, Arc::clone(&self.shared))?))
+    }
+
+    fn producer(&self, options: &ProducerOptions) -> Result<KafkaProducer> {
+        self.shared.check()?;
+        let mut config = self.producer_config();
+        config.set("transactional.id", &options.transactional_id);
+        config.set("transaction.timeout.ms", millis(options.transaction_timeout).to_string());
+        config.set(
+            "compression.type",
+            match options.compression {
+                Compression::None => "none",
+                Compression::Zstd => "zstd",
+            },
+        );
+        KafkaProducer::connect(config, Arc::clone(&self.shared), options.transaction_timeout)
+    }
+
+    fn publisher(&self) -> Result<KafkaPublisher> {
+        self.shared.check()?;
+        let client = Client::new(RDKafkaType::RD_KAFKA_PRODUCER, self.producer_config(), Arc::clone(&self.shared))?;
+        Ok(KafkaPublisher::new(client))
+    }
+
+    fn admin(&self) -> Result<KafkaAdmin> {
+        self.shared.check()?;
+        Ok(KafkaAdmin::new(Client::new(
+            RDKafkaType::RD_KAFKA_PRODUCER,
+            self.config(&[], &[]),
+            Arc::clone(&self.shared),
+        )?))
+    }
+}

@@ -1,0 +1,208 @@
+//! An open transaction, and the ways it ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::bindings as sys;
+use sys::rd_kafka_resp_err_t::*;
+
+use super::REQUEST;
+use super::errors::Failure;
+use super::list::Partitions;
+use super::member::Identity;
+use super::native::millis;
+use super::producer::{Core, KafkaProducer};
+use super::record::{self, Sent};
+use crate::broker::{
+    Abort, Action, Code, Commit, Delivered, Error, GroupMetadata, Offset, Outgoing, Progress, Result, Transaction,
+};
+
+/// How long an abort is tried before the producer is given up, which aborts as well.
+const ABORT: Duration = Duration::from_secs(5);
+
+/// How long records that are still in flight may take at a commit or an abort.
+const DRAIN: Duration = Duration::from_secs(1);
+
+pub struct KafkaTransaction {
+    core: Box<Core>,
+    begun: Instant,
+    transport_errors: u64,
+    /// When the commit was first tried: a call made again goes on with the same request.
+    committing: Option<Instant>,
+}
+
+impl KafkaTransaction {
+    pub(super) fn begin(producer: KafkaProducer) -> std::result::Result<Self, (KafkaProducer, Error)> {
+        let mut core = producer.0;
+        core.serve(Duration::ZERO);
+        if let Err(error) = core.client.shared.check() {
+            return Err((KafkaProducer(core), error));
+        }
+        (core.in_flight, core.failed) = (0, 0);
+        core.deliveries.clear();
+        // SAFETY: the client lives; the error is ours. Only a change of state inside of the client.
+        if let Some(failure) = unsafe { Failure::take(sys::rd_kafka_begin_transaction(core.client.ptr())) } {
+            return Err((KafkaProducer(core), failure.sort()));
+        }
+        let transport_errors = core.client.transport_errors();
+        Ok(Self { core, begun: Instant::now(), transport_errors, committing: None })
+    }
+
+    /// The broker answers alike to a producer that was replaced and to one whose transaction it gave up: time tells.
+    fn sort(&self, failure: &Failure) -> Error {
+        self.timed_out_or(self.core.fatal().unwrap_or_else(|| failure.sort()))
+    }
+
+    fn timed_out_or(&self, error: Error) -> Error {
+        match error.code {
+            Code::Fenced if self.begun.elapsed() >= self.core.transaction_timeout => {
+                Error { code: Code::TransactionTimedOut, ..error }
+            }
+            _ => error,
+        }
+    }
+
+    fn saw_transport_errors(&mut self) -> bool {
+        self.core.serve(Duration::ZERO);
+        self.core.client.transport_errors() != self.transport_errors
+    }
+
+    /// The first failed delivery, of which librdkafka would say no more than that there is one.
+    fn first_failure(&self) -> Error {
+        if let Some(fatal) = self.core.fatal() {
+            return fatal;
+        }
+        let first = self.core.deliveries.iter().find_map(|delivered| delivered.outcome.as_ref().err());
+        first.cloned().unwrap_or_else(|| Error::new(Action::Abort, Code::Other, "a record was refused"))
+    }
+}
+
+impl Transaction for KafkaTransaction {
+    type Producer = KafkaProducer;
+
+    fn send(&mut self, record: &Outgoing<'_>, tag: u64) -> Result<()> {
+        let handle = self.core.handle(record.topic)?;
+        let sent = Sent {
+            partition: record.partition,
+            timestamp: record.timestamp,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+            tag,
+        };
+        record::send(&self.core.client, handle, &sent).map_err(|error| self.timed_out_or(error))?;
+        self.core.in_flight += 1;
+        Ok(())
+    }
+
+    fn poll(&mut self, wait: Duration) -> Progress {
+        let shared = Arc::clone(&self.core.client.shared);
+        let _entered = shared.enter("poll", wait);
+        self.core.serve(wait);
+        Progress { in_flight: self.core.in_flight, failed: self.core.failed }
+    }
+
+    fn deliveries(&mut self) -> Vec<Delivered> {
+        let mut deliveries = std::mem::take(&mut self.core.deliveries);
+        for delivered in &mut deliveries {
+            if let Err(error) = &mut delivered.outcome {
+                *error = self.timed_out_or(error.clone());
+            }
+        }
+        deliveries
+    }
+
+    fn send_offsets(&mut self, offsets: &[Offset], group: &GroupMetadata) -> Result<()> {
+        let refuse = |detail: String| Err(Error::new(Action::Abort, Code::InvalidArgument, detail));
+        let Some(identity) = group.get::<Arc<Identity>>() else {
+            return refuse("group metadata of another broker".to_owned());
+        };
+        let mut list = Partitions::new();
+        for Offset { topic, partition, offset, metadata } in offsets {
+            if *offset < 0 {
+                return refuse(format!("{topic}/{partition}: a negative offset: {offset}"));
+            }
+            list.add_with(topic, *partition, Some(*offset), metadata)?;
+        }
+        self.core.client.shared.check()?;
+        let _entered = self.core.client.shared.enter("send_offsets_to_transaction", REQUEST);
+        // SAFETY: client, list and identity live during the call; the error is ours.
+        let failure = unsafe {
+            Failure::take(sys::rd_kafka_send_offsets_to_transaction(
+                self.core.client.ptr(),
+                list.ptr(),
+                identity.ptr(),
+                millis(REQUEST),
+            ))
+        };
+        failure.map_or(Ok(()), |failure| Err(self.sort(&failure)))
+    }
+
+    fn commit(mut self) -> Commit<Self, KafkaProducer> {
+        let shared = Arc::clone(&self.core.client.shared);
+        // librdkafka would wait for what is in flight without serving it, and so for ever.
+        self.core.serve(DRAIN);
+        if let Err(error) = shared.check() {
+            return Commit::Unknown(error);
+        }
+        if self.core.failed > 0 {
+            let error = self.timed_out_or(self.first_failure());
+            return match error.action {
+                Action::Abort => Commit::Abort(self, error),
+                _ => Commit::Unknown(error),
+            };
+        }
+        if self.core.in_flight > 0 {
+            let detail = format!("commit: {} records are in flight", self.core.in_flight);
+            return Commit::Retry(self, Error::new(Action::Retry, Code::TimedOut, detail));
+        }
+        let started = *self.committing.get_or_insert_with(Instant::now);
+        let entered = shared.enter("commit_transaction", REQUEST);
+        // SAFETY: the client lives; the error is ours.
+        let failure =
+            unsafe { Failure::take(sys::rd_kafka_commit_transaction(self.core.client.ptr(), millis(REQUEST))) };
+        drop(entered);
+        let took = started.elapsed();
+        let Some(failure) = failure else {
+            let replace = took > self.core.resend_after || self.saw_transport_errors();
+            return if replace { Commit::DoneReplace } else { Commit::Done(KafkaProducer(self.core)) };
+        };
+        let error = self.sort(&failure);
+        match error.action {
+            Action::Retry => Commit::Retry(self, error),
+            // Refused by the client itself, for a record that failed. Whatever else fails may have been committed.
+            Action::Abort if failure.code == RD_KAFKA_RESP_ERR__INCONSISTENT => Commit::Abort(self, error),
+            _ => Commit::Unknown(error),
+        }
+    }
+
+    fn abort(mut self) -> Abort<Self, KafkaProducer> {
+        let shared = Arc::clone(&self.core.client.shared);
+        let _entered = shared.enter("abort_transaction", ABORT);
+        let deadline = Instant::now() + ABORT;
+        let mut resent = false;
+        loop {
+            // What is on its way is waited for; with the call below, what still waits in the queue is dropped.
+            let flying = self.core.in_flight > 0;
+            let limit = if flying { Duration::from_millis(20) } else { DRAIN };
+            let started = Instant::now();
+            // SAFETY: the client lives; the error is ours.
+            let failure =
+                unsafe { Failure::take(sys::rd_kafka_abort_transaction(self.core.client.ptr(), millis(limit))) };
+            resent |= !flying && (failure.is_some() || started.elapsed() > self.core.resend_after);
+            self.core.serve(DRAIN);
+            let Some(failure) = failure else {
+                let replace = resent || self.saw_transport_errors() || self.core.in_flight > 0;
+                return if replace { Abort::Replace(None) } else { Abort::Done(KafkaProducer(self.core)) };
+            };
+            let again = failure.retriable
+                || matches!(
+                    failure.code,
+                    RD_KAFKA_RESP_ERR__TIMED_OUT | RD_KAFKA_RESP_ERR__CONFLICT | RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS
+                );
+            if !again || Instant::now() >= deadline {
+                return Abort::Replace(Some(self.sort(&failure)));
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `flowgate flow FLOW`
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::flows::{READ, whole};
+use super::output::Output;
+use super::send::flow_id;
+use super::{Failure, exit};
+use crate::broker::Broker;
+use crate::client::states::{Known, States};
+use crate::clock;
+use crate::config::duration;
+use crate::flow::{FlowId, PerKind, State};
+use crate::schema::topics::Topics;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "FLOW", value_parser = flow_id)]
+    flow: FlowId,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub fn run<B: Broker>(args: &Args, broker: &B, topics: &Topics, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut states = States::home_of(broker, topics, &args.flow)?;
+    states.catch_up(READ)?;
+    let Some(known) = states.flows.get(&args.flow) else {
+        return Err(Failure::new(
+            exit::OTHER,
+            format!("no flow `{}` is known under the prefix `{}`", args.flow, topics.prefix),
+        )
+        .hint("`flowgate flows --match TEXT` finds it; a flow is known from its first event or pause on"));
+    };
+    args.output.write(out, &known.json(), |_| told(known))
+}
+
+fn told(known: &Known) -> String {
+    let (flow, now) = (&known.flow, clock::now());
+    let mut lines = vec![("flow", flow.id.to_string()), ("state", flow.state_word().to_owned())];
+    if let Some(pause) = flow.pause() {
+        let ago = duration::show(whole(now.since(pause.paused_at)));
+        lines.push(("paused", format!("{} ({ago} ago) by {}", pause.paused_at, pause.by)));
+        lines.extend(pause.reason.as_ref().map(|reason| ("reason", reason.clone())));
+        if let State::Paused(pause) = &flow.state {
+            let left = duration::show(whole(pause.resumes_at.since(now)));
+            lines.push(("resumes", format!("{} (in {left}) by itself", pause.resumes_at)));
+        }
+    }
+    if let Some(drain) = flow.drain() {
+        let rate = drain.max_rate.map_or_else(|| "without a limit".to_owned(), |rate| format!("at {rate}/s"));
+        lines.push(("drain", format!("since {}, {rate}", drain.as_of)));
+    }
+    let counts = &flow.counts;
+    let kinds = |count: PerKind| format!("{} ({} enroll, {} advance)", count.total(), count.enroll, count.advance);
+    lines.push(("held", kinds(counts.held())));
+    lines.push(("queued", kinds(counts.queued)));
+    lines.push(("released", kinds(counts.released)));
+    lines.push(("replaced", kinds(counts.replaced)));
+    lines.push(("removed", kinds(counts.removed)));
+    if counts.lost.total() > 0 {
+        lines.push(("lost", kinds(counts.lost)));
+    }
+    lines.push(("turned away", kinds(counts.turned_away)));
+    lines.push(("queue topic", flow.queue.topic.clone().unwrap_or_else(|| "none".to_owned())));
+    let passed = format!("{} of {} entries passed", flow.queue.watermark.entry, flow.queue.last_entry());
+    lines.push(("watermark", passed));
+    for answered in flow.commands.iter().rev().take(5) {
+        lines.push(("command", format!("{}: {}", answered.id, answered.outcome)));
+    }
+    lines.push(("partition", known.partition.to_string()));
+    lines.push(("updated", flow.updated_at.to_string()));
+    if unknown_fields(known) {
+        lines.push(("note", "the state has fields that this version does not know: see -o json".to_owned()));
+    }
+    let lines: Vec<_> = lines.into_iter().map(|(name, value)| format!("{name:<12} {value}")).collect();
+    lines.join("\n")
+}
+
+/// Whether a newer gate has written more than is shown here.
+fn unknown_fields(known: &Known) -> bool {
+    const FIELDS: [&str; 11] = [
+        "version",
+        "flow_id",
+        "state",
+        "pause",
+        "drain",
+        "counts",
+        "at_pause",
+        "withdrawn",
+        "queue",
+        "commands",
+        "updated_at",
+    ];
+    let document: Value = serde_json::from_slice(&known.document).unwrap_or_default();
+    document.as_object().is_some_and(|fields| fields.keys().any(|name| !FIELDS.contains(&name.as_str())))
+}

@@ -1,0 +1,190 @@
+//! The commands of `flowgate`: a file each. What they do to Kafka is generic over the broker, so that tests run it on
+//! the memory broker; only [`main`] connects to a cluster.
+
+mod config;
+mod demo;
+mod failure;
+mod flow;
+mod flows;
+mod output;
+mod pause;
+mod positions;
+mod progress;
+mod resume;
+mod run;
+mod send;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests;
+mod topics;
+
+use std::io::{IsTerminal as _, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::broker::Broker;
+use crate::broker::kafka::{Kafka, KafkaOptions};
+use crate::config::{LogFormat, Settings, Sources};
+
+pub use failure::{Failure, exit};
+
+/// The gate in front of automation flows, on Kafka: pauses them, holds their events, resumes them in order, exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "flowgate", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Settings come from flags, then FLOWGATE_... in the environment, then flowgate.toml: see `flowgate config show`.
+
+Exit codes: 0 done; 1 something else; 2 usage or configuration; 3 topics; 4 fenced by an equal;
+5 watchdog; 6 authentication or TLS; 7 rejected; 8 no answer; 9 positions lost.";
+
+#[derive(Debug, Args)]
+struct Global {
+    /// The file with settings [default: flowgate.toml, if there is one]
+    #[arg(long, global = true, env = "FLOWGATE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Some brokers of the cluster
+    #[arg(long, global = true, value_name = "HOST:PORT,...")]
+    brokers: Option<String>,
+    /// What the names of all topics start with
+    #[arg(long, global = true)]
+    prefix: Option<String>,
+    /// Any setting, such as `kafka.sasl.username=ops`; can be repeated
+    #[arg(long = "set", short = 'X', global = true, value_name = "NAME=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    /// Run the gate
+    Run(run::Args),
+    /// Create the topics of a prefix, or compare them with what the promises need
+    #[command(subcommand)]
+    Topics(topics::Command),
+    /// Pause flows: their events are held until a resume, or until the timer fires
+    Pause(pause::Args),
+    /// Resume flows: what is held goes downstream, in order
+    Resume(resume::Args),
+    /// List flows
+    Flows(flows::Args),
+    /// Show one flow in full
+    Flow(flow::Args),
+    /// Show where the gate is in its input, or restore it after it was lost
+    Positions(positions::Args),
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+/// Parses the arguments, does what they say, and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let cli = match cli.command {
+        Command::Demo(demo) => return demo.run(),
+        command => Cli { command, ..cli },
+    };
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.code == 0 => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody may be reading: the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<(), Failure> {
+        let out: &mut dyn Write = &mut std::io::stdout().lock();
+        let Self { global, command } = self;
+        let sources = global.sources();
+        match command {
+            Command::Config(command) => config::run(&command, &sources, out),
+            Command::Run(args) => {
+                let settings = Settings::load(&args.add_to(sources))?;
+                log(settings.log.format, &settings.log.level);
+                run::run(&settings)
+            }
+            command => {
+                let settings = Settings::load(&sources)?;
+                log(settings.log.format, "error");
+                let broker = connect(&settings)?;
+                command.on(&broker, &settings, out)
+            }
+        }
+    }
+}
+
+impl Command {
+    fn on<B: Broker>(self, broker: &B, settings: &Settings, out: &mut dyn Write) -> Result<(), Failure> {
+        let topics = &settings.topics;
+        match self {
+            Self::Topics(command) => topics::run(&command, broker, topics, settings.limits.max_pause, out),
+            Self::Pause(args) => pause::run(&args, broker, topics, out),
+            Self::Resume(args) => {
+                let progress = progress::Progress::new(std::io::stderr().is_terminal());
+                resume::run(&args, broker, topics, progress, out)
+            }
+            Self::Flows(args) => flows::run(&args, broker, topics, out),
+            Self::Flow(args) => flow::run(&args, broker, topics, out),
+            Self::Positions(args) => positions::run(&args, broker, topics, out),
+            Self::Demo(_) | Self::Run(_) | Self::Config(_) => Ok(()),
+        }
+    }
+}
+
+impl Global {
+    fn sources(&self) -> Sources {
+        let file = self.config.clone().unwrap_or_else(|| PathBuf::from("flowgate.toml"));
+        let mut sources = Sources::new().with_file(&file, self.config.is_some()).with_environment(std::env::vars());
+        for (name, value) in &self.set {
+            sources = sources.with_flag(name, Some(value.clone()));
+        }
+        sources.with_flag("brokers", self.brokers.clone()).with_flag("prefix", self.prefix.clone())
+    }
+}
+
+/// How long a tool waits for the first answer of a broker.
+const CONNECT: Duration = Duration::from_secs(10);
+
+fn connect(settings: &Settings) -> Result<Kafka, Failure> {
+    let kafka = kafka(settings);
+    kafka.connect(CONNECT)?;
+    Ok(kafka)
+}
+
+fn kafka(settings: &Settings) -> Kafka {
+    Kafka::new(KafkaOptions {
+        brokers: settings.brokers.clone(),
+        client: settings.kafka.clone(),
+        reader_group: settings.topics.group.clone(),
+    })
+}
+
+/// Logs go to standard error: standard output is for what was asked for.
+fn log(format: LogFormat, level: &str) {
+    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(level);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second one in a process is no reason to fail: the first goes on.
+    let _ = match format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+}

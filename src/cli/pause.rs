@@ -1,0 +1,95 @@
+//! `flowgate pause FLOW...`
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::Failure;
+use super::send::{Asking, flow_id, order};
+use crate::broker::Broker;
+use crate::config::duration;
+use crate::flow::{Action, FlowId, Keep, NewRecords, OnExpiry, PauseEnd, PauseOrder, Rate};
+use crate::schema::topics::Topics;
+use crate::time::Timestamp;
+
+/// Of a flow that is paused already only what is given changes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(required = true, value_name = "FLOW", value_parser = flow_id)]
+    flows: Vec<FlowId>,
+    /// What becomes of records that enroll meanwhile [default: queue]
+    #[arg(long, value_enum)]
+    new_records: Option<NewRecordsArg>,
+    /// The same as `--new-records discard`: they are turned away
+    #[arg(long, conflicts_with = "new_records")]
+    discard_new: bool,
+    /// How long, from when it takes effect, such as 3d or 12h [default: the longest pause]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::whole_seconds, conflicts_with = "until")]
+    duration: Option<Duration>,
+    /// When it ends, such as 2026-12-24T18:00:00+01:00
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Timestamp>,
+    /// Which events of one record are delivered at the resume [default: latest]
+    #[arg(long, value_enum)]
+    keep: Option<KeepArg>,
+    /// What the timer does with what is held [default: resume]
+    #[arg(long, value_enum)]
+    on_expiry: Option<OnExpiryArg>,
+    /// Records a second at which the timer's resume goes [default: no limit]
+    #[arg(long, value_name = "RECORDS")]
+    expiry_rate: Option<Rate>,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum NewRecordsArg {
+    Queue,
+    Discard,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum KeepArg {
+    Latest,
+    All,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OnExpiryArg {
+    Resume,
+    Discard,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let time = chrono::DateTime::parse_from_rfc3339(text);
+    time.map(|time| Timestamp(time.timestamp_millis()))
+        .map_err(|_| "write date, time and zone, such as 2026-12-24T18:00:00+01:00 or 2026-12-24T17:00:00Z".to_owned())
+}
+
+pub fn run<B: Broker>(args: &Args, broker: &B, topics: &Topics, out: &mut dyn Write) -> Result<(), Failure> {
+    let action = Action::Pause(args.order());
+    order(&args.asking, &args.flows, &action, broker, topics, out).map(drop)
+}
+
+impl Args {
+    fn order(&self) -> PauseOrder {
+        let discard = self.discard_new.then_some(NewRecords::Discard);
+        PauseOrder {
+            new_records: discard.or(self.new_records.map(|choice| match choice {
+                NewRecordsArg::Queue => NewRecords::Queue,
+                NewRecordsArg::Discard => NewRecords::Discard,
+            })),
+            end: self.until.map(PauseEnd::Until).or(self.duration.map(PauseEnd::For)),
+            keep: self.keep.map(|choice| match choice {
+                KeepArg::Latest => Keep::Latest,
+                KeepArg::All => Keep::All,
+            }),
+            on_expiry: self.on_expiry.map(|choice| match choice {
+                OnExpiryArg::Resume => OnExpiry::Resume,
+                OnExpiryArg::Discard => OnExpiry::Discard,
+            }),
+            expiry_rate: self.expiry_rate,
+        }
+    }
+}

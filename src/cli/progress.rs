@@ -1,0 +1,86 @@
+//! How far a drain is: a bar on a terminal, a line now and then elsewhere.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::config::duration;
+use crate::flow::Rate;
+
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    /// When the first state was seen, and when a line was last written.
+    began: Option<Instant>,
+    written: Option<Instant>,
+}
+
+/// How often a line is written where there is no terminal.
+const EVERY: Duration = Duration::from_secs(5);
+
+const TEMPLATE: &str = "{msg} [{wide_bar}] {human_pos}/{human_len} {prefix}";
+
+impl Progress {
+    pub fn new(terminal: bool) -> Self {
+        let bar = terminal.then(|| {
+            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+            let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.set_style(style.progress_chars("=> "));
+            bar
+        });
+        Self { bar, began: None, written: None }
+    }
+
+    pub fn show(&mut self, flow: &str, passed: u64, left: u64, limit: Option<Rate>) {
+        let now = Instant::now();
+        let elapsed = now.duration_since(*self.began.get_or_insert(now));
+        let pace = pace(passed, left, elapsed, limit);
+        if let Some(bar) = &self.bar {
+            // What arrives meanwhile makes it longer.
+            bar.set_length(passed + left);
+            bar.set_position(passed);
+            bar.set_message(flow.to_owned());
+            bar.set_prefix(pace);
+        } else if self.written.is_none_or(|written| now.duration_since(written) >= EVERY) {
+            self.written = Some(now);
+            eprintln!("{flow}: {passed} of {} passed{pace}", passed + left);
+        }
+    }
+
+    /// The end of one drain; another may follow.
+    pub fn done(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+            bar.reset();
+        }
+        (self.began, self.written) = (None, None);
+    }
+}
+
+/// The rate so far, and the time left: by the limit if there is one, for it is known before anything has passed.
+fn pace(passed: u64, left: u64, elapsed: Duration, limit: Option<Rate>) -> String {
+    let seconds = elapsed.as_secs_f64();
+    let measured = (passed > 0 && seconds >= 0.5).then(|| passed as f64 / seconds);
+    let expected = measured.or(limit.map(|limit| f64::from(limit.get())));
+    match expected.filter(|rate| *rate > 0.0) {
+        None => String::new(),
+        Some(rate) => {
+            let eta = Duration::from_secs((left as f64 / rate).ceil() as u64);
+            let rate = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
+            format!(", {rate}/s, about {} left", duration::show(eta))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_and_time_left() {
+        let limit = Rate::new(500);
+        assert_eq!(pace(0, 1000, Duration::ZERO, None), "", "nothing is known yet");
+        assert_eq!(pace(0, 1000, Duration::ZERO, limit), ", 500/s, about 2s left");
+        assert_eq!(pace(100, 900, Duration::from_secs(1), limit), ", 100/s, about 9s left");
+        assert_eq!(pace(1, 3599, Duration::from_secs(1), None), ", 1.0/s, about 59m59s left");
+    }
+}

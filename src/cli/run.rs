@@ -1,0 +1,186 @@
+//! `flowgate run`: the process of the gate.
+//!
+//! The main thread serves HTTP and hears signals. Another one brings the workers up and waits for them; a third one
+//! watches for calls that hang.
+
+use std::future::IntoFuture as _;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::topics::refuse;
+use super::{Failure, exit, kafka};
+use crate::broker::kafka::Kafka;
+use crate::broker::{Action, Broker, Error};
+use crate::config::{Settings, Sources};
+use crate::instance::{self, Board, StopSign};
+use crate::metrics::Metrics;
+use crate::topics::check::{Scope, check};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Names this instance among those of the prefix
+    #[arg(long)]
+    instance: Option<String>,
+    /// Workers, each a thread that owns partitions
+    #[arg(long)]
+    workers: Option<String>,
+    /// Where metrics, health and the API are served
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    http: Option<String>,
+    /// How logs are written: text or json
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+impl Args {
+    pub fn add_to(&self, sources: Sources) -> Sources {
+        sources
+            .with_flag("instance", self.instance.clone())
+            .with_flag("workers", self.workers.clone())
+            .with_flag("http", self.http.clone())
+            .with_flag("log.format", self.log_format.clone())
+    }
+}
+
+/// A stop in good order takes no longer, while brokers answer.
+const STOP: Duration = Duration::from_millis(4800);
+
+/// How long one try to reach the brokers takes.
+const REACH: Duration = Duration::from_secs(5);
+
+pub fn run(settings: &Settings) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(exit::OTHER, format!("the process cannot start: {error}")))?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: &Settings) -> Result<(), Failure> {
+    let cannot = |what: &str, error: &dyn std::fmt::Display| Failure::new(exit::OTHER, format!("{what}: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| cannot("no signals can be heard", &error))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| cannot("no signals can be heard", &error))?;
+    let listener = TcpListener::bind(settings.http).await.map_err(|error| {
+        Failure::new(exit::CONFIGURATION, format!("cannot listen on {}: {error}", settings.http))
+            .hint("give another address or port with `--http`")
+    })?;
+    let metrics = Metrics::new().map_err(|error| cannot("the metrics cannot be made", &error))?;
+    let board = Arc::new(Board::new(metrics, settings.workers));
+    let (stop, kafka) = (StopSign::default(), kafka(settings));
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        instance = settings.instance,
+        prefix = settings.topics.prefix,
+        brokers = settings.brokers,
+        http = %settings.http,
+        "flowgate starts"
+    );
+    watch(&kafka)?;
+    let mut ended = bring_up(settings, kafka, &board, &stop)?;
+    let server = axum::serve(listener, crate::api::router(Arc::clone(&board)));
+    let server = tokio::spawn(server.into_future());
+    tokio::select! {
+        outcome = &mut ended => return outcome.unwrap_or(Ok(())),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: the turn is finished, the partitions are marked as cleanly left");
+    stop.raise();
+    board.hinder(Some("stopping".to_owned()));
+    let late = || {
+        Failure::new(exit::OTHER, "the gate could not leave in good order in time")
+            .hint("nothing is lost: another gate takes over when the session has timed out; do the brokers answer?")
+    };
+    let outcome = tokio::select! {
+        outcome = &mut ended => outcome.unwrap_or(Ok(())),
+        () = tokio::time::sleep(STOP) => Err(late()),
+        _ = terminate.recv() => Err(late()),
+        _ = interrupt.recv() => Err(late()),
+    };
+    server.abort();
+    outcome
+}
+
+/// Reaches the brokers, checks the topics, runs the workers to their end: on a thread, for all of it blocks.
+fn bring_up(
+    settings: &Settings,
+    kafka: Kafka,
+    board: &Arc<Board>,
+    stop: &StopSign,
+) -> Result<oneshot::Receiver<Result<(), Failure>>, Failure> {
+    let (sender, receiver) = oneshot::channel();
+    let (settings, board, stop) = (settings.clone(), Arc::clone(board), stop.clone());
+    let work = move || {
+        let outcome = patiently(&board, &stop, || kafka.connect(REACH))
+            .and_then(|reached| reached.map_or(Ok(()), |()| gate(&kafka, &settings, &board, &stop)));
+        // Nobody listens any more when the stop took too long.
+        let _ = sender.send(outcome);
+    };
+    spawn("gate", work)?;
+    Ok(receiver)
+}
+
+/// Runs the gate on a broker that is reached.
+pub fn gate<B>(broker: &B, settings: &Settings, board: &Arc<Board>, stop: &StopSign) -> Result<(), Failure>
+where
+    B: Broker + Send + 'static,
+{
+    let topics = &settings.topics;
+    let looked =
+        patiently(board, stop, || check(&mut broker.admin()?, topics, settings.limits.max_pause, Scope::Fixed))?;
+    let Some(differences) = looked else { return Ok(()) };
+    refuse(&differences)?;
+    let incarnation = format!("{:x}", crate::clock::now().0);
+    let workers = (0..settings.workers).map(|number| settings.worker(number, &incarnation)).collect();
+    board.hinder(None);
+    Ok(instance::run(broker, topics, workers, board, stop)?)
+}
+
+/// Asks again until there is an answer; `None`: a stop came first.
+fn patiently<T>(
+    board: &Board,
+    stop: &StopSign,
+    mut ask: impl FnMut() -> Result<T, Error>,
+) -> Result<Option<T>, Failure> {
+    const AGAIN: Duration = Duration::from_millis(500);
+    let mut told: Option<Instant> = None;
+    while !stop.is_up() {
+        match ask() {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(error) if error.action == Action::Retry => {
+                board.hinder(Some(format!("waiting for the brokers: {error}")));
+                if told.is_none_or(|told| told.elapsed() > Duration::from_secs(30)) {
+                    tracing::warn!(%error, "waiting for the brokers");
+                    told = Some(Instant::now());
+                }
+                thread::sleep(AGAIN);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// Ends the process when a call into librdkafka hangs: nothing else can end such a call.
+fn watch(kafka: &Kafka) -> Result<(), Failure> {
+    let kafka = kafka.clone();
+    spawn("watchdog", move || {
+        loop {
+            thread::sleep(Duration::from_secs(1));
+            if let Some(call) = kafka.overdue(Instant::now()) {
+                let failure = Failure::new(exit::WATCHDOG, format!("a call to the brokers hangs: {call}"))
+                    .hint("start it again (a supervisor does): nothing is lost, the open transaction is aborted");
+                eprintln!("error: {failure}");
+                std::process::exit(exit::WATCHDOG.into());
+            }
+        }
+    })
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map(drop).map_err(|error| Failure::new(exit::OTHER, format!("no thread can be started: {error}")))
+}

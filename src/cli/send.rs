@@ -1,0 +1,151 @@
+//! What `pause` and `resume` have in common: who asks, sending, and what becomes of it.
+
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::io::Write;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::output::{Output, table};
+use super::{Failure, exit};
+use crate::broker::Broker;
+use crate::client::control::{self, Sent};
+use crate::clock;
+use crate::config::duration;
+use crate::flow::{Action, Command, CommandId, FlowId, Target, Verdict};
+use crate::schema::command::{MAX_ISSUED_BY, MAX_REASON};
+use crate::schema::topics::Topics;
+
+#[derive(Debug, Args)]
+pub struct Asking {
+    /// Why, for whoever looks at the flow
+    #[arg(long, value_parser = reason)]
+    pub reason: Option<String>,
+    /// Who asks [default: user and host]
+    #[arg(long, value_parser = issuer)]
+    pub by: Option<String>,
+    /// Names the command: sent again with the same id it does nothing more and gets the same answer
+    #[arg(long, value_parser = command_id)]
+    pub command_id: Option<CommandId>,
+    /// How long to wait for the answer; 0s: not at all
+    #[arg(long, default_value = "5s", value_parser = duration::parse)]
+    pub timeout: Duration,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+pub fn flow_id(text: &str) -> Result<FlowId, String> {
+    FlowId::new(text).map_err(|why| format!("it {why}"))
+}
+
+fn command_id(text: &str) -> Result<CommandId, String> {
+    CommandId::new(text).map_err(|why| format!("it {why}"))
+}
+
+fn issuer(text: &str) -> Result<String, String> {
+    match text.len() {
+        1..=MAX_ISSUED_BY => Ok(text.to_owned()),
+        length => Err(format!("it has {length} bytes; give 1 to {MAX_ISSUED_BY}")),
+    }
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    match text.len() {
+        0..=MAX_REASON => Ok(text.to_owned()),
+        length => Err(format!("it has {length} bytes; give at most {MAX_REASON}")),
+    }
+}
+
+/// Sends the same order to every flow, waits, and shows the answers.
+///
+/// # Errors
+/// [`exit::REJECTED`] or [`exit::NO_ANSWER`], after the answers were shown.
+pub fn order<B: Broker>(
+    asking: &Asking,
+    flows: &[FlowId],
+    action: &Action,
+    broker: &B,
+    topics: &Topics,
+    out: &mut dyn Write,
+) -> Result<Vec<Sent>, Failure> {
+    if flows.len() > 1 && asking.command_id.is_some() {
+        return Err(Failure::new(exit::CONFIGURATION, "`--command-id` names one command, and there are several flows")
+            .hint("send one command a flow"));
+    }
+    let commands = flows.iter().map(|flow| Command {
+        id: asking.command_id.clone().unwrap_or_else(new_id),
+        target: Target::Flow(flow.clone()),
+        action: action.clone(),
+        issued_by: asking.by.clone().unwrap_or_else(who),
+        issued_at: Some(clock::now()),
+        reason: asking.reason.clone(),
+    });
+    let sent = control::send(broker, topics, commands.collect(), asking.timeout)?;
+    show(&sent, asking, out)?;
+    judge(&sent, asking)?;
+    Ok(sent)
+}
+
+fn show(sent: &[Sent], asking: &Asking, out: &mut dyn Write) -> Result<(), Failure> {
+    let rows: Vec<[String; 5]> = sent
+        .iter()
+        .map(|Sent { command, offset, outcome }| {
+            let flow = match &command.target {
+                Target::Flow(flow) => flow.to_string(),
+                Target::Every => "*".to_owned(),
+            };
+            let (word, detail) = match outcome {
+                Some(outcome) => (outcome.verdict.word(), outcome.detail.clone()),
+                None if asking.timeout.is_zero() => ("sent", "not waited for".to_owned()),
+                None => ("no answer", "the command stays in the topic".to_owned()),
+            };
+            [flow, word.to_owned(), detail, command.id.to_string(), offset.to_string()]
+        })
+        .collect();
+    let documents = rows.iter().map(|[flow, outcome, detail, id, offset]| {
+        json!({"flow_id": flow, "command_id": id, "offset": offset.parse::<i64>().ok(), "outcome": outcome, "detail": detail})
+    });
+    let document = documents.collect();
+    asking.output.write(out, &document, |wide| {
+        let header = ["FLOW", "OUTCOME", "DETAIL", "COMMAND", "OFFSET"];
+        let columns = if wide { 5 } else { 3 };
+        table(&header[..columns], rows.iter().map(|row| row[..columns].to_vec()))
+    })
+}
+
+fn judge(sent: &[Sent], asking: &Asking) -> Result<(), Failure> {
+    let rejected =
+        sent.iter().filter_map(|sent| sent.outcome.as_ref()).find(|outcome| outcome.verdict == Verdict::Rejected);
+    if let Some(outcome) = rejected {
+        return Err(Failure::new(exit::REJECTED, format!("rejected: {}", outcome.detail)));
+    }
+    let silent: Vec<&Sent> = sent.iter().filter(|sent| sent.outcome.is_none()).collect();
+    match silent.first() {
+        Some(first) if !asking.timeout.is_zero() => {
+            let waited = duration::show(asking.timeout);
+            let what = format!("no answer within {waited} to {} of {} commands", silent.len(), sent.len());
+            let hint = format!(
+                "the command stays in the topic (offset {}): the next gate that is up applies it; is one running? \
+                 `flowgate flow` shows whether it took effect",
+                first.offset
+            );
+            Err(Failure::new(exit::NO_ANSWER, what).hint(hint))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Unique by 128 random bits: every process seeds its hashers anew.
+fn new_id() -> CommandId {
+    let random = || std::hash::RandomState::new().build_hasher().finish();
+    let text = format!("cli-{:016x}{:016x}", random(), random());
+    CommandId::new(&text).expect("a short text is a command id")
+}
+
+fn who() -> String {
+    let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_else(|| "someone".into());
+    let host = crate::config::host_name().unwrap_or_else(|| "somewhere".into());
+    let who = format!("{user}@{host}");
+    if who.len() <= MAX_ISSUED_BY { who } else { "someone".to_owned() }
+}

@@ -1,0 +1,423 @@
+//! The commands on the memory broker, with a gate on its threads beside them where one is needed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use clap::CommandFactory as _;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::broker::memory::{Fault, Memory, Operation};
+use crate::broker::{Action, Broker, Code, Error, Isolation, Publication, Publisher};
+use crate::clock;
+use crate::instance::{Board, StopSign};
+use crate::metrics::Metrics;
+use crate::time::Timestamp;
+use crate::worker::{Step, Worker};
+
+/// A memory broker by the wall clock, shifted by so many milliseconds.
+pub(crate) struct Place {
+    pub memory: Memory,
+    pub settings: Settings,
+    shift: Arc<AtomicI64>,
+    ticks: StopSign,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let memory = Memory::new(clock::now());
+        memory.configure_broker("offsets.retention.minutes", "30240");
+        let settings = Settings::load(&Sources::new().with_flag("instance", Some("here".into()))).unwrap();
+        let (shift, ticks) = (Arc::new(AtomicI64::new(0)), StopSign::default());
+        let (broker, by, end) = (memory.clone(), Arc::clone(&shift), ticks.clone());
+        std::thread::spawn(move || {
+            while !end.is_up() {
+                broker.advance_to(Timestamp(clock::now().0 + by.load(Ordering::SeqCst)));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let place = Self { memory, settings, shift, ticks };
+        place.run(&["topics", "create", "--partitions", "3"]).0.unwrap();
+        place
+    }
+
+    pub fn run(&self, args: &[&str]) -> (Result<(), Failure>, String) {
+        let cli = Cli::try_parse_from(["flowgate"].iter().chain(args)).unwrap_or_else(|error| panic!("{error}"));
+        let mut out = Vec::new();
+        let outcome = cli.command.on(&self.memory, &self.settings, &mut out);
+        (outcome, String::from_utf8(out).unwrap())
+    }
+
+    #[track_caller]
+    pub fn good(&self, args: &[&str]) -> String {
+        let (outcome, out) = self.run(args);
+        outcome.unwrap_or_else(|failure| panic!("{args:?}: {failure}\n{out}"));
+        out
+    }
+
+    pub fn send(&self, partition: Option<i32>, value: &str) {
+        let key = serde_json::from_str::<Value>(value).ok().and_then(|v| v["flow_id"].as_str().map(str::to_owned));
+        let mut publisher = self.memory.publisher().unwrap();
+        let (topic, key) = (self.settings.topics.enrollments.as_str(), key.unwrap_or_default());
+        let (key, value) = (Some(key.as_bytes()), Some(value.as_bytes()));
+        publisher.publish(&Publication { topic, partition, timestamp: None, key, value, headers: &[] }).unwrap();
+        assert!(publisher.flush(Duration::ZERO).unwrap().iter().all(Result::is_ok));
+    }
+
+    pub fn event(&self, flow: &str, record: &str) {
+        self.send(None, &json!({"flow_id": flow, "record_id": record}).to_string());
+    }
+
+    pub fn count(&self, topic: &str) -> usize {
+        let read = |partition| self.memory.dump(topic, partition, Isolation::ReadCommitted).map_or(0, |all| all.len());
+        (0..3).map(read).sum()
+    }
+
+    pub fn gate(&self) -> Gate {
+        let board = Arc::new(Board::new(Metrics::new().unwrap(), self.settings.workers));
+        let stop = StopSign::default();
+        let (memory, settings) = (self.memory.clone(), self.settings.clone());
+        let (on, until) = (Arc::clone(&board), stop.clone());
+        let thread = std::thread::spawn(move || run::gate(&memory, &settings, &on, &until));
+        let gate = Gate { board, stop, thread: Some(thread) };
+        eventually("ready", || gate.board.missing().is_empty() && gate.board.flows(|_| ()).is_some());
+        gate
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.ticks.raise();
+    }
+}
+
+pub(crate) struct Gate {
+    pub board: Arc<Board>,
+    stop: StopSign,
+    thread: Option<JoinHandle<Result<(), Failure>>>,
+}
+
+impl Gate {
+    pub fn stop(mut self) -> Result<(), Failure> {
+        self.stop.raise();
+        self.thread.take().unwrap().join().unwrap()
+    }
+
+    /// The value of a series.
+    pub fn metric(&self, series: &str) -> f64 {
+        let text = self.board.scrape(clock::now());
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.stop.raise();
+    }
+}
+
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn the_definitions_agree_with_each_other() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn topics_are_created_once_and_checked() {
+    let place = Place::new();
+    let again = place.good(&["topics", "create", "--partitions", "3"]);
+    assert!(again.starts_with("flow.enrollments: is there"), "{again}");
+    assert!(place.good(&["topics", "check"]).contains("every setting is as the promises need it"));
+    place.memory.configure("flow.records", "retention.ms", "1000").unwrap();
+    let (outcome, out) = place.run(&["topics", "check"]);
+    assert_eq!(outcome.unwrap_err().code, exit::TOPICS);
+    assert!(out.contains("flow.records: retention.ms is 1000 (1s), wanted: at least 1814400000 (21d), or -1"), "{out}");
+    assert!(out.contains("  breaks P1 one fate: "), "{out}");
+    assert!(out.contains("--entity-name flow.records --add-config retention.ms=1814400000"), "{out}");
+    let (_, out) = place.run(&["topics", "check", "-o", "json"]);
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(found["differences"][0]["setting"], "retention.ms");
+    assert_eq!(found["differences"][0]["weight"], "breaks");
+}
+
+#[test]
+fn the_gate_refuses_topics_that_break_a_promise() {
+    let place = Place::new();
+    place.memory.configure("flow.state", "cleanup.policy", "delete").unwrap();
+    let board = Arc::new(Board::new(Metrics::new().unwrap(), 1));
+    let refused = run::gate(&place.memory, &place.settings, &board, &StopSign::default()).unwrap_err();
+    assert_eq!(refused.code, exit::TOPICS);
+    assert_eq!(
+        refused.what,
+        "`cleanup.policy` of `flow.state` is delete, not compact: that breaks P3 a pause is total"
+    );
+}
+
+#[test]
+fn a_flow_is_paused_looked_at_and_resumed() {
+    let place = Place::new();
+    let gate = place.gate();
+    place.event("welcome", "r0");
+    eventually("delivered", || place.count("flow.records") == 1);
+    let told = place.good(&["pause", "welcome", "other", "--for", "3d", "--reason", "typo in step 2", "--by", "ops"]);
+    assert!(told.contains("welcome  applied  "), "{told}");
+    for record in ["r1", "r2", "r1"] {
+        place.event("welcome", record);
+    }
+    eventually("held", || place.good(&["flow", "welcome"]).contains("held         3 (3 enroll, 0 advance)"));
+    assert_eq!(place.count("flow.records"), 1);
+
+    let flow = place.good(&["flow", "welcome"]);
+    for line in ["state        paused", "reason       typo in step 2", "(in 2d23h) by itself", ") by ops"] {
+        assert!(flow.contains(line), "{line}: {flow}");
+    }
+    let list = place.good(&["flows", "--state", "paused", "--min-held", "1"]);
+    assert!(list.starts_with("FLOW     STATE   HELD"), "{list}");
+    assert!(list.contains("welcome  paused  3") && !list.contains("other"), "{list}");
+    let wide = place.good(&["flows", "-o", "wide"]);
+    assert!(wide.contains("TURNED AWAY") && wide.contains("typo in step 2"), "{wide}");
+    let all: Value = serde_json::from_str(&place.good(&["flows", "-o", "json"])).unwrap();
+    assert_eq!((all[1]["flow_id"].as_str(), all[1]["held"]["total"].as_u64()), (Some("welcome"), Some(3)));
+    assert!(place.good(&["flow", "welcome", "-o", "yaml"]).contains("\nflow_id: \"welcome\"\n"));
+
+    let done = place.good(&["resume", "welcome", "--wait"]);
+    assert!(done.contains("welcome is live: "), "{done}");
+    assert_eq!(place.count("flow.records"), 3, "r1 is delivered once, in its newest place");
+    assert!(place.good(&["resume", "welcome"]).contains("unchanged"));
+    gate.stop().unwrap();
+}
+
+#[test]
+fn a_command_that_is_rejected_is_exit_7_and_one_without_an_answer_exit_8() {
+    let place = Place::new();
+    let gate = place.gate();
+    let (outcome, out) = place.run(&["pause", "welcome", "--for", "15d"]);
+    let failure = outcome.unwrap_err();
+    assert_eq!(failure.code, exit::REJECTED, "{failure}");
+    assert!(failure.what.starts_with("rejected: "), "{failure}");
+    assert!(out.contains("rejected"), "{out}");
+    gate.stop().unwrap();
+
+    let (outcome, out) = place.run(&["pause", "welcome", "--timeout", "100ms"]);
+    let failure = outcome.unwrap_err();
+    assert_eq!(failure.code, exit::NO_ANSWER);
+    assert!(failure.hint.unwrap().contains("the command stays in the topic (offset 1)"));
+    assert!(out.contains("no answer"), "{out}");
+    assert!(place.good(&["pause", "welcome", "--timeout", "0s"]).contains("sent"), "nobody waits, nobody fails");
+
+    // It really does stay: the next gate applies it before it touches an event.
+    place.event("welcome", "r1");
+    let gate = place.gate();
+    eventually("paused", || place.run(&["flow", "welcome"]).1.contains("state        paused"));
+    assert_eq!(place.count("flow.records"), 0);
+    gate.stop().unwrap();
+}
+
+#[test]
+fn the_same_command_id_is_answered_the_same() {
+    let place = Place::new();
+    let gate = place.gate();
+    let first = place.good(&["pause", "welcome", "--command-id", "c1", "-o", "json"]);
+    let again = place.good(&["pause", "welcome", "--command-id", "c1", "-o", "json"]);
+    let detail = |text: &str| serde_json::from_str::<Value>(text).unwrap()[0]["detail"].clone();
+    assert_eq!(detail(&first), detail(&again));
+    assert_eq!(place.run(&["pause", "a", "b", "--command-id", "c1"]).0.unwrap_err().code, exit::CONFIGURATION);
+    gate.stop().unwrap();
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_refused_before_anything_is_sent() {
+    for args in [
+        &["pause"][..],
+        &["pause", "*"],
+        &["pause", "a", "--for", "3d", "--until", "2026-01-01T00:00:00Z"],
+        &["pause", "a", "--for", "3"],
+        &["pause", "a", "--until", "tomorrow"],
+        &["pause", "a", "--keep", "some"],
+        &["pause", "a", "--expiry-rate", "0"],
+        &["resume", "a", "--rate", "0"],
+        &["flows", "--state", "gone"],
+        &["positions", "restore", "--partition", "0"],
+    ] {
+        let error = Cli::try_parse_from(["flowgate"].iter().chain(args)).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{args:?}");
+    }
+}
+
+/// A worker that is dropped instead of stopped, as a kill would.
+fn crash_after_a_turn(place: &Place) {
+    let mut worker = Worker::new(place.memory.clone(), place.settings.worker(0, "crash"));
+    let mut until = |what: &str, holds: &dyn Fn(&Worker<Memory>) -> bool| {
+        eventually(what, || {
+            let _: Step = worker.step(clock::now()).unwrap();
+            holds(&worker)
+        });
+    };
+    until("ready", &Worker::is_ready);
+    place.event("welcome", "r0");
+    until("a turn", &|_| place.count("flow.records") > 0);
+    drop(worker);
+    place.shift.fetch_add(60_000, Ordering::SeqCst);
+    eventually("the group has noticed", || place.memory.now().0 > clock::now().0 + 50_000);
+}
+
+#[test]
+fn positions_are_shown_and_restored_after_they_were_lost() {
+    let place = Place::new();
+    let fresh = place.good(&["positions"]);
+    assert_eq!(fresh.matches("starts at 0").count(), 3, "{fresh}");
+    let needless = place.run(&["positions", "restore", "--partition", "0", "--offset", "0"]).0.unwrap_err();
+    assert!(needless.what.contains("nothing to restore"), "{needless}");
+    crash_after_a_turn(&place);
+    assert!(place.good(&["positions"]).contains("goes on from 1"));
+    place.memory.forget_offsets("flowgate-flow");
+    let (outcome, out) = place.run(&["positions"]);
+    assert_eq!(outcome.unwrap_err().code, exit::POSITIONS);
+    assert!(out.contains("stops: no offset is committed, and the last stop was not a clean one"), "{out}");
+
+    let refused = place.run(&["positions", "restore", "--partition", "0", "--offset", "99", "--yes"]).0.unwrap_err();
+    assert!(refused.what.contains("is not in the log"), "{refused}");
+    for partition in ["0", "1", "2"] {
+        let dry = place.good(&["positions", "restore", "--partition", partition, "--to-record"]);
+        assert!(dry.contains("nothing was changed"), "{dry}");
+        place.good(&["positions", "restore", "--partition", partition, "--to-record", "--yes"]);
+    }
+    place.good(&["positions"]);
+    let gate = place.gate();
+    let busy = place.run(&["positions", "restore", "--partition", "0", "--to-record", "--yes"]).0.unwrap_err();
+    assert!(busy.what.contains("members"), "{busy}");
+    gate.stop().unwrap();
+    assert!(place.good(&["positions"]).contains("yes"), "the stop was a clean one");
+}
+
+#[test]
+fn settings_are_shown_without_secrets_and_checked() {
+    let sources = Sources::new().with_flag("kafka.sasl.password", Some("hunter2".into()));
+    let mut out = Vec::new();
+    config::run(&config::Command::Show { output: Default::default() }, &sources, &mut out).unwrap();
+    let shown = String::from_utf8(out).unwrap();
+    assert!(shown.contains("kafka.sasl.password") && shown.contains("********") && !shown.contains("hunter2"));
+    assert!(shown.contains("instance") && shown.contains("host name and port"), "{shown}");
+
+    let wrong = sources.with_flag("workers", Some("0".into())).with_flag("http", Some("x".into()));
+    let failure = config::run(&config::Command::Check, &wrong, &mut Vec::new()).unwrap_err();
+    assert_eq!(failure.code, exit::CONFIGURATION);
+    assert!(failure.what.starts_with("2 settings are wrong"), "{failure}");
+
+    let unknown = Sources::new().with_flag("kafka.no.such.setting", Some("1".into()));
+    let failure = config::run(&config::Command::Check, &unknown, &mut Vec::new()).unwrap_err();
+    assert_eq!(failure.code, exit::CONFIGURATION);
+    assert!(failure.what.contains("no.such.setting"), "{failure}");
+}
+
+/// Every metric is moved by what it stands for.
+#[test]
+fn metrics_move() {
+    let place = Place::new();
+    place.shift.store(5_000, Ordering::SeqCst);
+    let gate = place.gate();
+    let is = |series: &str, value: f64| eventually(series, || gate.metric(&format!("flowgate_{series}")) == value);
+    let beyond = |series: &str, value: f64| eventually(series, || gate.metric(&format!("flowgate_{series}")) > value);
+    is("ready", 1.0);
+    is("partitions{stage=\"active\"}", 3.0);
+    is("next_timer_seconds", f64::INFINITY);
+    beyond("producers_total", 0.0);
+
+    place.event("live", "r0");
+    is("events_total{outcome=\"delivered\"}", 1.0);
+    is("flows{state=\"live\"}", 1.0);
+    place.send(Some(0), "no JSON");
+    is("dead_letters_total{reason=\"not_json\"}", 1.0);
+    is("events_total{outcome=\"dead_letter\"}", 1.0);
+    for partition in 0..3 {
+        place.send(Some(partition), r#"{"flow_id":"live","record_id":"r1"}"#);
+    }
+    is("rerouted_total", 2.0);
+    is("events_total{outcome=\"delivered\"}", 4.0);
+
+    place.good(&["pause", "held"]);
+    is("commands_total{outcome=\"applied\"}", 1.0);
+    is("flows{state=\"paused\"}", 1.0);
+    beyond("oldest_pause_age_seconds", 0.0);
+    beyond("next_timer_seconds", 1_200_000.0);
+    eventually("clock", || (-5.5..-4.5).contains(&gate.metric("flowgate_clock_difference_seconds")));
+    for record in ["r1", "r2", "r1"] {
+        place.event("held", record);
+    }
+    is("events_total{outcome=\"held\"}", 3.0);
+    is("held_events", 3.0);
+    place.good(&["resume", "held", "--rate", "1"]);
+    is("flows{state=\"resuming\"}", 1.0);
+    beyond("drain_remaining_events", 0.0);
+    is("passed_total{outcome=\"released\"}", 2.0);
+    is("passed_total{outcome=\"replaced\"}", 1.0);
+    is("flows{state=\"live\"}", 2.0);
+    place.good(&["resume", "held"]);
+    is("commands_total{outcome=\"unchanged\"}", 1.0);
+    place.run(&["pause", "held", "--for", "15d"]).0.unwrap_err();
+    is("commands_total{outcome=\"rejected\"}", 1.0);
+
+    place.good(&["pause", "away", "--discard-new", "--for", "1s"]);
+    place.event("away", "r1");
+    is("events_total{outcome=\"turned_away\"}", 1.0);
+    is("timer_lateness_seconds_count", 1.0);
+    assert!(gate.metric("flowgate_timer_lateness_seconds_sum") < 5.0);
+    place.good(&["pause", "none"]);
+    place.event("none", "r1");
+    is("held_events", 1.0);
+    place.good(&["resume", "none", "--release", "none", "--wait"]);
+    is("passed_total{outcome=\"removed\"}", 1.0);
+
+    beyond("turns_total{outcome=\"committed\"}", 5.0);
+    beyond("turn_phase_seconds_count{phase=\"commit\"}", 5.0);
+    place.memory.fail_next(Operation::SendOffsets, Fault::Fail(Error::new(Action::Abort, Code::Other, "no")));
+    place.event("live", "r2");
+    is("turns_total{outcome=\"aborted\"}", 1.0);
+    is("broker_failures_total{action=\"abort\"}", 1.0);
+
+    // Its queue topic cannot be made: the events of that partition wait, visibly.
+    place.good(&["pause", "stuck"]);
+    place.memory.set_fault_hook(Some(Box::new(|call| {
+        let refused = Error::new(Action::Retry, Code::Denied, "not allowed to create topics");
+        (call.operation == Operation::CreateTopics).then_some(Fault::Fail(refused))
+    })));
+    place.event("stuck", "r1");
+    is("blocked{reason=\"queue_topic\"}", 1.0);
+    is("lag_records", 1.0);
+    beyond("lag_seconds", 0.0);
+    place.memory.set_fault_hook(None);
+    is("blocked{reason=\"queue_topic\"}", 0.0);
+    is("lag_records", 0.0);
+    gate.stop().unwrap();
+}
+
+#[test]
+fn metrics_are_few_however_many_flows_there_are() {
+    let place = Place::new();
+    let gate = place.gate();
+    for flow in 0..500 {
+        place.event(&format!("flow-{flow}"), "r1");
+    }
+    eventually("known", || gate.metric("flowgate_flows{state=\"live\"}") == 500.0);
+    let text = gate.board.scrape(clock::now());
+    let series = text.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(series <= 300, "{series}");
+    assert!(!text.contains("flow-1"));
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').unwrap();
+        assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
+        assert!(kind != "histogram" || name.ends_with("_seconds"), "{line}");
+    }
+    gate.stop().unwrap();
+}

@@ -1,0 +1,19 @@
+//! What tools do with a gate from outside, over Kafka alone: read the states of flows, send commands and hear the answers.
+//!
+//! Architecture invariant: nothing here takes part in the group or in a transaction; a gate need not be up.
+
+pub mod control;
+pub mod positions;
+pub mod states;
+
+use std::time::Duration;
+
+use crate::broker::PollLimit;
+
+/// One poll of a tool. The memory broker does not wait: see [`rest`].
+const POLL: PollLimit = PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::from_millis(50) };
+
+/// After a poll that brought nothing: a broker that waited itself is asked again soon enough.
+fn rest() {
+    std::thread::sleep(Duration::from_millis(2));
+}

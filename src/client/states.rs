@@ -1,0 +1,181 @@
+//! Follows the state topic: every flow and partition record as committed.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{POLL, rest};
+use crate::broker::murmur2::partition_for;
+use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Polled, Reader, Record, Result};
+use crate::flow::{Flow, FlowId, Partition};
+use crate::schema::{self, topics::Topics};
+
+/// A flow as its state says.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub flow: Flow,
+    /// The document as it stands in the topic, with fields that only a newer gate knows.
+    pub document: Bytes,
+    pub partition: i32,
+}
+
+/// One record of the state topic, read.
+pub enum Change {
+    Flow(Box<Known>),
+    /// The state of this flow was taken away.
+    Gone(String),
+    Partition(i32, Box<Partition>),
+}
+
+impl Known {
+    /// The state as it stands in the topic, with what is held now and where its home is.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let mut document: Value = serde_json::from_slice(&self.document).unwrap_or_default();
+        if let Some(fields) = document.as_object_mut() {
+            let held = self.flow.counts.held();
+            let held = json!({"enroll": held.enroll, "advance": held.advance, "total": held.total()});
+            fields.insert("held".to_owned(), held);
+            fields.insert("partition".to_owned(), self.partition.into());
+        }
+        document
+    }
+}
+
+/// A reader of the state topic, and what it has read.
+pub struct States<B: Broker> {
+    reader: B::Reader,
+    topic: String,
+    /// Where each partition ended when the reading began.
+    ends: Vec<i64>,
+    reading: Vec<i32>,
+    pub flows: BTreeMap<FlowId, Known>,
+    pub partitions: BTreeMap<i32, Partition>,
+}
+
+impl<B: Broker> States<B> {
+    /// # Errors
+    /// Of the broker; [`Code::UnknownTopic`] if there is no state topic.
+    pub fn open(broker: &B, topics: &Topics) -> Result<Self> {
+        Self::of(broker, topics, |_| true)
+    }
+
+    /// Only the partition that is the home of a flow.
+    ///
+    /// # Errors
+    /// As [`States::open`].
+    pub fn home_of(broker: &B, topics: &Topics, flow: &FlowId) -> Result<Self> {
+        let count = count(broker, topics)?;
+        let home = partition_for(flow.as_str().as_bytes(), count);
+        Self::of(broker, topics, |partition| partition == home)
+    }
+
+    fn of(broker: &B, topics: &Topics, which: impl Fn(i32) -> bool) -> Result<Self> {
+        let count = count(broker, topics)?;
+        let mut reader = broker.reader(Isolation::ReadCommitted)?;
+        let reading: Vec<i32> = (0..count).filter(|partition| which(*partition)).collect();
+        let mut ends = Vec::with_capacity(reading.len());
+        for partition in &reading {
+            let marks = reader.watermarks(&topics.state, *partition)?;
+            reader.assign(&topics.state, *partition, marks.low)?;
+            ends.push(marks.end);
+        }
+        let (topic, flows, partitions) = (topics.state.clone(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { reader, topic, ends, reading, flows, partitions })
+    }
+
+    /// Reads on; `true` if something came.
+    ///
+    /// # Errors
+    /// Of the broker, but not those that pass.
+    pub fn poll(&mut self) -> Result<bool> {
+        let changes = self.read()?;
+        let some = !changes.is_empty();
+        for change in changes {
+            match change {
+                Change::Flow(known) => drop(self.flows.insert(known.flow.id.clone(), *known)),
+                Change::Gone(id) => drop(self.flows.remove(id.as_str())),
+                Change::Partition(number, record) => drop(self.partitions.insert(number, *record)),
+            }
+        }
+        Ok(some)
+    }
+
+    /// Reads on, for somebody who keeps the flows elsewhere.
+    ///
+    /// # Errors
+    /// As [`States::poll`].
+    pub fn read(&mut self) -> Result<Vec<Change>> {
+        let mut records = Vec::new();
+        match self.reader.poll(POLL, &mut records) {
+            Ok(Polled::OutOfRange { topic, partition, low }) => self.reader.assign(&topic, partition, low)?,
+            Ok(_) => {}
+            Err(error) if error.action == Action::Retry => rest(),
+            Err(error) => return Err(error),
+        }
+        if records.is_empty() {
+            rest();
+        }
+        Ok(records.iter().filter_map(change).collect())
+    }
+
+    /// Reads until where the topic ended when this was opened.
+    ///
+    /// # Errors
+    /// Of the broker; [`Code::TimedOut`] if it takes longer than `limit`.
+    pub fn catch_up(&mut self, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        while !self.is_caught_up()? {
+            if Instant::now() >= deadline {
+                let detail = format!("`{}` could not be read to its end within {limit:?}", self.topic);
+                return Err(Error::new(Action::Retry, Code::TimedOut, detail));
+            }
+            self.poll()?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// Of the broker.
+    pub fn is_caught_up(&mut self) -> Result<bool> {
+        for (partition, end) in self.reading.iter().zip(&self.ends) {
+            if self.reader.position(&self.topic, *partition)?.unwrap_or_default() < *end {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What a record of the state topic says.
+fn change(record: &Record) -> Option<Change> {
+    let key = record.key.as_deref().unwrap_or_default();
+    let Some(value) = &record.value else {
+        return std::str::from_utf8(key).ok().map(|id| Change::Gone(id.to_owned()));
+    };
+    let read = if key.is_empty() {
+        schema::partition::read(value).map(|document| Change::Partition(record.partition, Box::new(document.body)))
+    } else {
+        schema::state::read(value).map(|document| {
+            let (flow, partition) = (document.body, record.partition);
+            Change::Flow(Box::new(Known { flow, document: value.clone(), partition }))
+        })
+    };
+    match read {
+        Ok(change) => Some(change),
+        Err(error) => {
+            let at = format!("{}/{}/{}", record.topic, record.partition, record.offset);
+            tracing::warn!(at, %error, "a state cannot be read; passed over");
+            None
+        }
+    }
+}
+
+fn count<B: Broker>(broker: &B, topics: &Topics) -> Result<i32> {
+    broker.admin()?.partitions(&topics.state)?.ok_or_else(|| {
+        let detail = format!("topic `{}` does not exist", topics.state);
+        Error::new(Action::Stop, Code::UnknownTopic, detail)
+    })
+}

@@ -1,0 +1,67 @@
+//! Every setting there is. What is read, shown and documented comes from this one list.
+
+pub struct Field {
+    pub name: &'static str,
+    /// As it would be written; empty: none, or worked out from others.
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+const fn field(name: &'static str, default: &'static str, meaning: &'static str) -> Field {
+    Field { name, default, meaning }
+}
+
+pub const FIELDS: &[Field] = &[
+    field("brokers", "localhost:9092", "some brokers of the cluster, `host:port` with commas between"),
+    field("prefix", "flow", "what the names of all topics start with; the group and transactional ids carry it too"),
+    field("instance", "", "names this instance among those of the prefix; by default host name and HTTP port"),
+    field("workers", "1", "workers of this instance, each a thread that owns partitions"),
+    field("http", "127.0.0.1:8714", "where metrics, health and the API are served"),
+    field("max_pause", "14d", "the longest pause, at most 14d"),
+    field("index_bytes", "64MiB", "memory of one worker for the exact index of replaced records"),
+    field("session_timeout", "10s", "an instance not heard of for so long has left the group"),
+    field("transaction_timeout", "10s", "a transaction open for longer is aborted; at most the session timeout"),
+    field("max_poll_interval", "5m", "a worker that does not poll for so long has left the group"),
+    field("log.format", "text", "`text` or `json`"),
+    field("log.level", "info", "`error`, `warn`, `info`, `debug`, `trace`, also by module: `warn,flowgate=debug`"),
+    field("queue.topic_ttl", "7d", "a queue topic that was empty for so long is deleted"),
+    field("queue.segment", "1d", "segments of queue topics are closed after so long: only closed ones are compacted"),
+    field("queue.replication_factor", "", "replicas of queue topics; by default the broker's default"),
+    field("turn.records", "20000", "records after which a turn is full"),
+    field("turn.bytes", "16MiB", "bytes after which a turn is full"),
+    field("turn.time", "50ms", "time after which a turn gathers no more"),
+    field("turn.backlog", "10000", "held events passed in a turn, all draining flows together"),
+    field("turn.topics", "500", "queue topics written in a turn"),
+];
+
+/// Where librdkafka's settings stand.
+pub const KAFKA: &str = "kafka.";
+
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|field| field.name == name)
+}
+
+/// The setting that was probably meant.
+#[must_use]
+pub fn closest(name: &str) -> Option<&'static str> {
+    let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_owned();
+    let same_end = FIELDS.iter().find(|field| last(field.name) == last(name)).map(|field| field.name);
+    let near = FIELDS.iter().map(|field| (distance(field.name, name), field.name)).min();
+    same_end.or(near.filter(|(distance, _)| *distance <= 3).map(|(_, name)| name))
+}
+
+/// How many characters have to be changed, added or taken away.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, a) in one.chars().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], line + 1);
+        for (column, b) in other.iter().enumerate() {
+            let kept = before + usize::from(a != *b);
+            before = row[column + 1];
+            row[column + 1] = kept.min(before + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}

@@ -1,0 +1,100 @@
+//! Settings: flags before environment before file before defaults, and every problem told at once.
+//!
+//! - [`Sources`] is what was given and where (`sources.rs`: it knows TOML and the names of the environment);
+//! - [`fields::FIELDS`] lists every setting there is, with its default and its meaning;
+//! - `read.rs` turns texts into values, noting a [`Problem`] for each that is none;
+//! - [`kafka`] knows which of librdkafka's settings are refused, and which are secrets.
+//!
+//! Names: `queue.topic_ttl` stands as `[queue] topic_ttl` in the file and as `FLOWGATE_QUEUE__TOPIC_TTL` in the
+//! environment: `__` nests, and the rest is lower-cased. Under `[kafka]` everything is librdkafka's, whose names have dots:
+//! there a single `_` of the environment is a dot, so `FLOWGATE_KAFKA__SASL_USERNAME` is `kafka.sasl.username`.
+
+pub mod duration;
+pub mod fields;
+pub mod kafka;
+mod problem;
+mod read;
+mod sources;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::flow::Limits;
+use crate::schema::topics::Topics;
+use crate::worker::{Budget, Options};
+
+pub use problem::{Invalid, Problem};
+pub(crate) use read::host_name;
+pub use sources::{Given, Origin, Sources};
+
+/// Everything that can be set, valid.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub brokers: String,
+    pub topics: Topics,
+    /// Names this instance among those of the prefix.
+    pub instance: String,
+    pub workers: usize,
+    pub http: SocketAddr,
+    pub log: Log,
+    pub limits: Limits,
+    pub queue: Queue,
+    pub turn: Budget,
+    /// Of one worker.
+    pub index_bytes: usize,
+    pub session_timeout: Duration,
+    pub transaction_timeout: Duration,
+    pub max_poll_interval: Duration,
+    /// librdkafka's own, for all clients.
+    pub kafka: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub format: LogFormat,
+    /// As `tracing_subscriber`'s filter has it: `info`, or `warn,flowgate=debug`.
+    pub level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The topics that hold events.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    pub topic_ttl: Duration,
+    pub segment: Duration,
+    pub replication_factor: Option<i32>,
+}
+
+impl Settings {
+    /// # Errors
+    /// [`Invalid`]: every problem that was found, not only the first.
+    pub fn load(sources: &Sources) -> Result<Self, Invalid> {
+        read::read(sources)
+    }
+
+    /// What a worker of this instance is told.
+    #[must_use]
+    pub fn worker(&self, number: usize, incarnation: &str) -> Options {
+        Options {
+            limits: self.limits,
+            session_timeout: self.session_timeout,
+            max_poll_interval: self.max_poll_interval,
+            transaction_timeout: self.transaction_timeout,
+            turn: self.turn,
+            index_bytes: self.index_bytes,
+            queue_ttl: self.queue.topic_ttl,
+            replication_factor: self.queue.replication_factor,
+            queue_segment: self.queue.segment,
+            ..Options::new(self.topics.clone(), self.instance.clone(), number, incarnation)
+        }
+    }
+}

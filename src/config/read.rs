@@ -1,0 +1,199 @@
+//! From texts to values. A text that is none leaves the default in its place, so that the rest is looked at too.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::fields::{self, KAFKA};
+use super::{Invalid, Log, LogFormat, Origin, Problem, Queue, Settings, Sources, duration, kafka};
+use crate::flow::Limits;
+use crate::schema::topics::Topics;
+use crate::worker::Budget;
+
+struct Reader<'a> {
+    sources: &'a Sources,
+    problems: Vec<Problem>,
+}
+
+pub(super) fn read(sources: &Sources) -> Result<Settings, Invalid> {
+    let mut reader = Reader { sources, problems: sources.problems().to_vec() };
+    let settings = reader.settings();
+    match settings {
+        Some(settings) if reader.problems.is_empty() => Ok(settings),
+        _ => Err(Invalid(reader.problems)),
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+impl Reader<'_> {
+    fn settings(&mut self) -> Option<Settings> {
+        let http: Option<SocketAddr> =
+            self.value("http", "give an address and a port, such as `127.0.0.1:8714`", |text| {
+                text.parse().map_err(|_| format!("`{text}` is no address with a port"))
+            });
+        let brokers = self.value("brokers", "give `host:port`, with commas between several", brokers);
+        let fix = "use letters, digits, `.`, `_` and `-`";
+        let topics = self.value("prefix", fix, |text| Topics::new(text).map_err(|why| why.to_string()));
+        let instance = self.instance(http);
+        let session_timeout = self.duration("session_timeout", SECOND..=Duration::from_secs(1800));
+        let transaction_timeout = self.duration("transaction_timeout", SECOND..=Duration::from_secs(900));
+        if transaction_timeout > session_timeout {
+            let what = format!("it is longer than `session_timeout` ({})", duration::show(session_timeout));
+            let fix = "a dead instance would hold its readers back for longer than its partitions; make it shorter";
+            self.problem("transaction_timeout", what, fix);
+        }
+        let format = self.value("log.format", "use `text` or `json`", |text| match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err(format!("`{text}` is no format of logs")),
+        });
+        let level = self.value("log.level", "use `info`, or `warn,flowgate=debug`", |text| {
+            let parsed = tracing_subscriber::EnvFilter::builder().parse(text);
+            parsed.map(|_| text.to_owned()).map_err(|why| format!("`{text}` is no filter: {why}"))
+        });
+        let replication_factor = self.sources.get("queue.replication_factor");
+        let replication_factor = replication_factor.map(|_| self.number("queue.replication_factor", 1..=32_767));
+        let kafka = self.kafka();
+        Some(Settings {
+            workers: self.number("workers", 1..=1024),
+            limits: Limits { max_pause: self.duration("max_pause", SECOND..=Limits::MAX_PAUSE) },
+            index_bytes: self.size("index_bytes", 64 * 1024),
+            max_poll_interval: self.duration("max_poll_interval", SECOND..=Duration::from_secs(86_400)),
+            queue: Queue {
+                topic_ttl: self.duration("queue.topic_ttl", SECOND..=YEAR),
+                segment: self.duration("queue.segment", SECOND..=YEAR),
+                replication_factor,
+            },
+            turn: Budget {
+                records: self.number("turn.records", 1..=10_000_000),
+                bytes: self.size("turn.bytes", 1024),
+                time: self.duration("turn.time", Duration::from_millis(1)..=Duration::from_secs(5)),
+                backlog: self.number("turn.backlog", 1..=10_000_000),
+                topics: self.number("turn.topics", 1..=100_000),
+            },
+            session_timeout,
+            transaction_timeout,
+            kafka,
+            brokers: brokers?,
+            topics: topics?,
+            instance: instance?,
+            http: http?,
+            log: Log { format: format?, level: level? },
+        })
+    }
+
+    /// By default host name and port: two instances on a machine have different ports.
+    fn instance(&mut self, http: Option<SocketAddr>) -> Option<String> {
+        const FIX: &str = "give 1 to 100 characters without spaces, different for each instance";
+        if self.sources.get("instance").is_some() {
+            return self.value("instance", FIX, |text| {
+                let fine =
+                    (1..=100).contains(&text.len()) && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+                if fine { Ok(text.to_owned()) } else { Err(format!("`{text}` names no instance")) }
+            });
+        }
+        let Some(host) = host_name() else {
+            self.problem("instance", "the host has no name to make it from".to_owned(), FIX);
+            return None;
+        };
+        Some(format!("{host}-{}", http?.port()))
+    }
+
+    fn kafka(&mut self) -> std::collections::BTreeMap<String, String> {
+        let mut settings = std::collections::BTreeMap::new();
+        for (name, given) in self.sources.kafka() {
+            match kafka::refused(name) {
+                None => {
+                    settings.insert(name.to_owned(), given.value.clone());
+                }
+                Some(why) => self.problems.push(Problem {
+                    field: format!("{KAFKA}{name}"),
+                    origin: given.origin.clone(),
+                    what: format!("it is the gate's own: {why}"),
+                    fix: "take it away".to_owned(),
+                }),
+            }
+        }
+        settings
+    }
+
+    fn value<T>(&mut self, name: &str, fix: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.sources.get(name).map_or("", |given| given.value.trim());
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.problem(name, what, fix);
+                None
+            }
+        }
+    }
+
+    fn duration(&mut self, name: &str, range: std::ops::RangeInclusive<Duration>) -> Duration {
+        let (least, most) = (duration::show(*range.start()), duration::show(*range.end()));
+        let fix = format!("give {least} to {most}");
+        let value = self.value(name, &fix, |text| within(duration::parse(text)?, &range, text));
+        value.or_else(|| duration::parse(fields::find(name)?.default).ok()).unwrap_or_default()
+    }
+
+    fn number<T>(&mut self, name: &str, range: std::ops::RangeInclusive<T>) -> T
+    where
+        T: std::str::FromStr + PartialOrd + Display + Copy,
+    {
+        let fix = format!("give {} to {}", range.start(), range.end());
+        let value = self.value(name, &fix, |text| {
+            within(text.parse().map_err(|_| format!("`{text}` is no whole number"))?, &range, text)
+        });
+        value.unwrap_or(*range.start())
+    }
+
+    fn size(&mut self, name: &str, least: usize) -> usize {
+        let fix = format!("give at least {least}; `64MiB` is 67108864");
+        let value = self.value(name, &fix, |text| within(bytes(text)?, &(least..=1 << 46), text));
+        value.unwrap_or(least)
+    }
+
+    fn problem(&mut self, name: &str, what: String, fix: &str) {
+        let origin = self.sources.get(name).map_or(Origin::Default, |given| given.origin.clone());
+        self.problems.push(Problem { field: name.to_owned(), origin, what, fix: fix.to_owned() });
+    }
+}
+
+fn within<T: PartialOrd>(value: T, range: &std::ops::RangeInclusive<T>, text: &str) -> Result<T, String> {
+    if range.contains(&value) { Ok(value) } else { Err(format!("`{text}` is out of range")) }
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    let wrong = || format!("`{text}` is no size");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: usize = text[..digits].parse().map_err(|_| wrong())?;
+    let unit: usize = match text[digits..].trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
+fn brokers(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    for part in &parts {
+        let port = part.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse().ok());
+        if port.is_none_or(|port: u16| port == 0) {
+            return Err(format!("`{part}` is no `host:port`"));
+        }
+    }
+    Ok(parts.join(","))
+}
+
+pub(crate) fn host_name() -> Option<String> {
+    let of_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = of_kernel.or_else(|| std::env::var("HOSTNAME").ok())?.trim().to_owned();
+    (!name.is_empty()).then_some(name)
+}

@@ -1,0 +1,83 @@
+//! `flowgate demo --fast`: all eighteen months at once, a scripted operator, and a proof at the end.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use super::Failure;
+use super::play::{Play, Way};
+use super::proof::Proof;
+use super::purchases::purchases;
+use super::show::{day, minute, thousands};
+use crate::flow::State;
+
+/// Plays everything and prints it. `false`: the proof does not hold, and what is wrong was printed.
+///
+/// # Errors
+/// [`Failure`]: it could not be played to its end.
+pub fn run(out: &mut impl Write) -> Result<bool, Failure> {
+    let began = Instant::now();
+    let mut play = Play::start(Way::Scripted)?;
+    introduce(out, &play)?;
+    for line in play.run_until(play.end_of_data())? {
+        writeln!(out, "{line}")?;
+    }
+    farewell(out, &play)?;
+    let proof = play.prove()?;
+    conclude(out, &proof, began.elapsed())?;
+    Ok(proof.holds())
+}
+
+fn introduce(out: &mut impl Write, play: &Play) -> Result<(), Failure> {
+    let purchases = purchases();
+    let customers: std::collections::HashSet<_> = purchases.iter().map(|purchase| purchase.customer).collect();
+    writeln!(
+        out,
+        "{} purchases of {} customers, {} to {}, become {} events for three flows.\n",
+        thousands(purchases.len() as u64),
+        thousands(customers.len() as u64),
+        day(play.first_day()),
+        day(play.end_of_data()),
+        thousands(play.session.feed.total() as u64),
+    )?;
+    Ok(())
+}
+
+/// What is still going on when the data ends.
+fn farewell(out: &mut impl Write, play: &Play) -> Result<(), Failure> {
+    let end = minute(play.end_of_data());
+    for (name, watched) in play.session.watch.flows() {
+        let held = thousands(watched.fates().held);
+        match watched.state.as_ref().map(|flow| &flow.state) {
+            Some(State::Paused(pause)) => {
+                let until = minute(pause.resumes_at);
+                writeln!(out, "{end}  {name:<13}  is still paused until {until} as the data ends: {held} held")?;
+            }
+            Some(State::Resuming { .. }) => {
+                writeln!(out, "{end}  {name:<13}  is still draining as the data ends: {held} held")?;
+            }
+            Some(State::Live) | None => {}
+        }
+    }
+    Ok(())
+}
+
+fn conclude(out: &mut impl Write, proof: &Proof, elapsed: Duration) -> Result<(), Failure> {
+    writeln!(out, "\nCounted from the topics by the independent checker:\n\n{}", proof.table())?;
+    let anomalies = &proof.report.anomalies;
+    for anomaly in anomalies {
+        writeln!(out, "anomaly: {anomaly}")?;
+    }
+    writeln!(
+        out,
+        "{} events compared with {} deliveries, {} discarded, {} dead letters, {} commands: {} anomalies; {:.1} s",
+        thousands(proof.report.events),
+        thousands(proof.delivered as u64),
+        thousands(proof.discarded as u64),
+        thousands(proof.dead as u64),
+        thousands(proof.report.commands.read),
+        thousands(anomalies.len() as u64),
+        elapsed.as_secs_f64(),
+    )?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Without a terminal: a line a day, without escape codes. Nobody can press keys, so the scripted operator pauses.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::super::Failure;
+use super::super::play::{Play, Way};
+use super::super::show::{day as date, span, thousands};
+use super::super::watch::{Fates, Watched};
+use super::signals::Signals;
+use super::{DAY, Tempo};
+use crate::flow::State;
+use crate::time::Timestamp;
+
+/// How long a signal may have to wait.
+const NAP: Duration = Duration::from_millis(20);
+
+pub(super) fn run(out: &mut dyn Write, day: Duration) -> Result<(), Failure> {
+    let signals = Signals::watch()?;
+    let mut play = Play::start(Way::Scripted)?;
+    let tempo = Tempo::new(play.first_day(), day);
+    let mut midnight = play.first_day().after(DAY);
+    let mut told = String::new();
+    let mut data_ended = false;
+    while !signals.have_ended() {
+        if tempo.now() < midnight {
+            std::thread::sleep(day.min(NAP));
+            continue;
+        }
+        play.run_until(midnight)?;
+        let line = describe(&play);
+        // After the data has ended most days are alike.
+        if !data_ended || line != told {
+            writeln!(out, "{}  {line}", date(midnight.before(DAY)))?;
+        }
+        if !data_ended && midnight > play.end_of_data() {
+            data_ended = true;
+            writeln!(out, "The data ends here; timers still run. End with Ctrl-C.")?;
+        }
+        out.flush()?;
+        told = line;
+        midnight = midnight.after(DAY);
+    }
+    Ok(())
+}
+
+/// How it stands at the end of a day.
+fn describe(play: &Play) -> String {
+    let flows = play.session.watch.flows();
+    let sum = |of: fn(Fates) -> u64| thousands(flows.values().map(Watched::fates).map(of).sum());
+    let mut line = format!(
+        "in {}  delivered {}  held {}  released {}  replaced {}  removed {}  turned away {}",
+        sum(|fates| fates.input),
+        sum(|fates| fates.delivered),
+        sum(|fates| fates.held),
+        sum(|fates| fates.released),
+        sum(|fates| fates.replaced),
+        sum(|fates| fates.removed),
+        sum(|fates| fates.turned_away),
+    );
+    for (name, watched) in flows {
+        if let Some(state) = watched.state.as_ref().and_then(|flow| describe_state(&flow.state, play.now())) {
+            line.push_str(&format!("  {name} {state}"));
+        }
+    }
+    line
+}
+
+fn describe_state(state: &State, now: Timestamp) -> Option<String> {
+    match state {
+        State::Live => None,
+        State::Paused(pause) => Some(format!("paused (resumes in {})", span(pause.resumes_at.since(now)))),
+        State::Resuming { .. } => Some("resuming".to_owned()),
+    }
+}

@@ -1,0 +1,99 @@
+//! What the threads of an instance tell, for HTTP to show.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::client::states::{Change, Known};
+use crate::flow::FlowId;
+use crate::metrics::Metrics;
+use crate::time::Timestamp;
+use crate::worker::Snapshot;
+
+pub struct Board {
+    pub metrics: Metrics,
+    workers: Vec<Mutex<Snapshot>>,
+    /// Why the workers have not been started, or are leaving.
+    hindrance: Mutex<Option<String>>,
+    /// Every flow of the prefix, once all were read.
+    flows: RwLock<Flows>,
+}
+
+#[derive(Default)]
+struct Flows {
+    complete: bool,
+    known: BTreeMap<FlowId, Known>,
+}
+
+impl Board {
+    #[must_use]
+    pub fn new(metrics: Metrics, workers: usize) -> Self {
+        let workers = (0..workers).map(|_| Mutex::default()).collect();
+        Self { metrics, workers, hindrance: Mutex::new(Some("starting".to_owned())), flows: RwLock::default() }
+    }
+
+    /// Says why nothing can be done yet (any more); `None`: the workers are running.
+    pub fn hinder(&self, why: Option<String>) {
+        *lock(&self.hindrance) = why;
+    }
+
+    pub fn show(&self, worker: usize, snapshot: Snapshot) {
+        if let Some(place) = self.workers.get(worker) {
+            *lock(place) = snapshot;
+        }
+    }
+
+    #[must_use]
+    pub fn workers(&self) -> Vec<Snapshot> {
+        self.workers.iter().map(|worker| lock(worker).clone()).collect()
+    }
+
+    /// What is missing before this instance does its part; empty: it is ready.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        if let Some(why) = lock(&self.hindrance).clone() {
+            return vec![why];
+        }
+        let mut missing = Vec::new();
+        for (number, worker) in self.workers().into_iter().enumerate() {
+            if !worker.joined {
+                missing.push(format!("worker {number} has not joined the group"));
+            }
+            for partition in worker.partitions.iter().filter(|partition| partition.stage != "active") {
+                missing.push(format!("worker {number}: partition {} is being restored", partition.number));
+            }
+        }
+        missing
+    }
+
+    /// What Prometheus reads, as of now.
+    #[must_use]
+    pub fn scrape(&self, now: Timestamp) -> String {
+        self.metrics.set(&self.workers(), now);
+        self.metrics.set_ready(self.missing().is_empty());
+        self.metrics.text()
+    }
+
+    /// Takes in what the state topic says. `complete`: everything that was in it has been read.
+    pub fn learn(&self, changes: Vec<Change>, complete: bool) {
+        let mut flows = self.flows.write().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            match change {
+                Change::Flow(known) => drop(flows.known.insert(known.flow.id.clone(), *known)),
+                Change::Gone(id) => drop(flows.known.remove(id.as_str())),
+                Change::Partition(..) => {}
+            }
+        }
+        flows.complete |= complete;
+    }
+
+    /// Looks at all flows; `None` until they were read.
+    pub fn flows<T>(&self, look: impl FnOnce(&BTreeMap<FlowId, Known>) -> T) -> Option<T> {
+        let flows = self.flows.read().unwrap_or_else(PoisonError::into_inner);
+        flows.complete.then(|| look(&flows.known))
+    }
+}
+
+/// A panic elsewhere leaves whole values behind: go on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,111 @@
+//! Steps one worker by the wall clock, and meters it.
+
+use std::time::{Duration, Instant};
+
+use super::{Board, StopSign, sleep};
+use crate::broker::Broker;
+use crate::clock;
+use crate::metrics::BROKERS;
+use crate::worker::{Options, Stats, Step, Stop, Worker};
+
+/// How often a worker shows where it stands: a snapshot looks at every flow that is not live.
+const SHOW: Duration = Duration::from_millis(200);
+
+/// After so long of nothing but waiting the brokers are to blame, visibly.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How often the log repeats what is blocked.
+const REPEAT: Duration = Duration::from_secs(60);
+
+pub(super) fn drive<B: Broker>(broker: B, options: Options, board: &Board, stop: &StopSign) -> Result<(), Stop> {
+    let number = options.worker;
+    let mut worker = Worker::new(broker, options);
+    let mut meter = Meter::new(number);
+    loop {
+        if stop.is_up() {
+            worker.stop();
+        }
+        let phase = worker.phase();
+        let began = Instant::now();
+        let step = worker.step(clock::now());
+        let took = began.elapsed();
+        meter.stepped(phase, took, matches!(step, Ok(Step::Waiting(_))), board);
+        meter.show(&mut worker, board, matches!(step, Ok(Step::Left) | Err(_)));
+        match step? {
+            Step::Progress => {}
+            Step::Waiting(time) => sleep(time, stop),
+            // A broker that did not wait by itself is not asked a million times a second.
+            Step::Idle { .. } if took < Duration::from_millis(1) => std::thread::sleep(Duration::from_millis(1)),
+            Step::Idle { .. } => {}
+            Step::Left => return Ok(()),
+        }
+    }
+}
+
+struct Meter {
+    worker: usize,
+    phase: &'static str,
+    in_phase: Duration,
+    shown: Option<Instant>,
+    counted: Stats,
+    /// Since when there was nothing but waiting.
+    waiting: Option<Instant>,
+    told: (Vec<String>, Instant),
+}
+
+impl Meter {
+    fn new(worker: usize) -> Self {
+        let told = (Vec::new(), Instant::now());
+        Self {
+            worker,
+            phase: "",
+            in_phase: Duration::ZERO,
+            shown: None,
+            counted: Stats::default(),
+            waiting: None,
+            told,
+        }
+    }
+
+    /// A phase may take several steps in a row: it is measured as a whole.
+    fn stepped(&mut self, phase: &'static str, took: Duration, waits: bool, board: &Board) {
+        if phase != self.phase {
+            board.metrics.phase(self.phase, self.in_phase);
+            (self.phase, self.in_phase) = (phase, Duration::ZERO);
+        }
+        self.in_phase += took;
+        self.waiting = waits.then(|| self.waiting.unwrap_or_else(Instant::now));
+    }
+
+    fn show<B: Broker>(&mut self, worker: &mut Worker<B>, board: &Board, last: bool) {
+        if !last && self.shown.is_some_and(|shown| shown.elapsed() < SHOW) {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        for late in worker.take_lateness() {
+            board.metrics.timer_late(late);
+        }
+        let mut shot = worker.snapshot();
+        if shot.blocked.is_empty() && self.waiting.is_some_and(|since| since.elapsed() >= SILENCE) {
+            let trouble = shot.stats.last_trouble.clone().unwrap_or_else(|| "no answer".to_owned());
+            shot.blocked.push((BROKERS, format!("nothing goes on: {trouble}")));
+        }
+        board.metrics.count(&self.counted, &shot.stats);
+        self.counted = shot.stats.clone();
+        self.tell(shot.blocked.iter().map(|(_, sentence)| sentence.clone()).collect());
+        board.show(self.worker, shot);
+    }
+
+    /// Logs what is blocked when that changes, and again now and then.
+    fn tell(&mut self, blocked: Vec<String>) {
+        let (told, at) = &self.told;
+        if *told == blocked && (blocked.is_empty() || at.elapsed() < REPEAT) {
+            return;
+        }
+        match blocked.is_empty() {
+            true => tracing::info!(worker = self.worker, "nothing is blocked any more"),
+            false => blocked.iter().for_each(|why| tracing::error!(worker = self.worker, why, "blocked")),
+        }
+        self.told = (blocked, Instant::now());
+    }
+}

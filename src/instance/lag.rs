@@ -1,0 +1,64 @@
+//! How far an instance is behind its input: asked for beside the workers, so that no turn waits for it.
+
+use std::time::{Duration, Instant};
+
+use super::{Board, StopSign, sleep};
+use crate::broker::{Broker, Error, Isolation, PollLimit, Reader};
+use crate::clock;
+use crate::metrics::Lag;
+use crate::schema::topics::Topics;
+
+/// How often.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// How long to wait for the oldest event of a partition that is not read yet.
+const PEEK: Duration = Duration::from_millis(500);
+
+pub(super) fn look<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: &StopSign) {
+    let mut reader = None;
+    while !stop.is_up() {
+        if let Err(error) = measure(broker, &mut reader, topics, board) {
+            // What a worker meets as well is told there.
+            tracing::debug!(%error, "the lag is not known");
+            reader = None;
+        }
+        sleep(EVERY, stop);
+    }
+}
+
+fn measure<B: Broker>(broker: &B, reader: &mut Option<B::Reader>, topics: &Topics, board: &Board) -> Result<(), Error> {
+    let reader = match reader {
+        Some(reader) => reader,
+        None => reader.insert(broker.reader(Isolation::ReadCommitted)?),
+    };
+    let mut lag = Lag::default();
+    for worker in board.workers() {
+        for partition in worker.partitions.iter().filter(|partition| partition.stage == "active") {
+            let end = reader.watermarks(&topics.enrollments, partition.number)?.end;
+            let behind = end.saturating_sub(partition.position);
+            if behind > 0 {
+                lag.records += behind;
+                lag.age = lag.age.max(age(reader, &topics.enrollments, partition.number, partition.position)?);
+            }
+        }
+    }
+    board.metrics.lag(lag);
+    Ok(())
+}
+
+/// The age of the first record at or behind an offset.
+fn age<R: Reader>(reader: &mut R, topic: &str, partition: i32, offset: i64) -> Result<Duration, Error> {
+    const ONE: PollLimit = PollLimit { records: 1, bytes: 1, wait: Duration::from_millis(50) };
+    reader.assign(topic, partition, offset)?;
+    let began = Instant::now();
+    let mut records = Vec::new();
+    while records.is_empty() && began.elapsed() < PEEK {
+        reader.poll(ONE, &mut records)?;
+        // Only gaps may lie there: markers of transactions.
+        if records.is_empty() && reader.position(topic, partition)?.is_some_and(|position| position > offset) {
+            break;
+        }
+    }
+    reader.unassign(topic, partition)?;
+    Ok(records.first().map_or(Duration::ZERO, |record| clock::now().since(record.timestamp)))
+}

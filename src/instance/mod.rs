@@ -1,0 +1,121 @@
+//! One process of the gate: a thread a worker, threads that look on, and how all of it stops.
+//!
+//! - `drive.rs` steps a worker by the wall clock and meters it;
+//! - `board.rs` is what the threads tell and HTTP shows;
+//! - `lag.rs` and `follow.rs` read what no worker needs: how far behind the input is, and the state of every flow.
+//!
+//! Architecture invariant: nobody who looks on can hold a worker up: what it shows is a copy, made between its steps.
+
+mod board;
+mod drive;
+mod follow;
+mod lag;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::broker::Broker;
+use crate::schema::topics::Topics;
+use crate::worker::{Options, Stop};
+
+pub use board::Board;
+
+/// Asks every thread of an instance to end.
+#[derive(Clone, Debug, Default)]
+pub struct StopSign(Arc<AtomicBool>);
+
+impl StopSign {
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// How long the other workers get to leave in good order when one of them has to stop.
+const FAREWELL: Duration = Duration::from_secs(4);
+
+/// Runs the workers until they have left the group after [`StopSign::raise`].
+///
+/// # Errors
+/// The first worker's that had to stop; the others were asked to leave.
+pub fn run<B>(
+    broker: &B,
+    topics: &Topics,
+    workers: Vec<Options>,
+    board: &Arc<Board>,
+    stop: &StopSign,
+) -> Result<(), Stop>
+where
+    B: Broker + Send + 'static,
+{
+    let (ended, ends) = channel();
+    let count = workers.len();
+    for options in workers {
+        let (broker, board, stop, ended) = (broker.clone(), Arc::clone(board), stop.clone(), ended.clone());
+        let name = format!("worker-{}", options.worker);
+        let worker = thread::Builder::new().name(name.clone()).spawn(move || {
+            let drive = std::panic::AssertUnwindSafe(|| drive::drive(broker, options, &board, &stop));
+            let panicked = |_| Err(Stop::Other(format!("{name} panicked: its last words are in the log")));
+            // If nobody listens any more the process is about to end.
+            let _ = ended.send(std::panic::catch_unwind(drive).unwrap_or_else(panicked));
+        });
+        worker.map_err(|error| Stop::Other(format!("no thread can be started: {error}")))?;
+    }
+    drop(ended);
+    let lookers = look_on(broker, topics, board, stop)?;
+    let mut outcome = Ok(());
+    for _ in 0..count {
+        let end = match outcome {
+            Ok(()) => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Err(_) => ends.recv_timeout(FAREWELL),
+        };
+        match end {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => {
+                stop.raise();
+                outcome = outcome.and(Err(why));
+            }
+            Err(_) => break,
+        }
+    }
+    stop.raise();
+    for looker in lookers {
+        // What they were reading is of no interest any more.
+        drop(looker);
+    }
+    outcome
+}
+
+fn look_on<B>(
+    broker: &B,
+    topics: &Topics,
+    board: &Arc<Board>,
+    stop: &StopSign,
+) -> Result<[thread::JoinHandle<()>; 2], Stop>
+where
+    B: Broker + Send + 'static,
+{
+    let spawn = |name: &str, look: fn(&B, &Topics, &Board, &StopSign)| {
+        let (broker, topics, board, stop) = (broker.clone(), topics.clone(), Arc::clone(board), stop.clone());
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || look(&broker, &topics, &board, &stop));
+        thread.map_err(|error| Stop::Other(format!("no thread can be started: {error}")))
+    };
+    Ok([spawn("lag", lag::look::<B>)?, spawn("follow", follow::look::<B>)?])
+}
+
+/// Sleeps, but not through a stop.
+fn sleep(time: Duration, stop: &StopSign) {
+    const SLICE: Duration = Duration::from_millis(100);
+    let mut left = time;
+    while !left.is_zero() && !stop.is_up() {
+        thread::sleep(left.min(SLICE));
+        left = left.saturating_sub(SLICE);
+    }
+}

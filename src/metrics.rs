@@ -1,0 +1,303 @@
+//! Every metric: names, help and labels here, typed methods for everybody else.
+//!
+//! No label names a flow: an instance has at most 300 series, however many flows there are. Counters are moved by the
+//! difference of what a worker has counted; gauges are set from the workers' snapshots when somebody looks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use crate::flow::Verdict;
+use crate::schema::Reason;
+use crate::time::Timestamp;
+use crate::worker::{KINDS, Snapshot, Stats};
+
+/// Handles of the metrics of one process; clones move the same ones.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    events: IntCounterVec,
+    passed: IntCounterVec,
+    rerouted: prometheus::IntCounter,
+    dead_letters: IntCounterVec,
+    commands: IntCounterVec,
+    turns: IntCounterVec,
+    phases: HistogramVec,
+    lateness: prometheus::Histogram,
+    failed_calls: IntCounterVec,
+    producers: prometheus::IntCounter,
+    flows: IntGaugeVec,
+    held: prometheus::IntGauge,
+    drain_remaining: prometheus::IntGauge,
+    oldest_pause: Gauge,
+    next_timer: Gauge,
+    lag_records: prometheus::IntGauge,
+    lag_seconds: Gauge,
+    clock_difference: Gauge,
+    blocked: IntGaugeVec,
+    partitions: IntGaugeVec,
+    ready: prometheus::IntGauge,
+}
+
+/// The phases of a turn, as [`crate::worker::Worker::phase`] names them, that are timed.
+pub const PHASES: [&str; 11] =
+    ["chores", "gather", "create", "leaders", "send", "acks", "offsets", "commit", "abort", "replace", "read back"];
+
+/// Why nothing may go on, beyond what workers know of themselves: no broker answers, or the process is starting.
+pub const BROKERS: &str = "brokers";
+
+impl Metrics {
+    /// # Errors
+    /// If two metrics had one name: a mistake in this file.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let metrics = Self {
+            events: counters("events_total", "Events read and committed, by what became of them.", "outcome")?,
+            passed: counters("passed_total", "Held events that left their queue, by what became of them.", "outcome")?,
+            rerouted: counter("rerouted_total", "Events sent on to the home partition of their flow.")?,
+            dead_letters: counters(
+                "dead_letters_total",
+                "Events and commands that could not be understood or stored.",
+                "reason",
+            )?,
+            commands: counters("commands_total", "Commands answered, by the answer.", "outcome")?,
+            turns: counters("turns_total", "Transactions ended, by how.", "outcome")?,
+            phases: histograms(
+                "turn_phase_seconds",
+                "Time spent in each phase of turns; `gather` waits while there is nothing to do.",
+                "phase",
+                &[0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0],
+            )?,
+            lateness: prometheus::Histogram::with_opts(
+                opts("timer_lateness_seconds", "How long after its deadline a pause ended by the timer.")
+                    .buckets(vec![0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0, 86400.0]),
+            )?,
+            failed_calls: counters(
+                "broker_failures_total",
+                "Failed calls to the brokers, by what they led to.",
+                "action",
+            )?,
+            producers: counter(
+                "producers_total",
+                "Producers made: one a worker at the start, and one after each lost answer.",
+            )?,
+            flows: gauges("flows", "Flows of the partitions of this instance, by state.", "state")?,
+            held: int_gauge("held_events", "Events held in queue topics.")?,
+            drain_remaining: int_gauge("drain_remaining_events", "Held events of flows that are resuming.")?,
+            oldest_pause: gauge("oldest_pause_age_seconds", "Age of the oldest pause in force; 0 if there is none.")?,
+            next_timer: gauge(
+                "next_timer_seconds",
+                "Time until the next deadline; negative if it has passed, +Inf if there is none.",
+            )?,
+            lag_records: int_gauge("lag_records", "Events of the partitions of this instance that are not read yet.")?,
+            lag_seconds: gauge(
+                "lag_seconds",
+                "Age of the oldest event that is not read yet, by its own timestamp; 0 if there is none.",
+            )?,
+            clock_difference: gauge(
+                "clock_difference_seconds",
+                "How far this clock is ahead of the brokers' (negative: behind).",
+            )?,
+            blocked: gauges(
+                "blocked",
+                "What cannot go on, by why: partitions or flows that wait; 0 when all is well.",
+                "reason",
+            )?,
+            partitions: gauges("partitions", "Partitions of this instance, by how far they are taken over.", "stage")?,
+            ready: int_gauge("ready", "1 if every worker has joined and every partition is restored.")?,
+            registry,
+        };
+        metrics.register()?;
+        metrics.begin();
+        Ok(metrics)
+    }
+
+    fn register(&self) -> prometheus::Result<()> {
+        let build =
+            IntGaugeVec::new(Opts::new("flowgate_build_info", "Always 1; the version is a label."), &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let all: [Box<dyn Collector>; 23] = [
+            Box::new(build),
+            Box::new(self.events.clone()),
+            Box::new(self.passed.clone()),
+            Box::new(self.rerouted.clone()),
+            Box::new(self.dead_letters.clone()),
+            Box::new(self.commands.clone()),
+            Box::new(self.turns.clone()),
+            Box::new(self.phases.clone()),
+            Box::new(self.lateness.clone()),
+            Box::new(self.failed_calls.clone()),
+            Box::new(self.producers.clone()),
+            Box::new(self.flows.clone()),
+            Box::new(self.held.clone()),
+            Box::new(self.drain_remaining.clone()),
+            Box::new(self.oldest_pause.clone()),
+            Box::new(self.next_timer.clone()),
+            Box::new(self.lag_records.clone()),
+            Box::new(self.lag_seconds.clone()),
+            Box::new(self.clock_difference.clone()),
+            Box::new(self.blocked.clone()),
+            Box::new(self.partitions.clone()),
+            Box::new(self.ready.clone()),
+            Box::new(started()?),
+        ];
+        all.into_iter().try_for_each(|one| self.registry.register(one))
+    }
+
+    /// Every series exists from the start: a rate over a counter that appears with its first count misses that one.
+    fn begin(&self) {
+        let touch = |counters: &IntCounterVec, labels: &[&str]| {
+            labels.iter().for_each(|label| counters.with_label_values(&[label]).inc_by(0));
+        };
+        touch(&self.events, &["delivered", "held", "turned_away", "dead_letter"]);
+        touch(&self.passed, &["released", "replaced", "removed"]);
+        touch(&self.dead_letters, &Reason::ALL.map(Reason::word));
+        touch(&self.commands, &Verdict::ALL.map(Verdict::word));
+        touch(&self.turns, &["committed", "aborted"]);
+        touch(&self.failed_calls, &["retry", "abort", "rebuild", "stop"]);
+        for phase in PHASES {
+            let _ = self.phases.with_label_values(&[&label(phase)]);
+        }
+        self.set(&[], crate::clock::now());
+        self.lag(Lag::default());
+    }
+
+    /// What a worker has done since it was last asked.
+    pub fn count(&self, before: &Stats, after: &Stats) {
+        let add = |counters: &IntCounterVec, label: &str, before: u64, after: u64| {
+            counters.with_label_values(&[label]).inc_by(after.saturating_sub(before));
+        };
+        add(&self.events, "delivered", before.delivered, after.delivered);
+        add(&self.events, "held", before.held, after.held);
+        add(&self.events, "turned_away", before.turned_away, after.turned_away);
+        add(&self.events, "dead_letter", before.dead_letters, after.dead_letters);
+        add(&self.passed, "released", before.released, after.released);
+        add(&self.passed, "replaced", before.replaced, after.replaced);
+        add(&self.passed, "removed", before.removed, after.removed);
+        add(&self.turns, "committed", before.turns, after.turns);
+        add(&self.turns, "aborted", before.aborts, after.aborts);
+        self.rerouted.inc_by(after.rerouted.saturating_sub(before.rerouted));
+        self.producers.inc_by(after.producers.saturating_sub(before.producers));
+        let each = |counters: &IntCounterVec, before: &BTreeMap<&str, u64>, after: &BTreeMap<&'static str, u64>| {
+            for (label, count) in after {
+                add(counters, label, before.get(label).copied().unwrap_or_default(), *count);
+            }
+        };
+        each(&self.dead_letters, &before.dead_by_reason, &after.dead_by_reason);
+        each(&self.commands, &before.answers, &after.answers);
+        each(&self.failed_calls, &before.troubles, &after.troubles);
+    }
+
+    /// A worker has spent so long in a phase.
+    pub fn phase(&self, phase: &str, time: Duration) {
+        if PHASES.contains(&phase) {
+            self.phases.with_label_values(&[&label(phase)]).observe(time.as_secs_f64());
+        }
+    }
+
+    pub fn timer_late(&self, by: Duration) {
+        self.lateness.observe(by.as_secs_f64());
+    }
+
+    pub fn lag(&self, lag: Lag) {
+        self.lag_records.set(lag.records);
+        self.lag_seconds.set(lag.age.as_secs_f64());
+    }
+
+    /// What is now, of all workers together.
+    pub fn set(&self, workers: &[Snapshot], now: Timestamp) {
+        let sum = |of: fn(&Snapshot) -> u64| to_i64(workers.iter().map(of).sum());
+        self.flows.with_label_values(&["live"]).set(sum(|shot| shot.live));
+        self.flows.with_label_values(&["paused"]).set(sum(|shot| shot.paused.flows));
+        self.flows.with_label_values(&["resuming"]).set(sum(|shot| shot.resuming.flows));
+        self.held.set(sum(|shot| shot.paused.events + shot.resuming.events));
+        self.drain_remaining.set(sum(|shot| shot.resuming.events));
+        let oldest = workers.iter().filter_map(|shot| shot.oldest_pause).min();
+        self.oldest_pause.set(oldest.map_or(0.0, |began| now.since(began).as_secs_f64()));
+        let next = workers.iter().filter_map(|shot| shot.next_timer).min();
+        self.next_timer.set(next.map_or(f64::INFINITY, |next| (next.0 - now.0) as f64 / 1000.0));
+        let clock = workers.iter().filter_map(|shot| shot.stats.clock_ahead).max_by_key(|ahead| ahead.abs());
+        self.clock_difference.set(clock.unwrap_or_default() as f64 / 1000.0);
+        for kind in KINDS.into_iter().chain([BROKERS]) {
+            let blocked = workers.iter().flat_map(|shot| &shot.blocked).filter(|(of, _)| *of == kind).count();
+            self.blocked.with_label_values(&[kind]).set(to_i64(blocked as u64));
+        }
+        for stage in ["joining", "introducing", "active"] {
+            let partitions = workers.iter().flat_map(|shot| &shot.partitions);
+            let count = partitions.filter(|partition| partition.stage == stage).count();
+            self.partitions.with_label_values(&[stage]).set(to_i64(count as u64));
+        }
+    }
+
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.set(i64::from(ready));
+    }
+
+    /// The text that Prometheus reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = Vec::new();
+        match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            Ok(()) => String::from_utf8(text).unwrap_or_default(),
+            Err(error) => {
+                tracing::error!(%error, "the metrics cannot be written");
+                String::new()
+            }
+        }
+    }
+}
+
+/// How far an instance is behind its input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    pub records: i64,
+    pub age: Duration,
+}
+
+/// When the process began, as Prometheus names it everywhere.
+fn started() -> prometheus::Result<Gauge> {
+    let help = "Start time of the process since the Unix epoch.";
+    let started = Gauge::with_opts(Opts::new("process_start_time_seconds", help))?;
+    started.set(crate::clock::now().0 as f64 / 1000.0);
+    Ok(started)
+}
+
+fn label(phase: &str) -> String {
+    phase.replace(' ', "_")
+}
+
+fn to_i64(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn opts(name: &str, help: &str) -> HistogramOpts {
+    HistogramOpts::new(format!("flowgate_{name}"), help)
+}
+
+fn counter(name: &str, help: &str) -> prometheus::Result<prometheus::IntCounter> {
+    prometheus::IntCounter::with_opts(Opts::new(format!("flowgate_{name}"), help))
+}
+
+fn counters(name: &str, help: &str, label: &str) -> prometheus::Result<IntCounterVec> {
+    IntCounterVec::new(Opts::new(format!("flowgate_{name}"), help), &[label])
+}
+
+fn gauge(name: &str, help: &str) -> prometheus::Result<Gauge> {
+    Gauge::with_opts(Opts::new(format!("flowgate_{name}"), help))
+}
+
+fn int_gauge(name: &str, help: &str) -> prometheus::Result<prometheus::IntGauge> {
+    prometheus::IntGauge::with_opts(Opts::new(format!("flowgate_{name}"), help))
+}
+
+fn gauges(name: &str, help: &str, label: &str) -> prometheus::Result<IntGaugeVec> {
+    IntGaugeVec::new(Opts::new(format!("flowgate_{name}"), help), &[label])
+}
+
+fn histograms(name: &str, help: &str, label: &str, buckets: &[f64]) -> prometheus::Result<HistogramVec> {
+    HistogramVec::new(opts(name, help).buckets(buckets.to_vec()), &[label])
+}

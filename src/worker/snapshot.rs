@@ -1,0 +1,110 @@
+//! What a worker shows of itself: plain values, so that who looks at them never holds it up.
+
+use std::time::Duration;
+
+use super::Worker;
+use super::table::{Owned, Stage, Stats};
+use crate::broker::Broker;
+use crate::flow::Flow;
+use crate::time::Timestamp;
+
+/// A worker at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// An assignment came, be it empty.
+    pub joined: bool,
+    pub partitions: Vec<PartitionShot>,
+    pub live: u64,
+    pub paused: Held,
+    pub resuming: Held,
+    /// When the oldest pause in force began.
+    pub oldest_pause: Option<Timestamp>,
+    /// The next deadline.
+    pub next_timer: Option<Timestamp>,
+    /// What cannot go on: the kind, and a sentence.
+    pub blocked: Vec<(&'static str, String)>,
+    pub stats: Stats,
+}
+
+/// Flows in a state, and what is held for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    pub flows: u64,
+    pub events: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionShot {
+    pub number: i32,
+    /// `joining`, `introducing` or `active`.
+    pub stage: &'static str,
+    /// The offset of the next event.
+    pub position: i64,
+}
+
+/// The kinds of [`Snapshot::blocked`].
+pub const KINDS: [&str; 3] = ["queue_topic", "held_events_deleted", "clock"];
+
+impl<B: Broker> Worker<B> {
+    /// Where it stands. Costs a look at every flow that is not live.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let [queue_topic, deleted, clock] = KINDS;
+        let mut shot = Snapshot { joined: self.table.joined, stats: self.stats.clone(), ..Snapshot::default() };
+        shot.stats.lateness.clear();
+        for (number, owned) in &self.table.owned {
+            shot.partitions.push(PartitionShot {
+                number: *number,
+                stage: owned.stage_word(),
+                position: owned.position,
+            });
+            let paused = owned.timers.iter().filter_map(|(_, id)| owned.flows.get(id));
+            let resuming = owned.draining.iter().filter_map(|id| owned.flows.get(id));
+            shot.paused.add(paused.clone().map(|tracked| &tracked.flow));
+            shot.resuming.add(resuming.clone().map(|tracked| &tracked.flow));
+            let not_live = owned.timers.len() + owned.draining.len();
+            shot.live += owned.flows.len().saturating_sub(not_live) as u64;
+            let began = paused.filter_map(|tracked| tracked.flow.pause()).map(|pause| pause.paused_at).min();
+            shot.oldest_pause = [shot.oldest_pause, began].into_iter().flatten().min();
+            let next = owned.timers.first().map(|(due, _)| *due);
+            shot.next_timer = [shot.next_timer, next].into_iter().flatten().min();
+            if let Some(wait) = &owned.wait {
+                shot.blocked.push((queue_topic, format!("partition {number}: {}", wait.reason)));
+            }
+            for tracked in resuming {
+                if let Some(blocked) = tracked.backlog.as_ref().and_then(|backlog| backlog.blocked.as_ref()) {
+                    shot.blocked.push((deleted, format!("flow `{}`: {}", tracked.flow.id, blocked.reason)));
+                }
+            }
+        }
+        if self.table.clock_alarm.is_some() {
+            let detail = "the clock is more than 60 s away from the broker's: deadlines wait";
+            shot.blocked.push((clock, detail.to_owned()));
+        }
+        shot
+    }
+
+    /// How late timers fired since this was last asked.
+    pub fn take_lateness(&mut self) -> Vec<Duration> {
+        std::mem::take(&mut self.stats.lateness)
+    }
+}
+
+impl Held {
+    fn add<'a>(&mut self, flows: impl Iterator<Item = &'a Flow>) {
+        for flow in flows {
+            self.flows += 1;
+            self.events += flow.counts.held().total();
+        }
+    }
+}
+
+impl Owned {
+    fn stage_word(&self) -> &'static str {
+        match self.stage {
+            Stage::Joining(_) => "joining",
+            Stage::Introducing => "introducing",
+            Stage::Active => "active",
+        }
+    }
+}

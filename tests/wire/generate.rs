@@ -1,0 +1,224 @@
+//! Values of every shape that the rules can produce.
+
+use std::time::Duration;
+
+use flowgate::flow::partition::UnknownAnswered;
+use flowgate::flow::*;
+use flowgate::time::Timestamp;
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+
+pub fn flow() -> impl Strategy<Value = Flow> {
+    let totals = (counts(), counts(), 0..9_u64);
+    (flow_id(), state(), totals, queue(), vec(answered(), 0..4), time()).prop_map(
+        |(id, state, (counts, at_pause, withdrawn), queue, commands, updated_at)| Flow {
+            id,
+            state,
+            counts,
+            at_pause,
+            withdrawn,
+            queue,
+            commands: commands.into(),
+            updated_at,
+        },
+    )
+}
+
+pub fn partition() -> impl Strategy<Value = Partition> {
+    let unknown = (prop_oneof![Just("*".to_owned()), flow_id().prop_map(|id| id.to_string())], answered())
+        .prop_map(|(flow, answered)| UnknownAnswered { flow, answered });
+    ((1..=i32::MAX, 1..=i32::MAX), offset(), offset(), time(), any::<bool>(), vec(unknown, 0..4)).prop_map(
+        |((enrollments, records), control, input, input_at, clean, unknown)| Partition {
+            enrollments,
+            records,
+            control,
+            input,
+            input_at,
+            clean,
+            unknown: unknown.into(),
+        },
+    )
+}
+
+pub fn audit_event() -> impl Strategy<Value = AuditEvent> {
+    let position = (offset(), offset(), any::<u64>(), any::<u64>())
+        .prop_map(|(input, control, entry, watermark)| Position { input, control, entry, watermark });
+    let transition = prop_oneof![
+        Just(Transition::Seen),
+        Just(Transition::Paused),
+        Just(Transition::Updated),
+        cause().prop_map(Transition::Resumed),
+        Just(Transition::Redirected),
+        Just(Transition::Repaused),
+        Just(Transition::WentLive),
+    ];
+    let happening = prop_oneof![
+        (transition, of(".{0,9}"), of(offset())).prop_map(|(transition, pause, command)| Happening::Transition {
+            transition,
+            pause,
+            command
+        }),
+        (command(), offset(), outcome(), any::<bool>()).prop_map(|(command, offset, outcome, repeated)| {
+            Happening::Answer { command, offset, outcome, repeated }
+        }),
+    ];
+    (of(flow_id()), 0..=i32::MAX, time(), position, happening)
+        .prop_map(|(flow, partition, at, position, happening)| AuditEvent { flow, partition, at, position, happening })
+}
+
+pub fn command() -> impl Strategy<Value = Command> {
+    let target = prop_oneof![flow_id().prop_map(Target::Flow), Just(Target::Every)];
+    (command_id(), target, action(), ".{1,30}", of(time()), of(".{0,30}")).prop_map(
+        |(id, target, action, issued_by, issued_at, reason)| Command {
+            id,
+            target,
+            action,
+            issued_by,
+            issued_at,
+            reason,
+        },
+    )
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let end = prop_oneof![
+        time().prop_map(PauseEnd::Until),
+        (1..=u64::from(u32::MAX)).prop_map(|seconds| PauseEnd::For(Duration::from_secs(seconds))),
+    ];
+    let pause = (of(new_records()), of(end), of(keep()), of(on_expiry()), of(rate())).prop_map(
+        |(new_records, end, keep, on_expiry, expiry_rate)| {
+            Action::Pause(PauseOrder { new_records, end, keep, on_expiry, expiry_rate })
+        },
+    );
+    let age = (1..=u64::from(u32::MAX)).prop_map(Duration::from_secs);
+    let resume = (of(release()), of(rate()), of(age))
+        .prop_map(|(release, max_rate, max_age)| Action::Resume(ResumeOrder { release, max_rate, max_age }));
+    let invalid = (".{0,40}", ".{0,60}").prop_map(|(word, why)| Action::Invalid { word, why });
+    prop_oneof![3 => pause, 3 => resume, 1 => Just(Action::Release), 1 => Just(Action::Purge), 2 => invalid]
+}
+
+fn state() -> impl Strategy<Value = State> {
+    prop_oneof![
+        Just(State::Live),
+        pause().prop_map(State::Paused),
+        (pause(), drain()).prop_map(|(pause, drain)| State::Resuming { pause, drain }),
+    ]
+}
+
+fn pause() -> impl Strategy<Value = Pause> {
+    let options = (new_records(), keep(), on_expiry(), of(rate()));
+    ((".{0,9}", any::<bool>(), ".{0,9}", of(".{0,9}")), time(), 0..2_000_000_000_u64, options).prop_map(
+        |((id, by_all, by, reason), paused_at, length, (new_records, keep, on_expiry, expiry_rate))| Pause {
+            id,
+            by_all,
+            paused_at,
+            resumes_at: paused_at.after(Duration::from_millis(length)),
+            new_records,
+            keep,
+            on_expiry,
+            expiry_rate,
+            by,
+            reason,
+        },
+    )
+}
+
+fn drain() -> impl Strategy<Value = Drain> {
+    let age = any::<u32>().prop_map(|seconds| Duration::from_secs(seconds.into()));
+    (of(command_id()), cause(), release(), of(rate()), of(age), time(), of(any::<u64>())).prop_map(
+        |(command, cause, release, max_rate, max_age, as_of, through_entry)| Drain {
+            command,
+            cause,
+            release,
+            max_rate,
+            max_age,
+            as_of,
+            through_entry,
+        },
+    )
+}
+
+fn queue() -> impl Strategy<Value = Queue> {
+    let line = (any::<u64>(), any::<bool>(), of(command_id())).prop_map(|(entry, none, command)| Line {
+        entry,
+        reason: if none { LineReason::ReleaseNone } else { LineReason::Expired },
+        command,
+    });
+    let some = || (0..1_000_u64, 0..1_000_u64, 0..1_000_u64);
+    (1..=u32::MAX, of("[a-z]{1,9}"), some(), some(), offset(), of(line)).prop_map(
+        |(number, topic, passed, held, offset, discard_through)| {
+            let watermark =
+                Watermark { entry: passed.0 + passed.1 + passed.2, enrolls: passed.0, advances: passed.1, offset };
+            Queue {
+                number,
+                topic,
+                next_entry: watermark.entry + held.0 + held.1 + held.2 + 1,
+                enrolls: passed.0 + held.0,
+                advances: passed.1 + held.1,
+                watermark,
+                discard_through,
+            }
+        },
+    )
+}
+
+fn counts() -> impl Strategy<Value = Counts> {
+    let each = || (0..1_000_u64, 0..1_000_u64).prop_map(|(enroll, advance)| PerKind { enroll, advance });
+    (each(), each(), each(), each(), each(), each()).prop_map(
+        |(held, released, replaced, removed, lost, turned_away)| {
+            let sum = |of: fn(PerKind) -> u64| [held, released, replaced, removed, lost].into_iter().map(of).sum();
+            let queued = PerKind { enroll: sum(|count| count.enroll), advance: sum(|count| count.advance) };
+            Counts { queued, released, replaced, removed, lost, turned_away }
+        },
+    )
+}
+
+fn answered() -> impl Strategy<Value = Answered> {
+    (command_id(), offset(), outcome()).prop_map(|(id, offset, outcome)| Answered { id, offset, outcome })
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    ((0..Verdict::ALL.len()), ".{0,30}").prop_map(|(index, detail)| Outcome { verdict: Verdict::ALL[index], detail })
+}
+
+fn flow_id() -> impl Strategy<Value = FlowId> {
+    ".{1,25}".prop_filter_map("`*`", |text| FlowId::new(&text).ok())
+}
+
+fn command_id() -> impl Strategy<Value = CommandId> {
+    ".{1,20}".prop_map(|text| CommandId::new(&text).unwrap())
+}
+
+/// From 1900 to 2100.
+fn time() -> impl Strategy<Value = Timestamp> {
+    (-2_208_988_800_000..4_102_444_800_000_i64).prop_map(Timestamp)
+}
+
+fn offset() -> impl Strategy<Value = i64> {
+    0..=i64::MAX
+}
+
+fn rate() -> impl Strategy<Value = Rate> {
+    (1..=u32::MAX).prop_map(|rate| Rate::new(rate).unwrap())
+}
+
+fn new_records() -> impl Strategy<Value = NewRecords> {
+    prop_oneof![Just(NewRecords::Queue), Just(NewRecords::Discard)]
+}
+
+fn keep() -> impl Strategy<Value = Keep> {
+    prop_oneof![Just(Keep::Latest), Just(Keep::All)]
+}
+
+fn on_expiry() -> impl Strategy<Value = OnExpiry> {
+    prop_oneof![Just(OnExpiry::Resume), Just(OnExpiry::Discard)]
+}
+
+fn release() -> impl Strategy<Value = Release> {
+    prop_oneof![Just(Release::All), Just(Release::None)]
+}
+
+fn cause() -> impl Strategy<Value = Cause> {
+    prop_oneof![Just(Cause::Resume), Just(Cause::Timer)]
+}
