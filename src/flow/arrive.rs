@@ -53,8 +53,9 @@ impl Flow {
             }
             Kind::Withdraw => {
                 self.withdrawn += 1;
-                if self.counts.held().total() == 0 {
-                    // Nothing that it could take out.
+                if self.queue.is_passed() {
+                    // Nothing that it could take out. With only withdraws left it is an entry all the same: so whoever
+                    // reads the topics knows it to be one without knowing how far a drain was just then.
                     return Fate::Deliver;
                 }
                 Fate::Withdraw(self.next_entry(event.kind, latest, pause))

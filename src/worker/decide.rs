@@ -37,8 +37,8 @@ pub(super) fn decide(table: &Table, options: &Options, gathered: Gathered, now: 
     match &table.special {
         Some(special) => decider.special(special, gathered),
         None => {
-            decider.caps();
             decider.commands(&gathered.commands);
+            decider.caps();
             decider.timers();
             decider.backlogs();
             decider.events(gathered.events);
@@ -143,7 +143,7 @@ impl Decider<'_> {
     /// Tells of a transition of a staged flow that no command caused, behind every command of the turn.
     pub(super) fn note_own_transition(&mut self, partition: i32, flow: &FlowId, transition: Transition) {
         // A turn for a refused record takes no commands: then the scan is behind what was applied.
-        let applied = self.turn.partitions.get(&partition).map_or(0, |staged| staged.record.control);
+        let applied = self.table.owned.get(&partition).map_or(0, |owned| owned.scanned);
         self.note_transition(partition, flow, transition, None, applied.max(self.table.control_scan));
     }
 

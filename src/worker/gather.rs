@@ -515,6 +515,7 @@ impl Owned {
             draining: std::collections::BTreeSet::new(),
             position: 0,
             control_end: 0,
+            scanned: 0,
             introduced: false,
             fetching: false,
             looked_at: Timestamp(0),

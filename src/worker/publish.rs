@@ -19,6 +19,7 @@ impl<B: Broker> Worker<B> {
         for (partition, staged) in turn.partitions {
             let Some(owned) = self.table.owned.get_mut(&partition) else { continue };
             owned.position = staged.position;
+            owned.scanned = owned.scanned.max(self.table.control_scan);
             if staged.record_changed {
                 owned.record = staged.record;
                 owned.unknown = staged.unknown;

@@ -32,8 +32,7 @@ impl Decider<'_> {
                 let Some(transition) = staged.flow.cap_deadline(&limits, now) else { continue };
                 staged.changed = true;
                 self.turn.touches_deadline = true;
-                // Before every command of the turn.
-                self.note_transition(*partition, flow, transition, None, owned.record.control);
+                self.note_own_transition(*partition, flow, transition);
             }
         }
     }

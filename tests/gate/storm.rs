@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flowgate::broker::memory::{Call, Fault, Operation};
-use flowgate::broker::{Action, Code, Error};
+use flowgate::broker::{Action, Code, Error, Publication};
+use flowgate::time::Timestamp;
 use flowgate::worker::{Stop, Worker};
+use flowgate_checker::Report;
 use serde_json::{Value, json};
 
 use super::rig::{Rig, SESSION, publication};
@@ -81,6 +83,8 @@ impl Storm {
             options.index_bytes = 1_500;
             options.queue_ttl = Duration::from_secs(40);
         });
+        // Some records fit only if they are compressed.
+        rig.memory.configure(&rig.topics.records, "max.message.bytes", "2000").unwrap();
         let faults = Arc::new(Mutex::new(Dice(seed ^ 0xfa17)));
         let dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
         Self { rig, dice, names: vec!["a".into()], frozen: Vec::new(), events: 0, last_command: None, faults }
@@ -91,11 +95,15 @@ impl Storm {
         self.events += 1;
         let kind = self.dice.of(&["enroll", "enroll", "enroll", "advance", "advance", "withdraw"]);
         let record = self.dice.below(25).to_string();
-        let value = json!({"flow_id": flow, "record_id": record, "kind": kind, "n": self.events}).to_string();
+        let padding = if self.dice.one_in(30) { "x".repeat(3_000) } else { String::new() };
+        let value = json!({"flow_id": flow, "record_id": record, "kind": kind, "n": self.events, "x": padding});
+        let value = value.to_string();
         let partition = if self.dice.one_in(10) { Some(self.dice.below(3) as i32) } else { None };
         let value = if self.dice.one_in(40) { value.replace("record_id", "record") } else { value };
+        let timestamp = self.dice.one_in(50).then_some(Timestamp(7));
         let topic = self.rig.topics.enrollments.clone();
-        self.rig.publish(&publication(&topic, partition, Some(flow.as_bytes()), Some(value.as_bytes())));
+        let (key, value) = (Some(flow.as_bytes()), Some(value.as_bytes()));
+        self.rig.publish(&Publication { timestamp, ..publication(&topic, partition, key, value) });
     }
 
     fn command(&mut self) {
@@ -187,7 +195,7 @@ impl Storm {
         }
     }
 
-    fn run(mut self) {
+    fn run(mut self) -> Report {
         let faults = Arc::clone(&self.faults);
         self.rig
             .memory
@@ -221,6 +229,7 @@ impl Storm {
             }
         }
         self.rig.check();
+        self.rig.report()
     }
 }
 
@@ -234,8 +243,22 @@ fn storms() {
         }
         Err(_) => 0..60,
     };
+    let mut total = flowgate_checker::Sums::default();
     for seed in seeds {
         println!("storm {seed}");
-        Storm::new(seed).run();
+        for of in Storm::new(seed).run().flows.values() {
+            total.delivered_live += of.delivered_live;
+            total.dead += of.dead;
+            total.rerouted += of.rerouted;
+            total.withdraws += of.withdraws;
+            total.turned_away += of.turned_away;
+            total.released += of.released;
+            total.replaced += of.replaced;
+            total.removed += of.removed;
+        }
     }
+    println!("{total:?}");
+    let fates = [total.turned_away, total.released, total.replaced, total.removed].map(|of| of.enroll);
+    let others = [total.delivered_live, total.dead, total.rerouted, total.withdraws];
+    assert!(fates.into_iter().chain(others).all(|of| of > 100), "every fate, many times: {total:?}");
 }

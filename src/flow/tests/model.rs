@@ -104,7 +104,7 @@ impl Model {
         if kind == Kind::Withdraw {
             self.delivered.push(event);
             self.withdrawn += 1;
-            if self.backlog.iter().all(|held| held.kind == Kind::Withdraw) {
+            if self.backlog.is_empty() {
                 return;
             }
         } else {
