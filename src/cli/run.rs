@@ -75,7 +75,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         instance = settings.instance,
         prefix = settings.topics.prefix,
         brokers = settings.brokers,
-        http = %settings.http,
+        http = %listener.local_addr().unwrap_or(settings.http),
         "flowgate starts"
     );
     watch(&kafka)?;
