@@ -1,13 +1,23 @@
 //! The production worker on the memory broker: what is delivered, held, and turned away, whatever happens between.
 #![allow(clippy::unwrap_used)]
 
+#[path = "gate/corpus.rs"]
+mod corpus;
+#[path = "gate/crashing.rs"]
+mod crashing;
 #[path = "gate/draining.rs"]
 mod draining;
 #[path = "gate/keeping.rs"]
 mod keeping;
+#[path = "gate/neighbours.rs"]
+mod neighbours;
 #[path = "gate/ordering.rs"]
 mod ordering;
 #[path = "gate/pausing.rs"]
 mod pausing;
 #[path = "gate/rig.rs"]
 mod rig;
+#[path = "gate/sharing.rs"]
+mod sharing;
+#[path = "gate/storm.rs"]
+mod storm;

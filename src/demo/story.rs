@@ -65,7 +65,7 @@ impl Story {
         for item in news {
             match item {
                 News::TakenOut { flow, record, at } => lines.extend(self.taken_out(flow, record.as_str(), at)),
-                News::Audit(event) => lines.extend(self.audit(event, flows, &mut begun)),
+                News::Audit(event) => lines.extend(self.audit(*event, flows, &mut begun)),
             }
         }
         for (flow, Begun { at, text }) in begun {
@@ -131,7 +131,7 @@ impl Story {
             Transition::Resumed(cause) => {
                 let text = match cause {
                     Cause::Resume => format!("resumed{by}{}", command.map(resume_options).unwrap_or_default()),
-                    Cause::Timer => "expired: resumed by the timer".to_owned(),
+                    Cause::Timer => "expired, resumed by the timer".to_owned(),
                 };
                 begun.insert(flow, Begun { at: event.at, text });
                 return None;
@@ -207,10 +207,11 @@ impl News {
 
     fn answer(&self) -> Option<(i64, &Command)> {
         match self {
-            Self::Audit(AuditEvent { happening: Happening::Answer { command, offset, .. }, .. }) => {
-                Some((*offset, command))
-            }
-            Self::Audit(_) | Self::TakenOut { .. } => None,
+            Self::Audit(event) => match &event.happening {
+                Happening::Answer { command, offset, .. } => Some((*offset, command)),
+                Happening::Transition { .. } => None,
+            },
+            Self::TakenOut { .. } => None,
         }
     }
 }

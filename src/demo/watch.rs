@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 /// What has happened.
 #[derive(Clone, Debug)]
 pub enum News {
-    Audit(AuditEvent),
+    Audit(Box<AuditEvent>),
     /// A withdraw went through a flow that is not live, and took out what was held of its record.
     TakenOut {
         flow: String,
@@ -135,7 +135,7 @@ impl<B: Broker> Watch<B> {
         let topic = &*record.topic;
         if topic == topics.audit {
             let event = schema::audit::read(record.value.as_deref().unwrap_or_default());
-            news.push(News::Audit(event.map_err(|why| unreadable(record, why))?));
+            news.push(News::Audit(Box::new(event.map_err(|why| unreadable(record, why))?)));
         } else if topic == topics.state {
             self.take_state(record)?;
         } else if topic.starts_with(&topics.queue_prefix()) {

@@ -271,3 +271,16 @@ fn a_timestamp_that_the_queue_refuses_ends_somewhere() {
     rig.order("welcome", "resume", json!({}));
     assert_eq!(rig.delivered("welcome"), "a b c");
 }
+
+/// Goal: every input of the corpus comes to its end.
+#[test]
+fn the_corpus_on_the_memory_broker() {
+    let mut rig = Rig::new();
+    let topics = rig.topics.clone();
+    rig.memory.configure(&topics.enrollments, "message.timestamp.after.max.ms", "9223372036854775807").unwrap();
+    let (memory, now) = (rig.memory.clone(), rig.now());
+    let ran = super::corpus::run_corpus(&memory, &topics, now, || rig.settle());
+    println!("corpus: {ran} inputs on the memory broker");
+    assert!(ran >= 40);
+    assert_eq!(rig.memory.retain(&topics.records).unwrap(), 0, "all of them outlive a retention check");
+}

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flowgate::broker::memory::Memory;
+use flowgate::broker::memory::{Memory, Tombstones};
 use flowgate::broker::murmur2::partition_for;
 use flowgate::broker::{Admin, Broker, Header, Isolation, Publication, Publisher, Record};
 use flowgate::flow::{Flow, State};
@@ -69,10 +69,16 @@ impl Rig {
     }
 
     /// Every process dies where it is; a new one comes, and the group has noticed.
-    pub fn restart(&mut self, instance: &str) {
+    pub fn crash(&mut self, instance: &str) {
         self.workers.clear();
         self.start(instance);
-        self.pass(SESSION + Duration::from_secs(1));
+        self.wait(SESSION + Duration::from_secs(1));
+    }
+
+    /// A crash, and the new process goes on until it has nothing to do.
+    pub fn restart(&mut self, instance: &str) {
+        self.crash(instance);
+        self.settle();
     }
 
     /// Every worker stops cleanly.
@@ -98,7 +104,7 @@ impl Rig {
         Timestamp(self.memory.now().0 + self.clock)
     }
 
-    fn wait(&self, time: Duration) {
+    pub fn wait(&self, time: Duration) {
         self.memory.advance_to(self.now().after(time));
     }
 
@@ -290,6 +296,16 @@ impl Rig {
 
     pub fn queue_topics(&self) -> Vec<String> {
         self.memory.admin().unwrap().topics(&self.topics.queue_prefix()).unwrap()
+    }
+
+    /// Runs the cleaner wherever it may run.
+    pub fn clean(&self) {
+        for topic in self.queue_topics() {
+            self.memory.compact(&topic, 0, i64::MAX, Tombstones::Remove).unwrap();
+        }
+        for partition in 0..PARTITIONS {
+            self.memory.compact(&self.topics.state, partition, i64::MAX, Tombstones::Keep).unwrap();
+        }
     }
 
     /// Every answer in the audit: command id, outcome, detail.
