@@ -62,7 +62,7 @@ impl<B: Broker> Worker<B> {
     pub(super) fn gather(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         if gather.began.is_none() {
             gather.began = Some(now);
-            if self.stopping {
+            if self.stopping && !std::mem::take(&mut self.table.stale) {
                 return Ok(self.stop_turn(now));
             }
             self.look_at_blocked(now);

@@ -139,6 +139,8 @@ pub(super) struct Table {
     pub created: BTreeSet<String>,
     /// Unreadable commands whose dead letters were refused with their values.
     pub bare_commands: BTreeSet<i64>,
+    /// The group has moved on: what is ours has to be asked before anything else, the clean stop too.
+    pub stale: bool,
     /// The turn before waited for the last entries of a drain: this one does not.
     pub waited: bool,
 }

@@ -389,6 +389,7 @@ impl<B: Broker> Worker<B> {
                 if let Some(stop) = self.fenced_by_equal(turn.begun_at, &error, now) {
                     return Err(stop);
                 }
+                self.table.stale |= error.code == Code::StaleGeneration;
                 match error.action {
                     Action::Retry => Ok((Phase::Offsets(turn, transaction), Step::Waiting(BACKOFF))),
                     Action::Abort => Ok((Phase::Abort(transaction), Step::Progress)),

@@ -139,10 +139,14 @@ impl Rig {
 
     pub fn try_settle(&mut self) -> Result<(), Stop> {
         let mut quiet = 0;
-        for _ in 0..200_000 {
+        for _ in 0..20_000 {
             let before = self.progress();
             for index in 0..self.workers.len() {
-                while !self.step(index)? {}
+                let mut steps = 0;
+                while !self.step(index)? {
+                    steps += 1;
+                    assert!(steps < 500_000, "worker {index} does not come to rest: {}", self.told());
+                }
             }
             // Twice: what one of them did last may concern the others.
             quiet = if self.progress() == before { quiet + 1 } else { 0 };
@@ -150,10 +154,15 @@ impl Rig {
                 return Ok(());
             }
         }
-        panic!(
-            "the workers do not settle: {:?}",
-            self.workers.iter().map(|w| (w.phase(), w.obstacles(), w.stats())).collect::<Vec<_>>()
-        );
+        panic!("the workers do not settle: {}", self.told());
+    }
+
+    /// Where every worker is.
+    fn told(&self) -> String {
+        let of = |worker: &Worker<Memory>| {
+            format!("\n{} ready: {} {:?} {:?}", worker.phase(), worker.is_ready(), worker.obstacles(), worker.stats())
+        };
+        self.workers.iter().map(of).collect()
     }
 
     fn progress(&self) -> Vec<(u64, u64, bool)> {
@@ -251,7 +260,9 @@ impl Rig {
 
     pub fn answer(&self, id: &str) -> String {
         let answers = self.answers();
-        let (_, outcome, detail) = answers.iter().rev().find(|(of, ..)| of == id).unwrap();
+        let Some((_, outcome, detail)) = answers.iter().rev().find(|(of, ..)| of == id) else {
+            panic!("no answer to {id}: {}", self.told())
+        };
         format!("{outcome}: {detail}")
     }
 

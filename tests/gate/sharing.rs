@@ -376,3 +376,31 @@ fn a_stop_that_aborts_is_tried_again() {
     rig.settle();
     assert_eq!(rig.delivered("welcome"), "a b");
 }
+
+/// Goal: two that are told to stop at once both do, in good order: the second one's group moves on while it stops.
+#[test]
+fn two_stop_at_once() {
+    let mut rig = Rig::new();
+    cover(&rig);
+    rig.start("b");
+    for flow in FLOWS {
+        rig.send_all(flow, "a");
+    }
+    rig.settle();
+    // One of them hangs in its last turn while the other one leaves.
+    rig.workers[0].stop();
+    assert!(rig.step_to(0, "offsets"));
+    let hanging = rig.workers.remove(0);
+    rig.stop();
+    rig.workers.push(hanging);
+    rig.stop();
+    rig.memory.forget_offsets(&rig.topics.group);
+    rig.start("c");
+    for flow in FLOWS {
+        rig.send_all(flow, "b");
+    }
+    rig.settle();
+    for flow in FLOWS {
+        assert_eq!(rig.delivered(flow), "a b", "{flow}");
+    }
+}

@@ -190,6 +190,16 @@ impl State {
         self.advance_groups(|_| true);
     }
 
+    /// The member's process is dead: silent, and no process of the same name that is thawed is this one.
+    pub fn bury(&mut self, member: MemberId) {
+        self.set_silent(true, |id, _| id == member);
+        for group in self.groups.values_mut() {
+            if let Some(member) = group.members.get_mut(&member) {
+                member.options.client_id.clear();
+            }
+        }
+    }
+
     fn advance_group(&mut self, group: &str) {
         if let Some(group) = self.groups.get_mut(group) {
             let topics = &self.topics;

@@ -211,7 +211,7 @@ impl port::Member for Member {
 impl Drop for Member {
     fn drop(&mut self) {
         if !self.left {
-            self.memory.lock().set_silent(true, |id, _| id == self.id);
+            self.memory.lock().bury(self.id);
         }
     }
 }
