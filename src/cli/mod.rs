@@ -48,6 +48,7 @@ Exit codes: 0 done; 1 something else; 2 usage or configuration; 3 topics; 4 fenc
 5 watchdog; 6 authentication or TLS; 7 rejected; 8 no answer; 9 positions lost.";
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
 struct Global {
     /// The file with settings [default: flowgate.toml, if there is one]
     #[arg(long, global = true, env = "FLOWGATE_CONFIG", value_name = "FILE")]
@@ -72,8 +73,12 @@ enum Command {
     #[command(subcommand)]
     Topics(topics::Command),
     /// Pause flows: their events are held until a resume, or until the timer fires
+    ///
+    /// Of a flow that is paused already only what is given changes.
     Pause(pause::Args),
     /// Resume flows: what is held goes downstream, in order
+    ///
+    /// Of a flow that is resuming already only what is given changes.
     Resume(resume::Args),
     /// List flows
     Flows(flows::Args),

@@ -13,7 +13,6 @@ use crate::flow::{Action, FlowId, Keep, NewRecords, OnExpiry, PauseEnd, PauseOrd
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 
-/// Of a flow that is paused already only what is given changes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[arg(required = true, value_name = "FLOW", value_parser = flow_id)]

@@ -14,7 +14,6 @@ use crate::config::duration;
 use crate::flow::{Action, Counts, FlowId, Rate, Release, ResumeOrder, State};
 use crate::schema::topics::Topics;
 
-/// Of a flow that is resuming already only what is given changes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[arg(required = true, value_name = "FLOW", value_parser = flow_id)]

@@ -50,8 +50,8 @@ impl Args {
 /// A stop in good order takes no longer, while brokers answer.
 const STOP: Duration = Duration::from_millis(4800);
 
-/// How long one try to reach the brokers takes.
-const REACH: Duration = Duration::from_secs(5);
+/// How long one try to reach the brokers takes: shorter than a stop may.
+const REACH: Duration = Duration::from_secs(2);
 
 pub fn run(settings: &Settings) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -75,7 +75,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         instance = settings.instance,
         prefix = settings.topics.prefix,
         brokers = settings.brokers,
-        http = %settings.http,
+        http = %listener.local_addr().unwrap_or(settings.http),
         "flowgate starts"
     );
     watch(&kafka)?;

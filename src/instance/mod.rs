@@ -69,7 +69,7 @@ where
         worker.map_err(|error| Stop::Other(format!("no thread can be started: {error}")))?;
     }
     drop(ended);
-    let lookers = look_on(broker, topics, board, stop)?;
+    look_on(broker, topics, board, stop)?;
     let mut outcome = Ok(());
     for _ in 0..count {
         let end = match outcome {
@@ -86,28 +86,21 @@ where
         }
     }
     stop.raise();
-    for looker in lookers {
-        // What they were reading is of no interest any more.
-        drop(looker);
-    }
     outcome
 }
 
-fn look_on<B>(
-    broker: &B,
-    topics: &Topics,
-    board: &Arc<Board>,
-    stop: &StopSign,
-) -> Result<[thread::JoinHandle<()>; 2], Stop>
+/// Nobody waits for these: what they are reading at the end is of no interest any more.
+fn look_on<B>(broker: &B, topics: &Topics, board: &Arc<Board>, stop: &StopSign) -> Result<(), Stop>
 where
     B: Broker + Send + 'static,
 {
     let spawn = |name: &str, look: fn(&B, &Topics, &Board, &StopSign)| {
         let (broker, topics, board, stop) = (broker.clone(), topics.clone(), Arc::clone(board), stop.clone());
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || look(&broker, &topics, &board, &stop));
-        thread.map_err(|error| Stop::Other(format!("no thread can be started: {error}")))
+        thread.map(drop).map_err(|error| Stop::Other(format!("no thread can be started: {error}")))
     };
-    Ok([spawn("lag", lag::look::<B>)?, spawn("follow", follow::look::<B>)?])
+    spawn("lag", lag::look::<B>)?;
+    spawn("follow", follow::look::<B>)
 }
 
 /// Sleeps, but not through a stop.

@@ -134,6 +134,8 @@ pub struct Worker<B: Broker> {
     deferred: VecDeque<Chore>,
     /// Turns begun, for their names.
     turns: u64,
+    /// When the last transaction was begun.
+    begun_at: Timestamp,
     stopping: bool,
     stats: Stats,
 }
@@ -153,6 +155,7 @@ impl<B: Broker> Worker<B> {
             chores: VecDeque::new(),
             deferred: VecDeque::new(),
             turns: 0,
+            begun_at: Timestamp::default(),
             stopping: false,
             stats: Stats::default(),
         }
@@ -174,7 +177,7 @@ impl<B: Broker> Worker<B> {
             Phase::Acks(turn, transaction) => self.acks(turn, transaction, now)?,
             Phase::Offsets(turn, transaction) => self.offsets(turn, transaction, now)?,
             Phase::Commit(turn, transaction) => self.commit(turn, transaction, now)?,
-            Phase::Abort(transaction) => self.abort(transaction)?,
+            Phase::Abort(transaction) => self.abort(transaction, now)?,
             Phase::ReadBack(turn) => self.read_back(turn, now)?,
             Phase::Leave => self.leave()?,
             Phase::Left => (Phase::Left, Step::Left),

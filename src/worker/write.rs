@@ -188,6 +188,7 @@ impl<B: Broker> Worker<B> {
         match producer.begin() {
             Ok(transaction) => {
                 turn.begun_at = now;
+                self.begun_at = now;
                 Ok((Phase::Send(turn, transaction, 0), Step::Progress))
             }
             Err((producer, error)) if error.action == Action::Retry => {
@@ -322,7 +323,7 @@ impl<B: Broker> Worker<B> {
     ) -> Result<(Phase<B>, Step), Stop> {
         for (tag, error) in failed {
             self.stats.trouble(error);
-            if let Some(stop) = self.fenced_by_equal(turn, error, now) {
+            if let Some(stop) = self.fenced_by_equal(turn.begun_at, error, now) {
                 return Err(stop);
             }
             let origin = usize::try_from(*tag).ok().and_then(|tag| turn.writes.get(tag)).map(|write| &write.origin);
@@ -385,7 +386,7 @@ impl<B: Broker> Worker<B> {
             Ok(()) => Ok((Phase::Commit(turn, transaction), Step::Progress)),
             Err(error) => {
                 self.stats.trouble(&error);
-                if let Some(stop) = self.fenced_by_equal(&turn, &error, now) {
+                if let Some(stop) = self.fenced_by_equal(turn.begun_at, &error, now) {
                     return Err(stop);
                 }
                 self.table.stale |= error.code == Code::StaleGeneration;
@@ -421,7 +422,7 @@ impl<B: Broker> Worker<B> {
             }
             Commit::Unknown(error) => {
                 self.stats.trouble(&error);
-                if let Some(stop) = self.fenced_by_equal(&turn, &error, now) {
+                if let Some(stop) = self.fenced_by_equal(turn.begun_at, &error, now) {
                     return Err(stop);
                 }
                 Ok((Phase::Replace(After::ReadBack(turn)), Step::Progress))
@@ -430,12 +431,12 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Another process under our id, unless the transaction had outlived its time: then the broker fenced us itself.
-    fn fenced_by_equal(&self, turn: &Turn, error: &Error, now: Timestamp) -> Option<Stop> {
-        let in_time = now.since(turn.begun_at) < self.options.transaction_timeout;
+    fn fenced_by_equal(&self, begun_at: Timestamp, error: &Error, now: Timestamp) -> Option<Stop> {
+        let in_time = now.since(begun_at) < self.options.transaction_timeout;
         (error.code == Code::Fenced && in_time).then(|| Stop::FencedByEqual(self.options.transactional_id()))
     }
 
-    pub(super) fn abort(&mut self, transaction: Transaction<B>) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn abort(&mut self, transaction: Transaction<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         match transaction.abort() {
             Abort::Done(producer) => {
                 self.stats.aborts += 1;
@@ -447,6 +448,11 @@ impl<B: Broker> Worker<B> {
                 self.stats.aborts += 1;
                 if let Some(error) = error {
                     self.stats.trouble(&error);
+                    // Records that were only purged do not say why; the abort does. A new producer would fence the equal
+                    // in its turn, and so on for ever.
+                    if let Some(stop) = self.fenced_by_equal(self.begun_at, &error, now) {
+                        return Err(stop);
+                    }
                 }
                 Ok((Phase::Replace(After::Rewind), Step::Progress))
             }

@@ -1,0 +1,217 @@
+//! The process `flowgate` on real Kafka: what an operator types, what comes back, and how the gate ends.
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code)]
+#[path = "support/kafka.rs"]
+mod server;
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use flowgate::broker::kafka::{Kafka, KafkaOptions};
+use flowgate::broker::{Broker, Publication, Publisher};
+use serde_json::Value;
+
+/// How long anything may take on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+fn flowgate(prefix: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowgate"));
+    // The settings of whoever runs the tests are none of theirs.
+    let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("FLOWGATE_"));
+    for name in ours {
+        command.env_remove(name);
+    }
+    command.args(args).args(["--prefix", prefix]);
+    command.env("FLOWGATE_BROKERS", server::shared().brokers());
+    command
+}
+
+/// Runs it to its end.
+fn run(prefix: &str, args: &[&str]) -> Output {
+    flowgate(prefix, args).output().unwrap()
+}
+
+#[track_caller]
+fn expect(code: i32, output: &Output) -> (String, String) {
+    let out = String::from_utf8(output.stdout.clone()).unwrap();
+    let err = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "stdout:\n{out}\nstderr:\n{err}");
+    (out, err)
+}
+
+#[track_caller]
+fn good(prefix: &str, args: &[&str]) -> String {
+    expect(0, &run(prefix, args)).0
+}
+
+#[track_caller]
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A gate that is killed with the test that started it.
+struct Gate {
+    child: Child,
+    http: String,
+}
+
+impl Gate {
+    fn start(prefix: &str, instance: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let http = format!("127.0.0.1:{port}");
+        let args = ["run", "--instance", instance, "--http", &http, "--log-format", "json"];
+        let child = flowgate(prefix, &args).stderr(Stdio::piped()).spawn().unwrap();
+        Self { child, http }
+    }
+
+    fn ready(self) -> Self {
+        eventually("ready", || self.get("/readyz").starts_with("HTTP/1.1 200"));
+        self
+    }
+
+    fn get(&self, path: &str) -> String {
+        let Ok(mut stream) = TcpStream::connect(&self.http) else { return String::new() };
+        let request = format!("GET {path} HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn json(&self, path: &str) -> Value {
+        let answer = self.get(path);
+        serde_json::from_str(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)).unwrap_or_default()
+    }
+
+    /// Asks it to end, and says how it did and how long that took.
+    fn terminate(mut self) -> (Option<i32>, Duration, String) {
+        let began = Instant::now();
+        assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        (status.code(), began.elapsed(), self.log())
+    }
+
+    fn log(&mut self) -> String {
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        log
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn send(prefix: &str, flow: &str, records: std::ops::Range<u32>) {
+    let mut publisher = Kafka::new(KafkaOptions::new(server::shared().brokers())).publisher().unwrap();
+    for record in records {
+        let value = format!(r#"{{"flow_id":"{flow}","record_id":"r{record}"}}"#);
+        let (topic, key, value) = (format!("{prefix}.enrollments"), Some(flow.as_bytes()), Some(value.as_bytes()));
+        let event = Publication { topic: &topic, partition: None, timestamp: None, key, value, headers: &[] };
+        publisher.publish(&event).unwrap();
+    }
+    assert!(publisher.flush(PATIENCE).unwrap().iter().all(Result::is_ok));
+}
+
+#[test]
+fn a_day_of_an_operator() {
+    let prefix = "operator";
+    let made = good(prefix, &["topics", "create", "--partitions", "3", "--replication-factor", "1"]);
+    assert!(made.starts_with("operator.enrollments: created\n"), "{made}");
+    let checked = good(prefix, &["topics", "check"]);
+    assert!(
+        checked.contains("(brokers): offsets.retention.minutes is 10080, wanted: at least 30240 (21d)"),
+        "{checked}"
+    );
+    assert!(!checked.contains("breaks"), "{checked}");
+    assert_eq!(good(prefix, &["positions"]).matches("starts at 0").count(), 3);
+
+    let gate = Gate::start(prefix, "one").ready();
+    assert!(gate.get("/livez").starts_with("HTTP/1.1 200"));
+    send(prefix, "welcome", 0..10);
+    let delivered = "\nflowgate_events_total{outcome=\"delivered\"} 10\n";
+    eventually("delivered", || gate.get("/metrics").contains(delivered));
+    assert!(good(prefix, &["pause", "welcome", "--for", "3d", "--by", "ops"]).contains("welcome  applied"));
+    send(prefix, "welcome", 0..500);
+    eventually("held", || gate.json("/api/v1/flows/welcome")["held"]["total"] == 500);
+    let flows: Value = serde_json::from_str(&good(prefix, &["flows", "--state", "paused", "-o", "json"])).unwrap();
+    assert_eq!((flows[0]["flow_id"].as_str(), flows[0]["pause"]["by"].as_str()), (Some("welcome"), Some("ops")));
+    let checked = good(prefix, &["topics", "check"]);
+    assert!(!checked.contains("breaks"), "the queue topic is as it must be: {checked}");
+    let (_, refused) = expect(7, &run(prefix, &["pause", "welcome", "--for", "15d"]));
+    assert!(refused.starts_with("error: rejected: "), "{refused}");
+
+    let (out, err) = expect(0, &run(prefix, &["resume", "welcome", "--rate", "200", "--wait"]));
+    assert!(out.contains("welcome is live: "), "{out}");
+    assert!(err.contains("welcome: ") && err.contains(" passed"), "lines where there is no terminal: {err}");
+    eventually("released", || gate.get("/metrics").contains("\nflowgate_passed_total{outcome=\"released\"} 500\n"));
+    let busy = run(prefix, &["positions", "restore", "--partition", "0", "--to-record", "--yes"]);
+    assert!(expect(1, &busy).1.contains("members"));
+    assert!(good(prefix, &["positions"]).contains("goes on from"));
+
+    let (code, took, log) = gate.terminate();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(took < Duration::from_secs(5), "{took:?}\n{log}");
+    assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log}");
+    let positions: Value = serde_json::from_str(&good(prefix, &["positions", "-o", "json"])).unwrap();
+    for partition in positions.as_array().unwrap() {
+        assert_eq!(partition["record"]["clean"], true, "{partition}");
+        let (number, input) = (partition["partition"].to_string(), partition["record"]["input"].to_string());
+        good(prefix, &["positions", "restore", "--partition", &number, "--offset", &input, "--yes"]);
+    }
+    let (_, silent) = expect(8, &run(prefix, &["pause", "welcome", "--timeout", "1s"]));
+    assert!(silent.contains("the command stays in the topic"), "{silent}");
+}
+
+#[test]
+fn an_equal_fences_the_first() {
+    let prefix = "equal";
+    good(prefix, &["topics", "create", "--partitions", "1"]);
+    let mut first = Gate::start(prefix, "same").ready();
+    let _second = Gate::start(prefix, "same");
+    let (mut sent, mut ended) = (0, None);
+    eventually("the first one ends", || {
+        send(prefix, "welcome", sent..sent + 1);
+        sent += 1;
+        ended = first.child.try_wait().unwrap();
+        ended.is_some()
+    });
+    let log = first.log();
+    assert_eq!(ended.unwrap().code(), Some(4), "{log}");
+    assert!(log.contains("error: another process runs under the same transactional id"), "{log}");
+}
+
+#[test]
+fn what_is_wrong_is_told_in_a_sentence_with_an_exit_code() {
+    let (_, err) = expect(2, &run("bad", &["run", "--workers", "0", "-X", "kafka.acks=1"]));
+    assert!(err.contains("2 settings are wrong") && err.contains("`kafka.acks` (flag)"), "{err}");
+    let (_, err) = expect(3, &run("nowhere", &["run", "--instance", "x", "--http", "127.0.0.1:0"]));
+    assert!(err.contains("error: `topic` of `nowhere.enrollments` is missing"), "{err}");
+    let (_, err) = expect(3, &run("nowhere", &["flows"]));
+    assert!(err.contains("flowgate topics create"), "{err}");
+
+    let sasl = server::shared().sasl_brokers();
+    for args in [&["flows"][..], &["run", "--instance", "x", "--http", "127.0.0.1:0"]] {
+        let mut command = flowgate("secret", args);
+        let password =
+            ["security.protocol=SASL_PLAINTEXT", "sasl.mechanism=PLAIN", "sasl.username=gate", "sasl.password=no"];
+        for setting in password {
+            command.args(["-X", &format!("kafka.{setting}")]);
+        }
+        let began = Instant::now();
+        let output = command.args(["--brokers", &sasl]).output().unwrap();
+        let (_, err) = expect(6, &output);
+        assert!(err.contains("error: the brokers refuse to let us in"), "{err}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+}
