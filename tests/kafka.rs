@@ -6,6 +6,8 @@
 mod conformance;
 #[path = "kafka/adapter.rs"]
 mod adapter;
+#[path = "gate/corpus.rs"]
+mod corpus;
 #[path = "kafka/gate.rs"]
 mod gate;
 #[path = "support/log.rs"]

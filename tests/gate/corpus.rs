@@ -35,6 +35,9 @@ struct Input {
     end: End,
 }
 
+/// How many there are: a broker that takes its time is waited for until as many ends are found.
+pub const INPUTS: usize = 60;
+
 const FLOW: &str = "corpus";
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
@@ -219,6 +222,7 @@ pub fn run_corpus<B: Broker>(broker: &B, topics: &Topics, now: Timestamp, mut st
     let count = admin.partitions(&topics.enrollments).unwrap().unwrap();
     let largest = admin.topic_config(&topics.enrollments).unwrap()["max.message.bytes"].parse().unwrap();
     let inputs = inputs(now, largest);
+    assert_eq!(inputs.len(), INPUTS);
     let mut publisher = broker.publisher().unwrap();
     for input in &inputs {
         let home = partition_for(input.flow().as_bytes(), count);

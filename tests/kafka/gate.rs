@@ -13,7 +13,7 @@ use flowgate::topics::{Layout, specification};
 use flowgate::worker::{Options, Step, Stop, Worker};
 use serde_json::{Value, json};
 
-use crate::{log, server};
+use crate::{corpus, log, server};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const PARTITIONS: i32 = 4;
@@ -259,4 +259,29 @@ fn a_broker_that_dies_three_times_loses_and_doubles_nothing() {
     let report = cluster.check();
     assert_eq!(report.flows["held"].queued.total(), 6_000);
     println!("broker killed and restarted: {DEATHS} times, {} events compared", report.events);
+}
+
+/// Goal: every input of the corpus comes to its end on real Kafka too.
+#[test]
+fn the_corpus_on_real_kafka() {
+    let kafka = Kafka::new(KafkaOptions::new(server::shared().brokers()));
+    let topics = Topics::new("gate-corpus").unwrap();
+    let layout = Layout { partitions: PARTITIONS, replication_factor: Some(1) };
+    let mut specification = specification(&topics, &layout);
+    for (name, value) in [("message.timestamp.after.max.ms", "9223372036854775807"), ("retention.ms", "-1")] {
+        // The odd timestamps have to survive here until they are read.
+        specification[0].config.insert(name.to_owned(), value.to_owned());
+    }
+    assert_eq!(specification[0].name, topics.enrollments);
+    let made = kafka.admin().unwrap().create_topics(&specification).unwrap();
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+    let cluster = Cluster { kafka, topics, commands: 0 };
+    cluster.eventually("the topics are known", |log| log.enrollments.is_empty());
+    let gate = cluster.start("a");
+    let ran = corpus::run_corpus(&cluster.kafka, &cluster.topics, now(), || {
+        cluster
+            .eventually("every input has its end", |log| log.records.len() + log.dead_letters.len() >= corpus::INPUTS);
+    });
+    println!("corpus: {ran} inputs on real Kafka");
+    gate.stop();
 }
