@@ -10,8 +10,6 @@ mod adapter;
 mod corpus;
 #[path = "kafka/gate.rs"]
 mod gate;
-#[path = "support/log.rs"]
-mod log;
 #[path = "support/kafka.rs"]
 mod server;
 

@@ -28,7 +28,11 @@ pub fn prove<B: Broker>(broker: &B, topics: &Topics) -> Result<Proof> {
     Ok(Proof::of(&log(broker, topics)?))
 }
 
-fn log<B: Broker>(broker: &B, topics: &Topics) -> Result<checker::Log> {
+/// Everything in the topics of a prefix, as the checker wants it.
+///
+/// # Errors
+/// The broker's.
+pub fn log<B: Broker>(broker: &B, topics: &Topics) -> Result<checker::Log> {
     let mut admin = broker.admin()?;
     let mut queues = BTreeMap::new();
     for queue in admin.topics(&topics.queue_prefix())? {
@@ -67,7 +71,9 @@ fn read<B: Broker>(broker: &B, admin: &mut B::Admin, topic: &str) -> Result<Vec<
     Ok(found.into_iter().map(plain).collect())
 }
 
-fn plain(record: Record) -> checker::Record {
+/// A record as the checker knows it.
+#[must_use]
+pub fn plain(record: Record) -> checker::Record {
     checker::Record {
         partition: record.partition,
         offset: record.offset,

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flowgate::broker::kafka::{Kafka, KafkaOptions};
 use flowgate::broker::{Action, Admin, Broker, Publication, Publisher};
+use flowgate::demo::proof;
 use flowgate::schema::topics::Topics;
 use flowgate::time::Timestamp;
 use flowgate::topics::{Layout, specification};
 use flowgate::worker::{Options, Step, Stop, Worker};
 use serde_json::{Value, json};
 
-use crate::{corpus, log, server};
+use crate::{corpus, server};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const PARTITIONS: i32 = 4;
@@ -133,7 +134,7 @@ impl Cluster {
     fn read_all(&self) -> flowgate_checker::Log {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match log::read_all(&self.kafka, &self.topics) {
+            match proof::log(&self.kafka, &self.topics) {
                 Ok(log) => return log,
                 Err(error) => assert!(error.action == Action::Retry && Instant::now() < deadline, "{error:?}"),
             }
