@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{POLL, rest};
+use super::{read_on, rest};
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Polled, Publication, Publisher, Reader, Result};
+use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Publication, Publisher, Reader, Result};
 use crate::flow::{Command, Happening, Outcome, Target};
 use crate::schema::{self, topics::Topics};
 
@@ -76,13 +76,7 @@ impl<B: Broker> Answers<B> {
     fn collect(&mut self, sent: &mut [Sent], wait: Duration) -> Result<()> {
         let deadline = Instant::now() + wait;
         while sent.iter().any(|sent| sent.outcome.is_none()) && Instant::now() < deadline {
-            let mut records = Vec::new();
-            match self.reader.poll(POLL, &mut records) {
-                Ok(Polled::OutOfRange { topic, partition, low }) => self.reader.assign(&topic, partition, low)?,
-                Ok(_) => {}
-                Err(error) if error.action == Action::Retry => rest(),
-                Err(error) => return Err(error),
-            }
+            let records = read_on(&mut self.reader)?;
             for event in records.iter().filter_map(|record| schema::audit::read(record.value.as_deref()?).ok()) {
                 let Happening::Answer { command, outcome, .. } = event.happening else { continue };
                 // Answers of other commands of the flow pass by here too.

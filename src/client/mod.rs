@@ -8,10 +8,22 @@ pub mod states;
 
 use std::time::Duration;
 
-use crate::broker::PollLimit;
+use crate::broker::{Action, PollLimit, Polled, Reader, Record, Result};
 
 /// One poll of a tool. The memory broker does not wait: see [`rest`].
 const POLL: PollLimit = PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::from_millis(50) };
+
+/// One poll. A log that lost its beginning is read from where it begins now; what only passes by is no failure.
+fn read_on(reader: &mut impl Reader) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    match reader.poll(POLL, &mut records) {
+        Ok(Polled::OutOfRange { topic, partition, low }) => reader.assign(&topic, partition, low)?,
+        Ok(_) => {}
+        Err(error) if error.action == Action::Retry => rest(),
+        Err(error) => return Err(error),
+    }
+    Ok(records)
+}
 
 /// After a poll that brought nothing: a broker that waited itself is asked again soon enough.
 fn rest() {

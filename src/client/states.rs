@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{POLL, rest};
+use super::{read_on, rest};
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Polled, Reader, Record, Result};
+use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Reader, Record, Result};
 use crate::flow::{Flow, FlowId, Partition};
 use crate::schema::{self, topics::Topics};
 
@@ -108,13 +108,7 @@ impl<B: Broker> States<B> {
     /// # Errors
     /// As [`States::poll`].
     pub fn read(&mut self) -> Result<Vec<Change>> {
-        let mut records = Vec::new();
-        match self.reader.poll(POLL, &mut records) {
-            Ok(Polled::OutOfRange { topic, partition, low }) => self.reader.assign(&topic, partition, low)?,
-            Ok(_) => {}
-            Err(error) if error.action == Action::Retry => rest(),
-            Err(error) => return Err(error),
-        }
+        let records = read_on(&mut self.reader)?;
         if records.is_empty() {
             rest();
         }

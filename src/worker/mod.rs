@@ -45,9 +45,9 @@ use crate::broker::{
 use crate::time::Timestamp;
 
 pub use options::{Budget, Options};
-pub use snapshot::{Held, KINDS, PartitionShot, Snapshot};
+pub use snapshot::{Held, PartitionShot, Snapshot};
 pub use stop::Stop;
-pub use table::{Shape, Stats};
+pub use table::{KINDS, Shape, Stats};
 
 use chores::Chore;
 use gather::Gather;
@@ -221,7 +221,7 @@ impl<B: Broker> Worker<B> {
     /// What does not go on, and why: a sentence each.
     #[must_use]
     pub fn obstacles(&self) -> Vec<String> {
-        self.table.obstacles()
+        self.table.obstacles().into_iter().map(|(_, sentence)| sentence).collect()
     }
 
     /// Whether it has joined and restored every partition it was given.

@@ -42,15 +42,12 @@ pub struct PartitionShot {
     pub position: i64,
 }
 
-/// The kinds of [`Snapshot::blocked`].
-pub const KINDS: [&str; 3] = ["queue_topic", "held_events_deleted", "clock"];
-
 impl<B: Broker> Worker<B> {
     /// Where it stands. Costs a look at every flow that is not live.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let [queue_topic, deleted, clock] = KINDS;
-        let mut shot = Snapshot { joined: self.table.joined, stats: self.stats.clone(), ..Snapshot::default() };
+        let (joined, stats, blocked) = (self.table.joined, self.stats.clone(), self.table.obstacles());
+        let mut shot = Snapshot { joined, stats, blocked, ..Snapshot::default() };
         shot.stats.lateness.clear();
         for (number, owned) in &self.table.owned {
             shot.partitions.push(PartitionShot {
@@ -68,18 +65,6 @@ impl<B: Broker> Worker<B> {
             shot.oldest_pause = [shot.oldest_pause, began].into_iter().flatten().min();
             let next = owned.timers.first().map(|(due, _)| *due);
             shot.next_timer = [shot.next_timer, next].into_iter().flatten().min();
-            if let Some(wait) = &owned.wait {
-                shot.blocked.push((queue_topic, format!("partition {number}: {}", wait.reason)));
-            }
-            for tracked in resuming {
-                if let Some(blocked) = tracked.backlog.as_ref().and_then(|backlog| backlog.blocked.as_ref()) {
-                    shot.blocked.push((deleted, format!("flow `{}`: {}", tracked.flow.id, blocked.reason)));
-                }
-            }
-        }
-        if self.table.clock_alarm.is_some() {
-            let detail = "the clock is more than 60 s away from the broker's: deadlines wait";
-            shot.blocked.push((clock, detail.to_owned()));
         }
         shot
     }

@@ -145,10 +145,14 @@ pub(super) struct Table {
     pub waited: bool,
 }
 
-/// The clock disagreed with the broker's, found at this time of it.
+/// The kinds of [`Table::obstacles`].
+pub const KINDS: [&str; 3] = ["queue_topic", "held_events_deleted", "clock"];
+
 impl Table {
-    pub fn obstacles(&self) -> Vec<String> {
-        let clock = self.clock_alarm.map(|_| "the clock is off by more than a minute: nothing moves".to_owned());
+    /// What does not go on: its kind, and a sentence that says why.
+    pub fn obstacles(&self) -> Vec<(&'static str, String)> {
+        let [queue_topic, deleted, clock] = KINDS;
+        let off = self.clock_alarm.map(|_| "the clock is off by more than a minute: nothing moves".to_owned());
         let waits = self.owned.iter().filter_map(|(partition, owned)| {
             owned.wait.as_ref().map(|wait| format!("the events of partition {partition} wait: {}", wait.reason))
         });
@@ -157,10 +161,12 @@ impl Table {
             let blocked = tracked.backlog.as_ref()?.blocked.as_ref()?;
             Some(format!("flow `{}` is blocked: {}", tracked.flow.id, blocked.reason))
         });
-        clock.into_iter().chain(waits).chain(blocked).collect()
+        let of = |kind: &'static str| move |sentence: String| (kind, sentence);
+        off.into_iter().map(of(clock)).chain(waits.map(of(queue_topic))).chain(blocked.map(of(deleted))).collect()
     }
 }
 
+/// The clock disagreed with the broker's, found at this time of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClockAlarm {
     pub since: Timestamp,

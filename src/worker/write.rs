@@ -18,6 +18,7 @@ use crate::broker::{
 use crate::flow::FlowId;
 use crate::schema::{self, Document};
 use crate::time::Timestamp;
+use crate::topics::HEADER_ROOM;
 
 /// How long one poll for deliveries waits.
 const ACKS: Duration = Duration::from_millis(10);
@@ -132,7 +133,7 @@ impl<B: Broker> Worker<B> {
         let mut config: BTreeMap<String, String> =
             config.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         if let Some(largest) = self.table.shape.max_message_bytes {
-            config.insert("max.message.bytes".to_owned(), (largest + ROOM).to_string());
+            config.insert("max.message.bytes".to_owned(), (largest + HEADER_ROOM).to_string());
         }
         NewTopic { name: name.to_owned(), partitions: 1, replication_factor: self.options.replication_factor, config }
     }
@@ -480,9 +481,6 @@ impl<B: Broker> Worker<B> {
         }
     }
 }
-
-/// What the gate's headers may add to a record.
-const ROOM: i64 = 64 * 1024;
 
 impl Turn {
     /// Adds what the transaction says of itself: changed states, partition records, the audit.
