@@ -244,3 +244,19 @@ fn a_strange_queue_topic_is_passed_over() {
     assert_eq!(rig.delivered("welcome"), "a");
     assert_eq!(rig.memory.record_count("flow.queue.welcome.1", 0).unwrap(), 1, "nobody touched it");
 }
+
+/// Goal: a record that withdrew does not stay in the queue topic: the cleaner takes its events out although nothing newer
+/// of it came.
+#[test]
+fn a_withdrawn_record_leaves_the_queue_topic() {
+    let mut rig = held("a +a b -a c");
+    let keys = |rig: &Rig| -> Vec<String> {
+        let entries = rig.read(&rig.queue("welcome")).into_iter().filter(|record| record.value.is_some());
+        entries.map(|record| String::from_utf8(record.key.unwrap().to_vec()).unwrap()).collect()
+    };
+    assert_eq!(keys(&rig).len(), 5);
+    rig.clean();
+    assert_eq!(keys(&rig), ["enroll::b", "withdraw::a", "enroll::c"]);
+    rig.order("welcome", "resume", json!({}));
+    assert_eq!(rig.delivered("welcome"), "-a b c");
+}
