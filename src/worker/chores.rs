@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use super::gather::{Gather, clients};
+use super::gather::Gather;
 use super::table::{ClockAlarm, Origin, Stage, Sweeping, Wait, left};
-use super::{Phase, Step, Stop, Worker, assign};
+use super::{Phase, Step, Stop, Worker, assign, in_hand};
 use crate::broker::{Action, Admin, Broker, Code, Error, Member, Producer, Reader};
 use crate::flow::FlowId;
 use crate::time::Timestamp;
@@ -111,14 +111,14 @@ impl<B: Broker> Worker<B> {
 
     fn call(&mut self, chore: &Chore, now: Timestamp) -> Result<Result<(), Error>, Stop> {
         Ok(match chore {
-            Chore::Acknowledge => clients(self)?.member.acknowledge(),
+            Chore::Acknowledge => in_hand(&mut self.clients)?.member.acknowledge(),
             Chore::FetchFrom { partition } => {
                 let Some(owned) = self.table.owned.get(partition) else { return Ok(Ok(())) };
                 if !owned.is_active() || owned.wait.is_some() || self.left_out(*partition) {
                     return Ok(Ok(()));
                 }
                 let position = owned.position;
-                let answer = clients(self)?.member.fetch_from(*partition, position);
+                let answer = in_hand(&mut self.clients)?.member.fetch_from(*partition, position);
                 if let Some(owned) = self.table.owned.get_mut(partition) {
                     owned.fetching = answer.is_ok();
                 }
@@ -128,7 +128,7 @@ impl<B: Broker> Worker<B> {
                 if !self.table.owned.get(partition).is_some_and(super::table::Owned::is_active) {
                     return Ok(Ok(()));
                 }
-                clients(self)?.member.pause(*partition)
+                in_hand(&mut self.clients)?.member.pause(*partition)
             }
             Chore::ReadControl { from } => {
                 let taking = self.table.owned.values().filter(|owned| owned.takes_commands());
@@ -136,7 +136,7 @@ impl<B: Broker> Worker<B> {
                 let offset = from.map_or(smallest, |from| from.max(smallest));
                 self.table.control_scan = offset;
                 let control = self.options.topics.control.clone();
-                assign(&mut clients(self)?.control, &control, offset)
+                assign(&mut in_hand(&mut self.clients)?.control, &control, offset)
             }
             Chore::ReadQueue { partition, flow } => self.read_queue(*partition, flow, now)?,
             Chore::AssignQueue { partition, flow } => {
@@ -147,7 +147,7 @@ impl<B: Broker> Worker<B> {
                     sweep.begin_pass();
                 }
                 let (topic, offset) = (Arc::clone(&backlog.topic), backlog.read_offset);
-                let answer = assign(&mut clients(self)?.queues, &topic, offset);
+                let answer = assign(&mut in_hand(&mut self.clients)?.queues, &topic, offset);
                 if answer.is_ok() {
                     if let Some(backlog) = self.table.tracked(*partition, flow).and_then(|of| of.backlog.as_mut()) {
                         backlog.on = true;
@@ -161,14 +161,14 @@ impl<B: Broker> Worker<B> {
                     // It is being read again already.
                     return Ok(Ok(()));
                 }
-                clients(self)?.queues.unassign(topic, super::ONLY)
+                in_hand(&mut self.clients)?.queues.unassign(topic, super::ONLY)
             }
             Chore::StopRestoring { partition } => {
                 let state = self.options.topics.state.clone();
-                clients(self)?.stable.unassign(&state, *partition)
+                in_hand(&mut self.clients)?.stable.unassign(&state, *partition)
             }
             Chore::DeleteRecords { topic, up_to } => {
-                let answers = clients(self)?.admin.delete_records(&[(topic.clone(), *up_to)]);
+                let answers = in_hand(&mut self.clients)?.admin.delete_records(&[(topic.clone(), *up_to)]);
                 answers.and_then(|answers| answers.into_iter().collect())
             }
             Chore::DeleteTopics { topics } => {
@@ -179,7 +179,7 @@ impl<B: Broker> Worker<B> {
                         producer.forget(handle);
                     }
                 }
-                let answers = clients(self)?.admin.delete_topics(topics);
+                let answers = in_hand(&mut self.clients)?.admin.delete_topics(topics);
                 let fine = |answer: Result<(), Error>| match answer {
                     Err(error) if error.code != Code::UnknownTopic => Err(error),
                     _ => Ok(()),
@@ -205,7 +205,7 @@ impl<B: Broker> Worker<B> {
             return Ok(Ok(()));
         };
         let (topic, offset) = (Arc::clone(&backlog.topic), backlog.read_offset);
-        let marks = match clients(self)?.latest.watermarks(&topic, super::ONLY) {
+        let marks = match in_hand(&mut self.clients)?.latest.watermarks(&topic, super::ONLY) {
             Ok(marks) => Some(marks),
             Err(error) if error.code == Code::UnknownTopic => None,
             Err(error) => return Ok(Err(error)),

@@ -1,6 +1,8 @@
 //! The commands of a turn: each applies to one partition, the flow's home, if it stands at or beyond that partition's
 //! control position. What cannot be read belongs to partition 0.
 
+use std::sync::Arc;
+
 use super::decide::Decider;
 use super::table::Origin;
 use super::turn::{StagedFlow, To, Write};
@@ -40,7 +42,7 @@ impl Decider<'_> {
             return false;
         }
         let staged = self.turn.partition(partition, owned);
-        staged.record.control = offset + 1;
+        Arc::make_mut(&mut staged.record).control = offset + 1;
         staged.record_changed = true;
         true
     }
@@ -54,7 +56,7 @@ impl Decider<'_> {
         let unknown = self.turn.flow(partition, owned, flow).map(|staged| staged.unknown.clone());
         let staged = self.turn.partition(partition, owned);
         let mut slot = staged.flows.get(flow).map(|staged| staged.flow.clone());
-        let applied = apply(&mut slot, flow, &mut staged.record, issue, now, limits);
+        let applied = apply(&mut slot, flow, Arc::make_mut(&mut staged.record), issue, now, limits);
         if let Some(changed) = slot {
             let place = staged
                 .flows
@@ -80,7 +82,7 @@ impl Decider<'_> {
             return;
         }
         let Some(staged) = self.turn.partitions.get_mut(&FIRST) else { return };
-        let applied = apply_to_every(&mut staged.record, issue);
+        let applied = apply_to_every(Arc::make_mut(&mut staged.record), issue);
         let position = self.position(FIRST, None, issue.offset);
         self.answer(FIRST, None, position, issue, applied);
     }

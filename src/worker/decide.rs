@@ -1,6 +1,7 @@
 //! From what was gathered to a turn, without any call: commands, timers, what is held, events. In this order: a command
 //! that waits comes before every event, and what is held before what arrives.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::gather::Gathered;
@@ -55,7 +56,7 @@ pub(super) fn decide_last(table: &Table, options: &Options, now: Timestamp, name
     let mut decider = Decider { table, options, now, turn, time_of_writing: false };
     for (number, owned) in table.owned.iter().filter(|(_, owned)| owned.introduced) {
         let staged = decider.turn.partition(*number, owned);
-        staged.record.clean = true;
+        Arc::make_mut(&mut staged.record).clean = true;
         staged.record_changed = true;
     }
     decider.records();
@@ -127,11 +128,12 @@ impl Decider<'_> {
             let (now, last) = (self.now, self.turn.last);
             let staged = self.turn.partition(*number, owned);
             staged.record_changed = true;
-            staged.record.clean = last;
-            staged.record.input = staged.position;
-            staged.record.input_at = now;
+            let record = Arc::make_mut(&mut staged.record);
+            record.clean = last;
+            record.input = staged.position;
+            record.input_at = now;
             // Whatever was gathered below it has been applied to this partition, in this turn or before.
-            staged.record.control = staged.record.control.max(control);
+            record.control = record.control.max(control);
         }
     }
 

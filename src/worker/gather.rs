@@ -8,7 +8,7 @@ use super::backlog::ready;
 use super::chores::Chore;
 use super::publish::start_drain;
 use super::table::{Backlog, Blocked, ClockAlarm, Owned, Stage, Sweeping, Table, Tracked, Wait, Waiting, left};
-use super::{Clients, ONLY, Phase, Step, Stop, Worker, decide};
+use super::{ONLY, Phase, Step, Stop, Worker, decide, in_hand};
 use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record, Watermarks};
 use crate::flow::FlowId;
 use crate::flow::index::Indexed;
@@ -95,7 +95,7 @@ impl<B: Broker> Worker<B> {
     }
 
     fn gather_commands(&mut self, mut gather: Gather) -> Result<(Phase<B>, Step), Stop> {
-        let Some(clients) = &mut self.clients else { return Err(Stop::broken("no clients")) };
+        let clients = in_hand(&mut self.clients)?;
         let before = gather.gathered.commands.len();
         match clients.control.poll(COMMANDS, &mut gather.gathered.commands) {
             Ok(Polled::OutOfRange { low, .. }) => {
@@ -121,7 +121,7 @@ impl<B: Broker> Worker<B> {
     }
 
     fn gather_scan(&mut self, mut gather: Gather) -> Result<(Phase<B>, Step), Stop> {
-        let Some(clients) = &mut self.clients else { return Err(Stop::broken("no clients")) };
+        let clients = in_hand(&mut self.clients)?;
         match clients.control.position(&self.options.topics.control, ONLY) {
             Ok(position) => gather.scan = gather.scan.max(position.unwrap_or_default()),
             Err(error) => return self.trouble(error, Phase::Gather(gather)),
@@ -144,7 +144,7 @@ impl<B: Broker> Worker<B> {
         self.table.waited = waits;
         let wait = if waits { LAST_ENTRIES } else { Duration::ZERO };
         let limit = PollLimit { records: self.options.turn.records, bytes: self.options.turn.bytes, wait };
-        let Some(clients) = &mut self.clients else { return Err(Stop::broken("no clients")) };
+        let clients = in_hand(&mut self.clients)?;
         let mut records = Vec::new();
         let polled = clients.queues.poll(limit, &mut records);
         // Also of a poll that failed: its reader has gone on behind what it brought.
@@ -184,7 +184,7 @@ impl<B: Broker> Worker<B> {
             wait,
         };
         let before = gather.gathered.events.len();
-        let Some(clients) = &mut self.clients else { return Err(Stop::broken("no clients")) };
+        let clients = in_hand(&mut self.clients)?;
         match clients.member.poll(limit, &mut gather.gathered.events) {
             Ok(Polled::Records) => {}
             Ok(Polled::Assigned(partitions)) => return self.assigned(&partitions),
@@ -231,7 +231,7 @@ impl<B: Broker> Worker<B> {
         partition: i32,
         now: Timestamp,
     ) -> Result<(Phase<B>, Step), Stop> {
-        let Some(clients) = &mut self.clients else { return Err(Stop::broken("no clients")) };
+        let clients = in_hand(&mut self.clients)?;
         match clients.member.position(partition) {
             Ok(position) => {
                 if let Some(owned) = self.table.owned.get_mut(&partition) {
@@ -270,7 +270,7 @@ impl<B: Broker> Worker<B> {
             self.activate();
             return (Phase::Chores, step);
         }
-        (self.begin_turn(turn, now), Step::Progress)
+        (self.begin_turn(turn), Step::Progress)
     }
 
     fn stop_turn(&mut self, now: Timestamp) -> (Phase<B>, Step) {
@@ -279,7 +279,7 @@ impl<B: Broker> Worker<B> {
         if turn.is_empty() {
             return (Phase::Leave, Step::Progress);
         }
-        (self.begin_turn(turn, now), Step::Progress)
+        (self.begin_turn(turn), Step::Progress)
     }
 
     fn turn_name(&mut self) -> String {
@@ -507,7 +507,7 @@ impl Owned {
         use crate::flow::Partition;
         Self {
             stage: Stage::Joining(super::join::Joining::default()),
-            record: Partition::new(0, 0, 0, 0, Timestamp(0)),
+            record: Arc::new(Partition::new(0, 0, 0, 0, Timestamp(0))),
             unknown: schema::Unknown::default(),
             flows: super::table::Map::default(),
             timers: std::collections::BTreeSet::new(),
@@ -541,9 +541,4 @@ impl Backlog {
             deleted_entry: watermark.entry,
         }
     }
-}
-
-/// A name for the clients that a phase needs; see [`Worker::step`].
-pub(super) fn clients<B: Broker>(worker: &mut Worker<B>) -> Result<&mut Clients<B>, Stop> {
-    worker.clients.as_mut().ok_or_else(|| Stop::broken("no clients"))
 }

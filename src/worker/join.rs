@@ -6,12 +6,13 @@
 //! 4. *verify*: offset and partition record have to agree about where the input goes on;
 //! 5. *commands*: everything in the control topic up to its end now comes before timers and events.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::chores::Chore;
-use super::gather::{Gather, clients};
+use super::gather::Gather;
 use super::table::{Owned, Stage, Tracked};
-use super::{Phase, Step, Stop, Worker};
+use super::{Phase, Step, Stop, Worker, in_hand};
 use crate::broker::{Broker, Committed, Member, PollLimit, Polled, Reader, Record, Watermarks};
 use crate::flow::{FlowId, Partition};
 use crate::schema;
@@ -103,7 +104,7 @@ impl<B: Broker> Worker<B> {
                 self.options.topics.enrollments
             ))));
         }
-        let clients = clients(self).map_err(Failed::Stop)?;
+        let clients = in_hand(&mut self.clients).map_err(Failed::Stop)?;
         let since = *joining.since.get_or_insert(now);
         match joining.at {
             At::Barrier => {
@@ -177,8 +178,9 @@ impl<B: Broker> Worker<B> {
                 clients.stable.unassign(&state, 0)?;
                 if let Some((enrollments, records)) = joining.pinned {
                     // A partition that was added later must not begin: flows would change their homes.
-                    owned.record.enrollments = enrollments;
-                    owned.record.records = records;
+                    let record = Arc::make_mut(&mut owned.record);
+                    record.enrollments = enrollments;
+                    record.records = records;
                     self.check_pins(&owned.record).map_err(Failed::Stop)?;
                 }
                 joining.at = At::Commands;
@@ -211,7 +213,8 @@ impl<B: Broker> Worker<B> {
                     committed.offset, self.options.topics.state
                 )),
                 None => {
-                    owned.record = Partition::new(shape.enrollments, shape.records, commands.low, marks.low, now);
+                    let new = Partition::new(shape.enrollments, shape.records, commands.low, marks.low, now);
+                    owned.record = Arc::new(new);
                     owned.position = marks.low;
                     Ok(())
                 }
@@ -315,7 +318,7 @@ fn fold(owned: &mut Owned, joining: &mut Joining, record: &Record) -> Result<(),
     if key.is_empty() {
         if let Some(value) = record.value.as_deref() {
             let document = schema::partition::read(value).map_err(malformed)?;
-            owned.record = document.body;
+            owned.record = Arc::new(document.body);
             owned.unknown = document.unknown;
             joining.recorded = true;
         }

@@ -267,8 +267,10 @@ impl<B: Broker> Worker<B> {
     /// Reads what the gate must know of its topics. The inner error: they are not as they must be.
     fn learn_shape(&mut self) -> Result<Result<Shape, Stop>, Error> {
         let topics = &self.options.topics;
-        let Some(clients) = &mut self.clients else { return Ok(Err(Stop::broken("no clients"))) };
-        let admin = &mut clients.admin;
+        let admin = match in_hand(&mut self.clients) {
+            Ok(clients) => &mut clients.admin,
+            Err(stop) => return Ok(Err(stop)),
+        };
         let mut counts = Vec::new();
         for topic in [
             &topics.enrollments,
@@ -401,4 +403,9 @@ const ONLY: i32 = 0;
 /// Assigns a reader from an offset, as a chore does.
 fn assign<R: Reader>(reader: &mut R, topic: &str, offset: i64) -> Result<(), Error> {
     reader.assign(topic, ONLY, offset)
+}
+
+/// The clients, which every phase but the first has.
+fn in_hand<B: Broker>(clients: &mut Option<Clients<B>>) -> Result<&mut Clients<B>, Stop> {
+    clients.as_mut().ok_or_else(|| Stop::broken("no clients"))
 }

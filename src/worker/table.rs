@@ -253,7 +253,8 @@ impl Treatment {
 /// A partition that is this worker's.
 pub(super) struct Owned {
     pub stage: Stage,
-    pub record: Partition,
+    /// Shared with the turns that act for the partition: most of them leave it as it is.
+    pub record: Arc<Partition>,
     pub unknown: Unknown,
     pub flows: Map<FlowId, Tracked>,
     /// Deadlines of paused flows.

@@ -1,6 +1,7 @@
 //! A turn: everything that one transaction is to make true, staged.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -45,7 +46,7 @@ pub(super) struct Turn {
 }
 
 pub(super) struct StagedPartition {
-    pub record: Partition,
+    pub record: Arc<Partition>,
     pub unknown: Unknown,
     pub record_changed: bool,
     pub position: i64,
@@ -103,7 +104,7 @@ impl Turn {
     /// The staged partition, from now on acted for: its offset will be part of the turn.
     pub fn partition(&mut self, number: i32, owned: &Owned) -> &mut StagedPartition {
         self.partitions.entry(number).or_insert_with(|| StagedPartition {
-            record: owned.record.clone(),
+            record: Arc::clone(&owned.record),
             unknown: owned.unknown.clone(),
             record_changed: false,
             position: owned.position,

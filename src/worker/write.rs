@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::gather::clients;
 use super::table::{ClockAlarm, Map, Origin, Special, Treatment};
 use super::turn::{To, Turn, Write, name_of, queue_topic};
-use super::{After, BACKOFF, Phase, Step, Stop, Transaction, Worker};
+use super::{After, BACKOFF, Phase, Step, Stop, Transaction, Worker, in_hand};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{
     Abort, Action, Admin, Broker, Code, Commit, Delivered, Error, Member, NewTopic, Offset, Outgoing, Producer, Reader,
     Topic, Transaction as _,
 };
-use crate::flow::FlowId;
+use crate::flow::{FlowId, Partition};
 use crate::schema::{self, Document};
 use crate::time::Timestamp;
 use crate::topics::HEADER_ROOM;
@@ -33,7 +32,7 @@ const CLOCKS: Duration = Duration::from_secs(60);
 const LEADERS: Duration = Duration::from_secs(10);
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn begin_turn(&mut self, turn: Turn, _now: Timestamp) -> Phase<B> {
+    pub(super) fn begin_turn(&mut self, turn: Turn) -> Phase<B> {
         match turn.new_topics.is_empty() {
             true => Phase::Leaders(Box::new(turn)),
             false => Phase::Create(Box::new(turn)),
@@ -49,7 +48,7 @@ impl<B: Broker> Worker<B> {
             let names = turn.new_topics.iter().filter_map(|(partition, flow)| queue_topic(&turn, *partition, flow));
             names.map(|name| self.queue_settings(name)).collect()
         };
-        let answers = match clients(self)?.admin.create_topics(&topics) {
+        let answers = match in_hand(&mut self.clients)?.admin.create_topics(&topics) {
             Ok(answers) => answers,
             Err(error) if error.action == Action::Stop => return Err(Stop::from(error)),
             Err(error) => topics.iter().map(|_| Err(error.clone())).collect(),
@@ -92,7 +91,7 @@ impl<B: Broker> Worker<B> {
             turn.probes.pop();
             return Ok((Phase::Create(turn), Step::Progress));
         };
-        let marks = match clients(self)?.latest.watermarks(&name, super::ONLY) {
+        let marks = match in_hand(&mut self.clients)?.latest.watermarks(&name, super::ONLY) {
             Ok(marks) => marks,
             Err(error) if error.action == Action::Stop => return Err(Stop::from(error)),
             Err(error) => {
@@ -379,7 +378,7 @@ impl<B: Broker> Worker<B> {
                 metadata: turn.name.clone(),
             })
             .collect();
-        let sent = match clients(self)?.member.group() {
+        let sent = match in_hand(&mut self.clients)?.member.group() {
             Ok(group) => transaction.send_offsets(&offsets, &group),
             Err(error) => Err(Error { action: Action::Abort, ..error }),
         };
@@ -467,7 +466,7 @@ impl<B: Broker> Worker<B> {
     /// The new producer has ended whatever was under way: the offsets say whose turn holds.
     pub(super) fn read_back(&mut self, turn: Box<Turn>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let partitions: Vec<i32> = turn.partitions.keys().copied().collect();
-        match clients(self)?.member.committed(&partitions, READ_BACK) {
+        match in_hand(&mut self.clients)?.member.committed(&partitions, READ_BACK) {
             Ok(committed) => {
                 let holds = committed.iter().flatten().any(|committed| committed.metadata == turn.name);
                 if holds {
@@ -508,7 +507,7 @@ impl Turn {
             }
             if staged.record_changed {
                 let mut document =
-                    Document { body: staged.record.clone(), unknown: std::mem::take(&mut staged.unknown) };
+                    Document { body: Partition::clone(&staged.record), unknown: std::mem::take(&mut staged.unknown) };
                 let value = schema::partition::write(&mut document);
                 staged.unknown = document.unknown;
                 self.writes.push(own(To::State, *partition, Bytes::new(), value));
