@@ -10,30 +10,37 @@
 //!                        `-----------------------------------------------------------------'
 //! ```
 //!
-//! - `gather.rs` polls; the member is polled nowhere else, so the assignment changes only between transactions;
+//! - `gather.rs` polls; the member is polled nowhere else, so the assignment changes only between transactions
+//!   (`assignment.rs`); `reading.rs` takes what is read back of queues, `wake.rs` says how long a poll may wait;
 //! - `join.rs` takes a partition over, step by step, while the others go on;
 //! - `decide.rs` turns what was gathered into a [`turn::Turn`], without any call: `commands.rs`, `timers.rs`, `backlog.rs`,
 //!   `events.rs`, in this order;
-//! - `write.rs` makes it hold: topics, records, offsets, commit; and finds out whether it holds when the answer is lost;
+//! - `queue_topics.rs`, `write.rs` and `commit.rs` make it hold: topics, records, offsets, commit; and find out whether it
+//!   holds when the answer is lost;
 //! - `publish.rs` lets what was staged become real; an abort drops it, and `chores.rs` rewinds.
 //!
 //! Architecture invariant: what a turn stages is not visible to anything before its commit is known.
 //! Architecture invariant: nothing here reads a clock, sleeps or is random; [`Worker::step`] makes one call to the broker.
 
+mod assignment;
 mod backlog;
 mod chores;
 mod commands;
+mod commit;
 mod decide;
 mod events;
 mod gather;
 mod join;
 mod options;
 mod publish;
+mod queue_topics;
+mod reading;
 mod snapshot;
 mod stop;
 mod table;
 mod timers;
 mod turn;
+mod wake;
 mod write;
 
 use std::collections::VecDeque;

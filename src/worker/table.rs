@@ -149,6 +149,10 @@ pub(super) struct Table {
 pub const KINDS: [&str; 3] = ["queue_topic", "held_events_deleted", "clock"];
 
 impl Table {
+    pub fn tracked(&mut self, partition: i32, flow: &FlowId) -> Option<&mut Tracked> {
+        self.owned.get_mut(&partition)?.flows.get_mut(flow)
+    }
+
     /// What does not go on: its kind, and a sentence that says why.
     pub fn obstacles(&self) -> Vec<(&'static str, String)> {
         let [queue_topic, deleted, clock] = KINDS;
@@ -425,5 +429,47 @@ impl Backlog {
         self.on = false;
         self.buffer.clear();
         self.buffer_bytes = 0;
+    }
+}
+
+impl Owned {
+    /// A partition just assigned: nothing is known of it yet.
+    pub(super) fn joining() -> Self {
+        use crate::flow::Partition;
+        Self {
+            stage: Stage::Joining(super::join::Joining::default()),
+            record: Arc::new(Partition::new(0, 0, 0, 0, Timestamp(0))),
+            unknown: Unknown::default(),
+            flows: super::table::Map::default(),
+            timers: std::collections::BTreeSet::new(),
+            retirements: std::collections::BTreeSet::new(),
+            draining: std::collections::BTreeSet::new(),
+            position: 0,
+            control_end: 0,
+            scanned: 0,
+            introduced: false,
+            fetching: false,
+            looked_at: Timestamp(0),
+            index_bytes: 0,
+            wait: None,
+        }
+    }
+}
+
+impl Backlog {
+    pub(super) fn new(topic: &str, watermark: crate::flow::Watermark, sweep: Sweeping, now: Timestamp) -> Self {
+        Self {
+            topic: topic.into(),
+            on: false,
+            buffer: std::collections::VecDeque::new(),
+            buffer_bytes: 0,
+            read_to: watermark.entry,
+            read_offset: watermark.offset,
+            sweep,
+            bucket: super::table::Bucket::new(now),
+            blocked: None,
+            held_before: 0,
+            deleted_entry: watermark.entry,
+        }
     }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::table::{Bucket, Origin, Owned, Stats};
+use crate::broker::murmur2::partition_for;
 use crate::broker::{Compression, Header, Record};
 use crate::flow::{AuditEvent, Flow, FlowId, Kind, Partition, RecordId};
-use crate::schema::Unknown;
+use crate::schema::{self, Document, Unknown};
 use crate::time::Timestamp;
 
 #[derive(Default)]
@@ -162,4 +163,45 @@ pub(super) fn name_of<'a>(to: &'a To, topics: &'a crate::schema::topics::Topics)
 /// The staged queue topic of a flow.
 pub(super) fn queue_topic<'a>(turn: &'a Turn, partition: i32, flow: &FlowId) -> Option<&'a str> {
     turn.staged(partition, flow)?.flow.queue.topic.as_deref()
+}
+
+impl Turn {
+    /// Adds what the transaction says of itself: changed states, partition records, the audit.
+    pub(super) fn seal(&mut self, audit_partitions: i32) {
+        self.sealed = true;
+        let own = |to: To, partition: i32, key: Bytes, value: Vec<u8>| Write {
+            to,
+            partition,
+            timestamp: None,
+            key: Some(key),
+            value: Some(value.into()),
+            headers: Vec::new(),
+            origin: Origin::Own,
+        };
+        let tag = |writes: &Vec<Write>| u64::try_from(writes.len()).unwrap_or(u64::MAX);
+        let first = tag(&self.writes);
+        for (partition, staged) in &mut self.partitions {
+            for (id, of) in staged.flows.iter_mut().filter(|(_, of)| of.changed) {
+                of.flow.updated_at = self.decided_at;
+                let mut document = Document { body: of.flow.clone(), unknown: std::mem::take(&mut of.unknown) };
+                let value = schema::state::write(&mut document);
+                of.unknown = document.unknown;
+                let key = Bytes::copy_from_slice(id.as_str().as_bytes());
+                self.writes.push(own(To::State, *partition, key, value));
+            }
+            if staged.record_changed {
+                let mut document =
+                    Document { body: Partition::clone(&staged.record), unknown: std::mem::take(&mut staged.unknown) };
+                let value = schema::partition::write(&mut document);
+                staged.unknown = document.unknown;
+                self.writes.push(own(To::State, *partition, Bytes::new(), value));
+            }
+        }
+        self.state_tags = first..tag(&self.writes);
+        for event in &self.audit {
+            let id = event.flow.as_ref().map(|flow| flow.as_str().as_bytes()).unwrap_or_default();
+            let partition = partition_for(id, audit_partitions.max(1));
+            self.writes.push(own(To::Audit, partition, Bytes::copy_from_slice(id), schema::audit::write(event)));
+        }
+    }
 }

@@ -1,0 +1,42 @@
+//! The group gives partitions, or takes them. Both are heard of between transactions only.
+
+use super::chores::Chore;
+use super::table::{Owned, Stage};
+use super::{Phase, Step, Stop, Worker};
+use crate::broker::Broker;
+
+impl<B: Broker> Worker<B> {
+    /// New partitions begin to join. What was gathered is dropped and read again: its order with theirs matters.
+    pub(super) fn assigned(&mut self, partitions: &[i32]) -> Result<(Phase<B>, Step), Stop> {
+        self.table.joined = true;
+        for partition in partitions {
+            self.table.owned.insert(*partition, Owned::joining());
+        }
+        self.chores.push_front(Chore::Acknowledge);
+        self.rewind();
+        Ok((Phase::Chores, Step::Progress))
+    }
+
+    pub(super) fn revoked(&mut self, partitions: &[i32], lost: bool) -> Result<(Phase<B>, Step), Stop> {
+        if lost {
+            tracing::warn!(?partitions, "the group has given our partitions away");
+        }
+        for partition in partitions {
+            if let Some(Owned { stage: Stage::Joining(_), .. }) = self.table.owned.remove(partition) {
+                self.chores.push_back(Chore::StopRestoring { partition: *partition });
+            }
+        }
+        self.table.created.clear();
+        let gone: Vec<_> = {
+            let reading = self.table.reading.iter().filter(|(_, (partition, _))| partitions.contains(partition));
+            reading.map(|(topic, _)| topic.clone()).collect()
+        };
+        for topic in gone {
+            self.table.reading.remove(&topic);
+            self.chores.push_back(Chore::StopReading { topic });
+        }
+        self.chores.push_front(Chore::Acknowledge);
+        self.rewind();
+        Ok((Phase::Chores, Step::Progress))
+    }
+}

@@ -1,0 +1,134 @@
+//! Ends a turn's transaction: offsets and commit, or abort; and finds out whether it holds when the answer is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::turn::Turn;
+use super::{After, BACKOFF, Phase, Step, Stop, Transaction, Worker, in_hand};
+use crate::broker::{Abort, Action, Broker, Code, Commit, Error, Member, Offset, Transaction as _};
+use crate::time::Timestamp;
+
+/// How long one look at committed offsets waits for those that are pending.
+const READ_BACK: Duration = Duration::from_millis(500);
+
+impl<B: Broker> Worker<B> {
+    /// One offset for every partition that the turn acts for: that is what fences a zombie.
+    pub(super) fn offsets(
+        &mut self,
+        turn: Box<Turn>,
+        mut transaction: Transaction<B>,
+        now: Timestamp,
+    ) -> Result<(Phase<B>, Step), Stop> {
+        let topic: Arc<str> = self.options.topics.enrollments.as_str().into();
+        let offsets: Vec<Offset> = turn
+            .partitions
+            .iter()
+            .map(|(partition, staged)| Offset {
+                topic: Arc::clone(&topic),
+                partition: *partition,
+                offset: staged.position,
+                metadata: turn.name.clone(),
+            })
+            .collect();
+        let sent = match in_hand(&mut self.clients)?.member.group() {
+            Ok(group) => transaction.send_offsets(&offsets, &group),
+            Err(error) => Err(Error { action: Action::Abort, ..error }),
+        };
+        match sent {
+            Ok(()) => Ok((Phase::Commit(turn, transaction), Step::Progress)),
+            Err(error) => {
+                self.stats.trouble(&error);
+                if let Some(stop) = self.fenced_by_equal(turn.begun_at, &error, now) {
+                    return Err(stop);
+                }
+                self.table.stale |= error.code == Code::StaleGeneration;
+                match error.action {
+                    Action::Retry => Ok((Phase::Offsets(turn, transaction), Step::Waiting(BACKOFF))),
+                    Action::Abort => Ok((Phase::Abort(transaction), Step::Progress)),
+                    Action::Rebuild => Ok((Phase::Replace(After::Rewind), Step::Progress)),
+                    Action::Stop => Err(Stop::from(error)),
+                }
+            }
+        }
+    }
+
+    pub(super) fn commit(
+        &mut self,
+        turn: Box<Turn>,
+        transaction: Transaction<B>,
+        now: Timestamp,
+    ) -> Result<(Phase<B>, Step), Stop> {
+        match transaction.commit() {
+            Commit::Done(producer) => {
+                self.producer = Some(producer);
+                self.publish(*turn, now)
+            }
+            Commit::DoneReplace => Ok((Phase::Replace(After::Publish(turn)), Step::Progress)),
+            Commit::Retry(transaction, error) => {
+                self.stats.trouble(&error);
+                Ok((Phase::Commit(turn, transaction), Step::Waiting(BACKOFF)))
+            }
+            Commit::Abort(transaction, error) => {
+                self.stats.trouble(&error);
+                Ok((Phase::Abort(transaction), Step::Progress))
+            }
+            Commit::Unknown(error) => {
+                self.stats.trouble(&error);
+                if let Some(stop) = self.fenced_by_equal(turn.begun_at, &error, now) {
+                    return Err(stop);
+                }
+                Ok((Phase::Replace(After::ReadBack(turn)), Step::Progress))
+            }
+        }
+    }
+
+    /// Another process under our id, unless the transaction had outlived its time: then the broker fenced us itself.
+    pub(super) fn fenced_by_equal(&self, begun_at: Timestamp, error: &Error, now: Timestamp) -> Option<Stop> {
+        let in_time = now.since(begun_at) < self.options.transaction_timeout;
+        (error.code == Code::Fenced && in_time).then(|| Stop::FencedByEqual(self.options.transactional_id()))
+    }
+
+    pub(super) fn abort(&mut self, transaction: Transaction<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        match transaction.abort() {
+            Abort::Done(producer) => {
+                self.stats.aborts += 1;
+                self.producer = Some(producer);
+                self.rewind();
+                Ok((Phase::Chores, Step::Progress))
+            }
+            Abort::Replace(error) => {
+                self.stats.aborts += 1;
+                if let Some(error) = error {
+                    self.stats.trouble(&error);
+                    // Records that were only purged do not say why; the abort does. A new producer would fence the equal
+                    // in its turn, and so on for ever.
+                    if let Some(stop) = self.fenced_by_equal(self.begun_at, &error, now) {
+                        return Err(stop);
+                    }
+                }
+                Ok((Phase::Replace(After::Rewind), Step::Progress))
+            }
+            Abort::Retry(transaction, error) => {
+                self.stats.trouble(&error);
+                Ok((Phase::Abort(transaction), Step::Waiting(BACKOFF)))
+            }
+        }
+    }
+
+    /// The new producer has ended whatever was under way: the offsets say whose turn holds.
+    pub(super) fn read_back(&mut self, turn: Box<Turn>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        let partitions: Vec<i32> = turn.partitions.keys().copied().collect();
+        match in_hand(&mut self.clients)?.member.committed(&partitions, READ_BACK) {
+            Ok(committed) => {
+                let holds = committed.iter().flatten().any(|committed| committed.metadata == turn.name);
+                if holds {
+                    return self.publish(*turn, now);
+                }
+                self.stats.aborts += 1;
+                self.rewind();
+                Ok((Phase::Chores, Step::Progress))
+            }
+            Err(error) => self.trouble(error, Phase::ReadBack(turn)),
+        }
+    }
+}

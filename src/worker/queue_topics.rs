@@ -1,0 +1,110 @@
+//! Makes the queue topics of first held events: in one request, before the turn's transaction.
+
+use std::collections::BTreeMap;
+
+use super::turn::{Turn, queue_topic};
+use super::{BACKOFF, Phase, Step, Stop, Worker, in_hand};
+use crate::broker::{Action, Admin, Broker, Code, NewTopic, Reader};
+use crate::flow::FlowId;
+use crate::time::Timestamp;
+use crate::topics::HEADER_ROOM;
+
+impl<B: Broker> Worker<B> {
+    /// Makes the queue topics of first held events: all in one request, before the transaction.
+    pub(super) fn create(&mut self, mut turn: Box<Turn>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        if let Some((partition, flow)) = turn.probes.last().cloned() {
+            return self.probe(turn, partition, flow);
+        }
+        let topics: Vec<NewTopic> = {
+            let names = turn.new_topics.iter().filter_map(|(partition, flow)| queue_topic(&turn, *partition, flow));
+            names.map(|name| self.queue_settings(name)).collect()
+        };
+        let answers = match in_hand(&mut self.clients)?.admin.create_topics(&topics) {
+            Ok(answers) => answers,
+            Err(error) if error.action == Action::Stop => return Err(Stop::from(error)),
+            Err(error) => topics.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut refused: BTreeMap<i32, String> = BTreeMap::new();
+        for ((partition, flow), answer) in std::mem::take(&mut turn.new_topics).into_iter().zip(answers) {
+            match answer {
+                Ok(()) => {
+                    let name = queue_topic(&turn, partition, &flow).unwrap_or_default().to_owned();
+                    self.table.created.insert(name);
+                }
+                Err(error) if error.code == Code::TopicExists => {
+                    let name = queue_topic(&turn, partition, &flow).unwrap_or_default();
+                    // Made for a turn of ours that did not hold: all that is in it was aborted.
+                    if !self.table.created.contains(name) {
+                        turn.probes.push((partition, flow));
+                    }
+                }
+                Err(error) => {
+                    self.stats.trouble(&error);
+                    refused.insert(partition, format!("the queue topic of flow `{flow}` cannot be made: {error}"));
+                }
+            }
+        }
+        if refused.is_empty() {
+            let phase = if turn.probes.is_empty() { Phase::Leaders(turn) } else { Phase::Create(turn) };
+            return Ok((phase, Step::Progress));
+        }
+        for (partition, reason) in refused {
+            self.hold_back(partition, reason, now);
+        }
+        self.rewind();
+        Ok((Phase::Chores, Step::Progress))
+    }
+
+    /// A topic that exists already is used if nothing was ever in it (a crash may leave one behind), else its number is
+    /// passed over: names are never used again.
+    fn probe(&mut self, mut turn: Box<Turn>, partition: i32, flow: FlowId) -> Result<(Phase<B>, Step), Stop> {
+        let Some(name) = queue_topic(&turn, partition, &flow).map(str::to_owned) else {
+            turn.probes.pop();
+            return Ok((Phase::Create(turn), Step::Progress));
+        };
+        let marks = match in_hand(&mut self.clients)?.latest.watermarks(&name, super::ONLY) {
+            Ok(marks) => marks,
+            Err(error) if error.action == Action::Stop => return Err(Stop::from(error)),
+            Err(error) => {
+                self.stats.trouble(&error);
+                self.rewind();
+                return Ok((Phase::Chores, Step::Waiting(BACKOFF)));
+            }
+        };
+        turn.probes.pop();
+        if marks.end > 0 {
+            let topics = &self.options.topics;
+            if let Some(staged) = turn.partitions.get_mut(&partition).and_then(|of| of.flows.get_mut(&flow)) {
+                staged.flow.queue.number += 1;
+                staged.flow.queue.topic = Some(topics.queue(&flow, staged.flow.queue.number));
+            }
+            turn.new_topics.push((partition, flow));
+        }
+        let done = turn.probes.is_empty() && turn.new_topics.is_empty();
+        Ok((if done { Phase::Leaders(turn) } else { Phase::Create(turn) }, Step::Progress))
+    }
+
+    /// Compacted, so that replaced events go; never aged out; and with records deleted up to an offset, which a topic
+    /// that is only compacted refuses.
+    fn queue_settings(&self, name: &str) -> NewTopic {
+        let segment = self.options.queue_segment.as_millis().to_string();
+        let config = [
+            ("cleanup.policy", "compact,delete"),
+            ("retention.ms", "-1"),
+            ("retention.bytes", "-1"),
+            ("message.timestamp.type", "CreateTime"),
+            ("message.timestamp.before.max.ms", "9223372036854775807"),
+            ("message.timestamp.after.max.ms", "9223372036854775807"),
+            // The cleaner leaves the segment alone that is being written: by default 1 GiB or 7 days of it.
+            ("segment.bytes", "67108864"),
+            ("segment.ms", &segment),
+            ("max.compaction.lag.ms", &segment),
+        ];
+        let mut config: BTreeMap<String, String> =
+            config.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        if let Some(largest) = self.table.shape.max_message_bytes {
+            config.insert("max.message.bytes".to_owned(), (largest + HEADER_ROOM).to_string());
+        }
+        NewTopic { name: name.to_owned(), partitions: 1, replication_factor: self.options.replication_factor, config }
+    }
+}

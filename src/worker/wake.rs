@@ -1,0 +1,69 @@
+//! When something is due by itself, and how long a poll may wait for anything else.
+
+use std::time::Duration;
+
+use super::backlog::ready;
+use super::table::{ClockAlarm, Stage, Sweeping, Table, Wait};
+use crate::time::Timestamp;
+
+impl Table {
+    /// Whether some unlimited drain has everything at hand but what was held in the turn before.
+    pub(super) fn only_last_entries_missing(&self) -> bool {
+        self.draining().any(|tracked| {
+            let Some(backlog) = &tracked.backlog else { return false };
+            let unlimited = tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
+            let sweeping = matches!(backlog.sweep, Sweeping::Running(_));
+            let missing = tracked.flow.queue.last_entry().saturating_sub(backlog.read_to);
+            let last_turn = u64::try_from(backlog.held_before).unwrap_or(u64::MAX);
+            unlimited && !sweeping && backlog.blocked.is_none() && missing > 0 && missing <= last_turn
+        })
+    }
+
+    pub(super) fn draining(&self) -> impl Iterator<Item = &super::table::Tracked> {
+        let active = self.owned.values().filter(|owned| owned.is_active());
+        active.flat_map(|owned| owned.draining.iter().filter_map(|flow| owned.flows.get(flow)))
+    }
+
+    /// When something is due by itself.
+    pub(super) fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut wake: Option<Timestamp> = None;
+        let mut at = |time: Timestamp| wake = Some(wake.map_or(time, |wake| wake.min(time)));
+        for owned in self.owned.values() {
+            match owned.stage {
+                Stage::Joining(_) | Stage::Introducing => at(now),
+                Stage::Active => {}
+            }
+            for due in [owned.timers.first(), owned.retirements.first()].into_iter().flatten() {
+                at(due.0);
+            }
+            if let Some(wait) = &owned.wait {
+                at(wait.since.after(Wait::LENGTH));
+            }
+        }
+        for tracked in self.draining() {
+            match ready(tracked, now) {
+                Ok(true) => at(now),
+                Err(later) => at(later),
+                Ok(false) => {
+                    let reading = tracked.backlog.as_ref().is_some_and(|backlog| backlog.on);
+                    if reading {
+                        // What it waits for comes from the broker, at any moment.
+                        at(now.after(Duration::from_millis(1)));
+                    }
+                }
+            }
+        }
+        if let Some(alarm) = &self.clock_alarm {
+            let over = alarm.since.after(ClockAlarm::LENGTH);
+            wake = Some(wake.map_or(over, |wake| wake.max(over)));
+        }
+        wake
+    }
+
+    pub(super) fn wait_at_most(&self, now: Timestamp, limit: Duration) -> Duration {
+        if !self.joined {
+            return limit;
+        }
+        self.next_wake(now).map_or(limit, |wake| wake.since(now).min(limit))
+    }
+}
