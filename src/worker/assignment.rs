@@ -9,6 +9,7 @@ impl<B: Broker> Worker<B> {
     /// New partitions begin to join. What was gathered is dropped and read again: its order with theirs matters.
     pub(super) fn assigned(&mut self, partitions: &[i32]) -> Result<(Phase<B>, Step), Stop> {
         self.table.joined = true;
+        tracing::info!(?partitions, "assigned");
         for partition in partitions {
             self.table.owned.insert(*partition, Owned::joining());
         }
@@ -18,8 +19,9 @@ impl<B: Broker> Worker<B> {
     }
 
     pub(super) fn revoked(&mut self, partitions: &[i32], lost: bool) -> Result<(Phase<B>, Step), Stop> {
-        if lost {
-            tracing::warn!(?partitions, "the group has given our partitions away");
+        match lost {
+            true => tracing::warn!(?partitions, "the group has given our partitions away"),
+            false => tracing::info!(?partitions, "revoked"),
         }
         for partition in partitions {
             if let Some(Owned { stage: Stage::Joining(_), .. }) = self.table.owned.remove(partition) {

@@ -188,6 +188,7 @@ impl<B: Broker> Worker<B> {
             At::Commands => {
                 owned.control_end = clients.control.watermarks(&control, super::ONLY)?.end;
                 self.restore(partition, owned, now);
+                tracing::info!(partition, flows = owned.flows.len(), input = owned.position, "restored");
                 return Ok(Joined::Done);
             }
         }

@@ -1,0 +1,23 @@
+//! What goes wrong, on real Kafka and with real processes: `flowgate run` is killed, shared, starved and starved of its
+//! positions while events flow, and the independent checker has the last word. Each fault says how often it happened.
+#![allow(clippy::unwrap_used)]
+
+#[path = "faults/company.rs"]
+mod company;
+#[path = "faults/killed.rs"]
+mod killed;
+#[path = "faults/neighbours.rs"]
+mod neighbours;
+#[path = "faults/outage.rs"]
+mod outage;
+#[path = "faults/positions.rs"]
+mod positions;
+#[path = "faults/purchases.rs"]
+mod purchases;
+#[allow(dead_code)]
+#[path = "support/kafka.rs"]
+mod server;
+#[path = "faults/sharing.rs"]
+mod sharing;
+#[path = "faults/upstream.rs"]
+mod upstream;

@@ -1,0 +1,313 @@
+//! A prefix of its own on the shared broker: gates as processes, an operator at the command line, somebody who looks on.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use flowgate::broker::kafka::{Kafka, KafkaOptions};
+use flowgate::broker::{Broker, Publication, Publisher};
+use flowgate::client::states::States;
+use flowgate::demo::proof;
+use flowgate::flow::{Flow, State};
+use flowgate::schema::topics::Topics;
+use flowgate_checker::{Log, Report, Sums};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::server;
+use crate::upstream::{Client, Partitioner};
+
+/// How long anything may take on a machine that is busy with other tests.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What every gate here is told: a dead one is missed soon.
+const QUICK: &[&str] = &["session_timeout=2s", "transaction_timeout=2s"];
+
+/// Says a line even if the test passes: a report is no use when it is captured.
+pub fn say(line: &str) {
+    writeln!(std::io::stdout().lock(), "{line}").unwrap();
+}
+
+/// Reports how often a fault has happened, and fails if that is too seldom.
+#[track_caller]
+pub fn happened(fault: &str, times: u32, wanted: u32, report: &Report) {
+    say(&format!("fault: {fault}: {times} times; {} events compared, 0 anomalies", report.events));
+    assert!(times >= wanted, "{fault}: {times} times, wanted {wanted}");
+}
+
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Random enough to choose moments; the seed is told, so that a run can be looked at.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(test: &str) -> Self {
+        let seed = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 | 1;
+        say(&format!("{test}: moments chosen by seed {seed}"));
+        Self(seed)
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+
+    /// Lets a random time up to the limit pass: the moment of a fault.
+    pub fn moment(&mut self, limit: Duration) {
+        std::thread::sleep(Duration::from_micros(self.below(limit.as_micros() as u64)));
+    }
+}
+
+pub struct Company {
+    pub kafka: Kafka,
+    pub topics: Topics,
+    logs: TempDir,
+    gates: AtomicU32,
+    commands: AtomicU32,
+}
+
+impl Company {
+    /// With its topics made.
+    pub fn new(prefix: &str, partitions: u32) -> Self {
+        let kafka = Kafka::new(KafkaOptions::new(server::shared().brokers()));
+        let topics = Topics::new(prefix).unwrap();
+        let logs = tempfile::tempdir().unwrap();
+        let (gates, commands) = Default::default();
+        let company = Self { kafka, topics, logs, gates, commands };
+        company.good(&["topics", "create", "--partitions", &partitions.to_string(), "--replication-factor", "1"]);
+        company
+    }
+
+    fn flowgate(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flowgate"));
+        // The settings of whoever runs the tests are none of theirs.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLOWGATE_")) {
+            command.env_remove(name);
+        }
+        command.args(args).args(["--prefix", &self.topics.prefix, "--brokers", &server::shared().brokers()]);
+        command
+    }
+
+    /// A command of the operator's, to its end.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.flowgate(args).output().unwrap()
+    }
+
+    /// One that has to go well; what it says.
+    #[track_caller]
+    pub fn good(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let [out, err] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        assert!(output.status.success(), "{args:?}: {:?}\n{out}{err}{}", output.status, self.logs());
+        out
+    }
+
+    /// One that the gate has to answer.
+    #[track_caller]
+    pub fn order(&self, args: &[&str]) {
+        self.good(&[args, &["--timeout", "120s"]].concat());
+    }
+
+    /// Sends a command without waiting for anything.
+    pub fn command(&self, flow: &str, action: &str, more: &Value) {
+        let number = self.commands.fetch_add(1, Ordering::Relaxed);
+        let mut command = json!({
+            "command_id": format!("c{number}"), "flow_id": flow, "action": action, "issued_by": "test",
+            "issued_at": "2026-01-01T00:00:00Z",
+        });
+        command.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let value = command.to_string();
+        let mut publisher = self.kafka.publisher().unwrap();
+        let (topic, key, value) = (&self.topics.control, Some(flow.as_bytes()), Some(value.as_bytes()));
+        publisher
+            .publish(&Publication { topic, partition: Some(0), timestamp: None, key, value, headers: &[] })
+            .unwrap();
+        assert!(publisher.flush(PATIENCE).unwrap().iter().all(Result::is_ok));
+    }
+
+    pub fn client(&self, partitioner: Partitioner) -> Client {
+        Client::new(&self.kafka, &self.topics.enrollments, partitioner)
+    }
+
+    /// Starts a gate with further settings, `name=value`.
+    pub fn gate(&self, instance: &str, settings: &[&str]) -> Gate {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let http = format!("127.0.0.1:{port}");
+        let number = self.gates.fetch_add(1, Ordering::Relaxed);
+        let log = self.logs.path().join(format!("{number:03}-{instance}.log"));
+        let mut command = self.flowgate(&["run", "--instance", instance, "--http", &http, "--log-format", "json"]);
+        for setting in QUICK.iter().chain(settings) {
+            command.args(["-X", setting]);
+        }
+        let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
+        Gate { child, log }
+    }
+
+    /// The ends of the logs of the last gates.
+    fn logs(&self) -> String {
+        let mut logs: Vec<PathBuf> =
+            std::fs::read_dir(self.logs.path()).unwrap().map(|at| at.unwrap().path()).collect();
+        logs.sort();
+        let last = logs.iter().rev().take(3).map(|log| {
+            let text = std::fs::read_to_string(log).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            format!("\n{}:\n{}", log.display(), lines[lines.len().saturating_sub(15)..].join("\n"))
+        });
+        last.collect()
+    }
+
+    pub fn onlooker(&self) -> Onlooker {
+        let mut states = States::open(&self.kafka, &self.topics).unwrap();
+        states.catch_up(PATIENCE).unwrap();
+        Onlooker { states }
+    }
+
+    /// A flow as it is committed now.
+    pub fn flow(&self, flow: &str) -> Option<Flow> {
+        self.onlooker().flow(flow)
+    }
+
+    /// Waits until something holds for a flow, as committed.
+    #[track_caller]
+    pub fn until(&self, what: &str, flow: &str, holds: impl Fn(&Flow) -> bool) {
+        let mut onlooker = self.onlooker();
+        let began = Instant::now();
+        while !onlooker.flow(flow).is_some_and(|flow| holds(&flow)) {
+            let found = onlooker.flow(flow);
+            assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}: {found:?}{}", self.logs());
+        }
+    }
+
+    pub fn log(&self) -> Log {
+        proof::log(&self.kafka, &self.topics).unwrap()
+    }
+
+    /// Waits until what is in the topics satisfies the condition.
+    #[track_caller]
+    pub fn until_log(&self, what: &str, holds: impl Fn(&Log) -> bool) {
+        let began = Instant::now();
+        loop {
+            let log = self.log();
+            if holds(&log) {
+                return;
+            }
+            let found = format!("{} in, {} out", log.enrollments.len(), log.records.len());
+            assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}: {found}{}", self.logs());
+        }
+    }
+
+    /// Waits until every event has found its place.
+    #[track_caller]
+    pub fn until_all_is_read(&self) {
+        self.until_log("all is read", |log| {
+            let sums = flowgate_checker::check(log).flows;
+            let placed =
+                |of: &Sums| of.delivered_live + of.queued.total() + of.turned_away.total() + of.dead + of.rerouted;
+            log.enrollments.len() as u64 == sums.values().map(placed).sum::<u64>()
+        });
+    }
+
+    /// Has the checker look at everything. The gates must have read all.
+    #[track_caller]
+    pub fn check(&self) -> Report {
+        let report = flowgate_checker::check(&self.log());
+        let anomalies: Vec<String> = report.anomalies.iter().take(20).map(ToString::to_string).collect();
+        assert!(report.is_green(), "{anomalies:#?}\n{:#?}{}", report.flows, self.logs());
+        report
+    }
+}
+
+/// Reads the public states of flows.
+pub struct Onlooker {
+    states: States<Kafka>,
+}
+
+impl Onlooker {
+    /// As it is known by now; reads on.
+    pub fn flow(&mut self, flow: &str) -> Option<Flow> {
+        self.states.poll().unwrap();
+        self.states.flows.get(flow).map(|known| known.flow.clone())
+    }
+}
+
+pub fn is_live(flow: &Flow) -> bool {
+    matches!(flow.state, State::Live)
+}
+
+pub fn is_paused(flow: &Flow) -> bool {
+    matches!(flow.state, State::Paused(_))
+}
+
+pub fn is_resuming(flow: &Flow) -> bool {
+    matches!(flow.state, State::Resuming { .. })
+}
+
+/// A gate, killed with the test that started it.
+pub struct Gate {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Gate {
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!("the gate has ended by itself: {status}\n{}", self.log());
+        }
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and an end in good order.
+    pub fn stop(mut self) -> String {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success(), "the gate has ended by itself:\n{}", self.log());
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{}", self.log());
+        self.log()
+    }
+
+    /// Waits for an end by itself: its exit code, and what it said.
+    #[track_caller]
+    pub fn end(mut self) -> (Option<i32>, String) {
+        let mut ended = None;
+        eventually("the gate ends", || {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        });
+        (ended.unwrap().code(), self.log())
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until it owns a partition and has restored it.
+    #[track_caller]
+    pub fn restored(self) -> Self {
+        eventually(&format!("a partition is restored: {}", self.log.display()), || {
+            self.log().contains("\"message\":\"restored\"")
+        });
+        self
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
