@@ -1,6 +1,8 @@
 //! The production worker on the memory broker: what is delivered, held, and turned away, whatever happens between.
 #![allow(clippy::unwrap_used)]
 
+#[path = "gate/clocks.rs"]
+mod clocks;
 #[path = "gate/corpus.rs"]
 mod corpus;
 #[path = "gate/crashing.rs"]

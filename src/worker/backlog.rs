@@ -94,7 +94,7 @@ impl Decider<'_> {
         match passing {
             Passing::Release => {
                 self.turn.stats.released += 1;
-                let age = self.now.since(held.held_at);
+                let age = self.brokers_now().since(held.held_at);
                 let mut headers = headers::released(&held.headers, release, &held.pause_id, age);
                 let timestamp = self.timestamp(waiting.timestamp, self.table.shape.records_retention, &mut headers);
                 let partition = partition_for(flow.as_str().as_bytes(), self.table.shape.records);

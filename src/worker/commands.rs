@@ -8,7 +8,7 @@ use super::table::Origin;
 use super::turn::{StagedFlow, To, Write};
 use crate::broker::Record;
 use crate::flow::command::{Applied, apply, apply_to_every};
-use crate::flow::{Command, FlowId, Happening, Issue, Position, Target, Transition};
+use crate::flow::{Action, Command, FlowId, Happening, Issue, PauseEnd, Position, Target, Transition};
 use crate::schema::{self, Unreadable, headers};
 
 /// The partition that answers for what belongs to no flow.
@@ -65,12 +65,13 @@ impl Decider<'_> {
             place.flow = changed;
             place.changed |= !applied.repeated || !applied.transitions.is_empty();
         }
+        self.turn.needs_clock |= compares_with_the_clock(&issue.command.action);
         for transition in &applied.transitions {
             let command = match transition {
                 Transition::Resumed(crate::flow::Cause::Timer) => None,
                 _ => Some(issue.offset),
             };
-            self.turn.touches_deadline |= touches_deadline(*transition);
+            self.turn.needs_clock |= sets_or_fires_a_deadline(*transition);
             self.note_transition(partition, flow, *transition, command, issue.offset);
         }
         let position = self.position(partition, Some(flow), issue.offset);
@@ -130,8 +131,17 @@ impl Decider<'_> {
     }
 }
 
+/// Whether the answer to an order depends on what time it is: whether `until` has passed, how old what is held is.
+fn compares_with_the_clock(action: &Action) -> bool {
+    match action {
+        Action::Pause(order) => matches!(order.end, Some(PauseEnd::Until(_))),
+        Action::Resume(order) => order.max_age.is_some(),
+        _ => false,
+    }
+}
+
 /// Whether the clock decides about this transition, so that it has to be right.
-pub(super) fn touches_deadline(transition: Transition) -> bool {
+pub(super) fn sets_or_fires_a_deadline(transition: Transition) -> bool {
     use crate::flow::Cause;
     match transition {
         Transition::Paused | Transition::Updated | Transition::Repaused | Transition::Resumed(Cause::Timer) => true,

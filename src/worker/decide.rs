@@ -64,6 +64,11 @@ pub(super) fn decide_last(table: &Table, options: &Options, now: Timestamp, name
 }
 
 impl Decider<'_> {
+    /// Our time, or the broker's where the two are known to be far apart: ages are compared between gates.
+    pub(super) fn brokers_now(&self) -> Timestamp {
+        Timestamp(self.now.0 - self.table.clock_ahead)
+    }
+
     /// A turn for one refused record alone, if that is what was gathered first; else a turn up to it.
     fn special(&mut self, special: &Special, gathered: Gathered) {
         use super::table::Origin;

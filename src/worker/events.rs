@@ -121,12 +121,13 @@ impl Decider<'_> {
     }
 
     fn hold(&mut self, record: &Record, event: &Event, entry: &Entry) {
+        self.turn.stamped = Some(self.table.clock_ahead);
         let mark = schema::entry::Mark {
             number: entry.number,
             enrolls: entry.enrolls,
             advances: entry.advances,
             latest: entry.latest,
-            held_at: self.now,
+            held_at: self.brokers_now(),
             pause_id: &entry.pause,
         };
         // Queue topics take any timestamp and keep it for ever; should one not, the original goes along as a header.

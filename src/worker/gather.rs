@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::chores::Chore;
 use super::table::{Owned, Stage};
-use super::{ONLY, Phase, Step, Stop, Worker, decide, in_hand};
+use super::{BACKOFF, ONLY, Phase, Step, Stop, Worker, decide, in_hand};
 use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record};
 use crate::time::Timestamp;
 
@@ -59,7 +59,7 @@ impl<B: Broker> Worker<B> {
             if self.stopping && !std::mem::take(&mut self.table.stale) {
                 return Ok(self.stop_turn(now));
             }
-            self.look_at_blocked(now);
+            self.look_at_drains(now);
         }
         match gather.next {
             Next::Join => {
@@ -188,10 +188,11 @@ impl<B: Broker> Worker<B> {
             Ok(Polled::Assigned(partitions)) => return self.assigned(&partitions),
             Ok(Polled::Revoked { partitions, lost }) => return self.revoked(&partitions, lost),
             Ok(Polled::OutOfRange { partition, low, .. }) => {
-                let at = self.table.owned.get(&partition).map_or(-1, |owned| owned.position);
-                return Err(Stop::PositionsLost(format!(
-                    "the next event of partition {partition} is at offset {at}, and its log begins at {low}"
-                )));
+                // Either events are lost, or we have hung, and another owner's progress let retention come that far. Who
+                // takes the partition over judges by what is committed.
+                tracing::warn!(partition, low, "the next event is not in the log any more; looking again");
+                self.start_anew();
+                return Ok((Phase::Start, Step::Waiting(BACKOFF)));
             }
             Err(error) => return self.trouble(error, Phase::Gather(gather)),
         }

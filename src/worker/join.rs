@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::chores::Chore;
 use super::gather::Gather;
-use super::table::{Owned, Stage, Tracked};
+use super::table::{Owned, Stage, Tracked, left};
 use super::{Phase, Step, Stop, Worker, in_hand};
 use crate::broker::{Broker, Committed, Member, PollLimit, Polled, Reader, Record, Watermarks};
 use crate::flow::{FlowId, Partition};
@@ -26,7 +26,8 @@ pub(super) struct Joining {
     recorded: bool,
     end: i64,
     pinned: Option<(i32, i32)>,
-    since: Option<Timestamp>,
+    /// When offset and record were first found to disagree.
+    doubted: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +45,14 @@ enum At {
 }
 
 impl Joining {
+    /// A disagreement counts when it is still there a while after it was found, and was read anew: what was read before
+    /// may be old, if this process has hung since.
+    fn may_be_wrong(&mut self, now: Timestamp) -> bool {
+        let doubted = self.doubted.filter(|doubted| *doubted <= now).unwrap_or(now);
+        self.doubted = Some(doubted);
+        left(doubted, PATIENCE, now).is_some()
+    }
+
     /// It has begun to read.
     pub fn is_under_way(&self) -> bool {
         self.at != At::Barrier
@@ -105,7 +114,6 @@ impl<B: Broker> Worker<B> {
             ))));
         }
         let clients = in_hand(&mut self.clients).map_err(Failed::Stop)?;
-        let since = *joining.since.get_or_insert(now);
         match joining.at {
             At::Barrier => {
                 joining.committed = clients.member.committed(&[partition], BARRIER)?.pop().flatten();
@@ -145,7 +153,7 @@ impl<B: Broker> Worker<B> {
                 match self.verify(partition, owned, joining, marks, commands, now) {
                     Ok(()) if joining.recorded || partition == 0 => joining.at = At::Commands,
                     Ok(()) => joining.at = At::PinsEnd,
-                    Err(stop @ Stop::PositionsLost(_)) if now.since(since) < PATIENCE => {
+                    Err(stop @ Stop::PositionsLost(_)) if joining.may_be_wrong(now) => {
                         tracing::warn!(%stop, "looking again");
                         joining.at = At::Barrier;
                         return Ok(Joined::NotYet);

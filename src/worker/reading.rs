@@ -106,7 +106,8 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Blocked flows are looked at again from time to time: perhaps the broker did not know its own topic for a while.
-    pub(super) fn look_at_blocked(&mut self, now: Timestamp) {
+    /// And rates follow a clock that was set back: else they would wait until it is there again.
+    pub(super) fn look_at_drains(&mut self, now: Timestamp) {
         let due = |tracked: &Tracked| {
             let blocked = tracked.backlog.as_ref().and_then(|backlog| backlog.blocked.as_ref());
             blocked.is_some_and(|blocked| left(blocked.since, Blocked::LENGTH, now).is_none())
@@ -114,7 +115,13 @@ impl<B: Broker> Worker<B> {
         let budget = self.options.index_bytes;
         for (partition, owned) in &mut self.table.owned {
             for flow in &owned.draining {
-                let Some(tracked) = owned.flows.get_mut(flow).filter(|tracked| due(tracked)) else { continue };
+                let Some(tracked) = owned.flows.get_mut(flow) else { continue };
+                if let Some(backlog) = &mut tracked.backlog {
+                    backlog.bucket.follow(now);
+                }
+                if !due(tracked) {
+                    continue;
+                }
                 let bucket = tracked.backlog.take().map(|backlog| backlog.bucket);
                 if start_drain(tracked, budget, now) {
                     self.chores.push_back(Chore::ReadQueue { partition: *partition, flow: flow.clone() });

@@ -133,6 +133,8 @@ pub(super) struct Table {
     pub special: Option<Special>,
     /// The clock disagrees with the broker's: turns that touch deadlines wait until then.
     pub clock_alarm: Option<ClockAlarm>,
+    /// How many milliseconds our clock is ahead of the broker's; 0 as long as that is less than what is allowed.
+    pub clock_ahead: i64,
     /// How far the control topic was read before the reader was put back: no event comes before it is there again.
     pub control_floor: i64,
     /// Queue topics that this worker has made: what is in them and not in a committed state was aborted.
@@ -400,6 +402,11 @@ impl Bucket {
         let elapsed = now.since(self.at).as_secs_f64();
         self.tokens = (self.tokens + elapsed * rate).min((rate / 4.0).max(1.0));
         self.at = now;
+    }
+
+    /// Counts from now, if the clock was set back.
+    pub fn follow(&mut self, now: Timestamp) {
+        self.at = self.at.min(now);
     }
 
     /// When there will be a whole token again.

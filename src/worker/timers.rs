@@ -1,6 +1,6 @@
 //! The timers of a turn: deadlines that are due, and queue topics that were idle for long enough.
 
-use super::commands::touches_deadline;
+use super::commands::sets_or_fires_a_deadline;
 use super::decide::Decider;
 use crate::flow::FlowId;
 
@@ -31,7 +31,7 @@ impl Decider<'_> {
                 let Some(staged) = self.turn.flow(*partition, owned, flow) else { continue };
                 let Some(transition) = staged.flow.cap_deadline(&limits, now) else { continue };
                 staged.changed = true;
-                self.turn.touches_deadline = true;
+                self.turn.needs_clock = true;
                 self.note_own_transition(*partition, flow, transition);
             }
         }
@@ -46,7 +46,7 @@ impl Decider<'_> {
         let Some(transition) = staged.flow.fire(now) else { return };
         staged.changed = true;
         self.turn.stats.lateness.extend(deadline.map(|deadline| now.since(deadline)));
-        self.turn.touches_deadline |= touches_deadline(transition);
+        self.turn.needs_clock |= sets_or_fires_a_deadline(transition);
         self.note_own_transition(partition, flow, transition);
     }
 

@@ -24,8 +24,10 @@ pub(super) struct Turn {
     pub new_topics: Vec<(i32, FlowId)>,
     /// Queue topics to delete once their retirement holds.
     pub retired: Vec<String>,
-    /// A deadline was set or has fired: the clock has to be right.
-    pub touches_deadline: bool,
+    /// The clock has decided something (a deadline, an age): it has to be right.
+    pub needs_clock: bool,
+    /// Entries were stamped with the time at which they were held, our clock taken to be so many milliseconds ahead.
+    pub stamped: Option<i64>,
     pub compression: Compression,
     /// The refused record that this turn is for.
     pub special: bool,

@@ -13,8 +13,8 @@ use crate::time::Timestamp;
 /// How long one poll for deliveries waits.
 const ACKS: Duration = Duration::from_millis(10);
 
-/// How far the clock may be from the broker's (promise P5).
-const CLOCKS: Duration = Duration::from_secs(60);
+/// How many milliseconds the clock may be from the broker's (promise P5).
+const CLOCKS: i64 = 60_000;
 
 /// How long to ask for the leaders of new topics before the turn is given up.
 const LEADERS: Duration = Duration::from_secs(10);
@@ -170,37 +170,22 @@ impl<B: Broker> Worker<B> {
                 deliveries.into_iter().filter_map(|Delivered { tag, outcome }| Some((tag, outcome.err()?))).collect();
             return self.failed(&turn, transaction, &failed, now);
         }
-        self.note_clock(&turn, &deliveries, now);
-        if turn.touches_deadline && self.clock_is_off(&turn, &deliveries, now) {
-            self.table.clock_alarm = Some(ClockAlarm { since: now });
-            return Ok((Phase::Abort(transaction), Step::Progress));
+        if let Some(ahead) = clock_ahead(&turn, &deliveries, now) {
+            self.stats.clock_ahead = Some(ahead);
+            let is_far = |from: i64| (ahead - from).abs() > CLOCKS;
+            // Small differences are not corrected: they may as well be the time that the record took.
+            self.table.clock_ahead = if is_far(0) { ahead } else { 0 };
+            if turn.needs_clock && is_far(0) {
+                tracing::error!(ours = %now, ahead, "the clock is off: nothing is decided that depends on it");
+                self.table.clock_alarm = Some(ClockAlarm { since: now });
+                return Ok((Phase::Abort(transaction), Step::Progress));
+            }
+            if turn.stamped.is_some_and(is_far) {
+                tracing::warn!(ours = %now, ahead, "the clock is off: what was held is stamped again with the broker's");
+                return Ok((Phase::Abort(transaction), Step::Progress));
+            }
         }
         Ok((Phase::Offsets(turn, transaction), Step::Progress))
-    }
-
-    /// Takes note of how far our clock is from the broker's.
-    fn note_clock(&mut self, turn: &Turn, deliveries: &[Delivered], now: Timestamp) {
-        let of_state = deliveries.iter().filter(|delivered| turn.state_tags.contains(&delivered.tag));
-        if let Some(stored) = of_state.filter_map(|delivered| delivered.outcome.as_ref().ok()).next() {
-            let ahead = (turn.decided_at.0 - stored.timestamp.0).max(0);
-            let behind = (stored.timestamp.0 - now.0).max(0);
-            self.stats.clock_ahead = Some(ahead - behind);
-        }
-    }
-
-    /// Whether the broker stamped the state records with a time too far from the one that the turn was decided by.
-    fn clock_is_off(&self, turn: &Turn, deliveries: &[Delivered], now: Timestamp) -> bool {
-        deliveries.iter().filter(|delivered| turn.state_tags.contains(&delivered.tag)).any(|delivered| {
-            let Ok(stored) = &delivered.outcome else { return false };
-            // The broker's time lies between deciding and now, if the clocks agree.
-            let behind = turn.decided_at.since(stored.timestamp);
-            let ahead = stored.timestamp.since(now);
-            let off = behind > CLOCKS || ahead > CLOCKS;
-            if off {
-                tracing::error!(ours = %now, brokers = %stored.timestamp, "the clock is off: no deadline is set or fired");
-            }
-            off
-        })
     }
 
     /// A record was refused: abort, and give it the treatment that it needs.
@@ -249,4 +234,17 @@ impl<B: Broker> Worker<B> {
         }
         Ok((Phase::Abort(transaction), Step::Progress))
     }
+}
+
+/// How many milliseconds our clock is ahead of the one that stamped the turn's state records; 0 if the broker's time lies
+/// between deciding the turn and now. The farthest of them counts.
+fn clock_ahead(turn: &Turn, deliveries: &[Delivered], now: Timestamp) -> Option<i64> {
+    let of_state = deliveries.iter().filter(|delivered| turn.state_tags.contains(&delivered.tag));
+    let stored = of_state.filter_map(|delivered| delivered.outcome.as_ref().ok());
+    let ahead = stored.map(|stored| {
+        let ahead = (turn.decided_at.0 - stored.timestamp.0).max(0);
+        let behind = (stored.timestamp.0 - now.0).max(0);
+        ahead - behind
+    });
+    ahead.max_by_key(|ahead| ahead.abs())
 }

@@ -1,5 +1,7 @@
 //! Faults that a driver puts in: a hook asked at each call, before the call does anything.
 
+use std::time::Duration;
+
 use crate::broker::Error;
 
 /// The calls of the port that can be made to fail, and what [`Call::subject`] names for each.
@@ -54,12 +56,18 @@ pub enum Fault {
     /// Only for a commit: nobody knows how it ended. If it did not happen, the transaction is open until a new producer
     /// of that id, or its timeout, aborts it.
     CommitUnknown { happened: bool },
-    /// Only for a commit or abort: it holds, and the producer is used up.
+    /// Only for a commit or abort: it holds, and the producer is used up. As after [`Fault::CommitUnknown`] a copy of
+    /// the request is still under way: `Memory::deliver_strays` lets it arrive.
     Replace,
     /// Only for a commit or abort: decided and answered, but no marker is written yet. The stable offset and the
     /// pending offsets stay until `Memory::release_markers`, or until the same producer begins its next transaction
     /// (which on Kafka waits for them).
     MarkersLag,
+    /// The call does what it was asked to, but so much time passes before that.
+    Late(Duration),
+    /// Only for a deletion: it is still under way, and its caller is told that no answer came. `Memory::deliver_strays`
+    /// lets it arrive.
+    Postpone,
 }
 
 /// Asked at each call. It must not call the broker.

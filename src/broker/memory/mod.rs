@@ -5,7 +5,7 @@
 //! - `topic`: names and settings; `size`: what a record weighs.
 //! - `transaction`: transactional ids, epochs, markers; `group`, `assign`: consumer groups.
 //! - `member`, `reader`, `producer`, `publisher`: the clients.
-//! - `fault`: what a driver can make go wrong.
+//! - `fault`: what a driver can make go wrong; `stray`: requests that arrive late.
 //!
 //! Time is the driver's: nothing happens by itself but in [`Memory::advance_to`]. Nothing is random, and no call waits.
 //!
@@ -24,6 +24,7 @@ mod publisher;
 mod reader;
 mod size;
 mod state;
+mod stray;
 mod topic;
 mod transaction;
 
@@ -180,6 +181,28 @@ impl Memory {
         self.shared.faulty.store(true, Ordering::SeqCst);
     }
 
+    /// Lets every request arrive that is still under way: resent ends of transactions ([`Fault::Replace`],
+    /// [`Fault::CommitUnknown`]) and postponed deletions ([`Fault::Postpone`]). Gives the number of those that did
+    /// something: a fenced one does not, nor one that comes twice.
+    pub fn deliver_strays(&self) -> usize {
+        let mut state = self.lock();
+        let strays = std::mem::take(&mut state.strays);
+        strays.into_iter().filter(|stray| state.deliver(stray)).count()
+    }
+
+    /// Deletes the records of a partition below an offset, whatever the topic's policy, as retention does.
+    ///
+    /// # Errors
+    /// [`super::Code::UnknownTopic`].
+    pub fn delete_below(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
+        let mut state = self.lock();
+        let id = state.topics.find(topic)?;
+        let log = state.topics.named_mut(topic)?.log_mut(partition)?;
+        log.delete_below(offset.min(log.next));
+        state.touch(id, partition);
+        Ok(())
+    }
+
     /// Writes the markers that [`Fault::MarkersLag`] held back, of one transactional id or of all.
     pub fn release_markers(&self, transactional_id: Option<&str>) {
         let mut state = self.lock();
@@ -203,6 +226,11 @@ impl Memory {
         let mut faults = self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let fault = faults.consult(&Call { operation, subject });
         self.shared.faulty.store(!faults.is_empty(), Ordering::SeqCst);
+        drop(faults);
+        if let Some(Fault::Late(time)) = fault {
+            self.advance_to(self.now().after(time));
+            return None;
+        }
         fault
     }
 

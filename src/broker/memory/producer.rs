@@ -10,6 +10,7 @@ use super::fault::{Fault, Operation};
 use super::group::stale;
 use super::member::Identity;
 use super::state::{Incoming, State};
+use super::stray::Stray;
 use super::topic::{TopicId, invalid};
 use super::transaction::{Markers, ProducerId};
 use crate::broker::{
@@ -65,6 +66,11 @@ impl Producer {
 
     fn fault(&self, operation: Operation) -> Option<Fault> {
         self.memory.fault(operation, &self.options.transactional_id)
+    }
+
+    /// A copy of the request that ends the transaction is still under way.
+    fn stray_end(&self, committed: bool) {
+        self.memory.lock().strays.push(Stray::EndTransaction { producer: self.id, committed });
     }
 }
 
@@ -178,7 +184,10 @@ impl port::Transaction for Transaction {
             Some(Fault::Fail(error)) if error.action == Action::Retry => return Commit::Retry(self, error),
             Some(Fault::Fail(error)) if error.action == Action::Abort => return Commit::Abort(self, error),
             Some(Fault::Fail(error)) => return Commit::Unknown(error),
-            Some(Fault::CommitUnknown { happened: false }) => return Commit::Unknown(unanswered()),
+            Some(Fault::CommitUnknown { happened: false }) => {
+                self.producer.stray_end(true);
+                return Commit::Unknown(unanswered());
+            }
             _ => {}
         }
         if self.failed > 0 {
@@ -189,8 +198,14 @@ impl port::Transaction for Transaction {
         let ended = self.producer.memory.lock().end_transaction(self.producer.id, true, markers);
         match (ended, fault) {
             (Err(error), _) => Commit::Unknown(error),
-            (Ok(()), Some(Fault::CommitUnknown { .. })) => Commit::Unknown(unanswered()),
-            (Ok(()), Some(Fault::Replace)) => Commit::DoneReplace,
+            (Ok(()), Some(Fault::CommitUnknown { .. })) => {
+                self.producer.stray_end(true);
+                Commit::Unknown(unanswered())
+            }
+            (Ok(()), Some(Fault::Replace)) => {
+                self.producer.stray_end(true);
+                Commit::DoneReplace
+            }
             (Ok(()), _) => Commit::Done(self.producer),
         }
     }
@@ -206,7 +221,10 @@ impl port::Transaction for Transaction {
         let ended = self.producer.memory.lock().end_transaction(self.producer.id, false, markers);
         match (ended, fault) {
             (Err(error), _) => Abort::Replace(Some(error)),
-            (Ok(()), Some(Fault::Replace)) => Abort::Replace(None),
+            (Ok(()), Some(Fault::Replace)) => {
+                self.producer.stray_end(false);
+                Abort::Replace(None)
+            }
             (Ok(()), _) => Abort::Done(self.producer),
         }
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Memory;
-use super::fault::Operation;
-use super::state::Incoming;
+use super::fault::{Fault, Operation};
+use super::state::{Incoming, State};
+use super::stray::Stray;
 use super::topic::invalid;
 use crate::broker::murmur2::partition_for;
 use crate::broker::{
@@ -58,6 +59,54 @@ impl Admin {
     }
 }
 
+impl Admin {
+    fn is_postponed(&self, operation: Operation, topic: &str) -> Result<bool> {
+        match self.memory.fault(operation, topic) {
+            Some(Fault::Postpone) => Ok(true),
+            Some(Fault::Fail(error)) => Err(error),
+            Some(fault) => Err(invalid(format!("{fault:?} does not apply to {operation:?}"))),
+            None => Ok(false),
+        }
+    }
+
+    fn postpone(&self, stray: Stray) -> Error {
+        self.memory.lock().strays.push(stray);
+        Error::new(Action::Retry, Code::TimedOut, "no answer came in time")
+    }
+}
+
+impl State {
+    pub(super) fn delete_topic(&mut self, name: &str) -> Result<()> {
+        let id = self.topics.find(name).map_err(|error| Error { action: Action::Stop, ..error })?;
+        // Readers learn it at their next poll.
+        for partition in 0..self.topics.named(name)?.partitions() {
+            self.touch(id, partition);
+        }
+        self.topics.delete(name)?;
+        self.topic_changed(name);
+        Ok(())
+    }
+
+    pub(super) fn delete_records(&mut self, name: &str, up_to: i64) -> Result<()> {
+        let id = self.topics.find(name)?;
+        let topic = self.topics.named_mut(name)?;
+        if !topic.policy.delete {
+            return Err(invalid(format!("policy violation: {name} is compacted only")));
+        }
+        let log = topic.log_mut(0)?;
+        if up_to < 0 {
+            return Err(invalid(format!("offset {up_to}")));
+        }
+        if up_to > log.next {
+            let detail = format!("offset {up_to} is beyond the high watermark {} of {name}", log.next);
+            return Err(Error::new(Action::Stop, Code::OutOfRange, detail));
+        }
+        log.delete_below(up_to);
+        self.touch(id, 0);
+        Ok(())
+    }
+}
+
 impl port::Admin for Admin {
     fn create_topics(&mut self, topics: &[NewTopic]) -> Result<Vec<Result<()>>> {
         let create = |topic: &NewTopic| {
@@ -72,40 +121,20 @@ impl port::Admin for Admin {
 
     fn delete_topics(&mut self, topics: &[String]) -> Result<Vec<Result<()>>> {
         let delete = |name: &String| {
-            self.memory.check(Operation::DeleteTopics, name)?;
-            let mut state = self.memory.lock();
-            let id = state.topics.find(name).map_err(|error| Error { action: Action::Stop, ..error })?;
-            // Readers learn it at their next poll.
-            for partition in 0..state.topics.named(name)?.partitions() {
-                state.touch(id, partition);
+            if self.is_postponed(Operation::DeleteTopics, name)? {
+                return Err(self.postpone(Stray::DeleteTopic { topic: name.clone() }));
             }
-            state.topics.delete(name)?;
-            state.topic_changed(name);
-            Ok(())
+            self.memory.lock().delete_topic(name)
         };
         Ok(topics.iter().map(delete).collect())
     }
 
     fn delete_records(&mut self, up_to: &[(String, i64)]) -> Result<Vec<Result<()>>> {
         let delete = |(name, offset): &(String, i64)| {
-            self.memory.check(Operation::DeleteRecords, name)?;
-            let mut state = self.memory.lock();
-            let id = state.topics.find(name)?;
-            let topic = state.topics.named_mut(name)?;
-            if !topic.policy.delete {
-                return Err(invalid(format!("policy violation: {name} is compacted only")));
+            if self.is_postponed(Operation::DeleteRecords, name)? {
+                return Err(self.postpone(Stray::DeleteRecords { topic: name.clone(), up_to: *offset }));
             }
-            let log = topic.log_mut(0)?;
-            if *offset < 0 {
-                return Err(invalid(format!("offset {offset}")));
-            }
-            if *offset > log.next {
-                let detail = format!("offset {offset} is beyond the high watermark {} of {name}", log.next);
-                return Err(Error::new(Action::Stop, Code::OutOfRange, detail));
-            }
-            log.delete_below(*offset);
-            state.touch(id, 0);
-            Ok(())
+            self.memory.lock().delete_records(name, *offset)
         };
         Ok(up_to.iter().map(delete).collect())
     }

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::group::{Group, MemberId};
 use super::log::Entry;
 use super::size;
+use super::stray::Stray;
 use super::topic::{TopicId, Topics};
 use super::transaction::{Coordinator, ProducerId};
 use crate::broker::{Action, Code, Compression, Error, Header, Result, Stored};
@@ -23,6 +24,8 @@ pub(super) struct State {
     pub ready: BTreeMap<u64, BTreeSet<(TopicId, i32)>>,
     /// Numbers readers and producers.
     pub clients: u64,
+    /// What will arrive when the driver says so.
+    pub strays: Vec<Stray>,
     /// The broker's own settings, as far as somebody looks at them; it obeys none.
     pub settings: BTreeMap<String, String>,
 }
@@ -40,10 +43,10 @@ pub(super) struct Incoming<'a> {
 
 impl State {
     pub fn new(now: Timestamp) -> Self {
-        let (topics, coordinator, groups, ready) = Default::default();
+        let (topics, coordinator, groups, ready, strays) = Default::default();
         let settings = [("offsets.retention.minutes", "10080")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { now, topics, coordinator, groups, members: 0, ready, clients: 0, settings }
+        Self { now, topics, coordinator, groups, members: 0, ready, clients: 0, strays, settings }
     }
 
     pub fn next_client(&mut self) -> u64 {

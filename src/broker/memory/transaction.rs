@@ -81,6 +81,11 @@ impl State {
         if self.coordinator.slots[producer.slot].epoch == producer.epoch { Ok(()) } else { Err(fenced()) }
     }
 
+    /// Whether this very producer has a transaction open.
+    pub fn has_open_transaction(&self, producer: ProducerId) -> bool {
+        self.check_producer(producer).is_ok() && self.coordinator.slots[producer.slot].open.is_some()
+    }
+
     /// The producer's open transaction, begun now if there is none.
     fn open(&mut self, producer: ProducerId) -> Result<&mut Touched> {
         self.check_producer(producer)?;

@@ -1,0 +1,126 @@
+//! Everything heals: no fault, right clocks, nobody hangs. Then the gate has to come to rest with nothing left over.
+
+use std::time::Duration;
+
+use flowgate::broker::Isolation;
+use flowgate::flow::{Flow, State};
+use flowgate::schema;
+use flowgate::worker::Worker;
+use serde_json::json;
+
+use crate::plan::{MACHINES, PARTITIONS};
+use crate::world::{SESSION, Stepped, World};
+
+/// Steps of one worker without rest that mean it never rests.
+const RESTLESS: u64 = 200_000;
+
+impl World {
+    /// # Errors
+    /// A sentence: what does not come to its end.
+    pub fn settle_for_good(&mut self) -> Result<(), String> {
+        self.faults.disarm();
+        self.memory.set_fault_hook(None);
+        self.bury_zombies();
+        for machine in 0..MACHINES {
+            self.machines[machine].ahead = 0;
+            self.thaw(machine);
+        }
+        // Whatever is still under way may come now, and after the next turns.
+        self.memory.release_markers(None);
+        self.start(0)?;
+        for _ in 0..3 {
+            self.wait(SESSION + Duration::from_secs(1));
+            self.counted.strays += self.memory.deliver_strays() as u64;
+            self.settle()?;
+            // A process that was told to stop, or was fenced meanwhile, is started again.
+            self.start(0)?;
+        }
+        self.settle()?;
+        for flow in self.flows()? {
+            if !matches!(flow.state, State::Live) {
+                let id = flow.id.as_str();
+                let command = json!({
+                    "command_id": format!("finale-{id}"), "flow_id": id, "action": "resume", "max_rate": 1_000_000,
+                    "issued_by": "finale", "issued_at": "2025-06-15T15:06:40Z",
+                });
+                self.control(command.to_string().as_bytes())?;
+            }
+        }
+        for _ in 0..2_000 {
+            self.settle()?;
+            if self.flows()?.iter().all(|flow| matches!(flow.state, State::Live)) {
+                return self.stop();
+            }
+            self.wait(Duration::from_millis(250));
+        }
+        let left: Vec<String> = self.flows()?.iter().map(|flow| format!("{} {}", flow.id, flow.state_word())).collect();
+        Err(format!("not every flow gets live: {}; {}", left.join(", "), self.obstacles()))
+    }
+
+    /// Steps every worker until all have nothing to do.
+    fn settle(&mut self) -> Result<(), String> {
+        let mut quiet = 0;
+        while quiet < 2 {
+            let before = self.progress();
+            for machine in 0..MACHINES {
+                let mut steps = 0;
+                while self.step(machine)? == Stepped::Moved {
+                    steps += 1;
+                    if steps > RESTLESS {
+                        return Err(format!("machine {machine} does not come to rest; {}", self.obstacles()));
+                    }
+                }
+            }
+            // Twice: what one of them did last may concern the others.
+            quiet = if self.progress() == before { quiet + 1 } else { 0 };
+        }
+        Ok(())
+    }
+
+    fn workers(&self) -> impl Iterator<Item = &Worker<flowgate::broker::memory::Memory>> {
+        self.machines.iter().filter_map(|machine| machine.worker.as_ref())
+    }
+
+    fn progress(&self) -> Vec<(u64, u64, bool)> {
+        self.workers().map(|of| (of.stats().turns, of.stats().aborts, of.is_ready())).collect()
+    }
+
+    fn obstacles(&self) -> String {
+        let told = self.workers().map(|of| format!("{} {:?} {:?}", of.phase(), of.obstacles(), of.stats()));
+        told.collect::<Vec<_>>().join("; ")
+    }
+
+    fn stop(&mut self) -> Result<(), String> {
+        for machine in &mut self.machines {
+            if let Some(worker) = &mut machine.worker {
+                worker.stop();
+            }
+        }
+        for _ in 0..RESTLESS {
+            let mut running = false;
+            for machine in 0..MACHINES {
+                running |= self.step(machine)? != Stepped::Nothing || self.machines[machine].worker.is_some();
+            }
+            if !running {
+                return Ok(());
+            }
+        }
+        Err(format!("the workers do not stop; {}", self.obstacles()))
+    }
+
+    /// The public state of every flow.
+    fn flows(&self) -> Result<Vec<Flow>, String> {
+        let mut newest = std::collections::BTreeMap::new();
+        for partition in 0..PARTITIONS {
+            let records = self.memory.dump(&self.topics.state, partition, Isolation::ReadCommitted);
+            for record in records.map_err(|error| error.to_string())? {
+                if record.key.as_deref().is_some_and(|key| !key.is_empty()) {
+                    newest.insert(record.key, record.value);
+                }
+            }
+        }
+        let read =
+            |value| schema::state::read(AsRef::<[u8]>::as_ref(&value)).map(|of| of.body).map_err(|why| why.to_string());
+        newest.into_values().flatten().map(read).collect()
+    }
+}

@@ -1,0 +1,240 @@
+//! From a seed to a schedule. Each seed leaves some kinds of things out and does others often (swarm testing: a schedule
+//! in which everything happens a little finds less than many in which a few things happen a lot).
+
+use serde_json::{Value, json};
+
+use crate::dice::Dice;
+use crate::plan::{Armed, Event, FLOWS, Kind, MACHINES, Op, PARTITIONS, Plan, Shape};
+
+/// The phases of a worker before which it can be stopped.
+const PHASES: [&str; 13] = [
+    "start",
+    "replace",
+    "chores",
+    "gather",
+    "create",
+    "leaders",
+    "send",
+    "acks",
+    "offsets",
+    "commit",
+    "abort",
+    "read back",
+    "leave",
+];
+
+const HOUR: i64 = 60 * 60 * 1000;
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+struct Generator {
+    dice: Dice,
+    /// How likely each kind of operation is in this seed.
+    weights: Vec<(u32, What)>,
+    faults: Vec<Kind>,
+    flows: Vec<&'static str>,
+    odd_events: bool,
+    number: u32,
+    commands: Vec<Op>,
+    last_id: u32,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Send,
+    Command,
+    Noise,
+    Step,
+    StepTo,
+    Start,
+    Crash,
+    CrashAt,
+    Stop,
+    Freeze,
+    FreezeAt,
+    Thaw,
+    Zombie,
+    Wait,
+    WaitSession,
+    WaitDays,
+    Clock,
+    Clean,
+    Retain,
+    Markers,
+    Strays,
+    Arm,
+}
+
+/// The schedule of a seed.
+#[must_use]
+pub fn plan(seed: u64) -> Plan {
+    let mut dice = Dice::new(seed);
+    let shape = Shape {
+        turn_records: dice.of(&[1, 3, 9, 40, 1_000]),
+        turn_bytes: dice.of(&[300, 4_000, 1_000_000]),
+        turn_backlog: dice.of(&[1, 2, 5, 30, 1_000]),
+        turn_topics: dice.of(&[1, 2, 50]),
+        index_bytes: dice.of(&[1, 400, 1_500, 1_000_000]),
+        queue_ttl: dice.of(&[3, 40, 400_000]),
+        max_pause: dice.of(&[8, 60, 14 * 24 * 60 * 60]),
+        records_bytes: dice.of(&[None, None, Some(2_000)]),
+    };
+    let mut weights = vec![(30, What::Send), (7, What::Command), (40, What::Step), (10, What::Wait)];
+    let swarm = [
+        What::Noise,
+        What::StepTo,
+        What::Start,
+        What::Crash,
+        What::CrashAt,
+        What::Stop,
+        What::Freeze,
+        What::FreezeAt,
+        What::Zombie,
+        What::WaitSession,
+        What::WaitDays,
+        What::Clock,
+        What::Clean,
+        What::Retain,
+        What::Markers,
+        What::Strays,
+        What::Arm,
+    ];
+    for what in swarm {
+        weights.push((dice.of(&[0, 0, 1, 2, 5]), what));
+    }
+    // Whoever is down or hangs comes back.
+    weights.push((4, What::Start));
+    weights.push((3, What::Thaw));
+    let faults = Kind::ALL.into_iter().filter(|_| dice.one_in(2)).collect::<Vec<_>>();
+    let count = dice.of(&[1, 2, 4, 6]);
+    let flows = FLOWS.into_iter().take(count).collect();
+    let odd_events = dice.one_in(2);
+    let length = 60 + dice.below(360);
+    let (number, commands, last_id) = Default::default();
+    let mut generator = Generator { dice, weights, faults, flows, odd_events, number, commands, last_id };
+    let mut ops = vec![Op::Start { machine: 0 }, Op::Step { machine: 0, steps: 80 }];
+    while (ops.len() as u64) < length {
+        generator.add_to(&mut ops);
+    }
+    Plan { seed, shape, ops }
+}
+
+impl Generator {
+    fn add_to(&mut self, ops: &mut Vec<Op>) {
+        let machine = self.dice.weighted(&[(6, 0), (3, 1), (1, 2)]);
+        debug_assert!(machine < MACHINES);
+        let weights = self.weights.clone();
+        let op = match self.dice.weighted(&weights) {
+            What::Send => {
+                for _ in 0..self.dice.below(6) {
+                    ops.push(Op::Send(self.event()));
+                }
+                Op::Send(self.event())
+            }
+            What::Command => self.command(),
+            What::Noise => Op::Noise(self.dice.of(&[
+                "",
+                "no json",
+                "{}",
+                r#"{"command_id":"n","flow_id":"*","action":"pause","issued_by":"x"}"#,
+                r#"{"command_id":"n","flow_id":"b","action":"dance","issued_by":"x"}"#,
+                r#"{"command_id":"","flow_id":"b","action":"pause","issued_by":"x"}"#,
+            ])),
+            What::Step => Op::Step { machine, steps: 1 + self.dice.below(60) },
+            What::StepTo => Op::StepTo { machine, phase: self.dice.of(&PHASES) },
+            What::Start => Op::Start { machine },
+            What::Crash => Op::Crash { machine },
+            What::CrashAt => {
+                ops.push(Op::StepTo { machine, phase: self.dice.of(&PHASES) });
+                ops.push(Op::Crash { machine });
+                Op::Start { machine: self.dice.of(&[machine, 0, 1]) }
+            }
+            What::Stop => Op::Stop { machine },
+            What::Freeze => Op::Freeze { machine },
+            What::FreezeAt => {
+                ops.push(Op::StepTo { machine, phase: self.dice.of(&PHASES) });
+                ops.push(Op::Freeze { machine });
+                ops.push(Op::Wait(11_000));
+                ops.push(Op::Start { machine: self.dice.of(&[machine, 0, 1, 2]) });
+                Op::Step { machine: self.dice.of(&[0, 1, 2]), steps: 150 }
+            }
+            What::Thaw => Op::Thaw { machine },
+            What::Zombie => Op::Zombie { machine, steps: 1 + self.dice.below(30) },
+            What::Wait => Op::Wait(self.dice.of(&[1, 10, 100, 500, 3_000])),
+            What::WaitSession => Op::Wait(11_000),
+            What::WaitDays => Op::Wait(self.dice.of(&[60_000, DAY, 15 * DAY])),
+            What::Clock => {
+                let ahead = self.dice.of(&[0, 0, 30_000, -30_000, 61_000, HOUR, -HOUR, 15 * DAY.cast_signed()]);
+                Op::Clock { machine, ahead }
+            }
+            What::Clean => {
+                Op::Clean { quarters: 1 + self.dice.below(4).cast_signed(), tombstones: self.dice.one_in(2) }
+            }
+            What::Retain => Op::Retain,
+            What::Markers => Op::Markers,
+            What::Strays => Op::Strays,
+            What::Arm if !self.faults.is_empty() => {
+                let kind = self.dice.of(&self.faults.clone());
+                Op::Arm(Armed { kind, after: self.dice.weighted(&[(4, 0), (2, 1), (1, 5), (1, 20)]) })
+            }
+            What::Arm => Op::Wait(1),
+        };
+        ops.push(op);
+    }
+
+    fn event(&mut self) -> Event {
+        self.number += 1;
+        let flow = self.dice.of(&self.flows.clone());
+        let kind = self.dice.of(&["enroll", "enroll", "enroll", "advance", "advance", "withdraw"]);
+        let record = self.dice.below(12).to_string();
+        let mut value = json!({"flow_id": flow, "record_id": record, "kind": kind, "n": self.number});
+        let mut event = Event { flow, value: Vec::new(), partition: None, key: true, timestamp: None, forged: false };
+        if self.odd_events {
+            match self.dice.below(24) {
+                0 => event.partition = Some(self.dice.below(PARTITIONS as u64) as i32),
+                1 => event.partition = Some(self.dice.below(PARTITIONS as u64) as i32),
+                2 => event.key = false,
+                3 => event.timestamp = Some(self.dice.of(&[7, 1_000_000_000_000, 1_999_999_999_999])),
+                4 => event.forged = true,
+                5 => value["padding"] = Value::from("x".repeat(3_000)),
+                6 => value["record_id"] = Value::Null,
+                7 => value["flow_id"] = Value::from("*"),
+                8 => value["kind"] = Value::from("evaporate"),
+                9 => value["record_id"] = Value::from(self.dice.below(9)),
+                _ => {}
+            }
+        }
+        event.value = value.to_string().into_bytes();
+        if self.odd_events && self.dice.one_in(60) {
+            event.value = vec![0xff, b'{', 0];
+        }
+        event
+    }
+
+    fn command(&mut self) -> Op {
+        if !self.commands.is_empty() && self.dice.one_in(6) {
+            // The very same once more.
+            let back = 1 + self.dice.below(self.commands.len().min(5) as u64) as usize;
+            return self.commands[self.commands.len() - back].clone();
+        }
+        let (action, more) = match self.dice.below(16) {
+            0 | 1 => ("pause", json!({})),
+            2 => ("pause", json!({"keep": "all"})),
+            3 => ("pause", json!({"keep": "latest"})),
+            4 => ("pause", json!({"new_records": "discard", "for_seconds": 7})),
+            5 => ("pause", json!({"for_seconds": 5, "on_expiry": "discard"})),
+            6 => ("pause", json!({"for_seconds": 6, "expiry_rate": 30, "keep": "latest"})),
+            7 | 8 | 9 => ("resume", json!({})),
+            10 => ("resume", json!({"max_rate": self.dice.of(&[1, 3, 40])})),
+            11 => ("resume", json!({"release": "none"})),
+            12 => ("resume", json!({"release": "all", "max_rate": 3})),
+            13 => ("resume", json!({"max_age_seconds": self.dice.of(&[1, 200, 90_000])})),
+            14 => ("pause", json!({"for_seconds": 99_999_999})),
+            _ => ("purge", json!({})),
+        };
+        self.last_id += 1;
+        let flow = if self.dice.one_in(30) { "nobody" } else { self.dice.of(&self.flows.clone()) };
+        let op = Op::Command { id: format!("c{}", self.last_id), flow: flow.to_owned(), action, more };
+        self.commands.push(op.clone());
+        op
+    }
+}

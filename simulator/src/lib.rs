@@ -1,0 +1,23 @@
+//! A deterministic simulator: the production worker on the memory broker, in a schedule that a seed decides.
+//!
+//! The same seed gives the same run, byte for byte, in any process: nothing here reads a clock, and nothing in the worker
+//! or the broker is random. A schedule is data ([`plan`]), so that a failing one can be made small and read.
+//!
+//! - [`dice`]: where choices come from; [`generate`]: from a seed to a schedule;
+//! - [`world`]: the machines and what a schedule does to them; [`fault`]: calls that go wrong; [`archive`]: what retention
+//!   takes;
+//! - `finale`: everything heals, and the gate has to come to rest;
+//! - [`oracle`]: the independent checker has the last word;
+//! - [`run`]: all of it; [`shrink`]: makes a failing schedule small; [`trace`]: tells it.
+
+pub mod archive;
+pub mod dice;
+pub mod fault;
+mod finale;
+pub mod generate;
+pub mod oracle;
+pub mod plan;
+pub mod run;
+pub mod shrink;
+pub mod trace;
+pub mod world;

@@ -1,0 +1,234 @@
+//! A schedule: everything that will happen, as data. Each operation makes sense whatever came before it, so that any of
+//! them can be left out: that is how a failing schedule is made small.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// Workers at most, each on a machine of its own.
+pub const MACHINES: usize = 3;
+
+pub const PARTITIONS: i32 = 3;
+
+/// Some of them share a home.
+pub const FLOWS: [&str; 6] = ["welcome", "b", "f", "cart", "naïve 流", "again"];
+
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub shape: Shape,
+    pub ops: Vec<Op>,
+}
+
+/// What the workers and the broker are told at the beginning.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub turn_records: usize,
+    pub turn_bytes: usize,
+    pub turn_backlog: usize,
+    pub turn_topics: usize,
+    pub index_bytes: usize,
+    /// Seconds.
+    pub queue_ttl: u64,
+    /// Seconds.
+    pub max_pause: u64,
+    /// The broker takes records of so many bytes downstream.
+    pub records_bytes: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Op {
+    Send(Event),
+    Command {
+        id: String,
+        flow: String,
+        action: &'static str,
+        more: Value,
+    },
+    /// Something in the control topic that is no command.
+    Noise(&'static str),
+    /// One of the machines goes on by so many steps.
+    Step {
+        machine: usize,
+        steps: u64,
+    },
+    /// It goes on until it is about to begin this phase, but not for ever.
+    StepTo {
+        machine: usize,
+        phase: &'static str,
+    },
+    /// A process starts; one that hangs there is left behind as a zombie.
+    Start {
+        machine: usize,
+    },
+    Crash {
+        machine: usize,
+    },
+    /// SIGTERM.
+    Stop {
+        machine: usize,
+    },
+    /// It hangs, sending no heartbeats.
+    Freeze {
+        machine: usize,
+    },
+    /// It wakes up, and zombies of that machine with it.
+    Thaw {
+        machine: usize,
+    },
+    /// A zombie of that machine takes so many steps.
+    Zombie {
+        machine: usize,
+        steps: u64,
+    },
+    /// Time passes, in milliseconds.
+    Wait(u64),
+    /// The machine's clock differs from the broker's by so many milliseconds from now on.
+    Clock {
+        machine: usize,
+        ahead: i64,
+    },
+    /// The cleaner runs over the queues and the state, up to so many quarters of each log.
+    Clean {
+        quarters: i64,
+        tombstones: bool,
+    },
+    /// Retention takes what is too old from every topic, and everything that was read from the enrollments.
+    Retain,
+    /// Markers that lag are written.
+    Markers,
+    /// Late requests arrive.
+    Strays,
+    /// A later call meets a fault.
+    Arm(Armed),
+}
+
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub flow: &'static str,
+    pub value: Vec<u8>,
+    /// As the Java client would choose, unless given.
+    pub partition: Option<i32>,
+    pub key: bool,
+    /// Milliseconds since 1970; else the time of sending.
+    pub timestamp: Option<i64>,
+    /// A header that looks like one of the gate's.
+    pub forged: bool,
+}
+
+/// A fault that waits for its call.
+#[derive(Clone, Copy, Debug)]
+pub struct Armed {
+    pub kind: Kind,
+    /// Calls that go well before.
+    pub after: u32,
+}
+
+/// What can go wrong with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    CommitLostAnswer,
+    CommitLostRequest,
+    CommitSlowAnswer,
+    CommitRefused,
+    CommitRetried,
+    CommitMarkersLag,
+    AbortReplaced,
+    AbortMarkersLag,
+    SendRefused,
+    OffsetsStale,
+    OffsetsRetried,
+    CreateDenied,
+    CreateTimedOut,
+    LeadersUnknown,
+    PollFails,
+    PollFatal,
+    ReaderPollFails,
+    ReaderPollFatal,
+    AssignFatal,
+    WatermarksFail,
+    CommittedBusy,
+    FetchFromFails,
+    InitialiseBusy,
+    DeleteRecordsPostponed,
+    DeleteTopicsPostponed,
+    DeleteFails,
+    /// The answer takes longer than a session lasts.
+    LateCommit,
+    LateOffsets,
+    LatePoll,
+    LateDelete,
+}
+
+impl Kind {
+    pub const ALL: [Self; 30] = [
+        Self::CommitLostAnswer,
+        Self::CommitLostRequest,
+        Self::CommitSlowAnswer,
+        Self::CommitRefused,
+        Self::CommitRetried,
+        Self::CommitMarkersLag,
+        Self::AbortReplaced,
+        Self::AbortMarkersLag,
+        Self::SendRefused,
+        Self::OffsetsStale,
+        Self::OffsetsRetried,
+        Self::CreateDenied,
+        Self::CreateTimedOut,
+        Self::LeadersUnknown,
+        Self::PollFails,
+        Self::PollFatal,
+        Self::ReaderPollFails,
+        Self::ReaderPollFatal,
+        Self::AssignFatal,
+        Self::WatermarksFail,
+        Self::CommittedBusy,
+        Self::FetchFromFails,
+        Self::InitialiseBusy,
+        Self::DeleteRecordsPostponed,
+        Self::DeleteTopicsPostponed,
+        Self::DeleteFails,
+        Self::LateCommit,
+        Self::LateOffsets,
+        Self::LatePoll,
+        Self::LateDelete,
+    ];
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(event) => {
+                let value = String::from_utf8_lossy(&event.value);
+                let shown: String = value.chars().take(120).collect();
+                write!(f, "send {shown}")?;
+                if let Some(partition) = event.partition {
+                    write!(f, " to partition {partition}")?;
+                }
+                match event.timestamp {
+                    Some(timestamp) => write!(f, " stamped {timestamp}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Command { id, flow, action, more } => write!(f, "command {id}: {action} {flow} {more}"),
+            Self::Noise(text) => write!(f, "noise in the control topic: {text}"),
+            Self::Step { machine, steps } => write!(f, "machine {machine}: {steps} steps"),
+            Self::StepTo { machine, phase } => write!(f, "machine {machine}: on to `{phase}`"),
+            Self::Start { machine } => write!(f, "machine {machine}: start"),
+            Self::Crash { machine } => write!(f, "machine {machine}: crash"),
+            Self::Stop { machine } => write!(f, "machine {machine}: SIGTERM"),
+            Self::Freeze { machine } => write!(f, "machine {machine}: freeze"),
+            Self::Thaw { machine } => write!(f, "machine {machine}: thaw"),
+            Self::Zombie { machine, steps } => write!(f, "machine {machine}: its zombies take {steps} steps"),
+            Self::Wait(millis) => write!(f, "{millis} ms pass"),
+            Self::Clock { machine, ahead } => write!(f, "machine {machine}: clock {ahead} ms ahead"),
+            Self::Clean { quarters, tombstones } => {
+                write!(f, "the cleaner runs over {quarters}/4, tombstones {}", if *tombstones { "too" } else { "stay" })
+            }
+            Self::Retain => f.write_str("retention runs"),
+            Self::Markers => f.write_str("lagging markers are written"),
+            Self::Strays => f.write_str("late requests arrive"),
+            Self::Arm(Armed { kind, after }) => write!(f, "to come: {kind:?} after {after} calls"),
+        }
+    }
+}

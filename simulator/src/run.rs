@@ -1,0 +1,195 @@
+//! One schedule from its beginning to the checker's word.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use flowgate_checker::{Report, Sums};
+
+use crate::plan::{Kind, Plan};
+use crate::trace::Trace;
+use crate::world::{Counted, World};
+use crate::{generate, oracle};
+
+/// What went well, in figures.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    pub seeds: u64,
+    pub events: u64,
+    pub commands: u64,
+    pub faults: BTreeMap<Kind, u64>,
+    pub counted: Counted,
+    pub sums: Sums,
+}
+
+/// How a schedule ended.
+pub struct Outcome {
+    /// What went wrong.
+    pub result: Result<Figures, String>,
+    /// Empty unless asked for.
+    pub trace: String,
+}
+
+/// Runs a schedule.
+#[must_use]
+pub fn run(plan: &Plan, trace: Trace) -> Outcome {
+    let mut world = match World::new(plan, trace) {
+        Ok(world) => world,
+        Err(why) => return Outcome { result: Err(why), trace: String::new() },
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| play(&mut world, plan)));
+    let result = result.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(format!("a panic: {}", text.unwrap_or_default()))
+    });
+    if let Err(why) = &result {
+        world.trace.line(&format!("RED: {why}"));
+    }
+    Outcome { result, trace: world.trace.text().to_owned() }
+}
+
+/// Runs the schedule of a seed.
+///
+/// # Errors
+/// What went wrong.
+pub fn seed(seed: u64) -> Result<Figures, String> {
+    run(&generate::plan(seed), Trace::default()).result
+}
+
+fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
+    world.trace.line(&format!("seed {}: {:?}", plan.seed, plan.shape));
+    for (index, op) in plan.ops.iter().enumerate() {
+        if world.trace.is_on() {
+            let now = world.memory.now();
+            world.trace.line(&format!("{index:4} {now} {op}"));
+        }
+        world.apply(op)?;
+    }
+    world.trace.line("everything heals");
+    world.settle_for_good()?;
+    let log = world.archive.log(&world.memory, &world.topics)?;
+    tell(world, &log);
+    let report = oracle::judge(&log)?;
+    Ok(figures(world, &report))
+}
+
+/// Every record there is at the end.
+fn tell(world: &mut World, log: &flowgate_checker::Log) {
+    if !world.trace.is_on() {
+        return;
+    }
+    let topics = [
+        ("enrollments", &log.enrollments),
+        ("control", &log.control),
+        ("records", &log.records),
+        ("discarded", &log.discarded),
+        ("dead-letters", &log.dead_letters),
+        ("state", &log.state),
+        ("audit", &log.audit),
+    ];
+    for (name, records) in topics {
+        for record in records {
+            let value = record.value.as_deref().map(String::from_utf8_lossy);
+            let headers: Vec<String> = record
+                .headers
+                .iter()
+                .map(|(name, value)| {
+                    let value = value.as_deref().map(String::from_utf8_lossy);
+                    format!("{}={}", String::from_utf8_lossy(name), value.unwrap_or_default())
+                })
+                .collect();
+            let line = format!(
+                "{name}/{}/{} @{} {} {}",
+                record.partition,
+                record.offset,
+                record.timestamp_ms,
+                value.unwrap_or_default(),
+                headers.join(" ")
+            );
+            world.trace.line(&line);
+        }
+    }
+}
+
+fn figures(world: &World, report: &Report) -> Figures {
+    let mut figures = Figures {
+        seeds: 1,
+        events: report.events,
+        commands: report.commands.read,
+        faults: world.faults.fired(),
+        counted: world.counted,
+        sums: Sums::default(),
+    };
+    report.flows.values().for_each(|sums| add(&mut figures.sums, sums));
+    figures
+}
+
+fn add(total: &mut Sums, of: &Sums) {
+    total.input += of.input;
+    total.delivered_live += of.delivered_live;
+    total.queued += of.queued;
+    total.turned_away += of.turned_away;
+    total.dead += of.dead;
+    total.held += of.held;
+    total.released += of.released;
+    total.replaced += of.replaced;
+    total.removed += of.removed;
+    total.lost += of.lost;
+    total.withdraws += of.withdraws;
+    total.rerouted += of.rerouted;
+}
+
+impl Figures {
+    pub fn add(&mut self, other: &Self) {
+        self.seeds += other.seeds;
+        self.events += other.events;
+        self.commands += other.commands;
+        for (kind, count) in &other.faults {
+            *self.faults.entry(*kind).or_default() += count;
+        }
+        let (to, of) = (&mut self.counted, &other.counted);
+        to.steps += of.steps;
+        to.crashes += of.crashes;
+        to.freezes += of.freezes;
+        to.zombie_steps += of.zombie_steps;
+        to.fenced += of.fenced;
+        to.clock_jumps += of.clock_jumps;
+        to.strays += of.strays;
+        to.cleanings += of.cleanings;
+        to.retentions += of.retentions;
+        to.rebalances += of.rebalances;
+        add(&mut self.sums, &other.sums);
+    }
+
+    /// Kinds of faults that never happened.
+    #[must_use]
+    pub fn never(&self) -> Vec<String> {
+        let faults = Kind::ALL.into_iter().filter(|kind| !self.faults.contains_key(kind));
+        let mut never: Vec<String> = faults.map(|kind| format!("{kind:?}")).collect();
+        let Counted {
+            steps: _,
+            crashes,
+            freezes,
+            zombie_steps,
+            fenced,
+            clock_jumps,
+            strays,
+            cleanings,
+            retentions,
+            rebalances,
+        } = self.counted;
+        let others = [
+            ("crash", crashes),
+            ("freeze", freezes),
+            ("zombie", zombie_steps),
+            ("fenced by an equal", fenced),
+            ("clock jump", clock_jumps),
+            ("late request that had an effect", strays),
+            ("cleaning", cleanings),
+            ("retention", retentions),
+            ("rebalance", rebalances),
+        ];
+        never.extend(others.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name.to_owned()));
+        never
+    }
+}

@@ -1,0 +1,115 @@
+//! Clocks that differ from the broker's, or are set back: time and again somebody's are.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::rig::{Rig, SESSION, header};
+
+const HOUR: i64 = 60 * 60 * 1000;
+
+/// Goal: two gates whose clocks are within the allowed minute of each other: a deadline may lie before the time at which the
+/// pause began, and the next owner has to be able to read that.
+#[test]
+fn a_deadline_before_the_pause_began() {
+    let mut rig = Rig::new();
+    rig.clock = 30_000;
+    rig.order("welcome", "pause", json!({"for_seconds": 50}));
+    rig.send_all("welcome", "a b");
+    rig.settle();
+    rig.clock = 0;
+    rig.restart("b");
+    rig.order("welcome", "pause", json!({"for_seconds": 7}));
+    let flow = rig.flow("welcome");
+    let pause = flow.pause().unwrap();
+    assert!(pause.resumes_at < pause.paused_at, "{pause:?}");
+    rig.restart("c");
+    rig.pass(Duration::from_secs(8));
+    assert_eq!((rig.state("welcome"), rig.delivered("welcome").as_str()), ("live", "a b"));
+}
+
+/// Goal: a rate goes on when the clock is set back by an hour, and not an hour later.
+#[test]
+fn a_rate_follows_a_clock_that_is_set_back() {
+    let mut rig = Rig::new();
+    rig.order("welcome", "pause", json!({}));
+    rig.send_all("welcome", "a b c d e f g h");
+    rig.settle();
+    rig.command("welcome", "resume", json!({"max_rate": 1}));
+    rig.run_for(Duration::from_secs(2));
+    // Ahead first: the rate's own time is then that of the wrong clock.
+    rig.clock = HOUR;
+    rig.run_for(Duration::from_secs(2));
+    rig.clock = 0;
+    rig.run_for(Duration::from_secs(10));
+    assert_eq!((rig.state("welcome"), rig.delivered("welcome").as_str()), ("live", "a b c d e f g h"));
+}
+
+/// Goal: how long an event was held does not depend on a clock that is off, and neither does an order by age.
+#[test]
+fn ages_are_told_by_a_clock_that_is_right() {
+    for ahead in [HOUR, -HOUR] {
+        let mut rig = Rig::new();
+        rig.order("welcome", "pause", json!({}));
+        rig.clock = ahead;
+        rig.send_all("welcome", "a b");
+        rig.settle();
+        assert_eq!(rig.flow("welcome").counts.held().total(), 2, "a wrong clock holds nobody up");
+        rig.wait(Duration::from_secs(60));
+        rig.command("welcome", "resume", json!({"max_age_seconds": 600}));
+        for _ in 0..500 {
+            rig.step(0).unwrap();
+        }
+        assert_eq!(rig.state("welcome"), "paused", "what depends on the clock waits until it is right");
+        rig.clock = 0;
+        rig.run_for(Duration::from_secs(20));
+        assert_eq!((rig.state("welcome"), rig.delivered("welcome").as_str()), ("live", "a b"));
+        let delivered = rig.read(&rig.topics.records);
+        let held = header(delivered.last().unwrap(), "flowgate-held-ms").unwrap().parse::<u64>().unwrap();
+        assert!(held >= 60_000 && held < u64::try_from(HOUR).unwrap(), "{held}");
+    }
+}
+
+/// Goal: a gate that hung while others went on, and retention came as far as they did, does not take its own old
+/// position for a loss: not where it was reading, and not where it was just taking over.
+#[test]
+fn a_gate_that_hung_through_retention() {
+    for joining in [false, true] {
+        let mut rig = Rig::new();
+        rig.send_all("welcome", "a b");
+        rig.settle();
+        if joining {
+            rig.crash("hung");
+            // Until it has read what was committed, and nothing more.
+            while !rig.workers[0].snapshot().partitions.iter().any(|partition| partition.number == rig.home("welcome"))
+            {
+                rig.step(0).unwrap();
+            }
+            for _ in 0..6 {
+                rig.step(0).unwrap();
+            }
+        } else {
+            rig.crash("hung");
+            rig.settle();
+        }
+        rig.memory.freeze("hung-0");
+        let hung = rig.workers.remove(0);
+        rig.start("other");
+        rig.wait(SESSION * 2);
+        rig.settle();
+        rig.send_all("welcome", "c d");
+        rig.settle();
+        let (topic, home) = (rig.topics.enrollments.clone(), rig.home("welcome"));
+        let read = rig.memory.committed(&rig.topics.group, &topic, home).unwrap().offset;
+        rig.whole = false;
+        rig.memory.delete_below(&topic, home, read).unwrap();
+        rig.stop();
+        rig.memory.thaw("hung-0");
+        rig.workers.push(hung);
+        rig.wait(SESSION);
+        rig.settle();
+        rig.send_all("welcome", "e");
+        rig.settle();
+        assert_eq!(rig.delivered("welcome"), "a b c d e", "joining: {joining}");
+    }
+}
