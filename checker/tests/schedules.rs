@@ -7,7 +7,7 @@ mod gate;
 
 use std::time::Instant;
 
-use flowgate_checker::{Log, check};
+use flowgate_checker::{Log, check, replay};
 use gate::schedule::{Dice, break_it, play};
 use serde_json::json;
 
@@ -99,6 +99,10 @@ fn a_million_events() {
     println!("{million} events in {:?}", begun.elapsed());
     assert!(report.is_green(), "{}", report.anomalies[0]);
     assert_eq!(report.flows["f"].replaced.enroll, 500_000);
+    let again = Instant::now();
+    let replay = replay(&log);
+    println!("played again in {:?}", again.elapsed());
+    assert_eq!((replay.compared, replay.differences), (500_000, vec![]));
     // A few seconds of one core; the limit only tells a quadratic scan (hours) from a busy machine.
     assert!(begun.elapsed().as_secs() < 120, "no longer linear?");
 }
