@@ -106,7 +106,7 @@ fn fast_shows_every_step_and_its_sums_close() {
         assert_eq!(rows[at].1[2], rows[at + 4].1[0], "queued is queued");
     }
     assert_eq!(of(6, "win-back")[1], held);
-    find(&["28,094 events compared with", "14 commands: 0 anomalies"]);
+    find(&["28,094 events compared with", "14 commands: 0 anomalies", "ordinary list's: 0 differences"]);
 }
 
 #[test]

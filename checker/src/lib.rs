@@ -32,6 +32,8 @@
 //! - `order`: compares the order of what was found;
 //! - `judge`, `compare`: what should be against what is, for a flow and for an event; makes the sums;
 //! - `reroute`, `reject`, `count`: twins at home; dead letters and discarded records; the gate's own counters.
+//!
+//! Beside it, and independent of all that, [`replay()`] plays everything again on an ordinary list and compares sequences.
 
 mod anomaly;
 mod compare;
@@ -45,6 +47,7 @@ mod order;
 mod orders;
 mod record;
 mod reject;
+mod replay;
 mod report;
 mod reroute;
 mod settle;
@@ -64,6 +67,7 @@ use walk::{Walk, walk};
 pub use anomaly::{Anomaly, Fault, Place};
 pub use home::{home, murmur2};
 pub use record::{Header, Log, Record};
+pub use replay::{Departure, Difference, Replay, replay};
 pub use report::{Commands, Kind, PerKind, Report, Sums};
 
 /// Checks a log.

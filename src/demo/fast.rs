@@ -67,15 +67,23 @@ fn conclude(out: &mut impl Write, proof: &Proof, elapsed: Duration) -> Result<()
     for anomaly in anomalies {
         writeln!(out, "anomaly: {anomaly}")?;
     }
+    let differences = &proof.replay.differences;
+    for difference in differences {
+        writeln!(out, "difference: {difference}")?;
+    }
     writeln!(
         out,
-        "{} events compared with {} deliveries, {} discarded, {} dead letters, {} commands: {} anomalies; {:.1} s",
+        "{} events compared with {} deliveries, {} discarded, {} dead letters, {} commands: {} anomalies; {} deliveries \
+         ({:.1} %) compared with an ordinary list's: {} differences; {:.1} s",
         thousands(proof.report.events),
         thousands(proof.delivered as u64),
         thousands(proof.discarded as u64),
         thousands(proof.dead as u64),
         thousands(proof.report.commands.read),
         thousands(anomalies.len() as u64),
+        thousands(proof.replay.compared),
+        proof.replay.share() * 100.0,
+        thousands(differences.len() as u64),
         elapsed.as_secs_f64(),
     )?;
     out.flush()?;

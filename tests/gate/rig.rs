@@ -1,6 +1,7 @@
 //! One or more production workers on the memory broker, stepped by hand, and what a test wants to say to them.
 //!
-//! A rig that goes out of scope has the independent checker look at all of its topics: every scenario ends with it.
+//! A rig that goes out of scope has the independent checker look at all of its topics, and its list model play
+//! them again: every scenario ends with both.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use flowgate::schema::topics::Topics;
 use flowgate::time::Timestamp;
 use flowgate::topics::{Layout, specification};
 use flowgate::worker::{Options, Step, Stop, Worker};
-use flowgate_checker::Report;
+use flowgate_checker::{Log, Replay, Report};
 use serde_json::{Value, json};
 
 pub const START: Timestamp = Timestamp(1_750_000_000_000);
@@ -331,12 +332,13 @@ impl Rig {
         answers.collect()
     }
 
-    pub fn report(&self) -> Report {
+    /// Everything in the topics, as the checker wants it.
+    fn log(&self) -> Log {
         let read = |topic: &str| self.read(topic).into_iter().map(flowgate::demo::proof::plain).collect::<Vec<_>>();
         let topics = &self.topics;
         let queues: BTreeMap<_, _> =
             self.queue_topics().into_iter().map(|topic| (topic.clone(), read(&topic))).collect();
-        flowgate_checker::check(&flowgate_checker::Log {
+        Log {
             enrollments: read(&topics.enrollments),
             control: read(&topics.control),
             records: read(&topics.records),
@@ -347,15 +349,19 @@ impl Rig {
             enrollment_partitions: PARTITIONS,
             queues,
             prefix: topics.prefix.clone(),
-        })
+        }
     }
 
-    /// Has the checker look at every topic.
+    /// Has both oracles look at every topic: the checker, and the list that plays everything again.
     #[track_caller]
-    pub fn check(&self) {
-        let report = self.report();
+    pub fn check(&self) -> (Report, Replay) {
+        let log = self.log();
+        let (report, replay) = (flowgate_checker::check(&log), flowgate_checker::replay(&log));
         let anomalies: Vec<String> = report.anomalies.iter().map(ToString::to_string).collect();
         assert!(report.is_green(), "{anomalies:#?} {:?}", report.flows);
+        let differences: Vec<String> = replay.differences.iter().map(ToString::to_string).collect();
+        assert!(differences.is_empty(), "{differences:#?}");
+        (report, replay)
     }
 }
 

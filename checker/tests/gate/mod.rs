@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod breaking;
+pub mod schedule;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,9 @@ const RECORDS_PARTITIONS: i32 = 4;
 #[derive(Default)]
 pub struct Gate {
     pub log: Log,
+    /// Where the contract can be read in two ways, do as the real gate does: a withdraw is an entry also where nothing but
+    /// withdraws are left, and an age limit given to a running drain is measured at that order, not at the first one.
+    pub gates_reading: bool,
     pub clock_ms: i64,
     flows: BTreeMap<String, Flow>,
     enrolled: i64,
@@ -134,7 +138,8 @@ impl Gate {
             discard(&mut self.log, &source, "new_records");
             return offset;
         }
-        let held = flow.entries[flow.watermark..].iter().any(|entry| entry.kind != "withdraw");
+        let holds = |entry: &Entry| self.gates_reading || entry.kind != "withdraw";
+        let held = flow.entries[flow.watermark..].iter().any(holds);
         if flow.state != State::Live && (kind != "withdraw" || held) {
             add(&mut flow.sums.queued, kind);
             flow.entries.push(Entry {
@@ -262,6 +267,9 @@ impl Gate {
         }
         if let Some(age) = options.get("max_age_seconds").and_then(Value::as_i64) {
             flow.max_age_ms = Some(age * 1000);
+            if self.gates_reading {
+                flow.as_of = clock_ms;
+            }
         }
         self.transition(name, word, Some(offset), input);
         self.answer(name, offset, command, "applied");

@@ -1,0 +1,154 @@
+//! Reads the audit: what took effect on each flow, and where; and the public states, for the drains still under way.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::clock::Clock;
+use super::orders::Order;
+use super::{Departure, Difference, Topics, sorted};
+use crate::Place;
+use crate::record::{Log, Record};
+use crate::time::milliseconds;
+
+/// A transition of a flow, with what its command says.
+#[derive(Clone, Debug)]
+pub(super) struct Happening {
+    pub at: Place,
+    pub word: String,
+    pub at_ms: Option<i64>,
+    pub position: Position,
+    pub cause: Cause,
+}
+
+/// Where it took effect: events below `input` came before.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Position {
+    pub input: i64,
+    /// The number of the newest entry.
+    pub entry: u64,
+    /// The number of the last entry passed.
+    pub watermark: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cause {
+    /// The timer, the end of a drain, an event, a changed limit.
+    NoCommand,
+    Command(Order),
+    /// A command that is not to be found, or that orders nothing the list knows.
+    Unknown,
+}
+
+/// Everything that the audit says.
+#[derive(Debug, Default)]
+pub(super) struct Audit {
+    /// In the order in which they took effect.
+    pub flows: BTreeMap<String, Vec<Happening>>,
+    /// By home partition.
+    pub clocks: HashMap<i32, Clock>,
+    pub differences: Vec<Difference>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    flow_id: Option<String>,
+    partition: i32,
+    at: String,
+    position: Position,
+    transition: Option<String>,
+    command: Option<Value>,
+    command_offset: Option<i64>,
+    outcome: Option<String>,
+    #[serde(default)]
+    repeated: bool,
+}
+
+pub(super) fn read(log: &Log, topics: Topics<'_>) -> Audit {
+    let mut audit = Audit::default();
+    let mut documents = Vec::new();
+    for record in sorted(&log.audit) {
+        let at = topics.place("audit", record);
+        match serde_json::from_slice::<Document>(record.value.as_deref().unwrap_or_default()) {
+            Ok(document) => documents.push((at, document)),
+            Err(error) => audit.contradiction(None, at, format!("cannot be read: {error}")),
+        }
+    }
+    let control: HashMap<i64, &Record> = log.control.iter().map(|record| (record.offset, record)).collect();
+    // Of a command that retention has taken the answer has a copy.
+    let mut copies: HashMap<i64, &Value> = HashMap::new();
+    let mut effects: HashSet<(&str, i64)> = HashSet::new();
+    for (_, document) in &documents {
+        match (&document.flow_id, document.command_offset, &document.command) {
+            (_, Some(offset), Some(command)) => {
+                copies.insert(offset, command);
+            }
+            (Some(flow), Some(offset), None) => {
+                effects.insert((flow, offset));
+            }
+            _ => {}
+        }
+    }
+    for (at, document) in &documents {
+        let at_ms = milliseconds(&document.at);
+        if let Some(at_ms) = at_ms {
+            audit.clocks.entry(document.partition).or_default().note(document.position.input, at_ms);
+        }
+        let Some(flow) = &document.flow_id else { continue };
+        if let Some(word) = &document.transition {
+            let cause = match document.command_offset {
+                None => Cause::NoCommand,
+                Some(offset) => order(offset, &control, &copies).map_or(Cause::Unknown, Cause::Command),
+            };
+            let happening = Happening { at: at.clone(), word: word.clone(), at_ms, position: document.position, cause };
+            audit.flows.entry(flow.clone()).or_default().push(happening);
+        } else if let (Some("applied"), false, Some(offset)) =
+            (document.outcome.as_deref(), document.repeated, document.command_offset)
+            && !effects.contains(&(flow.as_str(), offset))
+        {
+            let why = format!("command {offset} is answered as applied, but changed nothing");
+            audit.contradiction(Some(flow.clone()), at.clone(), why);
+        }
+    }
+    audit.clocks.values_mut().for_each(Clock::sort);
+    audit
+}
+
+fn order(offset: i64, control: &HashMap<i64, &Record>, copies: &HashMap<i64, &Value>) -> Option<Order> {
+    match control.get(&offset) {
+        Some(record) => Order::read(&serde_json::from_slice(record.value.as_deref()?).ok()?),
+        None => Order::read(copies.get(&offset)?),
+    }
+}
+
+impl Audit {
+    fn contradiction(&mut self, flow: Option<String>, at: Place, why: String) {
+        self.differences.push(Difference { flow, departure: Departure::Audit { at, why } });
+    }
+}
+
+#[derive(Deserialize)]
+struct State {
+    flow_id: String,
+    queue: Queue,
+}
+
+#[derive(Deserialize)]
+struct Queue {
+    watermark: Watermark,
+}
+
+#[derive(Deserialize)]
+struct Watermark {
+    entry: u64,
+}
+
+/// How far each flow's queue is passed, as the last of its public states says.
+pub(super) fn watermarks(log: &Log) -> HashMap<String, u64> {
+    let states = sorted(&log.state).into_iter().filter_map(|record| {
+        let state: State = serde_json::from_slice(record.value.as_deref()?).ok()?;
+        Some((state.flow_id, state.queue.watermark.entry))
+    });
+    states.collect()
+}
