@@ -92,8 +92,9 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
                 continue;
             }
         };
-        let at_ms = milliseconds(&document.at);
-        if at_ms.is_none() {
+        // The broker's stamp: a gate's clock may be off.
+        let at_ms = Some(record.timestamp_ms);
+        if milliseconds(&document.at).is_none() {
             followed.audit(document.flow_id.clone(), place.clone(), format!("at {:?} is no time", document.at));
         }
         match (document.event.as_str(), document.transition, document.command_offset) {

@@ -12,7 +12,7 @@ use crate::plan::{MACHINES, PARTITIONS};
 use crate::world::{SESSION, Stepped, World};
 
 /// Steps of one worker without rest that mean it never rests.
-const RESTLESS: u64 = 200_000;
+const RESTLESS: u64 = 3_000_000;
 
 impl World {
     /// # Errors
@@ -36,6 +36,7 @@ impl World {
             self.start(0)?;
         }
         self.settle()?;
+        self.all_is_read()?;
         for flow in self.flows()? {
             if !matches!(flow.state, State::Live) {
                 let id = flow.id.as_str();
@@ -55,6 +56,20 @@ impl World {
         }
         let left: Vec<String> = self.flows()?.iter().map(|flow| format!("{} {}", flow.id, flow.state_word())).collect();
         Err(format!("not every flow gets live: {}; {}", left.join(", "), self.obstacles()))
+    }
+
+    /// No flow holds up another: whatever still drains, every event has been read.
+    fn all_is_read(&self) -> Result<(), String> {
+        for partition in 0..PARTITIONS {
+            let records = self.memory.dump(&self.topics.enrollments, partition, Isolation::ReadCommitted);
+            let next = records.map_err(|error| error.to_string())?.last().map_or(0, |record| record.offset + 1);
+            let read = self.memory.committed(&self.topics.group, &self.topics.enrollments, partition);
+            let read = read.map_or(0, |committed| committed.offset);
+            if read < next {
+                return Err(format!("partition {partition} is read up to {read} of {next}; {}", self.obstacles()));
+            }
+        }
+        Ok(())
     }
 
     /// Steps every worker until all have nothing to do.

@@ -41,6 +41,7 @@ struct Generator {
 #[derive(Clone, Copy)]
 enum What {
     Send,
+    Burst,
     Command,
     Noise,
     Step,
@@ -101,6 +102,9 @@ pub fn plan(seed: u64) -> Plan {
     for what in swarm {
         weights.push((dice.of(&[0, 0, 1, 2, 5]), what));
     }
+    // Numbers that only show after a thousand entries. Rare, for it takes time.
+    let big = dice.one_in(25);
+    weights.push((u32::from(big), What::Burst));
     // Whoever is down or hangs comes back.
     weights.push((4, What::Start));
     weights.push((3, What::Thaw));
@@ -129,6 +133,12 @@ impl Generator {
                     ops.push(Op::Send(self.event()));
                 }
                 Op::Send(self.event())
+            }
+            What::Burst => {
+                let flow = self.dice.of(&self.flows.clone());
+                let kind = self.dice.of(&["enroll", "advance"]);
+                self.number += 1;
+                Op::Burst { flow, kind, first: self.number, count: 400 }
             }
             What::Command => self.command(),
             What::Noise => Op::Noise(self.dice.of(&[

@@ -39,6 +39,8 @@ pub struct Shape {
 #[derive(Clone, Debug)]
 pub enum Op {
     Send(Event),
+    /// Many events of one flow, each of a record of its own.
+    Burst { flow: &'static str, kind: &'static str, first: u32, count: u32 },
     Command {
         id: String,
         flow: String,
@@ -210,6 +212,7 @@ impl fmt::Display for Op {
                     None => Ok(()),
                 }
             }
+            Self::Burst { flow, kind, first, count } => write!(f, "send {count} {kind}s of {flow}, from {first}"),
             Self::Command { id, flow, action, more } => write!(f, "command {id}: {action} {flow} {more}"),
             Self::Noise(text) => write!(f, "noise in the control topic: {text}"),
             Self::Step { machine, steps } => write!(f, "machine {machine}: {steps} steps"),

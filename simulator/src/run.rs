@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use flowgate_checker::{Report, Sums};
+use flowgate_checker::Sums;
 
+use crate::oracle::Verdict;
 use crate::plan::{Kind, Plan};
 use crate::trace::Trace;
 use crate::world::{Counted, World};
@@ -16,6 +17,9 @@ pub struct Figures {
     pub seeds: u64,
     pub events: u64,
     pub commands: u64,
+    pub deliveries: u64,
+    /// Deliveries that the list model accounts for.
+    pub compared: u64,
     pub faults: BTreeMap<Kind, u64>,
     pub counted: Counted,
     pub sums: Sums,
@@ -69,8 +73,8 @@ fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
     world.settle_for_good()?;
     let log = world.archive.log(&world.memory, &world.topics)?;
     tell(world, &log);
-    let report = oracle::judge(&log)?;
-    Ok(figures(world, &report))
+    let verdict = oracle::judge(&log)?;
+    Ok(figures(world, &verdict))
 }
 
 /// Every record there is at the end.
@@ -111,11 +115,14 @@ fn tell(world: &mut World, log: &flowgate_checker::Log) {
     }
 }
 
-fn figures(world: &World, report: &Report) -> Figures {
+fn figures(world: &World, verdict: &Verdict) -> Figures {
+    let report = &verdict.report;
     let mut figures = Figures {
         seeds: 1,
         events: report.events,
         commands: report.commands.read,
+        deliveries: verdict.deliveries,
+        compared: verdict.compared,
         faults: world.faults.fired(),
         counted: world.counted,
         sums: Sums::default(),
@@ -144,6 +151,8 @@ impl Figures {
         self.seeds += other.seeds;
         self.events += other.events;
         self.commands += other.commands;
+        self.deliveries += other.deliveries;
+        self.compared += other.compared;
         for (kind, count) in &other.faults {
             *self.faults.entry(*kind).or_default() += count;
         }

@@ -87,6 +87,11 @@ impl World {
     pub fn apply(&mut self, op: &Op) -> Result<(), String> {
         match op {
             Op::Send(event) => self.send(event),
+            Op::Burst { flow, kind, first, count } => (0..*count).try_for_each(|number| {
+                let record = format!("burst-{first}-{number}");
+                let value = json!({"flow_id": flow, "record_id": record, "kind": kind}).to_string().into_bytes();
+                self.send(&Event { flow, value, partition: None, key: true, timestamp: None, forged: false })
+            }),
             Op::Command { id, flow, action, more } => {
                 let mut command = json!({
                     "command_id": id, "flow_id": flow, "action": action, "issued_by": "operator",
@@ -302,7 +307,7 @@ impl World {
         }
     }
 
-    pub fn send(&mut self, event: &Event) -> Result<(), String> {
+    pub fn send(&self, event: &Event) -> Result<(), String> {
         let forged = [Header { name: "flowgate-release".into(), value: Some("upstream's own".into()) }];
         self.publish(&Publication {
             topic: &self.topics.enrollments,

@@ -10,14 +10,13 @@ use super::orders::Order;
 use super::{Departure, Difference, Topics, sorted};
 use crate::Place;
 use crate::record::{Log, Record};
-use crate::time::milliseconds;
 
 /// A transition of a flow, with what its command says.
 #[derive(Clone, Debug)]
 pub(super) struct Happening {
     pub at: Place,
     pub word: String,
-    pub at_ms: Option<i64>,
+    pub at_ms: i64,
     pub position: Position,
     pub cause: Cause,
 }
@@ -55,7 +54,6 @@ pub(super) struct Audit {
 struct Document {
     flow_id: Option<String>,
     partition: i32,
-    at: String,
     position: Position,
     transition: Option<String>,
     command: Option<Value>,
@@ -71,7 +69,7 @@ pub(super) fn read(log: &Log, topics: Topics<'_>) -> Audit {
     for record in sorted(&log.audit) {
         let at = topics.place("audit", record);
         match serde_json::from_slice::<Document>(record.value.as_deref().unwrap_or_default()) {
-            Ok(document) => documents.push((at, document)),
+            Ok(document) => documents.push((at, record.timestamp_ms, document)),
             Err(error) => audit.contradiction(None, at, format!("cannot be read: {error}")),
         }
     }
@@ -79,7 +77,7 @@ pub(super) fn read(log: &Log, topics: Topics<'_>) -> Audit {
     // Of a command that retention has taken the answer has a copy.
     let mut copies: HashMap<i64, &Value> = HashMap::new();
     let mut effects: HashSet<(&str, i64)> = HashSet::new();
-    for (_, document) in &documents {
+    for (.., document) in &documents {
         match (&document.flow_id, document.command_offset, &document.command) {
             (_, Some(offset), Some(command)) => {
                 copies.insert(offset, command);
@@ -90,18 +88,17 @@ pub(super) fn read(log: &Log, topics: Topics<'_>) -> Audit {
             _ => {}
         }
     }
-    for (at, document) in &documents {
-        let at_ms = milliseconds(&document.at);
-        if let Some(at_ms) = at_ms {
-            audit.clocks.entry(document.partition).or_default().note(document.position.input, at_ms);
-        }
+    for (at, stamp, document) in &documents {
+        // The broker's stamp: a gate's clock may be off.
+        audit.clocks.entry(document.partition).or_default().note(document.position.input, *stamp);
         let Some(flow) = &document.flow_id else { continue };
         if let Some(word) = &document.transition {
             let cause = match document.command_offset {
                 None => Cause::NoCommand,
                 Some(offset) => order(offset, &control, &copies).map_or(Cause::Unknown, Cause::Command),
             };
-            let happening = Happening { at: at.clone(), word: word.clone(), at_ms, position: document.position, cause };
+            let (at, word, at_ms) = (at.clone(), word.clone(), *stamp);
+            let happening = Happening { at, word, at_ms, position: document.position, cause };
             audit.flows.entry(flow.clone()).or_default().push(happening);
         } else if let (Some("applied"), false, Some(offset)) =
             (document.outcome.as_deref(), document.repeated, document.command_offset)

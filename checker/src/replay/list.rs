@@ -22,7 +22,7 @@ pub(super) struct List<'a> {
     state: State,
     pause: Pause,
     /// The running drain's `max_age_seconds`, and when it was ordered, in milliseconds.
-    max_age: Option<(i64, Option<i64>)>,
+    max_age: Option<(i64, i64)>,
     held: Vec<Held>,
     /// So many of them a drain has passed.
     passed: usize,
@@ -222,7 +222,7 @@ impl<'a> List<'a> {
         }
     }
 
-    fn order_resume(&mut self, order: ResumeOrder, at_ms: Option<i64>) -> &'static str {
+    fn order_resume(&mut self, order: ResumeOrder, at_ms: i64) -> &'static str {
         let before = std::mem::replace(&mut self.state, State::Resuming);
         if before == State::Paused {
             self.max_age = None;
@@ -258,8 +258,7 @@ impl<'a> List<'a> {
             let event = &self.flow.events[held.event];
             let may_be_withdrawn = withdraws.get(&*event.record).is_some_and(|withdraw| *withdraw > held.event);
             let age = match self.max_age {
-                Some((limit, Some(as_of))) => self.clock.age(event.source.offset, limit, as_of),
-                Some((_, None)) => Age::Doubtful,
+                Some((limit, as_of)) => self.clock.age(event.source.offset, limit, as_of),
                 None => Age::Young,
             };
             let certain = !may_be_withdrawn && (held.doomed || age != Age::Doubtful);

@@ -209,7 +209,7 @@ impl Gate {
             "position": {"input": input, "control": control, "entry": entry, "watermark": watermark}});
         document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let value = Some(document.to_string().into_bytes());
-        append(&mut self.log.audit, 0, Record { value, ..Record::default() });
+        append(&mut self.log.audit, 0, Record { timestamp_ms: self.clock_ms, value, ..Record::default() });
     }
 
     fn transition(&mut self, name: &str, word: &str, command: Option<i64>, input: i64) {
