@@ -2,7 +2,7 @@
 //! positions while events flow, and the independent checker has the last word. Each fault says how often it happened.
 #![allow(clippy::unwrap_used)]
 
-#[path = "faults/company.rs"]
+#[path = "support/company.rs"]
 mod company;
 #[path = "faults/killed.rs"]
 mod killed;
@@ -19,5 +19,5 @@ mod purchases;
 mod server;
 #[path = "faults/sharing.rs"]
 mod sharing;
-#[path = "faults/upstream.rs"]
+#[path = "support/upstream.rs"]
 mod upstream;

@@ -3,6 +3,9 @@
 //! The jars are gathered once into a cache outside of the tree, under a lock that test binaries share. The broker ends
 //! with the test process, however that ends. Without Java or Maven the tests fail and say what to install.
 
+#[allow(dead_code)]
+pub mod cluster;
+
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::net::TcpListener;

@@ -1,14 +1,15 @@
-//! A prefix of its own on the shared broker: gates as processes, an operator at the command line, somebody who looks on.
+//! A prefix of its own on some brokers: gates as processes, an operator at the command line, somebody who looks on.
 
 use std::fs::File;
-use std::io::Write as _;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use flowgate::broker::kafka::{Kafka, KafkaOptions};
+use flowgate::broker::kafka::{Kafka, KafkaOptions, KafkaPublisher};
 use flowgate::broker::{Broker, Publication, Publisher};
 use flowgate::client::states::States;
 use flowgate::demo::proof;
@@ -58,6 +59,11 @@ impl Dice {
         Self(seed)
     }
 
+    /// Those of a seed that was told.
+    pub fn of(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
     pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -74,6 +80,10 @@ impl Dice {
 pub struct Company {
     pub kafka: Kafka,
     pub topics: Topics,
+    brokers: String,
+    /// Where gates are told to look for the brokers.
+    brokers_of_gates: String,
+    control: Mutex<KafkaPublisher>,
     logs: TempDir,
     gates: AtomicU32,
     commands: AtomicU32,
@@ -82,28 +92,37 @@ pub struct Company {
 impl Company {
     /// With its topics made.
     pub fn new(prefix: &str, partitions: u32) -> Self {
-        let kafka = Kafka::new(KafkaOptions::new(server::shared().brokers()));
+        let brokers = server::shared().brokers();
+        Self::on(&brokers, &brokers, prefix, partitions, 1)
+    }
+
+    /// On other brokers than the shared one, which gates may reach in another way.
+    pub fn on(brokers: &str, brokers_of_gates: &str, prefix: &str, partitions: u32, replicas: u32) -> Self {
+        let kafka = Kafka::new(KafkaOptions::new(brokers));
         let topics = Topics::new(prefix).unwrap();
         let logs = tempfile::tempdir().unwrap();
         let (gates, commands) = Default::default();
-        let company = Self { kafka, topics, logs, gates, commands };
-        company.good(&["topics", "create", "--partitions", &partitions.to_string(), "--replication-factor", "1"]);
+        let control = Mutex::new(kafka.publisher().unwrap());
+        let [brokers, brokers_of_gates] = [brokers, brokers_of_gates].map(str::to_owned);
+        let company = Self { kafka, topics, brokers, brokers_of_gates, control, logs, gates, commands };
+        let [partitions, replicas] = [partitions, replicas].map(|number| number.to_string());
+        company.good(&["topics", "create", "--partitions", &partitions, "--replication-factor", &replicas]);
         company
     }
 
-    fn flowgate(&self, args: &[&str]) -> Command {
+    fn flowgate(&self, args: &[&str], brokers: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flowgate"));
         // The settings of whoever runs the tests are none of theirs.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLOWGATE_")) {
             command.env_remove(name);
         }
-        command.args(args).args(["--prefix", &self.topics.prefix, "--brokers", &server::shared().brokers()]);
+        command.args(args).args(["--prefix", &self.topics.prefix, "--brokers", brokers]);
         command
     }
 
     /// A command of the operator's, to its end.
     pub fn run(&self, args: &[&str]) -> Output {
-        self.flowgate(args).output().unwrap()
+        self.flowgate(args, &self.brokers).output().unwrap()
     }
 
     /// One that has to go well; what it says.
@@ -130,7 +149,7 @@ impl Company {
         });
         command.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let value = command.to_string();
-        let mut publisher = self.kafka.publisher().unwrap();
+        let mut publisher = self.control.lock().unwrap();
         let (topic, key, value) = (&self.topics.control, Some(flow.as_bytes()), Some(value.as_bytes()));
         publisher
             .publish(&Publication { topic, partition: Some(0), timestamp: None, key, value, headers: &[] })
@@ -148,16 +167,18 @@ impl Company {
         let http = format!("127.0.0.1:{port}");
         let number = self.gates.fetch_add(1, Ordering::Relaxed);
         let log = self.logs.path().join(format!("{number:03}-{instance}.log"));
-        let mut command = self.flowgate(&["run", "--instance", instance, "--http", &http, "--log-format", "json"]);
+        let run = ["run", "--instance", instance, "--http", &http, "--log-format", "json"];
+        let mut command = self.flowgate(&run, &self.brokers_of_gates);
         for setting in QUICK.iter().chain(settings) {
             command.args(["-X", setting]);
         }
         let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
-        Gate { child, log }
+        watch(&format!("+{}", child.id()));
+        Gate { child, log, http }
     }
 
     /// The ends of the logs of the last gates.
-    fn logs(&self) -> String {
+    pub fn logs(&self) -> String {
         let mut logs: Vec<PathBuf> =
             std::fs::read_dir(self.logs.path()).unwrap().map(|at| at.unwrap().path()).collect();
         logs.sort();
@@ -259,6 +280,26 @@ pub fn is_resuming(flow: &Flow) -> bool {
 pub struct Gate {
     child: Child,
     log: PathBuf,
+    http: String,
+}
+
+/// Tells a shell which gates are running: it kills those when this process ends, however it ends. (The kernel closes its
+/// input then; gates that were stopped by a signal would stay for ever.)
+fn watch(gate: &str) {
+    static SHELL: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
+    let shell = SHELL.get_or_init(|| {
+        let script = r#"trap '' INT TERM HUP; gates=' '
+            while read -r gate; do
+                case $gate in
+                    +*) gates="$gates${gate#+} " ;;
+                    -*) gates="${gates%% ${gate#-} *} ${gates#* ${gate#-} }" ;;
+                esac
+            done
+            for gate in $gates; do kill -9 "$gate" 2>/dev/null; done"#;
+        let shell = Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        Mutex::new(shell.unwrap().stdin.take().unwrap())
+    });
+    writeln!(shell.lock().unwrap(), "{gate}").unwrap();
 }
 
 impl Gate {
@@ -273,11 +314,26 @@ impl Gate {
 
     /// SIGTERM, and an end in good order.
     pub fn stop(mut self) -> String {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(asked.success(), "the gate has ended by itself:\n{}", self.log());
+        assert!(self.signal("TERM"), "the gate has ended by itself:\n{}", self.log());
         let status = self.child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "{}", self.log());
         self.log()
+    }
+
+    /// Sends a signal; `false` if there is nobody any more.
+    pub fn signal(&mut self, name: &str) -> bool {
+        // Asking first: the number of a process that has ended may be another's soon.
+        self.child.try_wait().unwrap().is_none()
+            && Command::new("kill")
+                .args([&format!("-{name}"), &self.child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+    }
+
+    /// How it has ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Waits for an end by itself: its exit code, and what it said.
@@ -295,6 +351,16 @@ impl Gate {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// Its metrics as Prometheus reads them; `None` if it does not answer.
+    pub fn metrics(&self) -> Option<String> {
+        let mut connection = TcpStream::connect(&self.http).ok()?;
+        connection.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+        connection.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").ok()?;
+        let mut text = String::new();
+        connection.read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
     /// Waits until it owns a partition and has restored it.
     #[track_caller]
     pub fn restored(self) -> Self {
@@ -309,5 +375,6 @@ impl Drop for Gate {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        watch(&format!("-{}", self.child.id()));
     }
 }

@@ -1,0 +1,101 @@
+//! Chaos on real Kafka: three nodes, two gates behind a proxy, events and commands that never stop, and faults at random
+//! moments, one after another. At the end all is healed, and the independent checker has the last word.
+//!
+//! `CHAOS=long cargo test --test chaos` is the long run; `CHAOS_SEED` gives a printed seed again.
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code)]
+#[path = "support/company.rs"]
+mod company;
+#[path = "chaos/fleet.rs"]
+mod fleet;
+#[path = "chaos/inject.rs"]
+mod inject;
+#[path = "chaos/load.rs"]
+mod load;
+#[path = "chaos/network.rs"]
+mod network;
+#[path = "chaos/plan.rs"]
+mod plan;
+#[path = "chaos/processes.rs"]
+mod processes;
+#[path = "chaos/proxy.rs"]
+mod proxy;
+#[path = "chaos/queues.rs"]
+mod queues;
+#[allow(dead_code)]
+#[path = "support/kafka.rs"]
+mod server;
+#[allow(dead_code)]
+#[path = "support/upstream.rs"]
+mod upstream;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use company::{Company, Dice, say};
+use flowgate_checker::Report;
+use inject::Chaos;
+use load::Load;
+use plan::{FAULTS, Plan, Tallies};
+use proxy::Proxy;
+use server::cluster::KafkaCluster;
+
+const PARTITIONS: u32 = 6;
+
+/// Goal: every promise that the topics can show, under every fault there is. Method: as above; each fault counts only if it
+/// really happened, and one that never did fails the test.
+#[test]
+fn chaos() {
+    let began = Instant::now();
+    let plan = Plan::from_environment();
+    say(&format!("chaos: {plan:?}; the same again: CHAOS_SEED={}", plan.seed));
+    let proxy = Arc::new(Proxy::start());
+    let cluster = Arc::new(KafkaCluster::start(proxy.ports()));
+    proxy.forward_to(std::array::from_fn(|node| cluster.gates_port(node)));
+    let company = Arc::new(Company::on(&cluster.brokers(), &proxy.brokers(), "chaos", PARTITIONS, 3));
+    let mut chaos = Chaos::new(&company, Arc::clone(&cluster), proxy, Dice::of(plan.seed));
+    let load = Load::start(&company, PARTITIONS, plan.events_a_second, plan.seed.wrapping_add(2));
+    chaos.run(&plan);
+    let commands = chaos.settle(load, plan.events);
+    let (tallies, doomed, ended) = chaos.stop();
+    let report = flowgate_checker::check(&company.log());
+    drop(cluster);
+    let (own, others): (Vec<_>, Vec<_>) =
+        report.anomalies.iter().partition(|of| of.flow.as_ref().is_some_and(|flow| doomed.contains(flow)));
+    tell(&tallies, &report, others.len());
+    say(&format!(
+        "chaos: seed {}, {} events, {commands} commands, {} faults, {} anomalies, {} of {} blocked flows, gates that ended \
+         by themselves by exit code: {ended:?}, {:.0} s",
+        plan.seed,
+        report.events,
+        tallies.values().map(|tally| tally.happened).sum::<u32>(),
+        others.len(),
+        own.len(),
+        doomed.len(),
+        began.elapsed().as_secs_f64()
+    ));
+    let first: Vec<String> = others.iter().take(20).map(ToString::to_string).collect();
+    assert!(others.is_empty(), "seed {}: {first:#?}{}", plan.seed, company.logs());
+    let open = report.flows.iter().filter(|(flow, sums)| !doomed.contains(flow) && !sums.closes());
+    assert_eq!(open.map(|(flow, _)| flow).collect::<Vec<_>>(), Vec::<&String>::new(), "sums that do not close");
+    assert!(report.events >= plan.events, "{} events", report.events);
+    if std::env::var("CHAOS_ONLY").is_err() {
+        for fault in FAULTS {
+            let happened = tallies.get(&fault).map_or(0, |tally| tally.happened);
+            assert!(happened >= plan.times, "{fault}: {happened} times, wanted {}", plan.times);
+        }
+    }
+}
+
+fn tell(tallies: &Tallies, report: &Report, anomalies: usize) {
+    for (fault, tally) in tallies {
+        say(&format!(
+            "fault: {fault}: {} times ({} tries), events went on within {:.1} s; {} events compared, {anomalies} anomalies",
+            tally.happened,
+            tally.tried,
+            tally.recovery.max(Duration::from_millis(50)).as_secs_f64(),
+            report.events
+        ));
+    }
+}

@@ -1,0 +1,179 @@
+//! One fault after another, each counted only if it really happened, and the way back to rest.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flowgate::broker::{Admin, Broker};
+use flowgate::flow::Flow;
+use serde_json::json;
+
+use crate::company::{Company, Dice, Onlooker, is_live, say};
+use crate::fleet::{Fleet, PATIENCE};
+use crate::load::Load;
+use crate::plan::{Fault, Plan, Tallies, Tally};
+use crate::proxy::Proxy;
+use crate::server::cluster::KafkaCluster;
+use crate::upstream::{Client, Partitioner};
+
+pub struct Chaos {
+    pub company: Arc<Company>,
+    pub cluster: Arc<KafkaCluster>,
+    pub proxy: Arc<Proxy>,
+    pub fleet: Fleet,
+    pub dice: Dice,
+    /// For flows that the load knows nothing of: each has one client.
+    pub client: Client,
+    onlooker: Onlooker,
+    /// Flows that have to end blocked: somebody deleted what they held.
+    pub doomed: Vec<String>,
+    /// All that faults made flows of.
+    flows: Vec<String>,
+    pub tallies: Tallies,
+}
+
+/// How often a fault is tried again that did not happen.
+const TRIES: u32 = 3;
+
+impl Chaos {
+    pub fn new(company: &Arc<Company>, cluster: Arc<KafkaCluster>, proxy: Arc<Proxy>, dice: Dice) -> Self {
+        Self {
+            company: Arc::clone(company),
+            cluster,
+            proxy,
+            fleet: Fleet::start(company),
+            dice,
+            client: company.client(Partitioner::Java),
+            onlooker: company.onlooker(),
+            doomed: Vec::new(),
+            flows: ["compacted", "idle"].map(str::to_owned).to_vec(),
+            tallies: Tallies::new(),
+        }
+    }
+
+    /// Everything that the plan has, in the order that the dice choose.
+    pub fn run(&mut self, plan: &Plan) {
+        let began = Instant::now();
+        let mut order = plan.order(&mut self.dice);
+        order.reverse();
+        let mut failed = Vec::new();
+        while let Some(fault) = order.pop() {
+            let started = Instant::now();
+            let happened = self.inject(fault);
+            let recovery = self.recover();
+            let tally = self.tallies.entry(fault).or_insert(Tally::default());
+            tally.tried += 1;
+            tally.happened += u32::from(happened);
+            tally.recovery = tally.recovery.max(recovery);
+            let told = if happened { "" } else { ": did not happen" };
+            let took = (started.elapsed() - recovery).as_secs_f64();
+            say(&format!(
+                "chaos at {:5.1} s: {fault}{told}; {took:.1} s, events went on {:.1} s later",
+                began.elapsed().as_secs_f64(),
+                recovery.as_secs_f64()
+            ));
+            if !happened && failed.iter().filter(|again| **again == fault).count() < TRIES as usize {
+                failed.push(fault);
+                // Not at once: what was in its way may still be.
+                order.insert(0, fault);
+            }
+            self.dice.moment(Duration::from_secs(2));
+        }
+    }
+
+    fn inject(&mut self, fault: Fault) -> bool {
+        match fault {
+            Fault::GateKilled => self.kill_gate(),
+            Fault::GateFrozen => self.freeze_gate(),
+            Fault::RebalanceStorm => self.storm(),
+            Fault::TopicCreationDenied => self.deny_topic_creation(),
+            Fault::BrokerLost => self.lose(Self::some_node),
+            Fault::LeaderLost => self.lose(Self::leader),
+            Fault::TransactionCoordinatorLost => self.lose(Self::transaction_coordinator),
+            Fault::GroupCoordinatorLost => self.lose(Self::group_coordinator),
+            Fault::Delays => self.delay(),
+            Fault::Cuts => self.cut(),
+            Fault::CommitUnanswered
+            | Fault::CommitUnansweredAndCut
+            | Fault::CommitSwallowed
+            | Fault::CommitSwallowedAndCut => fault.swallow().is_some_and(|what| self.swallow(what)),
+            Fault::Compaction => self.compact(),
+            Fault::IdleQueueDeleted => self.delete_idle_queue(),
+            Fault::HeldEventsDeleted => self.delete_held_events(),
+        }
+    }
+
+    /// Waits until events go on in every partition, and says how long that took.
+    fn recover(&mut self) -> Duration {
+        let began = Instant::now();
+        let partitions: Vec<i32> = (0..crate::PARTITIONS.cast_signed()).collect();
+        let (kafka, topics) = (self.company.kafka.clone(), self.company.topics.clone());
+        let mut admin = kafka.admin().unwrap();
+        let mut offsets = move || -> Option<Vec<i64>> {
+            let found = admin.group_offsets(&topics.group, &topics.enrollments, &partitions).ok()?;
+            Some(found.into_iter().map(|committed| committed.map_or(-1, |committed| committed.offset)).collect())
+        };
+        let mut before = None;
+        self.fleet.until("events go on in every partition", |_| {
+            let Some(now) = offsets() else { return false };
+            match &before {
+                None => {
+                    before = Some(now);
+                    false
+                }
+                Some(before) => before.iter().zip(now).all(|(before, now)| now > *before),
+            }
+        });
+        began.elapsed()
+    }
+
+    /// A flow that nothing was ever done with.
+    pub fn new_flow(&mut self, kind: &str) -> String {
+        let flow = format!("{kind}-{}", self.flows.len());
+        self.flows.push(flow.clone());
+        flow
+    }
+
+    /// As it is known by now.
+    pub fn flow(&mut self, flow: &str) -> Option<Flow> {
+        self.onlooker.flow(flow)
+    }
+
+    /// Waits until something holds for a flow, as committed.
+    #[track_caller]
+    pub fn until(&mut self, what: &str, flow: &str, holds: impl Fn(&Flow) -> bool) {
+        let Self { fleet, onlooker, .. } = self;
+        if !fleet.within(PATIENCE, |_| onlooker.flow(flow).is_some_and(|flow| holds(&flow))) {
+            let found = self.onlooker.flow(flow);
+            panic!("not within {PATIENCE:?}: {flow}: {what}: {found:?}{}", self.fleet.tails());
+        }
+    }
+
+    /// All faults healed, everything sent, every flow live that can be, everything read. How many commands there were.
+    pub fn settle(&mut self, load: Load, events: u64) -> u64 {
+        self.proxy.swallow_nothing();
+        self.proxy.delay(Duration::ZERO);
+        self.until_whole();
+        load.hurry();
+        self.fleet.until("everything is sent", |_| load.sent() >= events);
+        let commands = load.stop();
+        let flows: Vec<String> = crate::load::flows().into_iter().chain(self.flows.clone()).collect();
+        let healthy = flows.iter().filter(|flow| !self.doomed.contains(*flow) && self.onlooker.flow(flow).is_some());
+        let healthy: Vec<String> = healthy.cloned().collect();
+        for flow in &healthy {
+            self.company.command(flow, "resume", &json!({"release": "all", "max_rate": 1_000_000}));
+        }
+        for flow in &healthy {
+            self.until("live at the end", flow, is_live);
+        }
+        self.company.until_all_is_read();
+        commands
+    }
+
+    /// Both gates leave in good order.
+    pub fn stop(self) -> (Tallies, Vec<String>, std::collections::BTreeMap<i32, u32>) {
+        let Self { fleet, tallies, doomed, .. } = self;
+        let Fleet { gates, ended, .. } = fleet;
+        gates.into_iter().for_each(|gate| drop(gate.stop()));
+        (tallies, doomed, ended)
+    }
+}
