@@ -11,8 +11,15 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Sessions that a busy machine keeps, and a frozen gate outlives within seconds; small turns, so that a fault meets one;
 /// queue topics that retire.
-const SETTINGS: &[&str] =
-    &["session_timeout=4s", "transaction_timeout=4s", "turn.records=200", "turn.backlog=100", "queue.topic_ttl=20s"];
+const SETTINGS: &[&str] = &[
+    "session_timeout=4s",
+    "transaction_timeout=4s",
+    "turn.records=200",
+    "turn.backlog=100",
+    "queue.topic_ttl=20s",
+    // Every failed call, for when a run fails.
+    "log.level=info,flowgate::worker::table=debug",
+];
 
 /// The watchdog's exit code: a call into librdkafka hangs now and then when a broker dies, and the process is the remedy.
 const WATCHDOG: i32 = 5;
