@@ -65,8 +65,8 @@ fn chaos() {
         report.anomalies.iter().partition(|of| of.flow.as_ref().is_some_and(|flow| doomed.contains(flow)));
     tell(&tallies, &report, others.len());
     say(&format!(
-        "chaos: seed {}, {} events, {commands} commands, {} faults, {} anomalies, {} of {} blocked flows, gates that ended \
-         by themselves by exit code: {ended:?}, {:.0} s",
+        "chaos: seed {}, {} events, {commands} commands, {} faults, {} anomalies (and {} of the {} flows whose held events \
+         were deleted), gates that ended by themselves, by exit code: {ended:?}, {:.0} s",
         plan.seed,
         report.events,
         tallies.values().map(|tally| tally.happened).sum::<u32>(),

@@ -2,6 +2,7 @@
 //! positions while events flow, and the independent checker has the last word. Each fault says how often it happened.
 #![allow(clippy::unwrap_used)]
 
+#[allow(dead_code)]
 #[path = "support/company.rs"]
 mod company;
 #[path = "faults/killed.rs"]

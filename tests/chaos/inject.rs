@@ -7,7 +7,7 @@ use flowgate::broker::{Admin, Broker};
 use flowgate::flow::Flow;
 use serde_json::json;
 
-use crate::company::{Company, Dice, Onlooker, is_live, say};
+use crate::company::{Company, Dice, Onlooker, is_live, is_resuming, say};
 use crate::fleet::{Fleet, PATIENCE};
 use crate::load::Load;
 use crate::plan::{Fault, Plan, Tallies, Tally};
@@ -166,6 +166,10 @@ impl Chaos {
             self.until("live at the end", flow, is_live);
         }
         self.company.until_all_is_read();
+        for flow in self.doomed.clone() {
+            // Nobody has accepted the loss.
+            self.until("blocked to the end", &flow, is_resuming);
+        }
         commands
     }
 

@@ -251,6 +251,16 @@ impl Company {
     }
 }
 
+impl Drop for Company {
+    /// A test that fails leaves the logs of its gates behind.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.logs.disable_cleanup(true);
+            say(&format!("the logs of the gates: {}", self.logs.path().display()));
+        }
+    }
+}
+
 /// Reads the public states of flows.
 pub struct Onlooker {
     states: States<Kafka>,
