@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::company::{Company, Dice, Onlooker, is_live, is_resuming, say};
 use crate::fleet::{Fleet, PATIENCE};
 use crate::load::Load;
-use crate::plan::{Fault, Plan, Tallies, Tally};
+use crate::plan::{Fault, Plan, Tallies};
 use crate::proxy::Proxy;
 use crate::server::cluster::KafkaCluster;
 use crate::upstream::{Client, Partitioner};
@@ -60,7 +60,7 @@ impl Chaos {
             let started = Instant::now();
             let happened = self.inject(fault);
             let recovery = self.recover();
-            let tally = self.tallies.entry(fault).or_insert(Tally::default());
+            let tally = self.tallies.entry(fault).or_default();
             tally.tried += 1;
             tally.happened += u32::from(happened);
             tally.recovery = tally.recovery.max(recovery);
