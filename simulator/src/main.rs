@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
+use flowgate::mutant::Mutant;
 use flowgate_simulator::generate;
 use flowgate_simulator::run::{self, Figures};
 use flowgate_simulator::shrink::{part, shrink};
@@ -39,6 +40,14 @@ enum Command {
         #[arg(long, value_delimiter = ',')]
         ops: Vec<usize>,
     },
+    /// Break the gate on purpose, in every way there is, and say which seed finds it
+    Mutants {
+        /// Seeds to try
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Make a red seed small
     Shrink {
         seed: u64,
@@ -54,6 +63,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { from, seeds, threads } => run_seeds(from, seeds, threads),
         Command::Replay { seed, ops } => replay(seed, &ops),
+        Command::Mutants { seeds, only } => mutants(seeds, only.as_deref()),
         Command::Shrink { seed, tries } => {
             let plan = generate::plan(seed);
             let kept = shrink(&plan, tries);
@@ -64,6 +74,24 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+fn mutants(seeds: u64, only: Option<&str>) -> ExitCode {
+    let mut missed = 0;
+    for mutant in Mutant::ALL {
+        let name = format!("{mutant:?}");
+        if only.is_some_and(|only| only != name) {
+            continue;
+        }
+        match run::find(mutant, 0..seeds) {
+            Some((seed, why)) => println!("{name:44} seed {seed:5}  {}", why.lines().next().unwrap_or_default()),
+            None => {
+                missed += 1;
+                println!("{name:44} MISSED");
+            }
+        }
+    }
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn replay(seed: u64, ops: &[usize]) -> ExitCode {

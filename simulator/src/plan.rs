@@ -40,7 +40,12 @@ pub struct Shape {
 pub enum Op {
     Send(Event),
     /// Many events of one flow, each of a record of its own.
-    Burst { flow: &'static str, kind: &'static str, first: u32, count: u32 },
+    Burst {
+        flow: &'static str,
+        kind: &'static str,
+        first: u32,
+        count: u32,
+    },
     Command {
         id: String,
         flow: String,

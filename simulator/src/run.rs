@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use flowgate_checker::Sums;
+use flowgate::mutant::Mutant;
+use flowgate_checker::{Circumstances, Sums};
 
 use crate::oracle::Verdict;
-use crate::plan::{Kind, Plan};
+use crate::plan::{Kind, Op, Plan};
 use crate::trace::Trace;
 use crate::world::{Counted, World};
 use crate::{generate, oracle};
@@ -60,6 +61,28 @@ pub fn seed(seed: u64) -> Result<Figures, String> {
     run(&generate::plan(seed), Trace::default()).result
 }
 
+/// Runs a schedule with the gate broken on purpose; release builds cannot, and run it whole.
+#[must_use]
+pub fn broken(plan: &Plan, mutant: Option<Mutant>, trace: Trace) -> Outcome {
+    #[cfg(debug_assertions)]
+    flowgate::mutant::choose(mutant);
+    #[cfg(not(debug_assertions))]
+    let _ = mutant;
+    let outcome = run(plan, trace);
+    #[cfg(debug_assertions)]
+    flowgate::mutant::choose(None);
+    outcome
+}
+
+/// The first of these seeds that finds a mutant.
+#[must_use]
+pub fn find(mutant: Mutant, seeds: std::ops::Range<u64>) -> Option<(u64, String)> {
+    seeds.into_iter().find_map(|seed| {
+        let outcome = broken(&generate::plan(seed), Some(mutant), Trace::default());
+        outcome.result.err().map(|why| (seed, why))
+    })
+}
+
 fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
     world.trace.line(&format!("seed {}: {:?}", plan.seed, plan.shape));
     for (index, op) in plan.ops.iter().enumerate() {
@@ -73,8 +96,17 @@ fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
     world.settle_for_good()?;
     let log = world.archive.log(&world.memory, &world.topics)?;
     tell(world, &log);
-    let verdict = oracle::judge(&log)?;
+    let verdict = oracle::judge(&log, circumstances(plan))?;
     Ok(figures(world, &verdict))
+}
+
+/// What the topics do not tell.
+fn circumstances(plan: &Plan) -> Circumstances {
+    let ahead = plan.ops.iter().filter_map(|op| if let Op::Clock { ahead, .. } = op { Some(*ahead) } else { None });
+    // A gate that is off by more than the allowed minute decides nothing about a deadline.
+    let farthest = ahead.map(|ahead| ahead.abs().min(61_000)).max().unwrap_or_default();
+    let max_pause_ms = i64::try_from(plan.shape.max_pause).unwrap_or(i64::MAX / 1000) * 1000;
+    Circumstances { clocks_apart_ms: 2 * farthest, max_pause_ms }
 }
 
 /// Every record there is at the end.

@@ -15,6 +15,7 @@ use super::table::{Owned, Stage, Tracked, left};
 use super::{Phase, Step, Stop, Worker, in_hand};
 use crate::broker::{Broker, Committed, Member, PollLimit, Polled, Reader, Record, Watermarks};
 use crate::flow::{FlowId, Partition};
+use crate::mutant::{self, Mutant};
 use crate::schema;
 use crate::time::Timestamp;
 
@@ -88,7 +89,9 @@ impl<B: Broker> Worker<B> {
             Ok(Joined::NotYet) => Ok((Phase::Gather(gather), Step::Waiting(super::BACKOFF))),
             Ok(Joined::Done) => {
                 // Commands are read again from where this partition needs them; nothing was gathered yet.
-                self.chores.push_back(Chore::ReadControl { from: None });
+                if !mutant::is(Mutant::ControlReaderNotMovedBackAtAJoin) {
+                    self.chores.push_back(Chore::ReadControl { from: None });
+                }
                 Ok((Phase::Chores, Step::Progress))
             }
             Err(Failed::Broker(error)) => self.trouble(error, Phase::Gather(gather)),

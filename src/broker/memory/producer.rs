@@ -18,6 +18,8 @@ use crate::broker::{
     ProducerOptions, Progress, Result, Topic, UNTRACKED,
 };
 
+use crate::mutant::{self, Mutant};
+
 pub struct Producer {
     memory: Memory,
     options: ProducerOptions,
@@ -204,7 +206,10 @@ impl port::Transaction for Transaction {
             }
             (Ok(()), Some(Fault::Replace)) => {
                 self.producer.stray_end(true);
-                Commit::DoneReplace
+                match mutant::is(Mutant::ProducerKeptAfterALateAnswer) {
+                    true => Commit::Done(self.producer),
+                    false => Commit::DoneReplace,
+                }
             }
             (Ok(()), _) => Commit::Done(self.producer),
         }
