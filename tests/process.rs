@@ -191,6 +191,27 @@ fn an_equal_fences_the_first() {
     assert!(log.contains("error: another process runs under the same transactional id"), "{log}");
 }
 
+/// The certificate that librdkafka is to read is a pipe that nobody writes to: that call never comes back.
+#[test]
+fn a_call_that_hangs_ends_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("ca.crt");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut command = flowgate("hangs", &["run", "--instance", "x", "--http", "127.0.0.1:0"]);
+    command.args(["-X", "kafka.security.protocol=SSL", "-X", &format!("kafka.ssl.ca.location={}", pipe.display())]);
+    let mut gate = Gate { child: command.stderr(Stdio::piped()).spawn().unwrap(), http: String::new() };
+    let (began, mut ended) = (Instant::now(), None);
+    eventually("the watchdog ends it", || {
+        ended = gate.child.try_wait().unwrap();
+        ended.is_some()
+    });
+    let log = gate.log();
+    assert_eq!(ended.unwrap().code(), Some(5), "{log}");
+    assert!(began.elapsed() >= Duration::from_secs(30), "too soon: {:?}", began.elapsed());
+    assert!(log.contains("error: a call to the brokers hangs: making a client has run for 3"), "{log}");
+    assert!(log.contains("hint: start it again"), "{log}");
+}
+
 #[test]
 fn what_is_wrong_is_told_in_a_sentence_with_an_exit_code() {
     let (_, err) = expect(2, &run("bad", &["run", "--workers", "0", "-X", "kafka.acks=1"]));
