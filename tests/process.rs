@@ -69,6 +69,19 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Has Prometheus' own tool judge what it is to read: syntax, names, help, units.
+#[track_caller]
+fn promtool_accepts(scrape: &str) {
+    let install = "the tests need promtool: apt-get install -y --no-install-recommends prometheus";
+    let mut command = Command::new("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut promtool = command.spawn().unwrap_or_else(|error| panic!("`promtool` does not run: {error}; {install}"));
+    promtool.stdin.take().unwrap().write_all(scrape.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let (out, err) = expect(0, &output);
+    assert!(out.is_empty() && err.is_empty(), "{out}{err}");
+}
+
 /// What a client brings to a listener that does not take everybody.
 fn with(mut command: Command, brokers: &str, settings: &[String]) -> Command {
     command.args(["--brokers", brokers]);
@@ -118,9 +131,12 @@ impl Gate {
         answer
     }
 
+    fn body(&self, path: &str) -> String {
+        self.get(path).split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned())
+    }
+
     fn json(&self, path: &str) -> Value {
-        let answer = self.get(path);
-        serde_json::from_str(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)).unwrap_or_default()
+        serde_json::from_str(&self.body(path)).unwrap_or_default()
     }
 
     /// Asks it to end, and says how it did and how long that took.
@@ -188,6 +204,9 @@ fn a_day_of_an_operator() {
     assert!(out.contains("welcome is live: "), "{out}");
     assert!(err.contains("welcome: ") && err.contains(" passed"), "lines where there is no terminal: {err}");
     eventually("released", || gate.get("/metrics").contains("\nflowgate_passed_total{outcome=\"released\"} 500\n"));
+    let scrape = gate.body("/metrics");
+    assert!(scrape.contains("\nflowgate_events_total{outcome=\"held\"} 500\n"), "{scrape}");
+    promtool_accepts(&scrape);
     let busy = run(prefix, &["positions", "restore", "--partition", "0", "--to-record", "--yes"]);
     assert!(expect(1, &busy).1.contains("members"));
     assert!(good(prefix, &["positions"]).contains("goes on from"));
