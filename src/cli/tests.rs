@@ -406,13 +406,15 @@ fn metrics_move() {
 fn metrics_are_few_however_many_flows_there_are() {
     let place = Place::new();
     let gate = place.gate();
-    for flow in 0..500 {
+    let series = |text: &str| text.lines().filter(|line| !line.starts_with('#')).count();
+    let at_first = series(&gate.board.scrape(clock::now()));
+    for flow in 0..10_000 {
         place.event(&format!("flow-{flow}"), "r1");
     }
-    eventually("known", || gate.metric("flowgate_flows{state=\"live\"}") == 500.0);
+    eventually("known", || gate.metric("flowgate_flows{state=\"live\"}") == 10_000.0);
     let text = gate.board.scrape(clock::now());
-    let series = text.lines().filter(|line| !line.starts_with('#')).count();
-    assert!(series <= 300, "{series}");
+    assert!(series(&text) <= 300, "{} series", series(&text));
+    assert_eq!(series(&text), at_first, "every series exists from the start");
     assert!(!text.contains("flow-1"));
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, kind) = line.split_once(' ').unwrap();
