@@ -185,6 +185,9 @@ impl<B: Broker> Worker<B> {
             let ahead = (turn.decided_at.0 - stored.timestamp.0).max(0);
             let behind = (stored.timestamp.0 - now.0).max(0);
             self.stats.clock_ahead = Some(ahead - behind);
+            if u128::from((ahead - behind).unsigned_abs()) <= CLOCKS.as_millis() {
+                self.table.clock_alarm = None;
+            }
         }
     }
 
