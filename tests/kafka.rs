@@ -10,6 +10,7 @@ mod adapter;
 mod corpus;
 #[path = "kafka/gate.rs"]
 mod gate;
+#[allow(dead_code)]
 #[path = "support/kafka.rs"]
 mod server;
 

@@ -53,6 +53,20 @@ fn pause_queue_resume() {
     assert_eq!((sums.queued, sums.replaced, sums.released), (per_kind(6, 4), per_kind(1, 1), per_kind(5, 3)));
 }
 
+/// Nobody ordered it: the configuration did. The options of the pause stay.
+#[test]
+fn a_deadline_that_configuration_lowered() {
+    let mut gate = Gate::new();
+    gate.pause("welcome", json!({"keep": "all", "on_expiry": "discard"}));
+    gate.enroll("welcome", "a");
+    gate.cap("welcome");
+    gate.enroll("welcome", "a");
+    gate.expire("welcome");
+    gate.drain_all("welcome");
+    let sums = green(&gate).flows["welcome"];
+    assert_eq!((sums.queued, sums.removed), (per_kind(2, 0), per_kind(2, 0)));
+}
+
 #[test]
 fn keep_all() {
     let mut gate = Gate::new();

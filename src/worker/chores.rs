@@ -61,7 +61,7 @@ impl<B: Broker> Worker<B> {
             if let Some(left) = left(alarm.since, ClockAlarm::LENGTH, now).filter(|_| !self.stopping) {
                 return Ok((Phase::Chores, Step::Waiting(left)));
             }
-            self.table.clock_alarm = None;
+            // It stands until a turn shows that the clock is right, or sets it again.
         }
         let over: Vec<i32> = {
             let waits = self

@@ -175,6 +175,9 @@ impl<B: Broker> Worker<B> {
             let is_far = |from: i64| (ahead - from).abs() > CLOCKS;
             // Small differences are not corrected: they may as well be the time that the record took.
             self.table.clock_ahead = if is_far(0) { ahead } else { 0 };
+            if !is_far(0) {
+                self.table.clock_alarm = None;
+            }
             if turn.needs_clock && is_far(0) {
                 tracing::error!(ours = %now, ahead, "the clock is off: nothing is decided that depends on it");
                 self.table.clock_alarm = Some(ClockAlarm { since: now });

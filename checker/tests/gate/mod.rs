@@ -275,6 +275,13 @@ impl Gate {
         self.answer(name, offset, command, "applied");
     }
 
+    /// The longest pause was configured lower: the deadline moves, and nothing else.
+    pub fn cap(&mut self, name: &str) {
+        self.clock_ms += 1000;
+        let input = self.next_input(name);
+        self.transition(name, "updated", None, input);
+    }
+
     pub fn expire(&mut self, name: &str) {
         self.clock_ms += 1000;
         let (input, clock_ms) = (self.next_input(name), self.clock_ms);

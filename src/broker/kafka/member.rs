@@ -52,8 +52,10 @@ impl KafkaMember {
     pub(super) fn join(consumer: Consumer, options: &MemberOptions) -> Result<Self> {
         let mut topics = Partitions::new();
         topics.add(&options.topic, UNASSIGNED, None)?;
+        let entered = consumer.client.shared.enter("subscribe", REQUEST);
         // SAFETY: client and list live during the call.
         let err = unsafe { sys::rd_kafka_subscribe(consumer.client.ptr(), topics.ptr()) };
+        drop(entered);
         match err {
             RD_KAFKA_RESP_ERR_NO_ERROR => {
                 let topic = options.topic.as_str().into();

@@ -175,6 +175,7 @@ impl port::Admin for Admin {
             return Err(invalid(format!("offset {}", offset.offset)));
         }
         let mut state = self.memory.lock();
+        state.topics.named(&offset.topic)?.log(offset.partition)?;
         let committed = Committed { offset: offset.offset, metadata: offset.metadata.clone() };
         state.groups.entry(group.to_owned()).or_default().set((offset.topic.clone(), offset.partition), committed)
     }
