@@ -1,13 +1,13 @@
 //! Reads every topic to its end and has the independent checker count what became of each event.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use flowgate_checker as checker;
 
 use super::patience::patiently;
 use super::show::thousands;
-use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, PollLimit, Reader, Record, Result};
+use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, PollLimit, Polled, Reader, Record, Result};
 use crate::schema::topics::Topics;
 
 /// The checker's answer, with how much it has looked at.
@@ -52,41 +52,72 @@ fn decided<B: Broker>(broker: &B, topics: &Topics) -> Result<()> {
 /// The broker's.
 pub fn log<B: Broker>(broker: &B, topics: &Topics) -> Result<checker::Log> {
     let mut admin = broker.admin()?;
-    let mut queues = BTreeMap::new();
-    for queue in admin.topics(&topics.queue_prefix())? {
-        let records = read(broker, &mut admin, &queue)?;
-        queues.insert(queue, records);
-    }
+    let queues = admin.topics(&topics.queue_prefix())?;
     let partitions = admin.partitions(&topics.enrollments)?.unwrap_or_default();
-    let mut read = |topic: &str| read(broker, &mut admin, topic);
+    let fixed = [
+        &topics.enrollments,
+        &topics.control,
+        &topics.records,
+        &topics.discarded,
+        &topics.dead_letters,
+        &topics.audit,
+        &topics.state,
+    ];
+    let mut all = read(broker, &mut admin, fixed.into_iter().chain(&queues))?;
+    let mut take = |topic: &str| all.remove(topic).unwrap_or_default();
     Ok(checker::Log {
-        enrollments: read(&topics.enrollments)?,
-        control: read(&topics.control)?,
-        records: read(&topics.records)?,
-        discarded: read(&topics.discarded)?,
-        dead_letters: read(&topics.dead_letters)?,
-        audit: read(&topics.audit)?,
-        state: read(&topics.state)?,
+        enrollments: take(&topics.enrollments),
+        control: take(&topics.control),
+        records: take(&topics.records),
+        discarded: take(&topics.discarded),
+        dead_letters: take(&topics.dead_letters),
+        audit: take(&topics.audit),
+        state: take(&topics.state),
         enrollment_partitions: partitions,
-        queues,
+        queues: queues.iter().map(|queue| (queue.clone(), take(queue))).collect(),
         prefix: topics.prefix.clone(),
     })
 }
 
-/// Everything that a `read_committed` consumer can see of a topic.
-fn read<B: Broker>(broker: &B, admin: &mut B::Admin, topic: &str) -> Result<Vec<checker::Record>> {
+/// Everything that a `read_committed` consumer can see of these topics, each by partition and offset. All partitions are
+/// read at once: one after the other, each would wait for a fetch of its own.
+fn read<'a, B: Broker>(
+    broker: &B,
+    admin: &mut B::Admin,
+    topics: impl Iterator<Item = &'a String>,
+) -> Result<HashMap<String, Vec<checker::Record>>> {
     const LIMIT: PollLimit = PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::from_millis(50) };
     let mut reader = broker.reader(Isolation::ReadCommitted)?;
-    let mut found = Vec::new();
-    for partition in 0..admin.partitions(topic)?.unwrap_or_default() {
-        let ends = reader.watermarks(topic, partition)?;
-        reader.assign(topic, partition, ends.low)?;
-        while reader.position(topic, partition)?.is_some_and(|position| position < ends.end) {
-            reader.poll(LIMIT, &mut found)?;
+    let mut unread = Vec::new();
+    for topic in topics {
+        for partition in 0..admin.partitions(topic)?.unwrap_or_default() {
+            let ends = reader.watermarks(topic, partition)?;
+            if ends.low < ends.end {
+                reader.assign(topic, partition, ends.low)?;
+                unread.push((topic, partition, ends.end));
+            }
         }
-        reader.unassign(topic, partition)?;
     }
-    Ok(found.into_iter().map(plain).collect())
+    let mut found = Vec::new();
+    while !unread.is_empty() {
+        if let Polled::OutOfRange { topic, partition, low } = reader.poll(LIMIT, &mut found)? {
+            // The gate has emptied a queue meanwhile.
+            reader.assign(&topic, partition, low)?;
+        }
+        let mut left = Vec::new();
+        for (topic, partition, end) in unread {
+            if reader.position(topic, partition)?.is_some_and(|position| position < end) {
+                left.push((topic, partition, end));
+            }
+        }
+        unread = left;
+    }
+    found.sort_by_key(|record| (record.partition, record.offset));
+    let mut by_topic: HashMap<String, Vec<checker::Record>> = HashMap::new();
+    for record in found {
+        by_topic.entry(record.topic.to_string()).or_default().push(plain(record));
+    }
+    Ok(by_topic)
 }
 
 /// A record as the checker knows it.
