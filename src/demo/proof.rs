@@ -212,6 +212,8 @@ mod tests {
     use super::super::play::Play;
     use super::super::simulation::Simulation;
     use super::*;
+    use crate::broker::memory::{Fault, Operation};
+    use crate::broker::{Commit, Outgoing, Producer, ProducerOptions, Transaction, UNTRACKED};
 
     /// Goal: the proof can fail. Method: two months that hold; then the same topics with one delivery taken out, and with
     /// one delivered twice.
@@ -234,5 +236,34 @@ mod tests {
         twice.offset = 1_000_000;
         doubled.records.push(twice);
         assert!(!Proof::of(&doubled).holds());
+    }
+
+    /// Goal: what is committed and not yet shown is waited for. Method: a delivery whose marker comes late.
+    #[test]
+    fn a_commit_that_not_every_topic_shows_is_not_decided() {
+        let mut play = Play::<Simulation>::start((), Way::Fast).unwrap();
+        play.run_until(play.first_day().after(Duration::from_secs(24 * 60 * 60))).unwrap();
+        let (broker, topics) = (play.backend().broker(), play.backend().topics());
+        let shown = log(broker, topics).unwrap().records.len();
+        assert_eq!(decided(broker, topics), Ok(()));
+        let (id, limit) = ("late", Duration::from_secs(60));
+        let options = ProducerOptions {
+            transactional_id: id.into(),
+            transaction_timeout: limit,
+            compression: Default::default(),
+        };
+        let mut producer = broker.producer(&options).unwrap();
+        let topic = producer.topic(&topics.records).unwrap();
+        let mut transaction = producer.begin().map_err(|(_, error)| error).unwrap();
+        let (timestamp, headers) = (play.now(), &[]);
+        let record =
+            Outgoing { topic, partition: 0, timestamp: Some(timestamp), key: None, value: Some(b"{}"), headers };
+        transaction.send(&record, UNTRACKED).unwrap();
+        broker.fail_next(Operation::Commit, Fault::MarkersLag);
+        assert!(matches!(transaction.commit(), Commit::Done(_)));
+        assert_eq!(decided(broker, topics).unwrap_err().action, Action::Retry);
+        broker.release_markers(Some(id));
+        assert_eq!(decided(broker, topics), Ok(()));
+        assert_eq!(log(broker, topics).unwrap().records.len(), shown + 1);
     }
 }

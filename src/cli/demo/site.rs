@@ -154,3 +154,63 @@ impl<B: Broker> Site<B> {
 fn tell(what: &str) {
     let _ = writeln!(std::io::stderr(), "{what}");
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::broker::memory::{Call, Fault, Memory, Operation};
+    use crate::broker::{Error, NewTopic};
+
+    const NOW: Timestamp = Timestamp(1_763_856_646_000);
+
+    fn site(broker: &Memory, topics: Topics, keep: bool) -> Site<Memory> {
+        Site { broker: broker.clone(), brokers: "b:9092".to_owned(), topics, keep }
+    }
+
+    fn all(broker: &Memory) -> Vec<String> {
+        broker.admin().unwrap().topics("").unwrap()
+    }
+
+    #[test]
+    fn two_of_the_same_second_have_prefixes_of_their_own() {
+        let broker = Memory::new(NOW);
+        let one = prepare(&broker, "flowgate-demo", NOW).unwrap();
+        let other = prepare(&broker, "flowgate-demo", NOW).unwrap();
+        let prefixes = (one.prefix.as_str(), other.prefix.as_str());
+        assert_eq!(prefixes, ("flowgate-demo-20251123-001046", "flowgate-demo-20251123-001046-2"));
+        assert_eq!(all(&broker).len(), 14);
+        let too_long = prepare(&broker, &"p".repeat(Topics::MAX_PREFIX), NOW).unwrap_err();
+        assert_eq!(too_long.code, exit::CONFIGURATION, "{too_long}");
+    }
+
+    #[test]
+    fn it_removes_its_own_topics_and_no_others() {
+        let broker = Memory::new(NOW);
+        let one = prepare(&broker, "demo", NOW).unwrap();
+        let other = prepare(&broker, "demo", NOW).unwrap();
+        let queue = format!("{}welcome.1", one.queue_prefix());
+        let queue = NewTopic { name: queue, partitions: 1, replication_factor: None, config: Default::default() };
+        broker.admin().unwrap().create_topics(&[queue]).unwrap();
+        site(&broker, other.clone(), true).leave().unwrap();
+        assert_eq!(all(&broker).len(), 15);
+        site(&broker, one, false).leave().unwrap();
+        let left = all(&broker);
+        assert!(left.len() == 7 && left.iter().all(|name| name.starts_with(&all_of(&other))), "{left:?}");
+    }
+
+    /// Goal: what cannot be made is told as `flowgate topics create` tells it, and nothing of it is left.
+    #[test]
+    fn a_topic_that_cannot_be_made_leaves_nothing() {
+        let broker = Memory::new(NOW);
+        let denied = |call: &Call<'_>| {
+            let audit = call.operation == Operation::CreateTopics && call.subject.ends_with(".audit");
+            audit.then(|| Fault::Fail(Error::new(Action::Stop, Code::Denied, "not allowed")))
+        };
+        broker.set_fault_hook(Some(Box::new(denied)));
+        let failure = prepare(&broker, "demo", NOW).unwrap_err();
+        let what = "topic `demo-20251123-001046.audit` cannot be created: not allowed";
+        assert_eq!((failure.code, failure.what.as_str()), (exit::OTHER, what));
+        assert_eq!(all(&broker), Vec::<String>::new());
+    }
+}
