@@ -169,6 +169,8 @@ impl<B: Broker> Cluster<B> {
         match self.ended.try_recv() {
             Err(TryRecvError::Empty) => Ok(()),
             Ok(Err(stop)) => Err(stop.into()),
+            // Somebody else has raised the sign.
+            _ if self.stop.is_up() => Err(Failure::Interrupted),
             Ok(Ok(())) | Err(TryRecvError::Disconnected) => Err(vanished()),
         }
     }

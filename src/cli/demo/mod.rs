@@ -105,8 +105,13 @@ impl Demo {
             Err(failure) => Err(Failure::from(failure)),
             Ok(holds) => Ok(holds),
         };
-        let left = site.leave();
-        done.and_then(|holds| left.map(|()| holds))
+        match (done, site.leave()) {
+            (Err(failure), Err(left)) => {
+                site::tell(&left.to_string());
+                Err(failure)
+            }
+            (done, left) => done.and_then(|holds| left.map(|()| holds)),
+        }
     }
 
     /// `false`: the proof does not hold.

@@ -151,7 +151,7 @@ impl<B: Broker> Site<B> {
 }
 
 /// On standard error: standard output is for what happens. Nobody may be reading.
-fn tell(what: &str) {
+pub(super) fn tell(what: &str) {
     let _ = writeln!(std::io::stderr(), "{what}");
 }
 
