@@ -5,13 +5,13 @@
 #[path = "support/kafka.rs"]
 mod server;
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use flowgate::broker::kafka::{Kafka, KafkaOptions};
-use flowgate::broker::{Broker, Publication, Publisher};
+use flowgate::broker::{Admin, Broker, Publication, Publisher};
 use serde_json::Value;
 
 /// How long anything may take on a machine that is busy with other tests.
@@ -310,7 +310,9 @@ fn a_refused_login_is_told_soon_and_is_exit_6() {
         ("no certificate", server.mutual_tls_brokers(), tls(&[("ca", "ca.crt")]), "alert"),
     ];
     for (what, brokers, settings, reason) in refusals {
-        for args in [&["flows"][..], &["run", "--instance", "x", "--http", "127.0.0.1:0"]] {
+        for args in
+            [&["flows"][..], &["run", "--instance", "x", "--http", "127.0.0.1:0"], &["demo"], &["demo", "--fast"]]
+        {
             let mut tries = Vec::new();
             while tries.len() < 3 && tries.iter().all(|took| *took >= SOON) {
                 let began = Instant::now();
@@ -325,4 +327,63 @@ fn a_refused_login_is_told_soon_and_is_exit_6() {
             assert!(tries.iter().any(|took| *took < SOON), "{what}, {args:?}: {tries:?}");
         }
     }
+}
+
+/// The names of the topics that start so.
+fn topics(start: &str) -> Vec<String> {
+    Kafka::new(KafkaOptions::new(server::shared().brokers())).admin().unwrap().topics(start).unwrap()
+}
+
+/// Goal: the demo holds on a cluster what it holds in memory, and leaves nothing there. Method: all eighteen months, and
+/// the checker's word on the topics.
+#[test]
+fn the_demo_on_a_cluster_proves_itself_and_removes_its_topics() {
+    let output = run("tryout", &["demo", "--fast", "--brokers", &server::shared().brokers()]);
+    let (out, err) = expect(0, &output);
+    println!("{out}\n{err}");
+    assert_eq!(out.matches("  closes\n").count(), 8, "{out}");
+    assert!(out.contains("28,094 events compared with"), "{out}");
+    assert!(out.contains(", 14 commands: 0 anomalies; "), "{out}");
+    let line = |parts: &[&str]| assert!(out.lines().any(|line| parts.iter().all(|part| line.contains(part))), "{out}");
+    line(&["1997-01-13 09:00", "post-purchase", "paused by ops", "until 1997-01-27 09:00"]);
+    line(&["1997-01-20 09:00", "post-purchase", "resumed by ops", " released, "]);
+    // Nobody resumes it: 14 days of the calendar are some seconds here.
+    line(&["1997-03-16 15:00", "post-purchase", "expired, resumed by the timer"]);
+    line(&["1997-05-08 12:00", "win-back", "withdraw of 05870 delivered at once"]);
+    line(&["1997-12-15 09:00", "win-back", "pause by ops rejected"]);
+    assert!(err.contains(" start with `tryout-") && err.ends_with("the topics are removed\n"), "{err}");
+    eventually("the topics are gone", || topics("tryout-").is_empty());
+}
+
+/// Goal: without a terminal, a line a day from a cluster too; a signal ends it well, and what is to be kept is kept.
+#[test]
+fn the_demo_on_a_cluster_prints_a_line_a_day_until_it_is_ended() {
+    let args = ["demo", "--day", "200ms", "--keep", "--brokers", &server::shared().brokers()];
+    let mut child = flowgate("daily", &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut days = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    for day in 1..=12 {
+        let line = days.next().unwrap();
+        assert!(line.starts_with(&format!("1997-01-{day:02}  in ")), "{line}");
+    }
+    let paused = days.find(|line| line.contains("  post-purchase paused (resumes in 1")).unwrap();
+    assert!(!paused.contains("delivered 0 "), "{paused}");
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{err}");
+    let kept = topics("daily-");
+    assert!(kept.iter().any(|name| name.ends_with(".records")) && kept.len() >= 8, "{kept:?}");
+    let prefix = kept[0].split('.').next().unwrap();
+    assert!(err.contains(&format!("--delete --topic '{prefix}\\..*'")), "{err}");
+    assert!(good(prefix, &["flows"]).contains("post-purchase"));
+}
+
+/// Goal: a cluster that is merely configured is not touched.
+#[test]
+fn the_demo_keeps_off_a_cluster_that_was_not_named_for_it() {
+    expect(0, &run("untouched", &["demo", "--fast"]));
+    assert_eq!(topics("untouched"), Vec::<String>::new());
+    assert_eq!(topics("flowgate-demo"), Vec::<String>::new());
+    let (_, err) = expect(2, &run("untouched", &["demo", "--fast", "--keep"]));
+    assert!(err.contains("name its brokers with `--brokers`"), "{err}");
 }

@@ -39,14 +39,17 @@ enum Command {
         /// Only these operations of it, such as 0,1,17
         #[arg(long, value_delimiter = ',')]
         ops: Vec<usize>,
+        /// With the gate broken on purpose
+        #[arg(long, value_parser = mutant)]
+        mutant: Option<Mutant>,
     },
     /// Break the gate on purpose, in every way there is, and say which seed finds it
     Mutants {
         /// Seeds to try
         #[arg(long, default_value_t = 10_000)]
         seeds: u64,
-        #[arg(long)]
-        only: Option<String>,
+        #[arg(long, value_parser = mutant)]
+        only: Option<Mutant>,
     },
     /// Make a red seed small
     Shrink {
@@ -62,25 +65,30 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
     match Cli::parse().command {
         Command::Run { from, seeds, threads } => run_seeds(from, seeds, threads),
-        Command::Replay { seed, ops } => replay(seed, &ops),
-        Command::Mutants { seeds, only } => mutants(seeds, only.as_deref()),
+        Command::Replay { seed, ops, mutant } => replay(seed, &ops, mutant),
+        Command::Mutants { seeds, only } => mutants(seeds, only),
         Command::Shrink { seed, tries } => {
             let plan = generate::plan(seed);
             let kept = shrink(&plan, tries);
             let list: Vec<String> = kept.iter().map(ToString::to_string).collect();
             println!("{} of {} operations are left:", kept.len(), plan.ops.len());
-            replay(seed, &kept);
+            replay(seed, &kept, None);
             println!("replay it with: flowgate-simulator replay {seed} --ops {}", list.join(","));
             ExitCode::SUCCESS
         }
     }
 }
 
-fn mutants(seeds: u64, only: Option<&str>) -> ExitCode {
+fn mutant(name: &str) -> Result<Mutant, String> {
+    let found = Mutant::ALL.into_iter().find(|mutant| format!("{mutant:?}") == name);
+    found.ok_or_else(|| format!("there is none of this name; there are {:?}", Mutant::ALL))
+}
+
+fn mutants(seeds: u64, only: Option<Mutant>) -> ExitCode {
     let mut missed = 0;
     for mutant in Mutant::ALL {
         let name = format!("{mutant:?}");
-        if only.is_some_and(|only| only != name) {
+        if only.is_some_and(|only| only != mutant) {
             continue;
         }
         match run::find(mutant, 0..seeds) {
@@ -94,10 +102,10 @@ fn mutants(seeds: u64, only: Option<&str>) -> ExitCode {
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn replay(seed: u64, ops: &[usize]) -> ExitCode {
+fn replay(seed: u64, ops: &[usize], mutant: Option<Mutant>) -> ExitCode {
     let plan = generate::plan(seed);
     let plan = if ops.is_empty() { plan } else { part(&plan, ops) };
-    let outcome = run::run(&plan, Trace::on());
+    let outcome = run::broken(&plan, mutant, Trace::on());
     print!("{}", outcome.trace);
     if outcome.result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

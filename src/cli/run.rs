@@ -165,7 +165,7 @@ fn patiently<T>(
 }
 
 /// Ends the process when a call into librdkafka hangs: nothing else can end such a call.
-fn watch(kafka: &Kafka) -> Result<(), Failure> {
+pub(super) fn watch(kafka: &Kafka) -> Result<(), Failure> {
     let kafka = kafka.clone();
     spawn("watchdog", move || {
         loop {
