@@ -78,11 +78,10 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// The partition whose restoring goes on next: one after another, for they share a reader, and one would lose what
-    /// it reads to the other.
+    /// The partition whose restoring goes on next.
     fn joining(&self) -> Option<i32> {
         let joining = |(number, owned): (&i32, &Owned)| match &owned.stage {
-            Stage::Joining(joining) => Some((!joining.is_under_way(), *number)),
+            Stage::Joining(joining) => Some((joining.rank(), *number)),
             Stage::Introducing | Stage::Active => None,
         };
         self.table.owned.iter().filter_map(joining).min().map(|(_, number)| number)
