@@ -14,6 +14,8 @@ mod outage;
 mod positions;
 #[path = "faults/purchases.rs"]
 mod purchases;
+#[path = "support/say.rs"]
+mod say;
 #[allow(dead_code)]
 #[path = "support/kafka.rs"]
 mod server;

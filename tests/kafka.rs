@@ -10,6 +10,8 @@ mod adapter;
 mod corpus;
 #[path = "kafka/gate.rs"]
 mod gate;
+#[path = "support/say.rs"]
+mod say;
 #[allow(dead_code)]
 #[path = "support/kafka.rs"]
 mod server;

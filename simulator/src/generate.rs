@@ -252,7 +252,7 @@ impl Generator {
             4 => ("pause", json!({"new_records": "discard", "for_seconds": 7})),
             5 => ("pause", json!({"for_seconds": 5, "on_expiry": "discard"})),
             6 => ("pause", json!({"for_seconds": 6, "expiry_rate": 30, "keep": "latest"})),
-            7 | 8 | 9 => ("resume", json!({})),
+            7..=9 => ("resume", json!({})),
             10 => ("resume", json!({"max_rate": self.dice.of(&[1, 3, 40])})),
             11 => ("resume", json!({"release": "none"})),
             12 => ("resume", json!({"release": "all", "max_rate": 3})),

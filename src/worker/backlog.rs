@@ -93,7 +93,8 @@ impl Decider<'_> {
         let origin = Origin::Entry { partition, flow: flow.clone(), number: held.number };
         let (key, value) = (held.key.clone(), waiting.value.clone());
         match passing {
-            Passing::Release if mutant::is(Mutant::DrainLosesEvery1000thEntry) && held.number % 1_000 == 0 => {}
+            Passing::Release if mutant::is(Mutant::DrainLosesEvery1000thEntry) && held.number.is_multiple_of(1_000) => {
+            }
             Passing::Release => {
                 self.turn.stats.released += 1;
                 let age = self.brokers_now().since(held.held_at);

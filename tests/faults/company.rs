@@ -1,7 +1,6 @@
 //! A prefix of its own on the shared broker: gates as processes, an operator at the command line, somebody who looks on.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output};
@@ -18,6 +17,7 @@ use flowgate_checker::{Log, Report, Sums};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::say::say;
 use crate::server;
 use crate::upstream::{Client, Partitioner};
 
@@ -26,11 +26,6 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What every gate here is told: a dead one is missed soon.
 const QUICK: &[&str] = &["session_timeout=2s", "transaction_timeout=2s"];
-
-/// Says a line even if the test passes: a report is no use when it is captured.
-pub fn say(line: &str) {
-    writeln!(std::io::stdout().lock(), "{line}").unwrap();
-}
 
 /// Reports how often a fault has happened, and fails if that is too seldom.
 #[track_caller]
@@ -223,9 +218,11 @@ impl Company {
     /// Has the checker look at everything. The gates must have read all.
     #[track_caller]
     pub fn check(&self) -> Report {
-        let report = flowgate_checker::check(&self.log());
-        let anomalies: Vec<String> = report.anomalies.iter().take(20).map(ToString::to_string).collect();
-        assert!(report.is_green(), "{anomalies:#?}\n{:#?}{}", report.flows, self.logs());
+        let log = self.log();
+        let report = flowgate_checker::check(&log);
+        let mut anomalies: Vec<String> = report.anomalies.iter().take(20).map(ToString::to_string).collect();
+        anomalies.extend(flowgate_checker::replay(&log).differences.iter().take(20).map(ToString::to_string));
+        assert!(report.is_green() && anomalies.is_empty(), "{anomalies:#?}\n{:#?}{}", report.flows, self.logs());
         report
     }
 }

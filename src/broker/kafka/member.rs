@@ -20,7 +20,7 @@ use super::event::Event;
 use super::list::Partitions;
 use super::native::{Client, done, millis};
 use crate::broker::{
-    Action, Code, Committed, Error, GroupMetadata, Member, MemberOptions, PollLimit, Polled, Record, Result, Watermarks,
+    Action, Code, Committed, Error, GroupMetadata, Member, MemberOptions, PollLimit, Polled, Record, Result,
 };
 
 /// librdkafka's `RD_KAFKA_PARTITION_UA`: a topic as a whole.
@@ -245,11 +245,6 @@ impl Member for KafkaMember {
             (at.offset >= 0).then(|| Committed { offset: at.offset, metadata: metadata(at) })
         });
         Ok(found.collect())
-    }
-
-    fn watermarks(&mut self, partition: i32) -> Result<Watermarks> {
-        let topic = Arc::clone(&self.topic);
-        self.consumer.watermarks(&topic, partition)
     }
 
     fn group(&self) -> Result<GroupMetadata> {
