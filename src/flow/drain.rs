@@ -3,7 +3,7 @@
 //! The cleaner may have removed entries, always replaced ones: every survivor's header says how many enrolls and
 //! advances lie before it, so the gap before it is counted exactly.
 
-use super::{Drain, Flow, Kind, Line, LineReason, State, Tally, Transition};
+use super::{Drain, Flow, Kind, Line, LineReason, Queue, State, Tally, Transition};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -144,6 +144,13 @@ impl Flow {
             self.updated_at = now;
         }
         retires
+    }
+
+    /// The queue topic is gone, and nobody of ours deleted it: the next held event makes a new one, of the next number.
+    /// What had not been passed is lost with it: the drain will not find where to go on.
+    pub fn forsake_queue(&mut self) {
+        self.queue.topic = None;
+        self.queue.watermark.offset = if self.queue.is_passed() { 0 } else { Queue::NOWHERE };
     }
 }
 

@@ -216,6 +216,10 @@ impl Default for Queue {
 }
 
 impl Queue {
+    /// The offset that a drain has to go on from when the topic of what it had not passed is gone: beyond every log, so
+    /// that what comes into the next topic is never taken for it.
+    pub const NOWHERE: i64 = (1 << 53) - 1;
+
     /// The number of the newest entry; 0 before the first.
     #[must_use]
     pub fn last_entry(&self) -> u64 {

@@ -52,6 +52,10 @@ pub(super) enum Chore {
     DeleteTopics {
         topics: Vec<String>,
     },
+    /// See whether a queue topic that could not be written to is there at all.
+    FindQueue {
+        topic: String,
+    },
 }
 
 impl<B: Broker> Worker<B> {
@@ -83,6 +87,11 @@ impl<B: Broker> Worker<B> {
             Err(error) if matches!(chore, Chore::DeleteRecords { .. } | Chore::DeleteTopics { .. }) => {
                 // It costs room, nothing else; the next drain's end asks for more than this.
                 tracing::warn!(%error, ?chore, "could not delete");
+                self.stats.trouble(&error);
+                Ok((Phase::Chores, Step::Progress))
+            }
+            Err(error) if error.action != Action::Stop && matches!(chore, Chore::FindQueue { .. }) => {
+                // It is looked for again when it cannot be written to again.
                 self.stats.trouble(&error);
                 Ok((Phase::Chores, Step::Progress))
             }
@@ -177,8 +186,21 @@ impl<B: Broker> Worker<B> {
                 let answers = in_hand(&mut self.clients)?.admin.delete_records(&[(topic.clone(), *up_to)]);
                 answers.and_then(|answers| answers.into_iter().collect())
             }
+            Chore::FindQueue { topic } => {
+                let found = in_hand(&mut self.clients)?.admin.partitions(topic);
+                found.map(|found| {
+                    if found.is_some() {
+                        self.table.missing.remove(topic);
+                        return;
+                    }
+                    let times = self.table.missing.entry(topic.clone()).or_default();
+                    *times += 1;
+                    tracing::error!(topic, times, "a queue topic is gone: somebody else deleted it");
+                })
+            }
             Chore::DeleteTopics { topics } => {
                 for topic in topics {
+                    self.table.missing.remove(topic);
                     // Names are never used again: neither handle nor memory of it is of use any more.
                     self.table.created.remove(topic);
                     if let (Some(handle), Some(producer)) = (self.handles.remove(topic), &mut self.producer) {
@@ -193,6 +215,15 @@ impl<B: Broker> Worker<B> {
                 answers.and_then(|answers| answers.into_iter().try_for_each(fine))
             }
         })
+    }
+
+    /// What cannot be written to may have no leader just now, or not be there any more: the cluster says which.
+    pub(super) fn find_queue(&mut self, partition: i32, topic: &str, reason: String, now: Timestamp) {
+        let asked = |chore: &Chore| matches!(chore, Chore::FindQueue { topic: asked } if asked == topic);
+        if !self.chores.iter().any(asked) {
+            self.hold_back(partition, reason, now);
+            self.chores.push_back(Chore::FindQueue { topic: topic.to_owned() });
+        }
     }
 
     /// A refused record has a turn of its own: meanwhile no other partition's events are gathered.

@@ -6,10 +6,14 @@ use super::turn::{Fed, StagedFlow, To, Write};
 use crate::broker::Record;
 use crate::broker::murmur2::partition_for;
 use crate::flow::arrive::{Entry, Fate};
-use crate::flow::{Event, Flow, State, Transition};
+use crate::flow::{Event, Flow, FlowId, State, Transition};
 use crate::mutant::{self, Mutant};
 use crate::schema::headers::{self, Discarded, Source};
 use crate::schema::{self, Reason, Unknown, Unreadable};
+
+/// How often in a row the cluster has to say that a queue topic does not exist before what was held in it is given up.
+/// Between two times lies the patience for its leader, and more.
+const GONE: u32 = 4;
 
 impl Decider<'_> {
     pub(super) fn events(&mut self, events: Vec<Record>) {
@@ -77,8 +81,26 @@ impl Decider<'_> {
         }
     }
 
+    /// Gives a queue topic up that somebody deleted: the next held event makes another one.
+    fn forsake_missing(&mut self, partition: i32, owned: &Owned, flow: &FlowId) {
+        let Some(staged) = self.turn.flow(partition, owned, flow) else { return };
+        let Some(topic) = &staged.flow.queue.topic else { return };
+        let Some(times) = self.table.missing.get(topic) else { return };
+        // Should it be there after all, nobody needs it any more.
+        let unneeded = staged.flow.queue.is_passed().then(|| topic.clone());
+        if unneeded.is_none() && *times < GONE {
+            return;
+        }
+        staged.flow.forsake_queue();
+        staged.changed = true;
+        self.turn.retired.extend(unneeded);
+    }
+
     fn arrive(&mut self, record: Record, owned: &Owned, event: &Event) {
         let partition = record.partition;
+        if !self.table.missing.is_empty() {
+            self.forsake_missing(partition, owned, &event.flow);
+        }
         let Some(staged) = self.turn.flow(partition, owned, &event.flow) else { return };
         let fate = staged.flow.arrive(event);
         match fate {

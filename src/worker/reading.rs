@@ -8,7 +8,7 @@ use super::chores::Chore;
 use super::publish::start_drain;
 use super::table::{Blocked, Sweeping, Tracked, Waiting, left};
 use crate::broker::{Broker, Record, Watermarks};
-use crate::flow::FlowId;
+use crate::flow::{FlowId, Queue};
 use crate::flow::index::Indexed;
 use crate::schema;
 use crate::time::Timestamp;
@@ -92,6 +92,7 @@ impl<B: Broker> Worker<B> {
         let Some(backlog) = &mut tracked.backlog else { return };
         let topic = Arc::clone(&backlog.topic);
         let found = match found {
+            Some(_) if at == Queue::NOWHERE => "the topic before it is gone".to_owned(),
             Some(Watermarks { low, end }) => {
                 format!("its log goes from {low} to {end}, and the next one was to be read at {at}")
             }

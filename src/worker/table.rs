@@ -139,6 +139,8 @@ pub(super) struct Table {
     pub control_floor: i64,
     /// Queue topics that this worker has made: what is in them and not in a committed state was aborted.
     pub created: BTreeSet<String>,
+    /// Queue topics that could not be written to, and how often in a row the cluster said that they do not exist.
+    pub missing: BTreeMap<String, u32>,
     /// Unreadable commands whose dead letters were refused with their values.
     pub bare_commands: BTreeSet<i64>,
     /// The group has moved on: what is ours has to be asked before anything else, the clean stop too.

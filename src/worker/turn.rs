@@ -46,6 +46,8 @@ pub(super) struct Turn {
     pub sealed: bool,
     /// Queue topics that it writes to.
     pub touched: usize,
+    /// It has made topics: their leaders may take a while.
+    pub made_topics: bool,
 }
 
 pub(super) struct StagedPartition {

@@ -19,6 +19,10 @@ const CLOCKS: i64 = 60_000;
 /// How long to ask for the leaders of new topics before the turn is given up.
 const LEADERS: Duration = Duration::from_secs(10);
 
+/// The same for topics that were there before the turn. A queue topic without a leader keeps its own partition waiting,
+/// and the others no longer than this.
+const KNOWN_LEADERS: Duration = Duration::from_secs(2);
+
 impl<B: Broker> Worker<B> {
     pub(super) fn begin_turn(&mut self, turn: Turn) -> Phase<B> {
         match turn.new_topics.is_empty() {
@@ -52,19 +56,12 @@ impl<B: Broker> Worker<B> {
                 if let Err(error) = &known {
                     self.stats.trouble(error);
                 }
-                if now.since(turn.decided_at) >= LEADERS {
+                let without = queue_topics_among(&turn, &new);
+                let patience = if turn.made_topics || without.is_empty() { LEADERS } else { KNOWN_LEADERS };
+                if now.since(turn.decided_at) >= patience {
                     tracing::warn!("no leaders for the topics of a turn; it is given up");
-                    let of_new = |name: &str| new.iter().any(|(new, _)| new == name);
-                    let without: BTreeSet<i32> = turn
-                        .partitions
-                        .iter()
-                        .filter(|(_, staged)| {
-                            staged.flows.values().any(|of| of.flow.queue.topic.as_deref().is_some_and(of_new))
-                        })
-                        .map(|(partition, _)| *partition)
-                        .collect();
-                    for partition in without {
-                        self.hold_back(partition, "a queue topic has no leader".to_owned(), now);
+                    for (partition, topic) in without {
+                        self.find_queue(partition, &topic, format!("`{topic}` has no leader"), now);
                     }
                     self.rewind();
                     return Ok((Phase::Chores, Step::Waiting(BACKOFF)));
@@ -227,9 +224,11 @@ impl<B: Broker> Worker<B> {
                 _ if error.action == Action::Stop => return Err(Stop::from(error.clone())),
                 _ if error.code == Code::UnknownTopic => {
                     let write = usize::try_from(*tag).ok().and_then(|tag| turn.writes.get(tag));
-                    if let Some(Write { to: To::Queue(partition, flow), .. }) = write {
+                    if let Some(Write { to: To::Queue(partition, flow), .. }) = write
+                        && let Some(topic) = queue_topic(turn, *partition, flow)
+                    {
                         let reason = format!("the queue topic of flow `{flow}` is gone");
-                        self.hold_back(*partition, reason, now);
+                        self.find_queue(*partition, topic, reason, now);
                     }
                 }
                 _ => {}
@@ -237,6 +236,15 @@ impl<B: Broker> Worker<B> {
         }
         Ok((Phase::Abort(transaction), Step::Progress))
     }
+}
+
+/// The queue topics of a turn that are among these, each with its home partition.
+fn queue_topics_among(turn: &Turn, names: &[(String, Topic)]) -> BTreeSet<(i32, String)> {
+    let among = |topic: &String| names.iter().any(|(name, _)| name == topic);
+    let flows = turn.partitions.iter().flat_map(|(partition, staged)| {
+        staged.flows.values().filter_map(|of| Some((*partition, of.flow.queue.topic.clone()?)))
+    });
+    flows.filter(|(_, topic)| among(topic)).collect()
 }
 
 /// How many milliseconds our clock is ahead of the one that stamped the turn's state records; 0 if the broker's time lies
