@@ -8,8 +8,8 @@ use super::chores::Chore;
 use super::publish::start_drain;
 use super::table::{Blocked, Sweeping, Tracked, Waiting, left};
 use crate::broker::{Broker, Record, Watermarks};
-use crate::flow::{FlowId, Queue};
 use crate::flow::index::Indexed;
+use crate::flow::{FlowId, Queue};
 use crate::schema;
 use crate::time::Timestamp;
 

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::bindings as sys;
 use rdkafka::types::RDKafkaType;
-use sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR as OK;
+use sys::rd_kafka_resp_err_t::{
+    RD_KAFKA_RESP_ERR__INVALID_ARG, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, RD_KAFKA_RESP_ERR_NO_ERROR as OK,
+};
 
 use super::errors::{self, Failure, RespErr, invalid, text};
 use super::event::{ErrorEvent, Event, NativeEvent};
@@ -202,7 +204,39 @@ impl Client {
     /// Low and end offset of a partition, as this client's isolation sees the end.
     pub fn watermarks(&self, topic: &str, partition: i32, limit: Duration) -> Result<(i64, i64)> {
         let _entered = self.shared.enter("watermarks", limit);
-        let topic = c_string(topic)?;
+        let deadline = Instant::now() + limit;
+        let asked = |limit| match self.query_watermarks(topic, partition, limit) {
+            Err(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) => Ok(None),
+            Err(err) => Err(errors::plain(err, "watermarks")),
+            Ok(marks) => Ok(Some(marks)),
+        };
+        if let Some(marks) = asked(limit)? {
+            return Ok(marks);
+        }
+        // After a broker's death librdkafka can remember fewer partitions of a topic than there are, and then answers
+        // without asking anybody, for minutes. It learns anew when the topic is asked for.
+        let handle = self.topic(topic)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let there = self.metadata(&Of::Topic(&handle), left, |topics| {
+            topics.first().is_some_and(|topic| topic.err == OK && topic.partitions > partition)
+        })?;
+        if !there {
+            return Err(errors::plain(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, "watermarks"));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        asked(left)?.ok_or_else(|| {
+            let detail = format!("watermarks: the client does not know {topic}/{partition}, which is there");
+            Error::new(Action::Rebuild, Code::Other, detail)
+        })
+    }
+
+    fn query_watermarks(
+        &self,
+        topic: &str,
+        partition: i32,
+        limit: Duration,
+    ) -> std::result::Result<(i64, i64), RespErr> {
+        let topic = CString::new(topic).map_err(|_| RD_KAFKA_RESP_ERR__INVALID_ARG)?;
         let (mut low, mut end) = (-1, -1);
         // SAFETY: client, name and both numbers live during the call.
         let err = unsafe {
@@ -215,7 +249,7 @@ impl Client {
                 millis(limit),
             )
         };
-        if err == OK { Ok((low, end)) } else { Err(errors::plain(err, "watermarks")) }
+        if err == OK { Ok((low, end)) } else { Err(err) }
     }
 
     /// Runs one admin request, which is to answer to the queue it is given, within `limit`.
