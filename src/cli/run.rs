@@ -133,8 +133,7 @@ where
         patiently(board, stop, || check(&mut broker.admin()?, topics, settings.limits.max_pause, Scope::Fixed))?;
     let Some(differences) = looked else { return Ok(()) };
     refuse(&differences)?;
-    let incarnation = format!("{:x}", crate::clock::now().0);
-    let workers = (0..settings.workers).map(|number| settings.worker(number, &incarnation)).collect();
+    let workers = settings.each_worker(crate::clock::now());
     board.hinder(None);
     Ok(instance::run(broker, topics, workers, board, stop)?)
 }

@@ -170,11 +170,7 @@ impl<B: Broker> Worker<B> {
     fn gather_events(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let budget = self.options.turn;
         let idle = gather.gathered.events.is_empty() && gather.gathered.commands.is_empty();
-        // A partition that is being taken over waits for the next gathering, with everybody who waits for it.
-        let wait = match idle && self.joining().is_none() {
-            true => self.table.wait_at_most(now, self.options.idle),
-            false => Duration::ZERO,
-        };
+        let wait = if idle { self.table.wait_at_most(now, self.options.idle) } else { Duration::ZERO };
         let limit = PollLimit {
             records: budget.records.saturating_sub(gather.gathered.events.len()).max(1),
             bytes: budget.bytes.saturating_sub(gather.bytes).max(1),

@@ -334,13 +334,12 @@ impl Table {
 
     /// Takes in a record of another partition that is being folded.
     fn fold(&mut self, record: &Record) -> Result<(), Stop> {
-        if self.folding(record.partition).is_none() {
-            return Ok(());
-        }
-        let Some(owned) = self.owned.get_mut(&record.partition) else { return Ok(()) };
-        let recorded = fold(owned, record)?;
-        if let Some(joining) = self.folding(record.partition) {
-            joining.recorded |= recorded;
+        if self.folding(record.partition).is_some()
+            && let Some(owned) = self.owned.get_mut(&record.partition)
+            && fold(owned, record)?
+            && let Some(joining) = self.folding(record.partition)
+        {
+            joining.recorded = true;
         }
         Ok(())
     }

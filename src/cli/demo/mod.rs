@@ -96,8 +96,7 @@ impl Demo {
             let (site, stop) = (site.clone(), stop.clone());
             move || site.leave_at_once(&stop)
         })?;
-        let incarnation = format!("{:x}", crate::clock::now().0);
-        let workers = (0..settings.workers).map(|number| settings.worker(number, &incarnation)).collect();
+        let workers = settings.each_worker(crate::clock::now());
         let setup = Setup { broker: kafka, topics: settings.topics, workers, stop, signals };
         let done = match self.play::<Cluster<_>>(setup) {
             Err(failure) if failure.is_closed_pipe() => Ok(true),
