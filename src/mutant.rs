@@ -4,7 +4,8 @@
 //! builds have no switch: there [`is`] is `false` for the compiler, and what it guards is not in the program.
 
 /// What is broken. The name is what the gate does wrongly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+#[value(rename_all = "verbatim")]
 pub enum Mutant {
     /// The offsets of a turn are committed by the next one.
     OffsetsOutsideTheTransaction,
@@ -50,42 +51,6 @@ pub enum Mutant {
     TimerFiresEarly,
     /// After a commit that was answered late the same producer goes on.
     ProducerKeptAfterALateAnswer,
-}
-
-impl Mutant {
-    pub const ALL: [Self; 31] = [
-        Self::OffsetsOutsideTheTransaction,
-        Self::OffsetOfOnePartitionMissing,
-        Self::StatePublishedBeforeTheCommitIsKnown,
-        Self::AbortAfterAnUnknownCommit,
-        Self::WatermarkOneTooFar,
-        Self::WatermarkOneTooNear,
-        Self::DrainLosesEvery1000thEntry,
-        Self::DeleteRecordsPastTheWatermark,
-        Self::QueueKeyWithoutTheKind,
-        Self::LiveOnEndOfFile,
-        Self::LiveOneTurnEarly,
-        Self::CapResetByAnUpdate,
-        Self::SupersededByTheOlder,
-        Self::RebuildFedOutOfOrder,
-        Self::WithdrawForgetsTheAdvance,
-        Self::ReleaseNoneWithoutItsEnd,
-        Self::RemovedBeforeReplaced,
-        Self::BadInputSkipped,
-        Self::RepeatedCommandAppliedTwice,
-        Self::CommandPositionOutsideTheTransaction,
-        Self::ControlReaderNotMovedBackAtAJoin,
-        Self::ControlReaderNotMovedBackAtAnAbort,
-        Self::EmptyDrainNeverEnds,
-        Self::QueueKeysCollide,
-        Self::TurnNameIgnored,
-        Self::EntryNumbersStartAnewWithTheNextTopic,
-        Self::NeighbourHeldBackByADrain,
-        Self::EventsBeforeCommands,
-        Self::ReroutedEventDeliveredWhereItCame,
-        Self::TimerFiresEarly,
-        Self::ProducerKeptAfterALateAnswer,
-    ];
 }
 
 #[cfg(debug_assertions)]

@@ -1,8 +1,11 @@
 //! One schedule from its beginning to the checker's word.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use clap::ValueEnum as _;
 use flowgate::mutant::Mutant;
 use flowgate_checker::{Circumstances, Sums};
 
@@ -59,6 +62,27 @@ pub fn run(plan: &Plan, trace: Trace) -> Outcome {
 /// What went wrong.
 pub fn seed(seed: u64) -> Result<Figures, String> {
     run(&generate::plan(seed), Trace::default()).result
+}
+
+/// Does some work for every number from `from` on, on so many threads, until it breaks off or, if there is a limit, before
+/// that.
+pub fn each(from: u64, limit: Option<u64>, threads: usize, work: impl Fn(u64) -> ControlFlow<()> + Sync) {
+    let (next, over) = (AtomicU64::new(from), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if limit.is_some_and(|limit| number >= limit) {
+                        return;
+                    }
+                    if work(number).is_break() {
+                        over.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
 }
 
 /// Runs a schedule with the gate broken on purpose; release builds cannot, and run it whole.
@@ -159,23 +183,8 @@ fn figures(world: &World, verdict: &Verdict) -> Figures {
         counted: world.counted,
         sums: Sums::default(),
     };
-    report.flows.values().for_each(|sums| add(&mut figures.sums, sums));
+    report.flows.values().for_each(|sums| figures.sums += sums);
     figures
-}
-
-fn add(total: &mut Sums, of: &Sums) {
-    total.input += of.input;
-    total.delivered_live += of.delivered_live;
-    total.queued += of.queued;
-    total.turned_away += of.turned_away;
-    total.dead += of.dead;
-    total.held += of.held;
-    total.released += of.released;
-    total.replaced += of.replaced;
-    total.removed += of.removed;
-    total.lost += of.lost;
-    total.withdraws += of.withdraws;
-    total.rerouted += of.rerouted;
 }
 
 impl Figures {
@@ -199,13 +208,13 @@ impl Figures {
         to.cleanings += of.cleanings;
         to.retentions += of.retentions;
         to.rebalances += of.rebalances;
-        add(&mut self.sums, &other.sums);
+        self.sums += &other.sums;
     }
 
     /// Kinds of faults that never happened.
     #[must_use]
     pub fn never(&self) -> Vec<String> {
-        let faults = Kind::ALL.into_iter().filter(|kind| !self.faults.contains_key(kind));
+        let faults = Kind::value_variants().iter().filter(|kind| !self.faults.contains_key(kind));
         let mut never: Vec<String> = faults.map(|kind| format!("{kind:?}")).collect();
         let Counted {
             steps: _,

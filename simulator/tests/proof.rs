@@ -2,48 +2,34 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::ops::ControlFlow;
 use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use clap::ValueEnum as _;
 use flowgate::mutant::Mutant;
 use flowgate_simulator::run::{Figures, find, seed};
 use flowgate_simulator::shrink::{part, shrink};
 use flowgate_simulator::trace::Trace;
 use flowgate_simulator::{generate, run};
+use say::say;
+
+#[path = "../../tests/support/say.rs"]
+mod say;
 
 const SEEDS: u64 = 10_000;
 
-/// Says a line even if the test passes.
-fn say(line: &str) {
-    writeln!(std::io::stdout().lock(), "{line}").unwrap();
-}
-
-/// Does something for every number below the limit, on two threads.
-fn each(limit: u64, work: impl Fn(u64) + Sync) {
-    let next = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= limit {
-                        return;
-                    }
-                    work(number);
-                }
-            });
-        }
-    });
-}
+const THREADS: usize = 2;
 
 /// Goal: whatever happens in whatever order, both oracles agree with the gate. A fault that never happened makes it red.
 #[test]
 fn ten_thousand_seeds() {
     let total = Mutex::new(Figures::default());
-    each(SEEDS, |number| match seed(number) {
-        Ok(figures) => total.lock().unwrap().add(&figures),
+    run::each(0, Some(SEEDS), THREADS, |number| match seed(number) {
+        Ok(figures) => {
+            total.lock().unwrap().add(&figures);
+            ControlFlow::Continue(())
+        }
         Err(why) => panic!(
             "seed {number}: {why}\nread it with: cargo run -p flowgate-simulator -- replay {number}\nand make it small \
              with: cargo run -p flowgate-simulator -- shrink {number}"
@@ -72,11 +58,12 @@ fn ten_thousand_seeds() {
 #[test]
 fn every_mutant_is_found() {
     let found = Mutex::new(BTreeMap::new());
-    each(Mutant::ALL.len() as u64, |number| {
-        let mutant = Mutant::ALL[number as usize];
-        found.lock().unwrap().insert(mutant, None);
+    let mutants = Mutant::value_variants();
+    run::each(0, Some(mutants.len() as u64), THREADS, |number| {
+        let mutant = mutants[number as usize];
         let seed = find(mutant, 0..SEEDS);
         found.lock().unwrap().insert(mutant, seed);
+        ControlFlow::Continue(())
     });
     let found = found.into_inner().unwrap();
     for (mutant, seed) in &found {

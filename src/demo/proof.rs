@@ -65,17 +65,29 @@ pub fn log<B: Broker>(broker: &B, topics: &Topics) -> Result<checker::Log> {
         &topics.state,
     ];
     let mut all = read(broker, &mut admin, fixed.into_iter().chain(&queues))?;
-    let mut take = |topic: &str| all.remove(topic).unwrap_or_default();
+    gather(topics, partitions, &queues, |topic| Ok(all.remove(topic).unwrap_or_default()))
+}
+
+/// Puts together what the checker wants to see. `partitions`: of the enrollments. `take` gives the records of a topic.
+///
+/// # Errors
+/// Those of `take`.
+pub fn gather<E>(
+    topics: &Topics,
+    partitions: i32,
+    queues: &[String],
+    mut take: impl FnMut(&str) -> std::result::Result<Vec<checker::Record>, E>,
+) -> std::result::Result<checker::Log, E> {
     Ok(checker::Log {
-        enrollments: take(&topics.enrollments),
-        control: take(&topics.control),
-        records: take(&topics.records),
-        discarded: take(&topics.discarded),
-        dead_letters: take(&topics.dead_letters),
-        audit: take(&topics.audit),
-        state: take(&topics.state),
+        enrollments: take(&topics.enrollments)?,
+        control: take(&topics.control)?,
+        records: take(&topics.records)?,
+        discarded: take(&topics.discarded)?,
+        dead_letters: take(&topics.dead_letters)?,
+        audit: take(&topics.audit)?,
+        state: take(&topics.state)?,
         enrollment_partitions: partitions,
-        queues: queues.iter().map(|queue| (queue.clone(), take(queue))).collect(),
+        queues: queues.iter().map(|queue| Ok((queue.clone(), take(queue)?))).collect::<std::result::Result<_, E>>()?,
         prefix: topics.prefix.clone(),
     })
 }

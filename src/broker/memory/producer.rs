@@ -17,7 +17,6 @@ use crate::broker::{
     self as port, Abort, Action, Code, Commit, Committed, Delivered, Error, GroupMetadata, Offset, Outgoing,
     ProducerOptions, Progress, Result, Topic, UNTRACKED,
 };
-
 use crate::mutant::{self, Mutant};
 
 pub struct Producer {
