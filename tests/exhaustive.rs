@@ -20,6 +20,8 @@ mod log;
 mod orders;
 #[path = "exhaustive/recall.rs"]
 mod recall;
+#[path = "support/say.rs"]
+mod say;
 #[path = "exhaustive/space.rs"]
 mod space;
 #[path = "exhaustive/turn.rs"]
@@ -28,23 +30,21 @@ mod turn;
 mod world;
 
 use std::cell::RefCell;
-use std::io::Write as _;
 use std::time::Instant;
 
 use flowgate::flow::Kind::{Advance, Enroll, Withdraw};
 use orders::Order::{PauseAll, PauseDiscard, PauseLatest, PauseShort, ResumeAll, ResumeNone};
+use say::say;
 use space::Space;
 use world::World;
 
 /// Explores it, and prints the figures though the test passes.
-#[allow(clippy::explicit_write, reason = "what println! writes is kept back from whoever runs the tests")]
 fn every_state(name: &str, space: &Space) {
     let started = Instant::now();
     let seen = explore::explore(space, World::starts(space));
     let explore::Seen { states, steps, depth } = seen;
     let (turns, took) = (space.found.borrow().turns(), started.elapsed().as_secs_f32());
-    let line = format!("exhaustive: {name}: {states} states, {steps} steps, {turns} turns, depth {depth}, {took:.1} s");
-    writeln!(std::io::stdout(), "{line}").unwrap();
+    say(&format!("exhaustive: {name}: {states} states, {steps} steps, {turns} turns, depth {depth}, {took:.1} s"));
 }
 
 /// Two gates hinder each other in every way there is. In one flow a record comes again, in the other it is withdrawn; the

@@ -12,6 +12,8 @@ mod neighbours;
 mod outage;
 #[path = "faults/positions.rs"]
 mod positions;
+#[path = "support/process.rs"]
+mod process;
 #[path = "faults/purchases.rs"]
 mod purchases;
 #[path = "support/say.rs"]
@@ -23,3 +25,8 @@ mod server;
 mod sharing;
 #[path = "faults/upstream.rs"]
 mod upstream;
+
+use std::time::Duration;
+
+/// How long anything may take on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(120);

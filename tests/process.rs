@@ -1,33 +1,24 @@
 //! The process `flowgate` on real Kafka: what an operator types, what comes back, and how the gate ends.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/process.rs"]
+mod process;
 #[allow(dead_code)]
 #[path = "support/kafka.rs"]
 mod server;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use flowgate::broker::kafka::{Kafka, KafkaOptions};
 use flowgate::broker::{Admin, Broker, Publication, Publisher};
+use process::{eventually, flowgate};
 use serde_json::Value;
 
 /// How long anything may take on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-fn flowgate(prefix: &str, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flowgate"));
-    // The settings of whoever runs the tests are none of theirs.
-    let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("FLOWGATE_"));
-    for name in ours {
-        command.env_remove(name);
-    }
-    command.args(args).args(["--prefix", prefix]);
-    command.env("FLOWGATE_BROKERS", server::shared().brokers());
-    command
-}
 
 /// Runs it to its end. What does not come to one is killed, and told.
 fn finish(mut command: Command) -> Output {
@@ -58,15 +49,6 @@ fn expect(code: i32, output: &Output) -> (String, String) {
 #[track_caller]
 fn good(prefix: &str, args: &[&str]) -> String {
     expect(0, &run(prefix, args)).0
-}
-
-#[track_caller]
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// Has Prometheus' own tool judge what it is to read: syntax, names, help, units.
@@ -110,10 +92,8 @@ impl Gate {
     }
 
     fn start_as(prefix: &str, instance: &str, set: impl FnOnce(Command) -> Command) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let http = format!("127.0.0.1:{port}");
-        let args = ["run", "--instance", instance, "--http", &http, "--log-format", "json"];
-        let child = set(flowgate(prefix, &args)).stderr(Stdio::piped()).spawn().unwrap();
+        let (command, http) = process::gate(prefix, instance);
+        let child = set(command).stderr(Stdio::piped()).spawn().unwrap();
         Self { child, http }
     }
 
@@ -142,7 +122,7 @@ impl Gate {
     /// Asks it to end, and says how it did and how long that took.
     fn terminate(mut self) -> (Option<i32>, Duration, String) {
         let began = Instant::now();
-        assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
+        assert!(process::terminate(&self.child));
         let status = self.child.wait().unwrap();
         (status.code(), began.elapsed(), self.log())
     }
@@ -367,7 +347,7 @@ fn the_demo_on_a_cluster_prints_a_line_a_day_until_it_is_ended() {
     }
     let paused = days.find(|line| line.contains("  post-purchase paused (resumes in 1")).unwrap();
     assert!(!paused.contains("delivered 0 "), "{paused}");
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert!(process::terminate(&child));
     let mut err = String::new();
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{err}");

@@ -275,17 +275,7 @@ fn a_replaced_timestamp_is_named() {
 #[test]
 fn events_that_are_equal_byte_for_byte() {
     let mut gate = Gate::new();
-    let same = gate.incoming("welcome", "a", "enroll");
-    let arrive = |gate: &mut Gate| gate.arrive("welcome", "a", "enroll", same.clone());
-    arrive(&mut gate);
-    gate.pause("welcome", json!({}));
-    arrive(&mut gate);
-    arrive(&mut gate);
-    gate.enroll("welcome", "b");
-    gate.resume("welcome", json!({}));
-    arrive(&mut gate);
-    gate.drain_all("welcome");
-    arrive(&mut gate);
+    gate.equal_events();
     let sums = green(&gate).flows["welcome"];
     assert_eq!((sums.delivered_live, sums.released, sums.replaced), (2, per_kind(3, 0), per_kind(1, 0)));
 }

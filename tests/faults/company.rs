@@ -1,9 +1,8 @@
 //! A prefix of its own on the shared broker: gates as processes, an operator at the command line, somebody who looks on.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output};
+use std::process::{Child, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,12 +16,11 @@ use flowgate_checker::{Log, Report, Sums};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::PATIENCE;
+use crate::process::{self, eventually, flowgate};
 use crate::say::say;
 use crate::server;
 use crate::upstream::{Client, Partitioner};
-
-/// How long anything may take on a machine that is busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What every gate here is told: a dead one is missed soon.
 const QUICK: &[&str] = &["session_timeout=2s", "transaction_timeout=2s"];
@@ -32,15 +30,6 @@ const QUICK: &[&str] = &["session_timeout=2s", "transaction_timeout=2s"];
 pub fn happened(fault: &str, times: u32, wanted: u32, report: &Report) {
     say(&format!("fault: {fault}: {times} times; {} events compared, 0 anomalies", report.events));
     assert!(times >= wanted, "{fault}: {times} times, wanted {wanted}");
-}
-
-#[track_caller]
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Random enough to choose moments; the seed is told, so that a run can be looked at.
@@ -86,19 +75,9 @@ impl Company {
         company
     }
 
-    fn flowgate(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_flowgate"));
-        // The settings of whoever runs the tests are none of theirs.
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLOWGATE_")) {
-            command.env_remove(name);
-        }
-        command.args(args).args(["--prefix", &self.topics.prefix, "--brokers", &server::shared().brokers()]);
-        command
-    }
-
     /// A command of the operator's, to its end.
     pub fn run(&self, args: &[&str]) -> Output {
-        self.flowgate(args).output().unwrap()
+        flowgate(&self.topics.prefix, args).output().unwrap()
     }
 
     /// One that has to go well; what it says.
@@ -139,11 +118,9 @@ impl Company {
 
     /// Starts a gate with further settings, `name=value`.
     pub fn gate(&self, instance: &str, settings: &[&str]) -> Gate {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let http = format!("127.0.0.1:{port}");
         let number = self.gates.fetch_add(1, Ordering::Relaxed);
         let log = self.logs.path().join(format!("{number:03}-{instance}.log"));
-        let mut command = self.flowgate(&["run", "--instance", instance, "--http", &http, "--log-format", "json"]);
+        let (mut command, _) = process::gate(&self.topics.prefix, instance);
         for setting in QUICK.iter().chain(settings) {
             command.args(["-X", setting]);
         }
@@ -270,8 +247,7 @@ impl Gate {
 
     /// SIGTERM, and an end in good order.
     pub fn stop(mut self) -> String {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(asked.success(), "the gate has ended by itself:\n{}", self.log());
+        assert!(process::terminate(&self.child), "the gate has ended by itself:\n{}", self.log());
         let status = self.child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "{}", self.log());
         self.log()
@@ -295,10 +271,13 @@ impl Gate {
     /// Waits until it owns a partition and has restored it.
     #[track_caller]
     pub fn restored(self) -> Self {
-        eventually(&format!("a partition is restored: {}", self.log.display()), || {
-            self.log().contains("\"message\":\"restored\"")
-        });
+        eventually(&format!("a partition is restored: {}", self.log.display()), || self.is_restored());
         self
+    }
+
+    /// Whether it has restored a partition.
+    pub fn is_restored(&self) -> bool {
+        self.log().contains("\"message\":\"restored\"")
     }
 }
 

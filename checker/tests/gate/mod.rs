@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod breaking;
+pub mod scenes;
 pub mod schedule;
 
 use std::collections::BTreeMap;
