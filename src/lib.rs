@@ -10,6 +10,7 @@ pub mod demo;
 pub mod flow;
 pub mod instance;
 pub mod metrics;
+pub mod mutant;
 pub mod schema;
 pub mod time;
 pub mod topics;

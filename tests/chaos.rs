@@ -17,12 +17,16 @@ mod load;
 mod network;
 #[path = "chaos/plan.rs"]
 mod plan;
+#[path = "support/process.rs"]
+mod process;
 #[path = "chaos/processes.rs"]
 mod processes;
 #[path = "chaos/proxy.rs"]
 mod proxy;
 #[path = "chaos/queues.rs"]
 mod queues;
+#[path = "support/say.rs"]
+mod say;
 #[allow(dead_code)]
 #[path = "support/kafka.rs"]
 mod server;
@@ -33,15 +37,19 @@ mod upstream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use company::{Company, Dice, say};
+use company::{Company, Dice};
 use flowgate_checker::Report;
 use inject::Chaos;
 use load::Load;
 use plan::{FAULTS, Plan, Tallies};
 use proxy::Proxy;
+use say::say;
 use server::cluster::KafkaCluster;
 
 const PARTITIONS: u32 = 6;
+
+/// How long anything may take until all is well again.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Goal: every promise that the topics can show, under every fault there is. Method: as above; each fault counts only if it
 /// really happened, and one that never did fails the test.

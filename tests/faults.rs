@@ -13,8 +13,12 @@ mod neighbours;
 mod outage;
 #[path = "faults/positions.rs"]
 mod positions;
+#[path = "support/process.rs"]
+mod process;
 #[path = "faults/purchases.rs"]
 mod purchases;
+#[path = "support/say.rs"]
+mod say;
 #[allow(dead_code)]
 #[path = "support/kafka.rs"]
 mod server;
@@ -22,3 +26,8 @@ mod server;
 mod sharing;
 #[path = "support/upstream.rs"]
 mod upstream;
+
+use std::time::Duration;
+
+/// How long anything may take on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(120);

@@ -19,6 +19,8 @@ mod ordering;
 mod pausing;
 #[path = "gate/rig.rs"]
 mod rig;
+#[path = "support/say.rs"]
+mod say;
 #[path = "gate/sharing.rs"]
 mod sharing;
 #[path = "gate/storm.rs"]

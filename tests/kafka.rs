@@ -10,6 +10,9 @@ mod adapter;
 mod corpus;
 #[path = "kafka/gate.rs"]
 mod gate;
+#[path = "support/say.rs"]
+mod say;
+#[allow(dead_code)]
 #[path = "support/kafka.rs"]
 mod server;
 

@@ -1,37 +1,46 @@
 //! The process `flowgate` on real Kafka: what an operator types, what comes back, and how the gate ends.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/process.rs"]
+mod process;
 #[allow(dead_code)]
 #[path = "support/kafka.rs"]
 mod server;
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use flowgate::broker::kafka::{Kafka, KafkaOptions};
-use flowgate::broker::{Broker, Publication, Publisher};
+use flowgate::broker::{Admin, Broker, Publication, Publisher};
+use process::eventually;
 use serde_json::Value;
 
 /// How long anything may take on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-fn flowgate(prefix: &str, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flowgate"));
-    // The settings of whoever runs the tests are none of theirs.
-    let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("FLOWGATE_"));
-    for name in ours {
-        command.env_remove(name);
+/// Runs it to its end. What does not come to one is killed, and told.
+fn finish(mut command: Command) -> Output {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("{command:?} did not end: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
-    command.args(args).args(["--prefix", prefix]);
-    command.env("FLOWGATE_BROKERS", server::shared().brokers());
-    command
+    child.wait_with_output().unwrap()
 }
 
-/// Runs it to its end.
+/// On the shared broker.
+fn flowgate(prefix: &str, args: &[&str]) -> Command {
+    process::flowgate(&server::shared().brokers(), prefix, args)
+}
+
 fn run(prefix: &str, args: &[&str]) -> Output {
-    flowgate(prefix, args).output().unwrap()
+    finish(flowgate(prefix, args))
 }
 
 #[track_caller]
@@ -47,13 +56,33 @@ fn good(prefix: &str, args: &[&str]) -> String {
     expect(0, &run(prefix, args)).0
 }
 
+/// Has Prometheus' own tool judge what it is to read: syntax, names, help, units.
 #[track_caller]
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(50));
+fn promtool_accepts(scrape: &str) {
+    let install = "the tests need promtool: apt-get install -y --no-install-recommends prometheus";
+    let mut command = Command::new("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut promtool = command.spawn().unwrap_or_else(|error| panic!("`promtool` does not run: {error}; {install}"));
+    promtool.stdin.take().unwrap().write_all(scrape.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let (out, err) = expect(0, &output);
+    assert!(out.is_empty() && err.is_empty(), "{out}{err}");
+}
+
+/// What a client brings to a listener that does not take everybody.
+fn with(mut command: Command, brokers: &str, settings: &[String]) -> Command {
+    command.args(["--brokers", brokers]);
+    for setting in settings {
+        command.args(["-X", &format!("kafka.{setting}")]);
     }
+    command
+}
+
+fn tls(files: &[(&str, &str)]) -> Vec<String> {
+    let file = |(setting, file): &(&str, &str)| {
+        format!("ssl.{setting}.location={}", server::shared().certificate(file).display())
+    };
+    ["security.protocol=SSL".to_owned()].into_iter().chain(files.iter().map(file)).collect()
 }
 
 /// A gate that is killed with the test that started it.
@@ -64,10 +93,12 @@ struct Gate {
 
 impl Gate {
     fn start(prefix: &str, instance: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let http = format!("127.0.0.1:{port}");
-        let args = ["run", "--instance", instance, "--http", &http, "--log-format", "json"];
-        let child = flowgate(prefix, &args).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_as(prefix, instance, |command| command)
+    }
+
+    fn start_as(prefix: &str, instance: &str, set: impl FnOnce(Command) -> Command) -> Self {
+        let (command, http) = process::gate(&server::shared().brokers(), prefix, instance);
+        let child = set(command).stderr(Stdio::piped()).spawn().unwrap();
         Self { child, http }
     }
 
@@ -85,15 +116,18 @@ impl Gate {
         answer
     }
 
+    fn body(&self, path: &str) -> String {
+        self.get(path).split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned())
+    }
+
     fn json(&self, path: &str) -> Value {
-        let answer = self.get(path);
-        serde_json::from_str(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)).unwrap_or_default()
+        serde_json::from_str(&self.body(path)).unwrap_or_default()
     }
 
     /// Asks it to end, and says how it did and how long that took.
     fn terminate(mut self) -> (Option<i32>, Duration, String) {
         let began = Instant::now();
-        assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
+        assert!(process::signal(&mut self.child, "TERM"));
         let status = self.child.wait().unwrap();
         (status.code(), began.elapsed(), self.log())
     }
@@ -155,6 +189,9 @@ fn a_day_of_an_operator() {
     assert!(out.contains("welcome is live: "), "{out}");
     assert!(err.contains("welcome: ") && err.contains(" passed"), "lines where there is no terminal: {err}");
     eventually("released", || gate.get("/metrics").contains("\nflowgate_passed_total{outcome=\"released\"} 500\n"));
+    let scrape = gate.body("/metrics");
+    assert!(scrape.contains("\nflowgate_events_total{outcome=\"held\"} 500\n"), "{scrape}");
+    promtool_accepts(&scrape);
     let busy = run(prefix, &["positions", "restore", "--partition", "0", "--to-record", "--yes"]);
     assert!(expect(1, &busy).1.contains("members"));
     assert!(good(prefix, &["positions"]).contains("goes on from"));
@@ -191,6 +228,26 @@ fn an_equal_fences_the_first() {
     assert!(log.contains("error: another process runs under the same transactional id"), "{log}");
 }
 
+/// The certificate that librdkafka is to read is a pipe that nobody writes to: that call never comes back.
+#[test]
+fn a_call_that_hangs_ends_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("ca.crt");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let hangs = ["security.protocol=SSL".to_owned(), format!("ssl.ca.location={}", pipe.display())];
+    let mut gate = Gate::start_as("hangs", "x", |command| with(command, "127.0.0.1:1", &hangs));
+    let (began, mut ended) = (Instant::now(), None);
+    eventually("the watchdog ends it", || {
+        ended = gate.child.try_wait().unwrap();
+        ended.is_some()
+    });
+    let log = gate.log();
+    assert_eq!(ended.unwrap().code(), Some(5), "{log}");
+    assert!(began.elapsed() >= Duration::from_secs(30), "too soon: {:?}", began.elapsed());
+    assert!(log.contains("error: a call to the brokers hangs: making a client has run for 3"), "{log}");
+    assert!(log.contains("hint: start it again"), "{log}");
+}
+
 #[test]
 fn what_is_wrong_is_told_in_a_sentence_with_an_exit_code() {
     let (_, err) = expect(2, &run("bad", &["run", "--workers", "0", "-X", "kafka.acks=1"]));
@@ -199,19 +256,119 @@ fn what_is_wrong_is_told_in_a_sentence_with_an_exit_code() {
     assert!(err.contains("error: `topic` of `nowhere.enrollments` is missing"), "{err}");
     let (_, err) = expect(3, &run("nowhere", &["flows"]));
     assert!(err.contains("flowgate topics create"), "{err}");
+    let no_such_file = ["security.protocol=SSL".to_owned(), "ssl.ca.location=/no/such/file".to_owned()];
+    let (_, err) = expect(2, &finish(with(flowgate("bad", &["flows"]), "127.0.0.1:1", &no_such_file)));
+    assert!(err.contains("error: ssl.ca.location failed"), "{err}");
+}
 
-    let sasl = server::shared().sasl_brokers();
-    for args in [&["flows"][..], &["run", "--instance", "x", "--http", "127.0.0.1:0"]] {
-        let mut command = flowgate("secret", args);
-        let password =
-            ["security.protocol=SASL_PLAINTEXT", "sasl.mechanism=PLAIN", "sasl.username=gate", "sasl.password=no"];
-        for setting in password {
-            command.args(["-X", &format!("kafka.{setting}")]);
+#[test]
+fn brokers_that_want_tls_are_served() {
+    let server = server::shared();
+    let (ca, own) = (("ca", "ca.crt"), [("certificate", "client.crt"), ("key", "client.key")]);
+    let on = |brokers: &str, files: &[(&str, &str)], args: &[&str]| {
+        expect(0, &finish(with(flowgate("tls", args), brokers, &tls(files)))).0
+    };
+    let made = on(&server.tls_brokers(), &[ca], &["topics", "create", "--partitions", "1"]);
+    assert!(made.starts_with("tls.enrollments: created\n"), "{made}");
+    let flows = on(&server.mutual_tls_brokers(), &[ca, own[0], own[1]], &["flows", "-o", "json"]);
+    assert_eq!(flows.trim(), "[]");
+    let settings = tls(&[ca, own[0], own[1]]);
+    let gate = Gate::start_as("tls", "one", |command| with(command, &server.mutual_tls_brokers(), &settings)).ready();
+    let (code, _, log) = gate.terminate();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+/// From the start of the process to its end: a refusal is told within this.
+const SOON: Duration = Duration::from_secs(2);
+
+/// The machine may be busy, which no refusal of ours is to blame for: one of three tries has to be in time. (Each takes
+/// 0.1 to 0.4 s; code that waits for a limit of its own is late each time.)
+#[test]
+fn a_refused_login_is_told_soon_and_is_exit_6() {
+    let server = server::shared();
+    let password =
+        ["security.protocol=SASL_PLAINTEXT", "sasl.mechanism=PLAIN", "sasl.username=gate", "sasl.password=no"];
+    let refusals = [
+        ("a wrong password", server.sasl_brokers(), password.map(str::to_owned).to_vec(), "Authentication failed"),
+        ("a CA that signed nothing", server.tls_brokers(), tls(&[("ca", "stranger.crt")]), "certificate verify failed"),
+        ("no CA, so the system's", server.tls_brokers(), tls(&[]), "certificate verify failed"),
+        ("no certificate", server.mutual_tls_brokers(), tls(&[("ca", "ca.crt")]), "alert"),
+    ];
+    for (what, brokers, settings, reason) in refusals {
+        for args in
+            [&["flows"][..], &["run", "--instance", "x", "--http", "127.0.0.1:0"], &["demo"], &["demo", "--fast"]]
+        {
+            let mut tries = Vec::new();
+            while tries.len() < 3 && tries.iter().all(|took| *took >= SOON) {
+                let began = Instant::now();
+                let output = finish(with(flowgate("secret", args), &brokers, &settings));
+                tries.push(began.elapsed());
+                let (_, err) = expect(6, &output);
+                assert!(
+                    err.contains("error: the brokers refuse to let us in") && err.contains(reason),
+                    "{what}: {err}"
+                );
+            }
+            assert!(tries.iter().any(|took| *took < SOON), "{what}, {args:?}: {tries:?}");
         }
-        let began = Instant::now();
-        let output = command.args(["--brokers", &sasl]).output().unwrap();
-        let (_, err) = expect(6, &output);
-        assert!(err.contains("error: the brokers refuse to let us in"), "{err}");
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     }
+}
+
+/// The names of the topics that start so.
+fn topics(start: &str) -> Vec<String> {
+    Kafka::new(KafkaOptions::new(server::shared().brokers())).admin().unwrap().topics(start).unwrap()
+}
+
+/// Goal: the demo holds on a cluster what it holds in memory, and leaves nothing there. Method: all eighteen months, and
+/// the checker's word on the topics.
+#[test]
+fn the_demo_on_a_cluster_proves_itself_and_removes_its_topics() {
+    let output = run("tryout", &["demo", "--fast", "--brokers", &server::shared().brokers()]);
+    let (out, err) = expect(0, &output);
+    println!("{out}\n{err}");
+    assert_eq!(out.matches("  closes\n").count(), 8, "{out}");
+    assert!(out.contains("28,094 events compared with"), "{out}");
+    assert!(out.contains(", 14 commands: 0 anomalies; "), "{out}");
+    let line = |parts: &[&str]| assert!(out.lines().any(|line| parts.iter().all(|part| line.contains(part))), "{out}");
+    line(&["1997-01-13 09:00", "post-purchase", "paused by ops", "until 1997-01-27 09:00"]);
+    line(&["1997-01-20 09:00", "post-purchase", "resumed by ops", " released, "]);
+    // Nobody resumes it: 14 days of the calendar are some seconds here.
+    line(&["1997-03-16 15:00", "post-purchase", "expired, resumed by the timer"]);
+    line(&["1997-05-08 12:00", "win-back", "withdraw of 05870 delivered at once"]);
+    line(&["1997-12-15 09:00", "win-back", "pause by ops rejected"]);
+    assert!(err.contains(" start with `tryout-") && err.ends_with("the topics are removed\n"), "{err}");
+    eventually("the topics are gone", || topics("tryout-").is_empty());
+}
+
+/// Goal: without a terminal, a line a day from a cluster too; a signal ends it well, and what is to be kept is kept.
+#[test]
+fn the_demo_on_a_cluster_prints_a_line_a_day_until_it_is_ended() {
+    let args = ["demo", "--day", "200ms", "--keep", "--brokers", &server::shared().brokers()];
+    let mut child = flowgate("daily", &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut days = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    for day in 1..=12 {
+        let line = days.next().unwrap();
+        assert!(line.starts_with(&format!("1997-01-{day:02}  in ")), "{line}");
+    }
+    let paused = days.find(|line| line.contains("  post-purchase paused (resumes in 1")).unwrap();
+    assert!(!paused.contains("delivered 0 "), "{paused}");
+    assert!(process::signal(&mut child, "TERM"));
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{err}");
+    let kept = topics("daily-");
+    assert!(kept.iter().any(|name| name.ends_with(".records")) && kept.len() >= 8, "{kept:?}");
+    let prefix = kept[0].split('.').next().unwrap();
+    assert!(err.contains(&format!("--delete --topic '{prefix}\\..*'")), "{err}");
+    assert!(good(prefix, &["flows"]).contains("post-purchase"));
+}
+
+/// Goal: a cluster that is merely configured is not touched.
+#[test]
+fn the_demo_keeps_off_a_cluster_that_was_not_named_for_it() {
+    expect(0, &run("untouched", &["demo", "--fast"]));
+    assert_eq!(topics("untouched"), Vec::<String>::new());
+    assert_eq!(topics("flowgate-demo"), Vec::<String>::new());
+    let (_, err) = expect(2, &run("untouched", &["demo", "--fast", "--keep"]));
+    assert!(err.contains("name its brokers with `--brokers`"), "{err}");
 }

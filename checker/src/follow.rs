@@ -121,8 +121,8 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
         }
     }
     for (flow, offset, mut transition) in pending {
-        let by_command =
-            matches!(transition.word.as_str(), "paused" | "updated" | "resumed" | "redirected" | "repaused");
+        // An update may have none: configuration that lowers the longest pause brings deadlines down.
+        let by_command = matches!(transition.word.as_str(), "paused" | "resumed" | "redirected" | "repaused");
         if offset.is_none() && by_command {
             followed.audit(Some(flow.clone()), transition.place.clone(), "names no command as its cause".to_owned());
         }

@@ -31,6 +31,7 @@
 //! - `find`: looks for every event among the delivered records;
 //! - `order`: compares the order of what was found;
 //! - `judge`, `compare`: what should be against what is, for a flow and for an event; makes the sums;
+//! - `promises`: timers, repeated commands, what a live flow costs: see [`promises()`];
 //! - `reroute`, `reject`, `count`: twins at home; dead letters and discarded records; the gate's own counters.
 //!
 //! Beside it, and independent of all that, [`replay()`] plays everything again on an ordinary list and compares sequences.
@@ -45,6 +46,7 @@ mod home;
 mod judge;
 mod order;
 mod orders;
+mod promises;
 mod record;
 mod reject;
 mod replay;
@@ -66,6 +68,7 @@ use walk::{Walk, walk};
 
 pub use anomaly::{Anomaly, Fault, Place};
 pub use home::{home, murmur2};
+pub use promises::{Circumstances, promises};
 pub use record::{Header, Log, Record};
 pub use replay::{Departure, Difference, Replay, replay};
 pub use report::{Commands, Kind, PerKind, Report, Sums};

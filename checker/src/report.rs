@@ -59,6 +59,23 @@ impl Sums {
     }
 }
 
+impl AddAssign<&Self> for Sums {
+    fn add_assign(&mut self, other: &Self) {
+        self.input += other.input;
+        self.delivered_live += other.delivered_live;
+        self.queued += other.queued;
+        self.turned_away += other.turned_away;
+        self.dead += other.dead;
+        self.held += other.held;
+        self.released += other.released;
+        self.replaced += other.replaced;
+        self.removed += other.removed;
+        self.lost += other.lost;
+        self.withdraws += other.withdraws;
+        self.rerouted += other.rerouted;
+    }
+}
+
 /// Enrolls and advances, counted apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(default)]

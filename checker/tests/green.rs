@@ -53,6 +53,20 @@ fn pause_queue_resume() {
     assert_eq!((sums.queued, sums.replaced, sums.released), (per_kind(6, 4), per_kind(1, 1), per_kind(5, 3)));
 }
 
+/// Nobody ordered it: the configuration did. The options of the pause stay.
+#[test]
+fn a_deadline_that_configuration_lowered() {
+    let mut gate = Gate::new();
+    gate.pause("welcome", json!({"keep": "all", "on_expiry": "discard"}));
+    gate.enroll("welcome", "a");
+    gate.cap("welcome");
+    gate.enroll("welcome", "a");
+    gate.expire("welcome");
+    gate.drain_all("welcome");
+    let sums = green(&gate).flows["welcome"];
+    assert_eq!((sums.queued, sums.removed), (per_kind(2, 0), per_kind(2, 0)));
+}
+
 #[test]
 fn keep_all() {
     let mut gate = Gate::new();
@@ -261,17 +275,7 @@ fn a_replaced_timestamp_is_named() {
 #[test]
 fn events_that_are_equal_byte_for_byte() {
     let mut gate = Gate::new();
-    let same = gate.incoming("welcome", "a", "enroll");
-    let arrive = |gate: &mut Gate| gate.arrive("welcome", "a", "enroll", same.clone());
-    arrive(&mut gate);
-    gate.pause("welcome", json!({}));
-    arrive(&mut gate);
-    arrive(&mut gate);
-    gate.enroll("welcome", "b");
-    gate.resume("welcome", json!({}));
-    arrive(&mut gate);
-    gate.drain_all("welcome");
-    arrive(&mut gate);
+    gate.equal_events();
     let sums = green(&gate).flows["welcome"];
     assert_eq!((sums.delivered_live, sums.released, sums.replaced), (2, per_kind(3, 0), per_kind(1, 0)));
 }

@@ -6,6 +6,7 @@ mod gate;
 use flowgate_checker::{Fault, Log, check};
 use gate::Gate;
 use gate::breaking::{event, found, log, move_to, nth, only, state};
+use gate::scenes::order_max_age;
 use serde_json::json;
 
 #[test]
@@ -134,12 +135,7 @@ fn a_replaced_one_delivered() {
 
 fn drained_past_a_withdraw() -> Log {
     let mut gate = Gate::new();
-    gate.pause("welcome", json!({}));
-    for record in ["a", "b", "c"] {
-        gate.enroll("welcome", record);
-    }
-    gate.resume("welcome", json!({}));
-    gate.drain("welcome", 2);
+    gate.half_drained();
     gate.event("welcome", "a", "withdraw");
     gate.drain_all("welcome");
     let log = gate.finish();
@@ -257,18 +253,8 @@ fn removed_for_its_age_although_it_was_young() {
 
 #[test]
 fn released_although_it_was_too_old() {
-    let mut gate = Gate::new();
-    gate.pause("welcome", json!({}));
-    gate.enroll("welcome", "a");
-    gate.pause("welcome", json!({}));
-    gate.clock_ms += 3_600_000;
-    gate.resume("welcome", json!({}));
-    gate.drain_all("welcome");
-    let mut log = gate.finish();
-    for record in log.control.iter_mut().filter(|record| record.offset == 3) {
-        let value = String::from_utf8_lossy(record.value.as_deref().unwrap()).replace('{', r#"{"max_age_seconds":60,"#);
-        record.value = Some(value.into_bytes());
-    }
+    let mut log = Gate::new().released_after_an_hour();
+    order_max_age(&mut log);
     let (fault, _) = only(&log);
     assert!(matches!(fault, Fault::DiscardedDelivered { .. }));
 }

@@ -128,6 +128,29 @@ fn a_command_without_an_answer_and_a_transition_without_a_command() {
     assert!(found(&made_up).0.iter().any(|(_, fault)| matches!(fault, Fault::Audit { .. })));
 }
 
+/// Configuration can lower a deadline, and nothing else: what a command has to cause names it, and no live flow is
+/// updated.
+#[test]
+fn a_transition_that_nobody_ordered() {
+    for word in ["paused", "resumed"] {
+        let mut log = log();
+        for record in &mut log.audit {
+            let mut value: Value = serde_json::from_slice(record.value.as_ref().unwrap()).unwrap();
+            if value["transition"] == word && value["flow_id"] == "welcome" {
+                value["command_offset"] = Value::Null;
+                record.value = Some(value.to_string().into_bytes());
+            }
+        }
+        let unnamed = |fault: &Fault| matches!(fault, Fault::Audit { why, .. } if why.contains("names no command"));
+        assert!(found(&log).0.iter().any(|(_, fault)| unnamed(fault)), "{word}");
+    }
+    let mut gate = gate::Gate::new();
+    gate.enroll("welcome", "a");
+    gate.cap("welcome");
+    let (faults, _) = found(&gate.finish());
+    assert!(matches!(&faults[..], [(Some(_), Fault::Audit { .. })]), "{faults:?}");
+}
+
 #[test]
 fn an_audit_that_does_not_fit() {
     let change = |word: &str, field: &str, number: u64| {

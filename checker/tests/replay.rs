@@ -7,6 +7,7 @@ mod gate;
 use flowgate_checker::{Departure, Log, Place, Replay, replay};
 use gate::Gate;
 use gate::breaking::{event, log, move_to, nth};
+use gate::scenes::order_max_age;
 use gate::schedule::{Dice, break_it, play};
 use serde_json::json;
 
@@ -140,19 +141,9 @@ fn a_superseded_one_delivered() {
 
 #[test]
 fn one_released_that_was_too_old() {
-    let mut gate = new_gate();
-    gate.pause("welcome", json!({}));
-    gate.enroll("welcome", "a");
-    gate.pause("welcome", json!({}));
-    gate.clock_ms += 3_600_000;
-    gate.resume("welcome", json!({}));
-    gate.drain_all("welcome");
-    let mut log = gate.finish();
+    let mut log = new_gate().released_after_an_hour();
     same(&log);
-    for record in log.control.iter_mut().filter(|record| record.offset == 3) {
-        let value = String::from_utf8_lossy(record.value.as_deref().unwrap()).replace('{', r#"{"max_age_seconds":60,"#);
-        record.value = Some(value.into_bytes());
-    }
+    order_max_age(&mut log);
     // Delivered where it should not be, and not discarded.
     let found = records(&log, 0);
     let departures: Vec<Departure> = replay(&log).differences.into_iter().map(|of| of.departure).collect();
@@ -254,12 +245,7 @@ fn a_withdraw_goes_ahead_of_what_comes_behind_it() {
 #[test]
 fn a_drain_stopped_by_a_pause_ends_where_the_audit_says() {
     let mut gate = new_gate();
-    gate.pause("welcome", json!({}));
-    for record in ["a", "b", "c"] {
-        gate.enroll("welcome", record);
-    }
-    gate.resume("welcome", json!({}));
-    gate.drain("welcome", 2);
+    gate.half_drained();
     gate.pause("welcome", json!({}));
     gate.event("welcome", "x", "withdraw");
     let mut log = gate.finish();
@@ -273,12 +259,7 @@ fn a_drain_stopped_by_a_pause_ends_where_the_audit_says() {
 #[test]
 fn a_drain_under_way_ends_where_the_public_state_says() {
     let mut gate = new_gate();
-    gate.pause("welcome", json!({}));
-    for record in ["a", "b", "c"] {
-        gate.enroll("welcome", record);
-    }
-    gate.resume("welcome", json!({}));
-    gate.drain("welcome", 2);
+    gate.half_drained();
     same(&gate.log);
     let mut log = gate.finish();
     same(&log);
@@ -374,17 +355,7 @@ fn strangers_and_scattered_ones() {
 #[test]
 fn events_that_are_equal_byte_for_byte() {
     let mut gate = new_gate();
-    let same_event = gate.incoming("welcome", "a", "enroll");
-    let arrive = |gate: &mut Gate| gate.arrive("welcome", "a", "enroll", same_event.clone());
-    arrive(&mut gate);
-    gate.pause("welcome", json!({}));
-    arrive(&mut gate);
-    arrive(&mut gate);
-    gate.enroll("welcome", "b");
-    gate.resume("welcome", json!({}));
-    arrive(&mut gate);
-    gate.drain_all("welcome");
-    arrive(&mut gate);
+    gate.equal_events();
     assert_eq!(same(&gate.finish()).share(), 1.0);
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flowgate::broker::memory::Memory;
 use flowgate::broker::{Admin, Broker, Isolation, Record};
-use flowgate::demo::proof::plain;
+use flowgate::demo::proof;
 use flowgate::schema::topics::Topics;
 use flowgate_checker::Log;
 
@@ -58,31 +58,16 @@ impl Archive {
     /// The broker's, as a sentence.
     pub fn log(&self, memory: &Memory, topics: &Topics) -> Result<Log, String> {
         let failed = |error: flowgate::broker::Error| error.to_string();
-        let read = |topic: &str, partitions: i32| {
+        let mut admin = memory.admin().map_err(failed)?;
+        let queues = admin.topics(&topics.queue_prefix()).map_err(failed)?;
+        proof::gather(topics, PARTITIONS, &queues, |topic| {
             let mut all = Vec::new();
-            for partition in 0..partitions {
+            for partition in 0..admin.partitions(topic).map_err(failed)?.unwrap_or_default() {
                 let taken = self.taken.get(&(topic.to_owned(), partition));
-                all.extend(taken.into_iter().flatten().cloned().map(plain));
-                all.extend(seen(memory, topic, partition)?.into_iter().map(plain));
+                all.extend(taken.into_iter().flatten().cloned().map(proof::plain));
+                all.extend(seen(memory, topic, partition)?.into_iter().map(proof::plain));
             }
-            Ok::<_, String>(all)
-        };
-        let mut queues = BTreeMap::new();
-        for queue in memory.admin().map_err(failed)?.topics(&topics.queue_prefix()).map_err(failed)? {
-            let records = read(&queue, 1)?;
-            queues.insert(queue, records);
-        }
-        Ok(Log {
-            enrollments: read(&topics.enrollments, PARTITIONS)?,
-            control: read(&topics.control, 1)?,
-            records: read(&topics.records, PARTITIONS)?,
-            discarded: read(&topics.discarded, PARTITIONS)?,
-            dead_letters: read(&topics.dead_letters, PARTITIONS)?,
-            audit: read(&topics.audit, PARTITIONS)?,
-            state: read(&topics.state, PARTITIONS)?,
-            enrollment_partitions: PARTITIONS,
-            queues,
-            prefix: topics.prefix.clone(),
+            Ok(all)
         })
     }
 }

@@ -38,6 +38,9 @@ impl World {
         self.settle()?;
         self.all_is_read()?;
         for flow in self.flows()? {
+            if flow.deadline().is_some_and(|deadline| deadline <= self.memory.now()) {
+                return Err(format!("the timer of {} has not fired; {}", flow.id, self.obstacles()));
+            }
             if !matches!(flow.state, State::Live) {
                 let id = flow.id.as_str();
                 let command = json!({

@@ -1,6 +1,7 @@
 //! From a seed to a schedule. Each seed leaves some kinds of things out and does others often (swarm testing: a schedule
 //! in which everything happens a little finds less than many in which a few things happen a lot).
 
+use clap::ValueEnum as _;
 use serde_json::{Value, json};
 
 use crate::dice::Dice;
@@ -62,6 +63,7 @@ enum What {
     Retain,
     Markers,
     Strays,
+    StraysAt,
     Arm,
 }
 
@@ -69,7 +71,7 @@ enum What {
 #[must_use]
 pub fn plan(seed: u64) -> Plan {
     let mut dice = Dice::new(seed);
-    let shape = Shape {
+    let mut shape = Shape {
         turn_records: dice.of(&[1, 3, 9, 40, 1_000]),
         turn_bytes: dice.of(&[300, 4_000, 1_000_000]),
         turn_backlog: dice.of(&[1, 2, 5, 30, 1_000]),
@@ -97,6 +99,7 @@ pub fn plan(seed: u64) -> Plan {
         What::Retain,
         What::Markers,
         What::Strays,
+        What::StraysAt,
         What::Arm,
     ];
     for what in swarm {
@@ -105,10 +108,15 @@ pub fn plan(seed: u64) -> Plan {
     // Numbers that only show after a thousand entries. Rare, for it takes time.
     let big = dice.one_in(25);
     weights.push((u32::from(big), What::Burst));
+    if big {
+        // A sweep with room for one entry reads a thousand of them a thousand times.
+        shape.index_bytes = shape.index_bytes.max(20_000);
+        shape.turn_records = shape.turn_records.max(9);
+    }
     // Whoever is down or hangs comes back.
     weights.push((4, What::Start));
     weights.push((3, What::Thaw));
-    let faults = Kind::ALL.into_iter().filter(|_| dice.one_in(2)).collect::<Vec<_>>();
+    let faults = Kind::value_variants().iter().copied().filter(|_| dice.one_in(2)).collect();
     let count = dice.of(&[1, 2, 4, 6]);
     let flows = FLOWS.into_iter().take(count).collect();
     let odd_events = dice.one_in(2);
@@ -182,6 +190,18 @@ impl Generator {
             What::Retain => Op::Retain,
             What::Markers => Op::Markers,
             What::Strays => Op::Strays,
+            What::StraysAt => {
+                // The end of a transaction arrives once more, and finds the next one open.
+                ops.push(Op::Arm(Armed {
+                    kind: self.dice.of(&[Kind::CommitSlowAnswer, Kind::AbortReplaced]),
+                    after: 0,
+                }));
+                ops.push(Op::Send(self.event()));
+                ops.push(Op::Step { machine, steps: 30 });
+                ops.push(Op::Send(self.event()));
+                ops.push(Op::StepTo { machine, phase: self.dice.of(&["send", "acks", "offsets", "commit"]) });
+                Op::Strays
+            }
             What::Arm if !self.faults.is_empty() => {
                 let kind = self.dice.of(&self.faults.clone());
                 Op::Arm(Armed { kind, after: self.dice.weighted(&[(4, 0), (2, 1), (1, 5), (1, 20)]) })
@@ -233,7 +253,7 @@ impl Generator {
             4 => ("pause", json!({"new_records": "discard", "for_seconds": 7})),
             5 => ("pause", json!({"for_seconds": 5, "on_expiry": "discard"})),
             6 => ("pause", json!({"for_seconds": 6, "expiry_rate": 30, "keep": "latest"})),
-            7 | 8 | 9 => ("resume", json!({})),
+            7..=9 => ("resume", json!({})),
             10 => ("resume", json!({"max_rate": self.dice.of(&[1, 3, 40])})),
             11 => ("resume", json!({"release": "none"})),
             12 => ("resume", json!({"release": "all", "max_rate": 3})),

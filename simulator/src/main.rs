@@ -1,12 +1,12 @@
 //! `flowgate-simulator`: seeds without end, or one of them told in full.
 
-use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _};
+use flowgate::mutant::Mutant;
 use flowgate_simulator::generate;
 use flowgate_simulator::run::{self, Figures};
 use flowgate_simulator::shrink::{part, shrink};
@@ -30,7 +30,7 @@ enum Command {
         #[arg(long)]
         seeds: Option<u64>,
         #[arg(long, default_value_t = 2)]
-        threads: u64,
+        threads: usize,
     },
     /// Tell what happens in one seed
     Replay {
@@ -38,6 +38,17 @@ enum Command {
         /// Only these operations of it, such as 0,1,17
         #[arg(long, value_delimiter = ',')]
         ops: Vec<usize>,
+        /// With the gate broken on purpose
+        #[arg(long)]
+        mutant: Option<Mutant>,
+    },
+    /// Break the gate on purpose, in every way there is, and say which seed finds it
+    Mutants {
+        /// Seeds to try
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+        #[arg(long)]
+        only: Option<Mutant>,
     },
     /// Make a red seed small
     Shrink {
@@ -53,68 +64,76 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
     match Cli::parse().command {
         Command::Run { from, seeds, threads } => run_seeds(from, seeds, threads),
-        Command::Replay { seed, ops } => replay(seed, &ops),
+        Command::Replay { seed, ops, mutant } => replay(seed, &ops, mutant),
+        Command::Mutants { seeds, only } => mutants(seeds, only),
         Command::Shrink { seed, tries } => {
             let plan = generate::plan(seed);
             let kept = shrink(&plan, tries);
             let list: Vec<String> = kept.iter().map(ToString::to_string).collect();
             println!("{} of {} operations are left:", kept.len(), plan.ops.len());
-            replay(seed, &kept);
+            replay(seed, &kept, None);
             println!("replay it with: flowgate-simulator replay {seed} --ops {}", list.join(","));
             ExitCode::SUCCESS
         }
     }
 }
 
-fn replay(seed: u64, ops: &[usize]) -> ExitCode {
+fn mutants(seeds: u64, only: Option<Mutant>) -> ExitCode {
+    let mut missed = 0;
+    for &mutant in Mutant::value_variants() {
+        let name = format!("{mutant:?}");
+        if only.is_some_and(|only| only != mutant) {
+            continue;
+        }
+        match run::find(mutant, 0..seeds) {
+            Some((seed, why)) => println!("{name:44} seed {seed:5}  {}", why.lines().next().unwrap_or_default()),
+            None => {
+                missed += 1;
+                println!("{name:44} MISSED");
+            }
+        }
+    }
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn replay(seed: u64, ops: &[usize], mutant: Option<Mutant>) -> ExitCode {
     let plan = generate::plan(seed);
     let plan = if ops.is_empty() { plan } else { part(&plan, ops) };
-    let outcome = run::run(&plan, Trace::on());
+    let outcome = run::broken(&plan, mutant, Trace::on());
     print!("{}", outcome.trace);
     if outcome.result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run_seeds(from: u64, seeds: Option<u64>, threads: u64) -> ExitCode {
-    let (next, red) = (AtomicU64::new(from), AtomicBool::new(false));
-    let total = Mutex::new(Figures::default());
-    let failed = Mutex::new(BTreeSet::new());
+fn run_seeds(from: u64, seeds: Option<u64>, threads: usize) -> ExitCode {
+    const TELL: Duration = Duration::from_secs(10);
     let began = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
-            scope.spawn(|| {
-                while !red.load(Ordering::Relaxed) {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seeds.is_some_and(|seeds| seed >= from + seeds) {
-                        return;
-                    }
-                    match run::seed(seed) {
-                        Ok(figures) => total.lock().unwrap_or_else(|broken| broken.into_inner()).add(&figures),
-                        Err(why) => {
-                            red.store(true, Ordering::Relaxed);
-                            failed.lock().unwrap_or_else(|broken| broken.into_inner()).insert((seed, why));
-                        }
-                    }
-                }
-            });
-        }
-        scope.spawn(|| {
-            let mut told = Instant::now();
-            while !red.load(Ordering::Relaxed) && seeds.is_none_or(|seeds| next.load(Ordering::Relaxed) < from + seeds)
-            {
-                std::thread::sleep(Duration::from_millis(50));
-                if told.elapsed() >= Duration::from_secs(10) {
-                    told = Instant::now();
-                    let total = total.lock().unwrap_or_else(|broken| broken.into_inner());
-                    eprintln!("{:?}: {} seeds, {} events", began.elapsed(), total.seeds, total.events);
-                }
+    let total = Mutex::new((Figures::default(), began));
+    let red = Mutex::new(None);
+    run::each(from, seeds.map(|seeds| from + seeds), threads, |seed| match run::seed(seed) {
+        Ok(figures) => {
+            let (total, told) = &mut *lock(&total);
+            total.add(&figures);
+            if told.elapsed() >= TELL {
+                *told = Instant::now();
+                eprintln!("{:?}: {} seeds, {} events", began.elapsed(), total.seeds, total.events);
             }
-        });
+            ControlFlow::Continue(())
+        }
+        Err(why) => {
+            lock(&red).get_or_insert((seed, why));
+            ControlFlow::Break(())
+        }
     });
-    let total = total.into_inner().unwrap_or_else(|broken| broken.into_inner());
-    println!("{total:?}");
-    let failed = failed.into_inner().unwrap_or_else(|broken| broken.into_inner());
-    for (seed, why) in &failed {
-        println!("RED seed {seed}: {why}\nreplay it with: flowgate-simulator replay {seed}");
+    println!("{:?}", lock(&total).0);
+    match &*lock(&red) {
+        None => ExitCode::SUCCESS,
+        Some((seed, why)) => {
+            println!("RED seed {seed}: {why}\nreplay it with: flowgate-simulator replay {seed}");
+            ExitCode::FAILURE
+        }
     }
-    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -132,7 +132,7 @@ pub struct Armed {
 }
 
 /// What can go wrong with a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Kind {
     CommitLostAnswer,
     CommitLostRequest,
@@ -165,41 +165,6 @@ pub enum Kind {
     LateOffsets,
     LatePoll,
     LateDelete,
-}
-
-impl Kind {
-    pub const ALL: [Self; 30] = [
-        Self::CommitLostAnswer,
-        Self::CommitLostRequest,
-        Self::CommitSlowAnswer,
-        Self::CommitRefused,
-        Self::CommitRetried,
-        Self::CommitMarkersLag,
-        Self::AbortReplaced,
-        Self::AbortMarkersLag,
-        Self::SendRefused,
-        Self::OffsetsStale,
-        Self::OffsetsRetried,
-        Self::CreateDenied,
-        Self::CreateTimedOut,
-        Self::LeadersUnknown,
-        Self::PollFails,
-        Self::PollFatal,
-        Self::ReaderPollFails,
-        Self::ReaderPollFatal,
-        Self::AssignFatal,
-        Self::WatermarksFail,
-        Self::CommittedBusy,
-        Self::FetchFromFails,
-        Self::InitialiseBusy,
-        Self::DeleteRecordsPostponed,
-        Self::DeleteTopicsPostponed,
-        Self::DeleteFails,
-        Self::LateCommit,
-        Self::LateOffsets,
-        Self::LatePoll,
-        Self::LateDelete,
-    ];
 }
 
 impl fmt::Display for Op {

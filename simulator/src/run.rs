@@ -1,12 +1,16 @@
 //! One schedule from its beginning to the checker's word.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use flowgate_checker::Sums;
+use clap::ValueEnum as _;
+use flowgate::mutant::Mutant;
+use flowgate_checker::{Circumstances, Sums};
 
 use crate::oracle::Verdict;
-use crate::plan::{Kind, Plan};
+use crate::plan::{Kind, Op, Plan};
 use crate::trace::Trace;
 use crate::world::{Counted, World};
 use crate::{generate, oracle};
@@ -60,6 +64,49 @@ pub fn seed(seed: u64) -> Result<Figures, String> {
     run(&generate::plan(seed), Trace::default()).result
 }
 
+/// Does some work for every number from `from` on, on so many threads, until it breaks off or, if there is a limit, before
+/// that.
+pub fn each(from: u64, limit: Option<u64>, threads: usize, work: impl Fn(u64) -> ControlFlow<()> + Sync) {
+    let (next, over) = (AtomicU64::new(from), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if limit.is_some_and(|limit| number >= limit) {
+                        return;
+                    }
+                    if work(number).is_break() {
+                        over.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// Runs a schedule with the gate broken on purpose; release builds cannot, and run it whole.
+#[must_use]
+pub fn broken(plan: &Plan, mutant: Option<Mutant>, trace: Trace) -> Outcome {
+    #[cfg(debug_assertions)]
+    flowgate::mutant::choose(mutant);
+    #[cfg(not(debug_assertions))]
+    let _ = mutant;
+    let outcome = run(plan, trace);
+    #[cfg(debug_assertions)]
+    flowgate::mutant::choose(None);
+    outcome
+}
+
+/// The first of these seeds that finds a mutant.
+#[must_use]
+pub fn find(mutant: Mutant, seeds: std::ops::Range<u64>) -> Option<(u64, String)> {
+    seeds.into_iter().find_map(|seed| {
+        let outcome = broken(&generate::plan(seed), Some(mutant), Trace::default());
+        outcome.result.err().map(|why| (seed, why))
+    })
+}
+
 fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
     world.trace.line(&format!("seed {}: {:?}", plan.seed, plan.shape));
     for (index, op) in plan.ops.iter().enumerate() {
@@ -73,8 +120,17 @@ fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
     world.settle_for_good()?;
     let log = world.archive.log(&world.memory, &world.topics)?;
     tell(world, &log);
-    let verdict = oracle::judge(&log)?;
+    let verdict = oracle::judge(&log, circumstances(plan))?;
     Ok(figures(world, &verdict))
+}
+
+/// What the topics do not tell.
+fn circumstances(plan: &Plan) -> Circumstances {
+    let ahead = plan.ops.iter().filter_map(|op| if let Op::Clock { ahead, .. } = op { Some(*ahead) } else { None });
+    // A gate that is off by more than the allowed minute decides nothing about a deadline.
+    let farthest = ahead.map(|ahead| ahead.abs().min(61_000)).max().unwrap_or_default();
+    let max_pause_ms = i64::try_from(plan.shape.max_pause).unwrap_or(i64::MAX / 1000) * 1000;
+    Circumstances { clocks_apart_ms: 2 * farthest, max_pause_ms }
 }
 
 /// Every record there is at the end.
@@ -127,23 +183,8 @@ fn figures(world: &World, verdict: &Verdict) -> Figures {
         counted: world.counted,
         sums: Sums::default(),
     };
-    report.flows.values().for_each(|sums| add(&mut figures.sums, sums));
+    report.flows.values().for_each(|sums| figures.sums += sums);
     figures
-}
-
-fn add(total: &mut Sums, of: &Sums) {
-    total.input += of.input;
-    total.delivered_live += of.delivered_live;
-    total.queued += of.queued;
-    total.turned_away += of.turned_away;
-    total.dead += of.dead;
-    total.held += of.held;
-    total.released += of.released;
-    total.replaced += of.replaced;
-    total.removed += of.removed;
-    total.lost += of.lost;
-    total.withdraws += of.withdraws;
-    total.rerouted += of.rerouted;
 }
 
 impl Figures {
@@ -167,13 +208,13 @@ impl Figures {
         to.cleanings += of.cleanings;
         to.retentions += of.retentions;
         to.rebalances += of.rebalances;
-        add(&mut self.sums, &other.sums);
+        self.sums += &other.sums;
     }
 
     /// Kinds of faults that never happened.
     #[must_use]
     pub fn never(&self) -> Vec<String> {
-        let faults = Kind::ALL.into_iter().filter(|kind| !self.faults.contains_key(kind));
+        let faults = Kind::value_variants().iter().filter(|kind| !self.faults.contains_key(kind));
         let mut never: Vec<String> = faults.map(|kind| format!("{kind:?}")).collect();
         let Counted {
             steps: _,

@@ -1,4 +1,4 @@
-//! What happened, line by line, for people; and a digest of it, to compare runs.
+//! What happened, line by line: for people, and to compare runs.
 
 /// Lines are only made when somebody wants to read them.
 #[derive(Clone, Debug, Default)]

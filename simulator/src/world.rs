@@ -20,6 +20,10 @@ const START: Timestamp = Timestamp(1_750_000_000_000);
 /// After so long a process not heard of has left the group.
 pub const SESSION: Duration = Duration::from_secs(10);
 
+/// Instances, one a machine, each with one worker.
+const NAMES: [&str; MACHINES] = ["a", "b", "c"];
+const WORKER: usize = 0;
+
 /// Longer than any schedule: a jump of the clock must not look like a worker that hangs.
 const FOR_EVER: Duration = Duration::from_secs(600 * 24 * 60 * 60);
 
@@ -165,8 +169,7 @@ impl World {
 
     fn options(&mut self, machine: usize) -> Options {
         self.incarnations += 1;
-        let name = ["a", "b", "c"][machine];
-        let mut options = Options::new(self.topics.clone(), name, 0, format!("i{}", self.incarnations));
+        let mut options = Options::new(self.topics.clone(), NAMES[machine], WORKER, format!("i{}", self.incarnations));
         options.session_timeout = SESSION;
         options.transaction_timeout = SESSION;
         options.max_poll_interval = FOR_EVER;
@@ -200,13 +203,13 @@ impl World {
         if of.worker.is_some() && !of.frozen {
             of.frozen = true;
             self.counted.freezes += 1;
-            self.memory.freeze(client_id(machine));
+            self.memory.freeze(&client_id(machine));
         }
     }
 
     pub fn thaw(&mut self, machine: usize) {
         self.machines[machine].frozen = false;
-        self.memory.thaw(client_id(machine));
+        self.memory.thaw(&client_id(machine));
     }
 
     fn zombies(&mut self, machine: usize, steps: u64) -> Result<(), String> {
@@ -366,6 +369,7 @@ pub enum Stepped {
     Ended,
 }
 
-fn client_id(machine: usize) -> &'static str {
-    ["a-0", "b-0", "c-0"][machine]
+/// As the worker's options have it.
+fn client_id(machine: usize) -> String {
+    format!("{}-{WORKER}", NAMES[machine])
 }

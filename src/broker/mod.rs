@@ -146,9 +146,6 @@ pub trait Member {
     /// they are not decided.
     fn committed(&mut self, partitions: &[i32], limit: Duration) -> Result<Vec<Option<Committed>>>;
 
-    /// Low watermark and last stable offset of a partition of the member's topic.
-    fn watermarks(&mut self, partition: i32) -> Result<Watermarks>;
-
     /// The identity that fences a zombie: member id and generation as of the last acknowledged change. A transaction
     /// that sends offsets with it fails once the group has moved on without this member.
     /// [`Action::Retry`] before the first assignment.

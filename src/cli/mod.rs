@@ -101,18 +101,22 @@ fn pair(text: &str) -> Result<(String, String), String> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let cli = match cli.command {
-        Command::Demo(demo) => return demo.run(),
+        Command::Demo(demo) => return demo.run(&cli.global),
         command => Cli { command, ..cli },
     };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) if failure.code == 0 => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Nobody may be reading: the exit code still tells.
-            let _ = writeln!(std::io::stderr(), "error: {failure}");
-            ExitCode::from(failure.code)
-        }
+        Err(failure) => fail(&failure),
     }
+}
+
+/// Says why, and gives the exit code.
+fn fail(failure: &Failure) -> ExitCode {
+    if failure.code > 0 {
+        // Nobody may be reading: the exit code still tells.
+        let _ = writeln!(std::io::stderr(), "error: {failure}");
+    }
+    ExitCode::from(failure.code)
 }
 
 impl Cli {

@@ -133,8 +133,7 @@ where
         patiently(board, stop, || check(&mut broker.admin()?, topics, settings.limits.max_pause, Scope::Fixed))?;
     let Some(differences) = looked else { return Ok(()) };
     refuse(&differences)?;
-    let incarnation = format!("{:x}", crate::clock::now().0);
-    let workers = (0..settings.workers).map(|number| settings.worker(number, &incarnation)).collect();
+    let workers = settings.each_worker(crate::clock::now());
     board.hinder(None);
     Ok(instance::run(broker, topics, workers, board, stop)?)
 }
@@ -165,7 +164,7 @@ fn patiently<T>(
 }
 
 /// Ends the process when a call into librdkafka hangs: nothing else can end such a call.
-fn watch(kafka: &Kafka) -> Result<(), Failure> {
+pub(super) fn watch(kafka: &Kafka) -> Result<(), Failure> {
     let kafka = kafka.clone();
     spawn("watchdog", move || {
         loop {

@@ -1,5 +1,7 @@
 //! The commands on the memory broker, with a gate on its threads beside them where one is needed.
 
+mod metrics;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::JoinHandle;
@@ -76,14 +78,19 @@ impl Place {
     }
 
     pub fn gate(&self) -> Gate {
+        let gate = self.starting();
+        eventually("ready", || gate.board.missing().is_empty() && gate.board.flows(|_| ()).is_some());
+        gate
+    }
+
+    /// A gate that nobody has waited for.
+    pub fn starting(&self) -> Gate {
         let board = Arc::new(Board::new(Metrics::new().unwrap(), self.settings.workers));
         let stop = StopSign::default();
         let (memory, settings) = (self.memory.clone(), self.settings.clone());
         let (on, until) = (Arc::clone(&board), stop.clone());
         let thread = std::thread::spawn(move || run::gate(&memory, &settings, &on, &until));
-        let gate = Gate { board, stop, thread: Some(thread) };
-        eventually("ready", || gate.board.missing().is_empty() && gate.board.flows(|_| ()).is_some());
-        gate
+        Gate { board, stop, thread: Some(thread) }
     }
 }
 
@@ -110,6 +117,18 @@ impl Gate {
         let text = self.board.scrape(clock::now());
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+    }
+
+    /// Waits until a series has this value.
+    #[track_caller]
+    pub fn is(&self, series: &str, value: f64) {
+        eventually(series, || self.metric(&format!("flowgate_{series}")) == value);
+    }
+
+    /// Waits until a series is above this value.
+    #[track_caller]
+    pub fn beyond(&self, series: &str, value: f64) {
+        eventually(series, || self.metric(&format!("flowgate_{series}")) > value);
     }
 }
 
@@ -319,105 +338,4 @@ fn settings_are_shown_without_secrets_and_checked() {
     let failure = config::run(&config::Command::Check, &unknown, &mut Vec::new()).unwrap_err();
     assert_eq!(failure.code, exit::CONFIGURATION);
     assert!(failure.what.contains("no.such.setting"), "{failure}");
-}
-
-/// Every metric is moved by what it stands for.
-#[test]
-fn metrics_move() {
-    let place = Place::new();
-    place.shift.store(5_000, Ordering::SeqCst);
-    let gate = place.gate();
-    let is = |series: &str, value: f64| eventually(series, || gate.metric(&format!("flowgate_{series}")) == value);
-    let beyond = |series: &str, value: f64| eventually(series, || gate.metric(&format!("flowgate_{series}")) > value);
-    is("ready", 1.0);
-    is("partitions{stage=\"active\"}", 3.0);
-    is("next_timer_seconds", f64::INFINITY);
-    beyond("producers_total", 0.0);
-
-    place.event("live", "r0");
-    is("events_total{outcome=\"delivered\"}", 1.0);
-    is("flows{state=\"live\"}", 1.0);
-    place.send(Some(0), "no JSON");
-    is("dead_letters_total{reason=\"not_json\"}", 1.0);
-    is("events_total{outcome=\"dead_letter\"}", 1.0);
-    for partition in 0..3 {
-        place.send(Some(partition), r#"{"flow_id":"live","record_id":"r1"}"#);
-    }
-    is("rerouted_total", 2.0);
-    is("events_total{outcome=\"delivered\"}", 4.0);
-
-    place.good(&["pause", "held"]);
-    is("commands_total{outcome=\"applied\"}", 1.0);
-    is("flows{state=\"paused\"}", 1.0);
-    beyond("oldest_pause_age_seconds", 0.0);
-    beyond("next_timer_seconds", 1_200_000.0);
-    eventually("clock", || (-5.5..-4.5).contains(&gate.metric("flowgate_clock_difference_seconds")));
-    for record in ["r1", "r2", "r1"] {
-        place.event("held", record);
-    }
-    is("events_total{outcome=\"held\"}", 3.0);
-    is("held_events", 3.0);
-    place.good(&["resume", "held", "--rate", "1"]);
-    is("flows{state=\"resuming\"}", 1.0);
-    beyond("drain_remaining_events", 0.0);
-    is("passed_total{outcome=\"released\"}", 2.0);
-    is("passed_total{outcome=\"replaced\"}", 1.0);
-    is("flows{state=\"live\"}", 2.0);
-    place.good(&["resume", "held"]);
-    is("commands_total{outcome=\"unchanged\"}", 1.0);
-    place.run(&["pause", "held", "--for", "15d"]).0.unwrap_err();
-    is("commands_total{outcome=\"rejected\"}", 1.0);
-
-    place.good(&["pause", "away", "--discard-new", "--for", "1s"]);
-    place.event("away", "r1");
-    is("events_total{outcome=\"turned_away\"}", 1.0);
-    is("timer_lateness_seconds_count", 1.0);
-    assert!(gate.metric("flowgate_timer_lateness_seconds_sum") < 5.0);
-    place.good(&["pause", "none"]);
-    place.event("none", "r1");
-    is("held_events", 1.0);
-    place.good(&["resume", "none", "--release", "none", "--wait"]);
-    is("passed_total{outcome=\"removed\"}", 1.0);
-
-    beyond("turns_total{outcome=\"committed\"}", 5.0);
-    beyond("turn_phase_seconds_count{phase=\"commit\"}", 5.0);
-    place.memory.fail_next(Operation::SendOffsets, Fault::Fail(Error::new(Action::Abort, Code::Other, "no")));
-    place.event("live", "r2");
-    is("turns_total{outcome=\"aborted\"}", 1.0);
-    is("broker_failures_total{action=\"abort\"}", 1.0);
-
-    // Its queue topic cannot be made: the events of that partition wait, visibly.
-    place.good(&["pause", "stuck"]);
-    place.memory.set_fault_hook(Some(Box::new(|call| {
-        let refused = Error::new(Action::Retry, Code::Denied, "not allowed to create topics");
-        (call.operation == Operation::CreateTopics).then_some(Fault::Fail(refused))
-    })));
-    place.event("stuck", "r1");
-    is("blocked{reason=\"queue_topic\"}", 1.0);
-    is("lag_records", 1.0);
-    beyond("lag_seconds", 0.0);
-    place.memory.set_fault_hook(None);
-    is("blocked{reason=\"queue_topic\"}", 0.0);
-    is("lag_records", 0.0);
-    gate.stop().unwrap();
-}
-
-#[test]
-fn metrics_are_few_however_many_flows_there_are() {
-    let place = Place::new();
-    let gate = place.gate();
-    for flow in 0..500 {
-        place.event(&format!("flow-{flow}"), "r1");
-    }
-    eventually("known", || gate.metric("flowgate_flows{state=\"live\"}") == 500.0);
-    let text = gate.board.scrape(clock::now());
-    let series = text.lines().filter(|line| !line.starts_with('#')).count();
-    assert!(series <= 300, "{series}");
-    assert!(!text.contains("flow-1"));
-    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
-        let (name, kind) = line.split_once(' ').unwrap();
-        assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
-        assert!(kind != "histogram" || name.ends_with("_seconds"), "{line}");
-    }
-    gate.stop().unwrap();
 }

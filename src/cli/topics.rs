@@ -60,7 +60,7 @@ pub fn run<B: Broker>(
 }
 
 /// What was just created may take a moment until every broker knows it.
-fn look<A: Admin>(
+pub(super) fn look<A: Admin>(
     admin: &mut A,
     topics: &Topics,
     max_pause: Duration,
@@ -79,7 +79,11 @@ fn look<A: Admin>(
 }
 
 /// Each topic, and whether it is new.
-fn create<A: Admin>(admin: &mut A, topics: &Topics, layout: &Layout) -> Result<Vec<(String, bool)>, Failure> {
+pub(super) fn create<A: Admin>(
+    admin: &mut A,
+    topics: &Topics,
+    layout: &Layout,
+) -> Result<Vec<(String, bool)>, Failure> {
     let mut wanted = specification(topics, layout);
     if layout.replication_factor.is_some_and(|replicas| replicas > 2) {
         for topic in &mut wanted {

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use crate::flow::Limits;
 use crate::schema::topics::Topics;
+use crate::time::Timestamp;
 use crate::worker::{Budget, Options};
 
 pub use problem::{Invalid, Problem};
@@ -79,6 +80,13 @@ impl Settings {
     /// [`Invalid`]: every problem that was found, not only the first.
     pub fn load(sources: &Sources) -> Result<Self, Invalid> {
         read::read(sources)
+    }
+
+    /// What each worker of this instance is told. `started_at`: tells this process from those before it.
+    #[must_use]
+    pub fn each_worker(&self, started_at: Timestamp) -> Vec<Options> {
+        let incarnation = format!("{:x}", started_at.0);
+        (0..self.workers).map(|number| self.worker(number, &incarnation)).collect()
     }
 
     /// What a worker of this instance is told.

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::Failure;
-use super::play::{Play, Way};
+use super::backend::{Backend, Way};
+use super::play::Play;
 use super::proof::Proof;
 use super::purchases::purchases;
 use super::show::{day, minute, thousands};
@@ -14,12 +15,18 @@ use crate::flow::State;
 ///
 /// # Errors
 /// [`Failure`]: it could not be played to its end.
-pub fn run(out: &mut impl Write) -> Result<bool, Failure> {
+pub fn run<B: Backend>(out: &mut impl Write, setup: B::Setup) -> Result<bool, Failure> {
     let began = Instant::now();
-    let mut play = Play::start(Way::Scripted)?;
+    let mut play = Play::<B>::start(setup, Way::Fast)?;
     introduce(out, &play)?;
-    for line in play.run_until(play.end_of_data())? {
-        writeln!(out, "{line}")?;
+    let end = play.end_of_data();
+    while play.now() < end {
+        let next = play.next_moment().map_or(end, |moment| moment.min(end));
+        for line in play.run_until(next)? {
+            writeln!(out, "{line}")?;
+            // On a cluster it takes its time.
+            out.flush()?;
+        }
     }
     farewell(out, &play)?;
     let proof = play.prove()?;
@@ -27,7 +34,7 @@ pub fn run(out: &mut impl Write) -> Result<bool, Failure> {
     Ok(proof.holds())
 }
 
-fn introduce(out: &mut impl Write, play: &Play) -> Result<(), Failure> {
+fn introduce<B: Backend>(out: &mut impl Write, play: &Play<B>) -> Result<(), Failure> {
     let purchases = purchases();
     let customers: std::collections::HashSet<_> = purchases.iter().map(|purchase| purchase.customer).collect();
     writeln!(
@@ -43,7 +50,7 @@ fn introduce(out: &mut impl Write, play: &Play) -> Result<(), Failure> {
 }
 
 /// What is still going on when the data ends.
-fn farewell(out: &mut impl Write, play: &Play) -> Result<(), Failure> {
+fn farewell<B: Backend>(out: &mut impl Write, play: &Play<B>) -> Result<(), Failure> {
     let end = minute(play.end_of_data());
     for (name, watched) in play.session.watch.flows() {
         let held = thousands(watched.fates().held);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::calendar::DAY;
+use super::patience::patiently;
 use super::purchases::Incoming;
 use crate::broker::{Broker, Publication, Publisher, Result};
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long a batch may take until the broker has it.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -77,7 +77,7 @@ impl<B: Broker> Feed<B> {
         let due = rest.iter().take_while(|(at, _)| *at <= now);
         let mut count = 0;
         for (_, event) in due {
-            self.publisher.publish(&Publication {
+            let record = Publication {
                 topic: &self.topic,
                 partition: None,
                 // The time of sending: topics with time retention would drop records stamped 1997 at once.
@@ -85,7 +85,8 @@ impl<B: Broker> Feed<B> {
                 key: Some(event.flow_id.as_bytes()),
                 value: Some(event.value.as_bytes()),
                 headers: &[],
-            })?;
+            };
+            patiently(|| self.publisher.publish(&record))?;
             count += 1;
         }
         if count > 0 {

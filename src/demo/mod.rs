@@ -1,4 +1,4 @@
-//! `flowgate demo`: eighteen months of real purchases through the production worker, in one process.
+//! `flowgate demo`: eighteen months of real purchases through the production worker, in one process or on a cluster.
 //!
 //! - [`purchases`]: the events that a shop's automation would send;
 //! - [`feed`]: sends them, each in its time;
@@ -6,27 +6,35 @@
 //!   sits at the keys;
 //! - [`watch`]: follows the topics and counts; [`story`]: says what happened in lines;
 //! - [`session`]: those four as one, on any broker;
-//! - [`simulation`]: the worker, the memory broker, and a calendar that goes as fast as wanted; [`play`]: all of it together;
+//! - [`backend`]: what all of that runs on; [`simulation`]: the worker, the memory broker, and a calendar that goes as fast
+//!   as wanted; [`cluster`]: an instance of the gate on a cluster, by the wall clock;
+//! - [`calendar`]: how the gate's clock reads in the calendar that is shown; [`play`]: all of it together;
 //! - [`fast`]: everything at once, with a proof at the end ([`proof`]);
 //! - [`live`]: a day a second, on a terminal or without one.
 //!
 //! Architecture invariant: nothing here looks into the gate. What is shown was read from the topics, as anybody could.
 
+pub mod backend;
+pub mod calendar;
+pub mod cluster;
 pub mod fast;
 pub mod feed;
 pub mod live;
 pub mod operator;
+mod patience;
 pub mod play;
 pub mod proof;
 pub mod purchases;
 pub mod script;
 pub mod session;
 mod show;
+pub mod signals;
 pub mod simulation;
 pub mod story;
 pub mod watch;
 
 use std::io;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -50,6 +58,11 @@ pub enum Failure {
     Unreadable { topic: String, why: String },
     #[error("the gate has not settled after {steps} steps, in its phase `{phase}`")]
     Restless { steps: u64, phase: &'static str },
+    #[error("the gate has not done what was to be done within {} s: {why}", waited.as_secs())]
+    Late { waited: Duration, why: String },
+    /// Somebody has ended it.
+    #[error("it was interrupted")]
+    Interrupted,
 }
 
 impl Failure {
@@ -57,14 +70,5 @@ impl Failure {
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
-    }
-
-    /// The exit code of the process.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Gate(stop) => stop.exit_code(),
-            Self::Broker(_) | Self::Output(_) | Self::Prefix(_) | Self::Unreadable { .. } | Self::Restless { .. } => 1,
-        }
     }
 }

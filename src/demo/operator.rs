@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::patience::patiently;
 use crate::broker::{Action as Todo, Broker, Code, Error, Publication, Publisher, Result};
 use crate::flow::{Action, Command, CommandId, FlowId, Target};
 use crate::schema;
@@ -34,7 +35,13 @@ impl<B: Broker> Operator<B> {
         Ok(Self { publisher: broker.publisher()?, topic: topics.control.clone(), name, orders: 0 })
     }
 
-    /// Writes a command. Its answer comes in the audit.
+    /// How many orders were given.
+    #[must_use]
+    pub fn orders(&self) -> u64 {
+        self.orders
+    }
+
+    /// Writes a command. Its answer comes in the audit. `now`: by the gate's clock.
     ///
     /// # Errors
     /// The broker's, if it refused the command.
@@ -49,14 +56,16 @@ impl<B: Broker> Operator<B> {
             issued_at: Some(now),
             reason: order.reason.map(str::to_owned),
         };
-        self.publisher.publish(&Publication {
+        let value = schema::command::write(&command);
+        let record = Publication {
             topic: &self.topic,
             partition: Some(0),
             timestamp: None,
             key: Some(order.flow.as_bytes()),
-            value: Some(&schema::command::write(&command)),
+            value: Some(&value),
             headers: &[],
-        })?;
+        };
+        patiently(|| self.publisher.publish(&record))?;
         self.publisher.flush(LIMIT)?.into_iter().collect::<Result<Vec<_>>>()?;
         Ok(())
     }

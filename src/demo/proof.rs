@@ -1,12 +1,13 @@
 //! Reads every topic to its end and has the independent checker count what became of each event, and play them again.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use flowgate_checker as checker;
 
+use super::patience::patiently;
 use super::show::thousands;
-use crate::broker::{Admin, Broker, Isolation, PollLimit, Reader, Record, Result};
+use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, PollLimit, Polled, Reader, Record, Result};
 use crate::schema::topics::Topics;
 
 /// The checker's answer, with how much it has looked at.
@@ -26,7 +27,24 @@ type Column = (&'static str, fn(&checker::Sums) -> u64);
 /// # Errors
 /// The broker's.
 pub fn prove<B: Broker>(broker: &B, topics: &Topics) -> Result<Proof> {
-    Ok(Proof::of(&log(broker, topics)?))
+    patiently(|| decided(broker, topics))?;
+    Ok(Proof::of(&patiently(|| log(broker, topics))?))
+}
+
+/// A commit is answered before every topic shows it: fails with [`Action::Retry`] until all of them do.
+fn decided<B: Broker>(broker: &B, topics: &Topics) -> Result<()> {
+    let mut admin = broker.admin()?;
+    let mut stable = broker.reader(Isolation::ReadCommitted)?;
+    let mut latest = broker.reader(Isolation::ReadUncommitted)?;
+    for topic in admin.topics(&format!("{}.", topics.prefix))? {
+        for partition in 0..admin.partitions(&topic)?.unwrap_or_default() {
+            if stable.watermarks(&topic, partition)?.end < latest.watermarks(&topic, partition)?.end {
+                let detail = format!("a transaction is open in partition {partition} of `{topic}`");
+                return Err(Error::new(Action::Retry, Code::Busy, detail));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Everything in the topics of a prefix, as the checker wants it.
@@ -35,41 +53,84 @@ pub fn prove<B: Broker>(broker: &B, topics: &Topics) -> Result<Proof> {
 /// The broker's.
 pub fn log<B: Broker>(broker: &B, topics: &Topics) -> Result<checker::Log> {
     let mut admin = broker.admin()?;
-    let mut queues = BTreeMap::new();
-    for queue in admin.topics(&topics.queue_prefix())? {
-        let records = read(broker, &mut admin, &queue)?;
-        queues.insert(queue, records);
-    }
+    let queues = admin.topics(&topics.queue_prefix())?;
     let partitions = admin.partitions(&topics.enrollments)?.unwrap_or_default();
-    let mut read = |topic: &str| read(broker, &mut admin, topic);
+    let fixed = [
+        &topics.enrollments,
+        &topics.control,
+        &topics.records,
+        &topics.discarded,
+        &topics.dead_letters,
+        &topics.audit,
+        &topics.state,
+    ];
+    let mut all = read(broker, &mut admin, fixed.into_iter().chain(&queues))?;
+    gather(topics, partitions, &queues, |topic| Ok(all.remove(topic).unwrap_or_default()))
+}
+
+/// Puts together what the checker wants to see. `partitions`: of the enrollments. `take` gives the records of a topic.
+///
+/// # Errors
+/// Those of `take`.
+pub fn gather<E>(
+    topics: &Topics,
+    partitions: i32,
+    queues: &[String],
+    mut take: impl FnMut(&str) -> std::result::Result<Vec<checker::Record>, E>,
+) -> std::result::Result<checker::Log, E> {
     Ok(checker::Log {
-        enrollments: read(&topics.enrollments)?,
-        control: read(&topics.control)?,
-        records: read(&topics.records)?,
-        discarded: read(&topics.discarded)?,
-        dead_letters: read(&topics.dead_letters)?,
-        audit: read(&topics.audit)?,
-        state: read(&topics.state)?,
+        enrollments: take(&topics.enrollments)?,
+        control: take(&topics.control)?,
+        records: take(&topics.records)?,
+        discarded: take(&topics.discarded)?,
+        dead_letters: take(&topics.dead_letters)?,
+        audit: take(&topics.audit)?,
+        state: take(&topics.state)?,
         enrollment_partitions: partitions,
-        queues,
+        queues: queues.iter().map(|queue| Ok((queue.clone(), take(queue)?))).collect::<std::result::Result<_, E>>()?,
         prefix: topics.prefix.clone(),
     })
 }
 
-/// Everything that a `read_committed` consumer can see of a topic.
-fn read<B: Broker>(broker: &B, admin: &mut B::Admin, topic: &str) -> Result<Vec<checker::Record>> {
+/// Everything that a `read_committed` consumer can see of these topics, each by partition and offset. All partitions are
+/// read at once: one after the other, each would wait for a fetch of its own.
+fn read<'a, B: Broker>(
+    broker: &B,
+    admin: &mut B::Admin,
+    topics: impl Iterator<Item = &'a String>,
+) -> Result<HashMap<String, Vec<checker::Record>>> {
     const LIMIT: PollLimit = PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::from_millis(50) };
     let mut reader = broker.reader(Isolation::ReadCommitted)?;
-    let mut found = Vec::new();
-    for partition in 0..admin.partitions(topic)?.unwrap_or_default() {
-        let ends = reader.watermarks(topic, partition)?;
-        reader.assign(topic, partition, ends.low)?;
-        while reader.position(topic, partition)?.is_some_and(|position| position < ends.end) {
-            reader.poll(LIMIT, &mut found)?;
+    let mut unread = Vec::new();
+    for topic in topics {
+        for partition in 0..admin.partitions(topic)?.unwrap_or_default() {
+            let ends = reader.watermarks(topic, partition)?;
+            if ends.low < ends.end {
+                reader.assign(topic, partition, ends.low)?;
+                unread.push((topic, partition, ends.end));
+            }
         }
-        reader.unassign(topic, partition)?;
     }
-    Ok(found.into_iter().map(plain).collect())
+    let mut found = Vec::new();
+    while !unread.is_empty() {
+        if let Polled::OutOfRange { topic, partition, low } = reader.poll(LIMIT, &mut found)? {
+            // The gate has emptied a queue meanwhile.
+            reader.assign(&topic, partition, low)?;
+        }
+        let mut left = Vec::new();
+        for (topic, partition, end) in unread {
+            if reader.position(topic, partition)?.is_some_and(|position| position < end) {
+                left.push((topic, partition, end));
+            }
+        }
+        unread = left;
+    }
+    found.sort_by_key(|record| (record.partition, record.offset));
+    let mut by_topic: HashMap<String, Vec<checker::Record>> = HashMap::new();
+    for record in found {
+        by_topic.entry(record.topic.to_string()).or_default().push(plain(record));
+    }
+    Ok(by_topic)
 }
 
 /// A record as the checker knows it.
@@ -161,16 +222,20 @@ fn line(name: &str, columns: &[Column], row: &[u64]) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::play::{Play, Way};
+    use super::super::backend::{Backend, Way};
+    use super::super::play::Play;
+    use super::super::simulation::Simulation;
     use super::*;
+    use crate::broker::memory::{Fault, Operation};
+    use crate::broker::{Commit, Outgoing, Producer, ProducerOptions, Transaction, UNTRACKED};
 
     /// Goal: the proof can fail. Method: two months that hold; then the same topics with one delivery taken out, and with
     /// one delivered twice.
     #[test]
     fn one_lost_or_doubled_delivery_is_seen() {
-        let mut play = Play::start(Way::Scripted).unwrap();
+        let mut play = Play::<Simulation>::start((), Way::Fast).unwrap();
         play.run_until(play.first_day().after(Duration::from_secs(60 * 24 * 60 * 60))).unwrap();
-        let whole = log(play.simulation.broker(), &Topics::new("demo").unwrap()).unwrap();
+        let whole = log(play.backend().broker(), &Topics::new("demo").unwrap()).unwrap();
         let proof = Proof::of(&whole);
         assert!(proof.holds() && proof.delivered > 5_000, "{:?}", proof.report.anomalies);
         assert_eq!(proof.table().matches("  closes\n").count(), 6, "{}", proof.table());
@@ -189,5 +254,34 @@ mod tests {
         doubled.records.push(twice);
         let proof = Proof::of(&doubled);
         assert!(!proof.report.is_green() && !proof.replay.differences.is_empty());
+    }
+
+    /// Goal: what is committed and not yet shown is waited for. Method: a delivery whose marker comes late.
+    #[test]
+    fn a_commit_that_not_every_topic_shows_is_not_decided() {
+        let mut play = Play::<Simulation>::start((), Way::Fast).unwrap();
+        play.run_until(play.first_day().after(Duration::from_secs(24 * 60 * 60))).unwrap();
+        let (broker, topics) = (play.backend().broker(), play.backend().topics());
+        let shown = log(broker, topics).unwrap().records.len();
+        assert_eq!(decided(broker, topics), Ok(()));
+        let (id, limit) = ("late", Duration::from_secs(60));
+        let options = ProducerOptions {
+            transactional_id: id.into(),
+            transaction_timeout: limit,
+            compression: Default::default(),
+        };
+        let mut producer = broker.producer(&options).unwrap();
+        let topic = producer.topic(&topics.records).unwrap();
+        let mut transaction = producer.begin().map_err(|(_, error)| error).unwrap();
+        let (timestamp, headers) = (play.now(), &[]);
+        let record =
+            Outgoing { topic, partition: 0, timestamp: Some(timestamp), key: None, value: Some(b"{}"), headers };
+        transaction.send(&record, UNTRACKED).unwrap();
+        broker.fail_next(Operation::Commit, Fault::MarkersLag);
+        assert!(matches!(transaction.commit(), Commit::Done(_)));
+        assert_eq!(decided(broker, topics).unwrap_err().action, Action::Retry);
+        broker.release_markers(Some(id));
+        assert_eq!(decided(broker, topics), Ok(()));
+        assert_eq!(log(broker, topics).unwrap().records.len(), shown + 1);
     }
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::Failure;
+use super::backend::{Backend, Way};
+use super::calendar::{Calendar, Tempo, in_calendar};
 use crate::broker::memory::{Memory, Tombstones};
 use crate::broker::{Admin, Broker, Isolation};
 use crate::schema::topics::Topics;
@@ -19,43 +21,49 @@ const MOMENT: Duration = Duration::from_millis(10);
 /// More steps than anything here needs without the calendar moving.
 const STEPS: u64 = 1_000_000;
 
-/// How a drain is slowed down, to be seen: at this speed of the calendar it would be over at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// Held events passed in one turn.
-    pub entries: usize,
-    /// How long, in the calendar, such a turn takes.
-    pub turn: Duration,
-}
+/// Flows have their homes on so many partitions.
+const PARTITIONS: i32 = 6;
+
+/// How often the broker's cleaner runs, in the calendar.
+const CLEANING: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// One broker, one worker, one calendar.
 pub struct Simulation {
     memory: Memory,
     topics: Topics,
     worker: Worker<Memory>,
-    pace: Option<Pace>,
+    /// How long, in the calendar, a turn of a drain takes.
+    busy: Option<Duration>,
     /// A turn of a drain is under way until then.
     busy_until: Timestamp,
+    clean_at: Timestamp,
 }
 
-impl Simulation {
-    /// Makes the topics, starts the worker, and waits until it has joined.
+impl Backend for Simulation {
+    type Broker = Memory;
+    type Setup = ();
+
+    /// Makes the topics too.
     ///
     /// # Errors
     /// [`Failure`]; none is to be expected.
-    pub fn start(topics: &Topics, partitions: i32, start: Timestamp, pace: Option<Pace>) -> Result<Self, Failure> {
-        let memory = Memory::new(start);
-        let layout = Layout { partitions, replication_factor: None };
-        memory.admin()?.create_topics(&specification(topics, &layout))?.into_iter().collect::<Result<Vec<_>, _>>()?;
+    fn start((): (), from: Timestamp, way: Way) -> Result<Self, Failure> {
+        let topics = Topics::new("demo")?;
+        let memory = Memory::new(from);
+        let layout = Layout { partitions: PARTITIONS, replication_factor: None };
+        memory.admin()?.create_topics(&specification(&topics, &layout))?.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut options = Options::new(topics.clone(), "demo", 0, "1");
         options.session_timeout = FOR_EVER;
         options.max_poll_interval = FOR_EVER;
         options.transaction_timeout = FOR_EVER;
-        if let Some(pace) = pace {
+        let mut busy = None;
+        if let Way::Watched { day, pace } = way {
             options.turn.backlog = pace.entries;
+            busy = Some(in_calendar(pace.turn, day));
         }
         let worker = Worker::new(memory.clone(), options);
-        let mut simulation = Self { memory, topics: topics.clone(), worker, pace, busy_until: start };
+        let clean_at = from.after(CLEANING);
+        let mut simulation = Self { memory, topics, worker, busy, busy_until: from, clean_at };
         for _ in 0..STEPS {
             if simulation.worker.is_ready() {
                 return Ok(simulation);
@@ -68,22 +76,69 @@ impl Simulation {
         Err(simulation.restless())
     }
 
-    #[must_use]
-    pub fn broker(&self) -> &Memory {
+    fn broker(&self) -> &Memory {
         &self.memory
     }
 
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
+    fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    fn now(&self) -> Timestamp {
         self.memory.now()
     }
 
-    /// Lets the worker do what it can until this time, jumping from each moment at which something is due to the next.
+    fn clock(&self) -> Timestamp {
+        self.memory.now()
+    }
+
+    fn calendar(&self, _tempo: Option<Tempo>) -> Calendar {
+        Calendar::Simulated
+    }
+
+    /// The broker stamps what it is sent with the time of the calendar.
+    fn leaps(&self) -> bool {
+        false
+    }
+
     /// May end a few milliseconds late.
     ///
     /// # Errors
     /// [`Failure::Gate`] if the worker has to stop, [`Failure::Restless`] if it does not settle.
-    pub fn run_until(&mut self, time: Timestamp) -> Result<(), Failure> {
+    fn run_until(&mut self, time: Timestamp) -> Result<(), Failure> {
+        while self.clean_at <= time {
+            self.work_until(self.clean_at)?;
+            self.clean()?;
+            self.clean_at = self.clean_at.after(CLEANING);
+        }
+        self.work_until(time)
+    }
+
+    /// Whatever can be done was done on the way.
+    fn wait(&mut self) -> Result<(), Failure> {
+        Err(self.restless())
+    }
+
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
+    fn stop(&mut self) -> Result<(), Failure> {
+        self.worker.stop();
+        for _ in 0..STEPS {
+            match self.worker.step(self.now())? {
+                Step::Left => return Ok(()),
+                Step::Waiting(wait) => self.memory.advance_to(self.now().after(wait)),
+                Step::Progress | Step::Idle { .. } => {}
+            }
+        }
+        Err(self.restless())
+    }
+}
+
+impl Simulation {
+    /// Lets the worker do what it can until this time, jumping from each moment at which something is due to the next.
+    fn work_until(&mut self, time: Timestamp) -> Result<(), Failure> {
         let mut steps = 0;
         let mut moment = self.now();
         loop {
@@ -113,33 +168,14 @@ impl Simulation {
                 }
                 Step::Left => return Ok(()),
             }
-            if let Some(pace) = self.pace.filter(|_| self.passed() > passed) {
-                self.busy_until = self.now().after(pace.turn);
+            if let Some(busy) = self.busy.filter(|_| self.passed() > passed) {
+                self.busy_until = self.now().after(busy);
             }
         }
-    }
-
-    /// Ends the worker as SIGTERM would.
-    ///
-    /// # Errors
-    /// As [`Simulation::run_until`].
-    pub fn stop(&mut self) -> Result<(), Failure> {
-        self.worker.stop();
-        for _ in 0..STEPS {
-            match self.worker.step(self.now())? {
-                Step::Left => return Ok(()),
-                Step::Waiting(wait) => self.memory.advance_to(self.now().after(wait)),
-                Step::Progress | Step::Idle { .. } => {}
-            }
-        }
-        Err(self.restless())
     }
 
     /// Runs the broker's cleaner over the queues and the state, as a cluster does by itself, now and then.
-    ///
-    /// # Errors
-    /// The broker's; none is to be expected.
-    pub fn clean(&self) -> Result<(), Failure> {
+    fn clean(&self) -> Result<(), Failure> {
         let mut admin = self.memory.admin()?;
         let mut compacted = admin.topics(&self.topics.queue_prefix())?;
         compacted.push(self.topics.state.clone());

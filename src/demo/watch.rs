@@ -6,8 +6,10 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::Failure;
-use crate::broker::{Action, Admin, Broker, Isolation, PollLimit, Polled, Reader, Record};
-use crate::flow::{AuditEvent, Flow, Kind, RecordId, State};
+use super::calendar::Calendar;
+use super::patience::patiently;
+use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, PollLimit, Polled, Reader, Record};
+use crate::flow::{AuditEvent, Counts, Flow, Happening, Kind, Pause, RecordId, State};
 use crate::schema;
 use crate::schema::headers::{self, Discarded};
 use crate::schema::topics::Topics;
@@ -47,19 +49,48 @@ pub struct Fates {
 #[derive(Default)]
 pub struct Watched {
     fates: Fates,
-    /// Its newest public state.
+    /// Its newest public state; the times of its pause are the calendar's.
     pub state: Option<Flow>,
+    /// When its last transition was that was heard of, by the gate's clock.
+    changed_at: Timestamp,
     /// Records of which something is held.
     held: HashSet<RecordId>,
     /// The queue topic that is read.
     queue: Option<String>,
+    /// The last entry read of it.
+    last_entry: u64,
 }
 
 impl Watched {
     #[must_use]
     pub fn fates(&self) -> Fates {
-        let counts = self.state.as_ref().map(|flow| flow.counts).unwrap_or_default();
+        let counts = self.counts();
         Fates { held: counts.held().total(), replaced: counts.replaced.total(), ..self.fates }
+    }
+
+    fn counts(&self) -> Counts {
+        self.state.as_ref().map(|flow| flow.counts).unwrap_or_default()
+    }
+
+    /// Whether its state is as new as what was heard of it, and the topics hold as much as it says.
+    fn agrees(&self) -> bool {
+        let (counts, fates) = (self.counts(), self.fates);
+        let Some(flow) = &self.state else { return self.changed_at == Timestamp::default() };
+        let queue = &flow.queue;
+        flow.updated_at >= self.changed_at
+            && counts.released.total() == fates.released
+            && counts.removed.total() == fates.removed
+            && counts.turned_away.total() == fates.turned_away
+            && (queue.is_passed() || self.last_entry >= queue.last_entry())
+    }
+
+    /// Whether it stays as it is without further events until after `now`.
+    fn rests(&self, now: Timestamp) -> bool {
+        match self.state.as_ref().map(|flow| &flow.state) {
+            None | Some(State::Live) => true,
+            Some(State::Paused(pause)) => pause.resumes_at > now,
+            Some(State::Resuming { drain, .. }) => drain.max_rate.is_some(),
+        }
     }
 }
 
@@ -71,6 +102,8 @@ pub struct Watch<B: Broker> {
     reader: B::Reader,
     topics: Topics,
     flows: BTreeMap<String, Watched>,
+    /// Commands answered.
+    answers: u64,
 }
 
 const LIMIT: PollLimit = PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::ZERO };
@@ -84,11 +117,12 @@ impl<B: Broker> Watch<B> {
         let mut reader = broker.reader(Isolation::ReadCommitted)?;
         let mut admin = broker.admin()?;
         for topic in [&topics.enrollments, &topics.records, &topics.discarded, &topics.state, &topics.audit] {
-            for partition in 0..admin.partitions(topic)?.unwrap_or_default() {
-                reader.assign(topic, partition, 0)?;
+            let missing = || Error::new(Action::Retry, Code::UnknownTopic, format!("there is no topic `{topic}`"));
+            for partition in 0..patiently(|| admin.partitions(topic)?.ok_or_else(missing))? {
+                patiently(|| reader.assign(topic, partition, 0))?;
             }
         }
-        Ok(Self { reader, topics: topics.clone(), flows: BTreeMap::new() })
+        Ok(Self { reader, topics: topics.clone(), flows: BTreeMap::new(), answers: 0 })
     }
 
     /// All flows seen so far, by their names.
@@ -97,11 +131,43 @@ impl<B: Broker> Watch<B> {
         &self.flows
     }
 
-    /// Reads what is new.
+    /// Events that were delivered, held or turned away: each of them is one of these when it comes.
+    #[must_use]
+    pub fn placed(&self) -> u64 {
+        let placed = |of: &Watched| of.fates.delivered + of.counts().queued.total() + of.fates.turned_away;
+        self.flows.values().map(placed).sum()
+    }
+
+    /// Commands that were answered.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// Whether what was read of one topic is borne out by what was read of the others.
+    #[must_use]
+    pub fn agrees(&self) -> bool {
+        self.flows.values().all(Watched::agrees)
+    }
+
+    /// Whether no pause is over by `now`, a time of the calendar, and no drain goes on but those at a rate.
+    #[must_use]
+    pub fn rests(&self, now: Timestamp) -> bool {
+        self.flows.values().all(|watched| watched.rests(now))
+    }
+
+    /// When, in the calendar, the next pause is over.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let states = self.flows.values().filter_map(|watched| watched.state.as_ref());
+        states.filter_map(Flow::deadline).min()
+    }
+
+    /// Reads what is new. `calendar`: how the times in it are to be read.
     ///
     /// # Errors
     /// [`Failure::Unreadable`] if the gate has written something that it should not have, or the broker's.
-    pub fn poll(&mut self) -> Result<Vec<News>, Failure> {
+    pub fn poll(&mut self, calendar: &Calendar) -> Result<Vec<News>, Failure> {
         let mut news = Vec::new();
         let mut troubles = 0;
         loop {
@@ -125,25 +191,39 @@ impl<B: Broker> Watch<B> {
                 return Ok(news);
             }
             for record in records {
-                self.take(&record, &mut news)?;
+                self.take(&record, calendar, &mut news)?;
             }
         }
     }
 
-    fn take(&mut self, record: &Record, news: &mut Vec<News>) -> Result<(), Failure> {
+    fn take(&mut self, record: &Record, calendar: &Calendar, news: &mut Vec<News>) -> Result<(), Failure> {
         let topics = &self.topics;
         let topic = &*record.topic;
         if topic == topics.audit {
             let event = schema::audit::read(record.value.as_deref().unwrap_or_default());
-            news.push(News::Audit(Box::new(event.map_err(|why| unreadable(record, why))?)));
+            let event = event.map_err(|why| unreadable(record, why))?;
+            news.push(self.take_audit(event, calendar));
         } else if topic == topics.state {
-            self.take_state(record)?;
+            self.take_state(record, calendar)?;
         } else if topic.starts_with(&topics.queue_prefix()) {
-            self.take_entry(record, news)?;
+            self.take_entry(record, calendar, news)?;
         } else {
             self.count(record)?;
         }
         Ok(())
+    }
+
+    fn take_audit(&mut self, mut event: AuditEvent, calendar: &Calendar) -> News {
+        match (&event.happening, &event.flow) {
+            (Happening::Answer { repeated, .. }, _) => self.answers += u64::from(!repeated),
+            (Happening::Transition { .. }, Some(flow)) => {
+                let watched = self.flows.entry(flow.as_str().to_owned()).or_default();
+                watched.changed_at = watched.changed_at.max(event.at);
+            }
+            (Happening::Transition { .. }, None) => {}
+        }
+        event.at = calendar.time(event.at);
+        News::Audit(Box::new(event))
     }
 
     fn count(&mut self, record: &Record) -> Result<(), Failure> {
@@ -168,18 +248,21 @@ impl<B: Broker> Watch<B> {
         Ok(())
     }
 
-    fn take_state(&mut self, record: &Record) -> Result<(), Failure> {
+    fn take_state(&mut self, record: &Record, calendar: &Calendar) -> Result<(), Failure> {
         if record.key.as_deref() == Some(schema::partition::KEY) {
             return Ok(());
         }
         let Some(value) = record.value.as_deref() else { return Ok(()) };
-        let flow = schema::state::read(value).map_err(|why| unreadable(record, why))?.body;
+        let mut flow = schema::state::read(value).map_err(|why| unreadable(record, why))?.body;
         let watched = self.flows.entry(flow.id.as_str().to_owned()).or_default();
         if flow.queue.topic != watched.queue {
             if let Some(topic) = &flow.queue.topic {
                 self.reader.assign(topic, 0, flow.queue.watermark.offset)?;
             }
             watched.queue.clone_from(&flow.queue.topic);
+        }
+        if let State::Paused(pause) | State::Resuming { pause, .. } = &mut flow.state {
+            translate(pause, watched.state.as_ref().and_then(Flow::pause), calendar);
         }
         if matches!(flow.state, State::Live) {
             watched.held.clear();
@@ -188,22 +271,43 @@ impl<B: Broker> Watch<B> {
         Ok(())
     }
 
-    fn take_entry(&mut self, record: &Record, news: &mut Vec<News>) -> Result<(), Failure> {
+    fn take_entry(&mut self, record: &Record, calendar: &Calendar, news: &mut Vec<News>) -> Result<(), Failure> {
         let Some(held) = schema::entry::read(record).map_err(|why| unreadable(record, why))? else { return Ok(()) };
         let of_topic = |watched: &Watched| watched.queue.as_deref() == Some(&*record.topic);
         let Some((flow, watched)) = self.flows.iter_mut().find(|(_, watched)| of_topic(watched)) else { return Ok(()) };
+        watched.last_entry = watched.last_entry.max(held.number);
         match held.kind {
             Kind::Enroll | Kind::Advance => {
                 watched.held.insert(held.record_id);
             }
             Kind::Withdraw => {
                 if watched.held.remove(&held.record_id) {
-                    news.push(News::TakenOut { flow: flow.clone(), record: held.record_id, at: held.held_at });
+                    let at = match calendar {
+                        // Whatever was leapt over happened in its own time: the event says in which.
+                        Calendar::Standing { now, .. } => said_at(record).unwrap_or(*now),
+                        calendar => calendar.time(held.held_at),
+                    };
+                    news.push(News::TakenOut { flow: flow.clone(), record: held.record_id, at });
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Gives a pause the times of the calendar. One that was known keeps its beginning there.
+fn translate(pause: &mut Pause, known: Option<&Pause>, calendar: &Calendar) {
+    let length = calendar.length(pause.resumes_at.since(pause.paused_at));
+    let known = known.filter(|known| known.id == pause.id).map(|known| known.paused_at);
+    pause.paused_at = known.unwrap_or_else(|| calendar.time(pause.paused_at));
+    pause.resumes_at = pause.paused_at.after(length);
+}
+
+/// When an event happened, as the upstream says in it.
+fn said_at(record: &Record) -> Option<Timestamp> {
+    let value: serde_json::Value = serde_json::from_slice(record.value.as_deref()?).ok()?;
+    let at = chrono::DateTime::parse_from_rfc3339(value.get("at")?.as_str()?).ok()?;
+    Some(Timestamp(at.timestamp_millis()))
 }
 
 fn unreadable(record: &Record, why: impl Display) -> Failure {

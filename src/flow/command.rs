@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Answered, CommandId, Flow, FlowId, Keep, NewRecords, OnExpiry, Partition, Rate, Release, Transition};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// A command that could be read.
@@ -190,7 +191,8 @@ pub fn apply(
         }
     }
     let known = flow.as_ref().and_then(|flow| flow.answered(&issue.command.id));
-    if let Some(answered) = known.or_else(|| partition.answered(id.as_str(), &issue.command.id)) {
+    let known = known.or_else(|| partition.answered(id.as_str(), &issue.command.id));
+    if let Some(answered) = known.filter(|_| !mutant::is(Mutant::RepeatedCommandAppliedTwice)) {
         return Applied { outcome: answered.outcome.clone(), transitions, repeated: true };
     }
     let outcome = match flow {

@@ -4,6 +4,7 @@
 //! advances lie before it, so the gap before it is counted exactly.
 
 use super::{Drain, Flow, Kind, Line, LineReason, Queue, State, Tally, Transition};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// A queue entry that is still in the topic.
@@ -65,7 +66,11 @@ impl Flow {
             Passing::Withdrawal | Passing::Stale => {}
         }
         let watermark = &mut self.queue.watermark;
-        watermark.entry = survivor.number;
+        watermark.entry = match () {
+            () if mutant::is(Mutant::WatermarkOneTooFar) => survivor.number + 1,
+            () if mutant::is(Mutant::WatermarkOneTooNear) => survivor.number.saturating_sub(1),
+            () => survivor.number,
+        };
         watermark.enrolls = survivor.enrolls;
         watermark.advances = survivor.advances;
         watermark.offset = survivor.offset + 1;
@@ -76,7 +81,7 @@ impl Flow {
         if survivor.kind == Kind::Withdraw {
             return Passing::Withdrawal;
         }
-        if replaced {
+        if replaced && !(mutant::is(Mutant::RemovedBeforeReplaced) && self.queue.discard_through.is_some()) {
             return Passing::Replaced;
         }
         if let Some(Line { entry, reason, .. }) = &self.queue.discard_through
@@ -110,7 +115,12 @@ impl Flow {
     /// empty queue's drain ends without anything to read.
     pub fn finish(&mut self, now: Timestamp) -> Option<Transition> {
         match &self.state {
-            State::Resuming { .. } if self.queue.is_passed() => {
+            State::Resuming { .. } if mutant::is(Mutant::EmptyDrainNeverEnds) && self.queue.next_entry == 1 => None,
+            State::Resuming { .. }
+                if self.queue.is_passed()
+                    || mutant::is(Mutant::LiveOneTurnEarly)
+                        && self.queue.watermark.entry + 1 >= self.queue.last_entry() =>
+            {
                 self.state = State::Live;
                 self.queue.discard_through = None;
                 self.updated_at = now;
@@ -127,6 +137,10 @@ impl Flow {
         if retires {
             self.queue.topic = None;
             self.queue.watermark.offset = 0;
+            if mutant::is(Mutant::EntryNumbersStartAnewWithTheNextTopic) {
+                (self.queue.next_entry, self.queue.enrolls, self.queue.advances) = (1, 0, 0);
+                self.queue.watermark = super::Watermark::default();
+            }
             self.updated_at = now;
         }
         retires

@@ -48,6 +48,7 @@ use fastbloom::BloomFilter;
 use sha2::{Digest, Sha256};
 
 use super::{Kind, RecordId};
+use crate::mutant::{self, Mutant};
 
 /// What the index needs to know of an entry.
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +149,15 @@ impl Index {
             return false;
         }
         let record = digest(entry.record);
-        let newer = |map: &Newest, key: Digest128| map.get(&key).is_some_and(|newest| *newest > entry.number);
+        let newer = |map: &Newest, key: Digest128| {
+            map.get(&key).is_some_and(|newest| match mutant::is(Mutant::SupersededByTheOlder) {
+                true => *newest == entry.number,
+                false => *newest > entry.number,
+            })
+        };
+        if mutant::is(Mutant::WithdrawForgetsTheAdvance) && entry.kind == Kind::Advance {
+            return entry.latest && newer(&self.repeated, key(record, entry.kind));
+        }
         newer(&self.withdrawn, record) || (entry.latest && newer(&self.repeated, key(record, entry.kind)))
     }
 
@@ -276,6 +285,10 @@ impl Sweep {
         if slot != Slot::All {
             let older = self.range(record, slot, slot).next();
             if let Some(older) = older {
+                if mutant::is(Mutant::RebuildFedOutOfOrder) {
+                    self.mark(entry.number);
+                    return;
+                }
                 self.open.remove(&older);
                 self.mark(older.2);
             }

@@ -1,6 +1,7 @@
 //! `pause`, in each state.
 
 use super::{Flow, Issue, Limits, Outcome, Pause, PauseEnd, PauseOrder, State, Transition};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 impl Flow {
@@ -23,6 +24,9 @@ impl Flow {
                 Err(rejected) => (rejected, None),
             },
             State::Paused(pause) => {
+                if mutant::is(Mutant::CapResetByAnUpdate) {
+                    pause.paused_at = now;
+                }
                 let cap = pause.paused_at.after(limits.max_pause);
                 let deadline = match order.end {
                     // Configuration may have lowered the limit since.

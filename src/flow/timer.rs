@@ -1,6 +1,7 @@
 //! The deadline of a pause passes.
 
 use super::{Cause, Drain, Flow, Line, LineReason, OnExpiry, Release, State, Transition};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 impl Flow {
@@ -8,7 +9,7 @@ impl Flow {
     /// again changes nothing: a paused flow resumes once.
     pub fn fire(&mut self, now: Timestamp) -> Option<Transition> {
         let State::Paused(pause) = &self.state else { return None };
-        if pause.resumes_at > now {
+        if pause.resumes_at > now && !mutant::is(Mutant::TimerFiresEarly) {
             return None;
         }
         let pause = pause.clone();
@@ -35,7 +36,11 @@ impl Flow {
 
     /// Everything held now is to be removed when it is passed.
     pub(super) fn draw_line(&mut self, reason: LineReason, command: Option<super::CommandId>) {
-        self.queue.discard_through = Some(Line { entry: self.queue.last_entry(), reason, command });
+        let entry = match mutant::is(Mutant::ReleaseNoneWithoutItsEnd) {
+            true => u64::MAX,
+            false => self.queue.last_entry(),
+        };
+        self.queue.discard_through = Some(Line { entry, reason, command });
     }
 
     /// What is held is to be delivered after all.

@@ -30,7 +30,13 @@ pub(super) fn drive<B: Broker>(broker: B, options: Options, board: &Board, stop:
         let step = worker.step(clock::now());
         let took = began.elapsed();
         meter.stepped(phase, took, matches!(step, Ok(Step::Waiting(_))), board);
-        meter.show(&mut worker, board, matches!(step, Ok(Step::Left) | Err(_)));
+        // What it waits for is seen while it waits: afterwards it may be over.
+        let last = match &step {
+            Ok(Step::Waiting(time)) => *time >= SHOW,
+            Ok(Step::Left) | Err(_) => true,
+            Ok(Step::Progress | Step::Idle { .. }) => false,
+        };
+        meter.show(&mut worker, board, last);
         match step? {
             Step::Progress => {}
             Step::Waiting(time) => sleep(time, stop),

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::headers::{self, Source};
 use crate::broker::{Header, Record};
 use crate::flow::{Kind, PauseId, RecordId};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// What an entry says of itself beside its event.
@@ -65,6 +66,13 @@ const OURS: [&str; 7] = [
 #[must_use]
 pub fn key(kind: Kind, number: Option<u64>, record_id: &RecordId) -> Vec<u8> {
     let number = number.map(|number| number.to_string()).unwrap_or_default();
+    if mutant::is(Mutant::QueueKeyWithoutTheKind) {
+        return format!("{}:{number}:{record_id}", Kind::Enroll.word()).into_bytes();
+    }
+    if mutant::is(Mutant::QueueKeysCollide) {
+        let first: String = record_id.as_str().chars().take(1).collect();
+        return format!("{}:{number}:{first}", kind.word()).into_bytes();
+    }
     format!("{}:{number}:{record_id}", kind.word()).into_bytes()
 }
 

@@ -37,7 +37,7 @@ pub(super) fn document<T>(
     value: &[u8],
     read: impl FnOnce(&mut Fields) -> Result<T>,
 ) -> Result<(T, Map<String, Value>)> {
-    let map = serde_json::from_slice(value).map_err(|error| Malformed::NoObject { detail: error.to_string() })?;
+    let map = serde_json::from_slice(value).map_err(|error| Malformed::NoObject { detail: no_object(&error) })?;
     let mut fields = Fields { path: String::new(), map };
     match fields.u64("version")? {
         version if version == u64::from(VERSION) => {}
@@ -46,6 +46,11 @@ pub(super) fn document<T>(
     }
     let body = read(&mut fields)?;
     Ok((body, fields.map))
+}
+
+/// What is no object is told without quoting it: it may be of any length.
+fn no_object(error: &serde_json::Error) -> String {
+    if error.is_data() { "it is JSON of another kind".to_owned() } else { error.to_string() }
 }
 
 impl Fields {
@@ -209,5 +214,22 @@ impl Fields {
     /// The JSON of an object that somebody else's reader understands.
     pub(super) fn json(&mut self, name: &str) -> Result<Vec<u8>> {
         Ok(super::json(&self.take(name)?))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_short_however_long_the_document_is() {
+        let refused = |value: &[u8]| document(value, |_| Ok(())).map(|_| ()).map_err(|error| error.to_string());
+        let text = format!("\"{}\"", "x".repeat(10_000));
+        let another_kind = "the value is no JSON object: it is JSON of another kind".to_owned();
+        assert_eq!(refused(text.as_bytes()), Err(another_kind.clone()));
+        assert_eq!(refused(b"[]"), Err(another_kind));
+        let cut = refused(text.trim_end_matches('"').as_bytes()).unwrap_err();
+        assert_eq!(cut, "the value is no JSON object: EOF while parsing a string at line 1 column 10001");
     }
 }

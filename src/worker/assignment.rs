@@ -29,6 +29,8 @@ impl<B: Broker> Worker<B> {
             }
         }
         self.table.created.clear();
+        // What touched a deadline may be somebody else's now; if not, the next turn finds out anew.
+        self.table.clock_alarm = None;
         let gone: Vec<_> = {
             let reading = self.table.reading.iter().filter(|(_, (partition, _))| partitions.contains(partition));
             reading.map(|(topic, _)| topic.clone()).collect()

@@ -11,6 +11,7 @@ use crate::broker::murmur2::partition_for;
 use crate::flow::drain::{Passing, Removal, Survivor};
 use crate::flow::index::Indexed;
 use crate::flow::{FlowId, State};
+use crate::mutant::{self, Mutant};
 use crate::schema::Reason;
 use crate::schema::headers::{self, Discarded, Released};
 
@@ -92,6 +93,8 @@ impl Decider<'_> {
         let origin = Origin::Entry { partition, flow: flow.clone(), number: held.number };
         let (key, value) = (held.key.clone(), waiting.value.clone());
         match passing {
+            Passing::Release if mutant::is(Mutant::DrainLosesEvery1000thEntry) && held.number.is_multiple_of(1_000) => {
+            }
             Passing::Release => {
                 self.turn.stats.released += 1;
                 let age = self.brokers_now().since(held.held_at);
@@ -123,6 +126,13 @@ impl Decider<'_> {
         else {
             return;
         };
+        if mutant::is(Mutant::LiveOnEndOfFile) {
+            let of = self.table.owned.get(&partition).and_then(|owned| owned.flows.get(flow));
+            let read = of.and_then(|of| of.backlog.as_ref()).map_or(0, |backlog| backlog.buffer.len());
+            if staged.passed > 0 && staged.passed == read {
+                staged.flow.queue.watermark.entry = staged.flow.queue.last_entry();
+            }
+        }
         let Some(transition) = staged.flow.finish(now) else { return };
         staged.changed = true;
         staged.went_live = true;

@@ -10,6 +10,7 @@ use super::table::{ClockAlarm, Origin, Stage, Sweeping, Wait, left};
 use super::{Phase, Step, Stop, Worker, assign, in_hand};
 use crate::broker::{Action, Admin, Broker, Code, Error, Member, Producer, Reader};
 use crate::flow::FlowId;
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl<B: Broker> Worker<B> {
             if let Some(left) = left(alarm.since, ClockAlarm::LENGTH, now).filter(|_| !self.stopping) {
                 return Ok((Phase::Chores, Step::Waiting(left)));
             }
-            self.table.clock_alarm = None;
+            // It stands until a turn shows that the clock is right, or sets it again.
         }
         let over: Vec<i32> = {
             let waits = self
@@ -176,6 +177,11 @@ impl<B: Broker> Worker<B> {
                 let state = self.options.topics.state.clone();
                 in_hand(&mut self.clients)?.stable.unassign(&state, *partition)
             }
+            Chore::DeleteRecords { topic, up_to } if mutant::is(Mutant::DeleteRecordsPastTheWatermark) => {
+                let clients = in_hand(&mut self.clients)?;
+                let end = clients.latest.watermarks(topic, super::ONLY).map_or(*up_to, |marks| marks.end);
+                clients.admin.delete_records(&[(topic.clone(), end)]).and_then(|answers| answers.into_iter().collect())
+            }
             Chore::DeleteRecords { topic, up_to } => {
                 let answers = in_hand(&mut self.clients)?.admin.delete_records(&[(topic.clone(), *up_to)]);
                 answers.and_then(|answers| answers.into_iter().collect())
@@ -274,6 +280,9 @@ impl<B: Broker> Worker<B> {
                 false => Chore::FetchFrom { partition },
             };
             self.chores.push_back(chore);
+        }
+        if mutant::is(Mutant::ControlReaderNotMovedBackAtAnAbort) {
+            return;
         }
         self.table.control_floor = self.table.control_floor.max(self.table.control_scan);
         self.chores.push_back(Chore::ReadControl { from: None });

@@ -9,6 +9,7 @@ use super::turn::{StagedFlow, To, Write};
 use crate::broker::Record;
 use crate::flow::command::{Applied, apply, apply_to_every};
 use crate::flow::{Action, Command, FlowId, Happening, Issue, PauseEnd, Position, Target, Transition};
+use crate::mutant::{self, Mutant};
 use crate::schema::{self, Unreadable, headers};
 
 /// The partition that answers for what belongs to no flow.
@@ -42,6 +43,9 @@ impl Decider<'_> {
             return false;
         }
         let staged = self.turn.partition(partition, owned);
+        if mutant::is(Mutant::CommandPositionOutsideTheTransaction) {
+            return true;
+        }
         Arc::make_mut(&mut staged.record).control = offset + 1;
         staged.record_changed = true;
         true
@@ -56,6 +60,7 @@ impl Decider<'_> {
         let unknown = self.turn.flow(partition, owned, flow).map(|staged| staged.unknown.clone());
         let staged = self.turn.partition(partition, owned);
         let mut slot = staged.flows.get(flow).map(|staged| staged.flow.clone());
+        let before = slot.as_ref().and_then(|flow| flow.pause()).map(|pause| pause.id.clone());
         let applied = apply(&mut slot, flow, Arc::make_mut(&mut staged.record), issue, now, limits);
         if let Some(changed) = slot {
             let place = staged
@@ -67,12 +72,15 @@ impl Decider<'_> {
         }
         self.turn.needs_clock |= compares_with_the_clock(&issue.command.action);
         for transition in &applied.transitions {
-            let command = match transition {
-                Transition::Resumed(crate::flow::Cause::Timer) => None,
-                _ => Some(issue.offset),
+            let pause = self.pause(partition, flow);
+            let (command, pause) = match transition {
+                // What the timer ended came before the command.
+                Transition::Resumed(crate::flow::Cause::Timer) => (None, before.clone()),
+                Transition::Seen => (Some(issue.offset), None),
+                _ => (Some(issue.offset), pause),
             };
             self.turn.needs_clock |= sets_or_fires_a_deadline(*transition);
-            self.note_transition(partition, flow, *transition, command, issue.offset);
+            self.note_transition(partition, flow, (*transition, pause), command, issue.offset);
         }
         let position = self.position(partition, Some(flow), issue.offset);
         self.answer(partition, Some(flow), position, issue, applied);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::turn::Turn;
 use super::{After, BACKOFF, Phase, Step, Stop, Transaction, Worker, in_hand};
 use crate::broker::{Abort, Action, Broker, Code, Commit, Error, Member, Offset, Transaction as _};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// How long one look at committed offsets waits for those that are pending.
@@ -20,7 +21,7 @@ impl<B: Broker> Worker<B> {
         now: Timestamp,
     ) -> Result<(Phase<B>, Step), Stop> {
         let topic: Arc<str> = self.options.topics.enrollments.as_str().into();
-        let offsets: Vec<Offset> = turn
+        let mut offsets: Vec<Offset> = turn
             .partitions
             .iter()
             .map(|(partition, staged)| Offset {
@@ -30,6 +31,14 @@ impl<B: Broker> Worker<B> {
                 metadata: turn.name.clone(),
             })
             .collect();
+        if mutant::is(Mutant::OffsetsOutsideTheTransaction) {
+            for offset in &mut offsets {
+                offset.offset = self.table.owned.get(&offset.partition).map_or(offset.offset, |owned| owned.position);
+            }
+        }
+        if mutant::is(Mutant::OffsetOfOnePartitionMissing) && offsets.len() > 1 {
+            offsets.pop();
+        }
         let sent = match in_hand(&mut self.clients)?.member.group() {
             Ok(group) => transaction.send_offsets(&offsets, &group),
             Err(error) => Err(Error { action: Action::Abort, ..error }),
@@ -77,7 +86,12 @@ impl<B: Broker> Worker<B> {
                 if let Some(stop) = self.fenced_by_equal(turn.begun_at, &error, now) {
                     return Err(stop);
                 }
-                Ok((Phase::Replace(After::ReadBack(turn)), Step::Progress))
+                let after = match () {
+                    () if mutant::is(Mutant::StatePublishedBeforeTheCommitIsKnown) => After::Publish(turn),
+                    () if mutant::is(Mutant::AbortAfterAnUnknownCommit) => After::Rewind,
+                    () => After::ReadBack(turn),
+                };
+                Ok((Phase::Replace(after), Step::Progress))
             }
         }
     }
@@ -120,7 +134,8 @@ impl<B: Broker> Worker<B> {
         let partitions: Vec<i32> = turn.partitions.keys().copied().collect();
         match in_hand(&mut self.clients)?.member.committed(&partitions, READ_BACK) {
             Ok(committed) => {
-                let holds = committed.iter().flatten().any(|committed| committed.metadata == turn.name);
+                let is_ours = |name: &str| name == turn.name || mutant::is(Mutant::TurnNameIgnored);
+                let holds = committed.iter().flatten().any(|committed| is_ours(&committed.metadata));
                 if holds {
                     return self.publish(*turn, now);
                 }

@@ -9,7 +9,8 @@ use super::options::Options;
 use super::table::{Special, Stage, Table};
 use super::turn::{To, Turn, Write};
 use crate::broker::{Header, Record};
-use crate::flow::{AuditEvent, FlowId, Happening, Position, Transition};
+use crate::flow::{AuditEvent, FlowId, Happening, PauseId, Position, Transition};
+use crate::mutant::{self, Mutant};
 use crate::schema::headers;
 use crate::time::Timestamp;
 
@@ -38,11 +39,15 @@ pub(super) fn decide(table: &Table, options: &Options, gathered: Gathered, now: 
     match &table.special {
         Some(special) => decider.special(special, gathered),
         None => {
+            let mut events = gathered.events;
+            if mutant::is(Mutant::EventsBeforeCommands) {
+                decider.events(std::mem::take(&mut events));
+            }
             decider.commands(&gathered.commands);
             decider.caps();
             decider.timers();
             decider.backlogs();
-            decider.events(gathered.events);
+            decider.events(events);
             decider.passed(&gathered.passed);
         }
     }
@@ -151,22 +156,29 @@ impl Decider<'_> {
     pub(super) fn note_own_transition(&mut self, partition: i32, flow: &FlowId, transition: Transition) {
         // A turn for a refused record takes no commands: then the scan is behind what was applied.
         let applied = self.table.owned.get(&partition).map_or(0, |owned| owned.scanned);
-        self.note_transition(partition, flow, transition, None, applied.max(self.table.control_scan));
+        let pause = self.pause(partition, flow);
+        self.note_transition(partition, flow, (transition, pause), None, applied.max(self.table.control_scan));
     }
 
-    /// Tells of a transition of a staged flow, where it stands now; `control` is where the control topic stands.
+    /// The pause that a staged flow is in.
+    pub(super) fn pause(&self, partition: i32, flow: &FlowId) -> Option<PauseId> {
+        let staged = self.turn.staged(partition, flow)?;
+        staged.flow.pause().map(|pause| pause.id.clone())
+    }
+
+    /// Tells of a transition of a staged flow and the pause that it begins, changes or ends, where the flow stands now;
+    /// `control` is where the control topic stands.
     pub(super) fn note_transition(
         &mut self,
         partition: i32,
         flow: &FlowId,
-        transition: Transition,
+        (transition, pause): (Transition, Option<PauseId>),
         command: Option<i64>,
         control: i64,
     ) {
         let Some(staged) = self.turn.partitions.get(&partition) else { return };
         let Some(of) = staged.flows.get(flow) else { return };
         let position = of.flow.position(staged.position, control);
-        let pause = of.flow.pause().map(|pause| pause.id.clone());
         self.note(partition, Some(flow), position, Happening::Transition { transition, pause, command });
     }
 

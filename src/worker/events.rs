@@ -7,6 +7,7 @@ use crate::broker::Record;
 use crate::broker::murmur2::partition_for;
 use crate::flow::arrive::{Entry, Fate};
 use crate::flow::{Event, Flow, FlowId, State, Transition};
+use crate::mutant::{self, Mutant};
 use crate::schema::headers::{self, Discarded, Source};
 use crate::schema::{self, Reason, Unknown, Unreadable};
 
@@ -20,6 +21,10 @@ impl Decider<'_> {
         for record in events {
             let Some(owned) = table.owned.get(&record.partition) else { continue };
             if !owned.is_active() || !owned.fetching || owned.wait.is_some() {
+                continue;
+            }
+            if mutant::is(Mutant::NeighbourHeldBackByADrain) && !owned.draining.is_empty() {
+                self.turn.cut = true;
                 continue;
             }
             if self.turn.touched >= self.options.turn.topics {
@@ -39,11 +44,12 @@ impl Decider<'_> {
     fn event(&mut self, record: Record, owned: &Owned) {
         let event = match schema::event::read(record.value.as_deref()) {
             Ok(event) => event,
+            Err(_) if mutant::is(Mutant::BadInputSkipped) => return,
             Err(unreadable) => return self.dead_letter(&record, &unreadable),
         };
         let partition = record.partition;
         let home = self.table.shape.home(&event.flow);
-        if home != partition {
+        if home != partition && !mutant::is(Mutant::ReroutedEventDeliveredWhereItCame) {
             self.turn.stats.rerouted += 1;
             return self.forward(record, To::Enrollments, home);
         }

@@ -78,11 +78,10 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// The partition whose restoring goes on next: one after another, for they share a reader, and one would lose what
-    /// it reads to the other.
+    /// The partition whose restoring goes on next.
     fn joining(&self) -> Option<i32> {
         let joining = |(number, owned): (&i32, &Owned)| match &owned.stage {
-            Stage::Joining(joining) => Some((!joining.is_under_way(), *number)),
+            Stage::Joining(joining) => Some((joining.rank(), *number)),
             Stage::Introducing | Stage::Active => None,
         };
         self.table.owned.iter().filter_map(joining).min().map(|(_, number)| number)
@@ -171,11 +170,7 @@ impl<B: Broker> Worker<B> {
     fn gather_events(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let budget = self.options.turn;
         let idle = gather.gathered.events.is_empty() && gather.gathered.commands.is_empty();
-        // A partition that is being taken over waits for the next gathering, with everybody who waits for it.
-        let wait = match idle && self.joining().is_none() {
-            true => self.table.wait_at_most(now, self.options.idle),
-            false => Duration::ZERO,
-        };
+        let wait = if idle { self.table.wait_at_most(now, self.options.idle) } else { Duration::ZERO };
         let limit = PollLimit {
             records: budget.records.saturating_sub(gather.gathered.events.len()).max(1),
             bytes: budget.bytes.saturating_sub(gather.bytes).max(1),

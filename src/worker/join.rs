@@ -5,16 +5,19 @@
 //! 3. *fold*: read it as committed until that end; the newest document of each flow counts;
 //! 4. *verify*: offset and partition record have to agree about where the input goes on;
 //! 5. *commands*: everything in the control topic up to its end now comes before timers and events.
+//!
+//! All partitions that join fold at the same time: one reader brings the states of all of them, each to its own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::chores::Chore;
 use super::gather::Gather;
-use super::table::{Owned, Stage, Tracked, left};
+use super::table::{Owned, Stage, Table, Tracked, left};
 use super::{Phase, Step, Stop, Worker, in_hand};
 use crate::broker::{Broker, Committed, Member, PollLimit, Polled, Reader, Record, Watermarks};
 use crate::flow::{FlowId, Partition};
+use crate::mutant::{self, Mutant};
 use crate::schema;
 use crate::time::Timestamp;
 
@@ -24,6 +27,7 @@ pub(super) struct Joining {
     committed: Option<Committed>,
     /// The partition record, once read.
     recorded: bool,
+    low: i64,
     end: i64,
     pinned: Option<(i32, i32)>,
     /// When offset and record were first found to disagree.
@@ -53,9 +57,18 @@ impl Joining {
         left(doubted, PATIENCE, now).is_some()
     }
 
-    /// It has begun to read.
-    pub fn is_under_way(&self) -> bool {
-        self.at != At::Barrier
+    /// Who goes first: all of them are asked where they end, then all are read together, then judged. The pins of
+    /// partition 0 are read by the same reader as its states: never both at once.
+    pub fn rank(&self) -> u8 {
+        match self.at {
+            At::Pins => 0,
+            // Others need not wait for what has to be looked at again.
+            At::Barrier if self.doubted.is_some() => 5,
+            At::Barrier | At::End | At::Assign => 1,
+            At::Fold => 2,
+            At::Input | At::Commands => 3,
+            At::PinsEnd => 4,
+        }
     }
 }
 
@@ -88,7 +101,9 @@ impl<B: Broker> Worker<B> {
             Ok(Joined::NotYet) => Ok((Phase::Gather(gather), Step::Waiting(super::BACKOFF))),
             Ok(Joined::Done) => {
                 // Commands are read again from where this partition needs them; nothing was gathered yet.
-                self.chores.push_back(Chore::ReadControl { from: None });
+                if !mutant::is(Mutant::ControlReaderNotMovedBackAtAJoin) {
+                    self.chores.push_back(Chore::ReadControl { from: None });
+                }
                 Ok((Phase::Chores, Step::Progress))
             }
             Err(Failed::Broker(error)) => self.trouble(error, Phase::Gather(gather)),
@@ -120,36 +135,47 @@ impl<B: Broker> Worker<B> {
                 joining.at = At::End;
             }
             At::End => {
-                joining.end = clients.latest.watermarks(&state, partition)?.end;
+                // By clients that fetch nothing just then: behind a fetch every question waits until that is answered.
+                let marks = clients.latest.watermarks(&state, partition)?;
+                (joining.low, joining.end) = (marks.low, marks.end);
                 joining.at = At::Assign;
             }
             At::Assign => {
-                let low = clients.stable.watermarks(&state, partition)?.low;
-                clients.stable.assign(&state, partition, low)?;
+                clients.stable.assign(&state, partition, joining.low)?;
                 joining.at = At::Fold;
             }
             At::Fold => {
-                let mut records = Vec::new();
-                let polled = clients.stable.poll(FOLD, &mut records);
-                // Also of a poll that failed: its reader has gone on behind what it brought.
-                for record in records.iter().filter(|record| record.partition == partition) {
-                    fold(owned, joining, record).map_err(Failed::Stop)?;
+                let read = clients.stable.position(&state, partition)?.unwrap_or_default();
+                if read < joining.end {
+                    let mut records = Vec::new();
+                    let polled = clients.stable.poll(FOLD, &mut records);
+                    // Also of a poll that failed: its reader has gone on behind what it brought.
+                    for record in &records {
+                        if record.partition == partition {
+                            joining.recorded |= fold(owned, record).map_err(Failed::Stop)?;
+                        } else {
+                            self.table.fold(record).map_err(Failed::Stop)?;
+                        }
+                    }
+                    if let Polled::OutOfRange { partition: moved, .. } = polled? {
+                        // The cleaner moved the beginning meanwhile.
+                        match self.table.folding(moved) {
+                            Some(other) => other.at = At::End,
+                            None => joining.at = At::End,
+                        }
+                        return Ok(Joined::Further);
+                    }
                 }
-                if let Polled::OutOfRange { .. } = polled? {
-                    // The cleaner moved the beginning meanwhile.
-                    joining.at = At::Assign;
-                    return Ok(Joined::Further);
-                }
-                let position = clients.stable.position(&state, partition)?.unwrap_or_default();
-                if position < joining.end {
+                let read = clients.stable.position(&state, partition)?.unwrap_or_default();
+                if read < joining.end {
                     return Ok(Joined::Further);
                 }
                 clients.stable.unassign(&state, partition)?;
                 joining.at = At::Input;
             }
             At::Input => {
-                let marks = clients.member.watermarks(partition)?;
-                let commands = clients.control.watermarks(&control, super::ONLY)?;
+                let marks = clients.latest.watermarks(&self.options.topics.enrollments, partition)?;
+                let commands = clients.stable.watermarks(&control, super::ONLY)?;
                 match self.verify(partition, owned, joining, marks, commands, now) {
                     Ok(()) if joining.recorded || partition == 0 => joining.at = At::Commands,
                     Ok(()) => joining.at = At::PinsEnd,
@@ -194,7 +220,7 @@ impl<B: Broker> Worker<B> {
                 joining.at = At::Commands;
             }
             At::Commands => {
-                owned.control_end = clients.control.watermarks(&control, super::ONLY)?.end;
+                owned.control_end = clients.stable.watermarks(&control, super::ONLY)?.end;
                 self.restore(partition, owned, now);
                 tracing::info!(partition, flows = owned.flows.len(), input = owned.position, "restored");
                 return Ok(Joined::Done);
@@ -297,6 +323,28 @@ impl<B: Broker> Worker<B> {
     }
 }
 
+impl Table {
+    /// The joining of another partition, if it is being folded.
+    fn folding(&mut self, partition: i32) -> Option<&mut Joining> {
+        match &mut self.owned.get_mut(&partition)?.stage {
+            Stage::Joining(joining) if joining.at == At::Fold => Some(joining),
+            Stage::Joining(_) | Stage::Introducing | Stage::Active => None,
+        }
+    }
+
+    /// Takes in a record of another partition that is being folded.
+    fn fold(&mut self, record: &Record) -> Result<(), Stop> {
+        if self.folding(record.partition).is_some()
+            && let Some(owned) = self.owned.get_mut(&record.partition)
+            && fold(owned, record)?
+            && let Some(joining) = self.folding(record.partition)
+        {
+            joining.recorded = true;
+        }
+        Ok(())
+    }
+}
+
 enum Joined {
     Further,
     NotYet,
@@ -314,8 +362,8 @@ impl From<crate::broker::Error> for Failed {
     }
 }
 
-/// Takes in one record of `flow.state`: an empty key is the partition record, any other a flow.
-fn fold(owned: &mut Owned, joining: &mut Joining, record: &Record) -> Result<(), Stop> {
+/// Takes in one record of `flow.state`: an empty key is the partition record (`true`), any other a flow.
+fn fold(owned: &mut Owned, record: &Record) -> Result<bool, Stop> {
     let at = || format!("{}/{}/{}", record.topic, record.partition, record.offset);
     let malformed = |error: schema::Malformed| {
         Stop::broken(format!(
@@ -329,9 +377,8 @@ fn fold(owned: &mut Owned, joining: &mut Joining, record: &Record) -> Result<(),
             let document = schema::partition::read(value).map_err(malformed)?;
             owned.record = Arc::new(document.body);
             owned.unknown = document.unknown;
-            joining.recorded = true;
         }
-        return Ok(());
+        return Ok(record.value.is_some());
     }
     match record.value.as_deref() {
         Some(value) => {
@@ -345,5 +392,5 @@ fn fold(owned: &mut Owned, joining: &mut Joining, record: &Record) -> Result<(),
             }
         }
     }
-    Ok(())
+    Ok(false)
 }

@@ -101,7 +101,7 @@ impl<B: Broker> Worker<B> {
         let reason = format!("held events of `{topic}` were deleted: {found}; at most {held} are lost");
         tracing::error!(%flow, reason, "a flow is blocked");
         backlog.clear();
-        backlog.blocked = Some(Blocked { since: now, reason });
+        backlog.blocked = Some(Blocked { since: now, reason, lost: held });
         self.table.reading.remove(&topic);
         self.chores.push_back(Chore::StopReading { topic });
     }

@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub oldest_pause: Option<Timestamp>,
     /// The next deadline.
     pub next_timer: Option<Timestamp>,
+    /// Held events of blocked flows that somebody deleted: at most so many.
+    pub lost: u64,
     /// What cannot go on: the kind, and a sentence.
     pub blocked: Vec<(&'static str, String)>,
     pub stats: Stats,
@@ -59,6 +61,8 @@ impl<B: Broker> Worker<B> {
             let resuming = owned.draining.iter().filter_map(|id| owned.flows.get(id));
             shot.paused.add(paused.clone().map(|tracked| &tracked.flow));
             shot.resuming.add(resuming.clone().map(|tracked| &tracked.flow));
+            let blocked = resuming.filter_map(|tracked| tracked.backlog.as_ref()?.blocked.as_ref());
+            shot.lost += blocked.map(|blocked| blocked.lost).sum::<u64>();
             let not_live = owned.timers.len() + owned.draining.len();
             shot.live += owned.flows.len().saturating_sub(not_live) as u64;
             let began = paused.filter_map(|tracked| tracked.flow.pause()).map(|pause| pause.paused_at).min();

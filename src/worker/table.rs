@@ -362,6 +362,8 @@ pub(super) struct Backlog {
 pub(super) struct Blocked {
     pub since: Timestamp,
     pub reason: String,
+    /// Held events that may be gone: at most so many.
+    pub lost: u64,
 }
 
 impl Blocked {

@@ -3,12 +3,14 @@
 use super::commands::sets_or_fires_a_deadline;
 use super::decide::Decider;
 use crate::flow::FlowId;
+use crate::mutant::{self, Mutant};
 
 impl Decider<'_> {
     pub(super) fn timers(&mut self) {
         let now = self.now;
         for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| owned.is_active()) {
-            for (_, flow) in owned.timers.iter().take_while(|(due, _)| *due <= now) {
+            let early = std::time::Duration::from_secs(if mutant::is(Mutant::TimerFiresEarly) { 70 } else { 0 });
+            for (_, flow) in owned.timers.iter().take_while(|(due, _)| due.before(early) <= now) {
                 self.fire(*partition, flow);
             }
             for (_, flow) in owned.retirements.iter().take_while(|(due, _)| *due <= now) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::backlog::ready;
-use super::table::{ClockAlarm, Stage, Sweeping, Table, Wait};
+use super::table::{ClockAlarm, Stage, Sweeping, Table, Wait, left};
 use crate::time::Timestamp;
 
 impl Table {
@@ -53,7 +53,7 @@ impl Table {
                 }
             }
         }
-        if let Some(alarm) = &self.clock_alarm {
+        if let Some(alarm) = self.clock_alarm.filter(|alarm| left(alarm.since, ClockAlarm::LENGTH, now).is_some()) {
             let over = alarm.since.after(ClockAlarm::LENGTH);
             wake = Some(wake.map_or(over, |wake| wake.max(over)));
         }

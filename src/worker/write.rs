@@ -167,22 +167,32 @@ impl<B: Broker> Worker<B> {
                 deliveries.into_iter().filter_map(|Delivered { tag, outcome }| Some((tag, outcome.err()?))).collect();
             return self.failed(&turn, transaction, &failed, now);
         }
-        if let Some(ahead) = clock_ahead(&turn, &deliveries, now) {
-            self.stats.clock_ahead = Some(ahead);
-            let is_far = |from: i64| (ahead - from).abs() > CLOCKS;
-            // Small differences are not corrected: they may as well be the time that the record took.
-            self.table.clock_ahead = if is_far(0) { ahead } else { 0 };
-            if turn.needs_clock && is_far(0) {
-                tracing::error!(ours = %now, ahead, "the clock is off: nothing is decided that depends on it");
-                self.table.clock_alarm = Some(ClockAlarm { since: now });
-                return Ok((Phase::Abort(transaction), Step::Progress));
-            }
-            if turn.stamped.is_some_and(is_far) {
-                tracing::warn!(ours = %now, ahead, "the clock is off: what was held is stamped again with the broker's");
-                return Ok((Phase::Abort(transaction), Step::Progress));
-            }
+        match self.clock_agrees(&turn, &deliveries, now) {
+            true => Ok((Phase::Offsets(turn, transaction), Step::Progress)),
+            false => Ok((Phase::Abort(transaction), Step::Progress)),
         }
-        Ok((Phase::Offsets(turn, transaction), Step::Progress))
+    }
+
+    /// Takes note of how far our clock is from the broker's. `false`: too far for what the turn decided by it.
+    fn clock_agrees(&mut self, turn: &Turn, deliveries: &[Delivered], now: Timestamp) -> bool {
+        let Some(ahead) = clock_ahead(turn, deliveries, now) else { return true };
+        self.stats.clock_ahead = Some(ahead);
+        let is_far = |from: i64| (ahead - from).abs() > CLOCKS;
+        if !is_far(0) {
+            self.table.clock_alarm = None;
+        }
+        // Small differences are not corrected: they may as well be the time that the record took.
+        self.table.clock_ahead = if is_far(0) { ahead } else { 0 };
+        if turn.needs_clock && is_far(0) {
+            tracing::error!(ours = %now, ahead, "the clock is off: nothing is decided that depends on it");
+            self.table.clock_alarm = Some(ClockAlarm { since: now });
+            return false;
+        }
+        if turn.stamped.is_some_and(is_far) {
+            tracing::warn!(ours = %now, ahead, "the clock is off: what was held is stamped again with the broker's");
+            return false;
+        }
+        true
     }
 
     /// A record was refused: abort, and give it the treatment that it needs.

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::PATIENCE;
 use crate::company::{Company, Gate};
-
-/// How long anything may take until all is well again.
-pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Sessions that a busy machine keeps, and a frozen gate outlives within seconds; small turns, so that a fault meets one;
 /// queue topics that retire.

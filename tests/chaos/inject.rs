@@ -7,11 +7,13 @@ use flowgate::broker::{Admin, Broker};
 use flowgate::flow::Flow;
 use serde_json::json;
 
-use crate::company::{Company, Dice, Onlooker, is_live, is_resuming, say};
-use crate::fleet::{Fleet, PATIENCE};
+use crate::PATIENCE;
+use crate::company::{Company, Dice, Onlooker, is_live, is_resuming};
+use crate::fleet::Fleet;
 use crate::load::Load;
 use crate::plan::{Fault, Plan, Tallies};
 use crate::proxy::Proxy;
+use crate::say::say;
 use crate::server::cluster::KafkaCluster;
 use crate::upstream::{Client, Partitioner};
 

@@ -49,6 +49,10 @@ macro_rules! conformance_suite {
                     offsets_are_gone_with_an_abort,
                     a_negative_offset_is_refused,
                     pending_offsets_hold_back_committed,
+                    a_groups_offsets_are_seen_from_outside,
+                    a_groups_offset_is_set_from_outside,
+                    a_group_with_members_keeps_its_offsets,
+                    an_offset_of_nothing_is_refused,
                 ]
                 groups: [
                     a_join_moves_no_more_than_it_must,
@@ -89,6 +93,8 @@ macro_rules! conformance_suite {
                     each_topic_of_a_request_has_its_own_answer,
                     topics_are_listed_by_prefix,
                     a_topics_settings_can_be_read,
+                    the_brokers_settings_can_be_read,
+                    a_topics_replicas_are_counted,
                     a_deleted_topic_is_gone,
                 ]
             }

@@ -62,6 +62,23 @@ pub fn a_topics_settings_can_be_read<H: Harness>(h: &H) {
     }
 }
 
+/// Defaults too: what nobody has set is in force all the same.
+pub fn the_brokers_settings_can_be_read<H: Harness>(h: &H) {
+    let mut admin = h.broker().admin().unwrap();
+    let config = steps::insist(h, "broker_config answers", || admin.broker_config());
+    assert_eq!(config.get("offsets.retention.minutes").map(String::as_str), Some("10080"));
+}
+
+pub fn a_topics_replicas_are_counted<H: Harness>(h: &H) {
+    let (by_default, never) = (steps::topic(h, "replicas", 2, &[]), h.fresh_name("never"));
+    let asked = h.fresh_name("replicas");
+    steps::create(h, NewTopic { replication_factor: Some(1), ..new(&asked, 3, &[]) }).unwrap();
+    let mut admin = h.broker().admin().unwrap();
+    for (topic, expected) in [(by_default, Some(1)), (asked, Some(1)), (never, None)] {
+        assert_eq!(steps::insist(h, "replicas answers", || admin.replicas(&topic)), expected, "{topic}");
+    }
+}
+
 pub fn a_deleted_topic_is_gone<H: Harness>(h: &H) {
     let (topic, never) = (steps::topic(h, "gone", 1, &[]), h.fresh_name("never"));
     steps::publish(h, &topic, "a", "v", None);

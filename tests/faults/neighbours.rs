@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use flowgate::broker::{Admin, Broker};
 
-use crate::company::{Company, eventually, happened, is_live, is_resuming, say};
+use crate::company::{Company, happened, is_live, is_resuming};
+use crate::process::eventually;
+use crate::say::say;
 use crate::upstream::Partitioner;
 
 /// Events of the live neighbour in each measurement.

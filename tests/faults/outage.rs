@@ -1,9 +1,9 @@
 //! All gates are down while time goes on and commands come.
 
-use flowgate::flow::Flow;
 use serde_json::Value;
 
-use crate::company::{Company, eventually, happened, is_live, is_paused};
+use crate::company::{Company, happened, is_live, is_paused};
+use crate::process::eventually;
 use crate::upstream::Partitioner;
 
 /// Goal: a pause that ends while no gate is up ends as soon as one is, and before the commands that came too late; what
@@ -21,7 +21,7 @@ fn a_pause_longer_than_the_longest_with_all_gates_down() {
         company.order(&["pause", "welcome"]);
         client.burst("welcome", 200);
         company.until_all_is_read();
-        let deadline = deadline(&company.flow("welcome").unwrap());
+        let deadline = company.flow("welcome").unwrap().deadline().unwrap();
         match clean {
             true => drop(gate.stop()),
             false => gate.kill(),
@@ -42,13 +42,6 @@ fn a_pause_longer_than_the_longest_with_all_gates_down() {
     }
     let report = company.check();
     happened("a pause longer than max_pause with all gates down", times, 2, &report);
-}
-
-fn deadline(flow: &Flow) -> flowgate::time::Timestamp {
-    match &flow.state {
-        flowgate::flow::State::Paused(pause) => pause.resumes_at,
-        other => panic!("not paused: {other:?}"),
-    }
 }
 
 /// How many pauses a timer has ended.

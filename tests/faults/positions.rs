@@ -7,7 +7,9 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use serde_json::Value;
 
-use crate::company::{Company, PATIENCE, eventually, happened};
+use crate::PATIENCE;
+use crate::company::{Company, happened};
+use crate::process::eventually;
 use crate::server;
 use crate::upstream::Partitioner;
 

@@ -7,7 +7,9 @@ use flowgate::demo::feed::Feed;
 use flowgate::demo::proof::prove;
 use flowgate::demo::purchases::{POST_PURCHASE, WELCOME, WIN_BACK, events};
 
-use crate::company::{Company, eventually, happened, is_live, say};
+use crate::company::{Company, happened, is_live};
+use crate::process::eventually;
+use crate::say::say;
 
 /// Goal: the whole promise on real input. Method: 28,094 events, a day every few milliseconds; pauses with every option and
 /// resumes of every kind come from the command line in between; the checker closes both sums.

@@ -4,17 +4,20 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::company::{Company, Dice, Gate, happened};
+use crate::company::{Company, Dice, happened};
+use crate::process::eventually;
 use crate::upstream::{Partitioner, Upstream};
 
 const CHANGES: u32 = 5;
+
+const PARTITIONS: i32 = 6;
 
 /// Goal: gates that join and leave under load lose nothing, and a command sent while its partition has no owner waits for
 /// the next one. Method: five times another gate joins and the older one leaves, while commands come all the time; one
 /// counts as between owners if it was sent after a partition of its flow was revoked and before it was restored elsewhere.
 #[test]
 fn joining_and_leaving_under_load_and_under_command() {
-    let company = Company::new("sharing", 6);
+    let company = Company::new("sharing", PARTITIONS as u32);
     let mut dice = Dice::new("joining and leaving");
     let flows: Vec<String> = (0..12).map(|flow| format!("flow-{flow}")).collect();
     let flows: Vec<&str> = flows.iter().map(String::as_str).collect();
@@ -24,7 +27,7 @@ fn joining_and_leaving_under_load_and_under_command() {
     let mut logs = Vec::new();
     for change in 1..=CHANGES {
         let new = company.gate(&format!("g{change}"), &[]);
-        while !is_restored(&new) {
+        while !new.is_restored() {
             command(&company, &flows, &mut commands);
         }
         dice.moment(Duration::from_millis(500));
@@ -35,7 +38,7 @@ fn joining_and_leaving_under_load_and_under_command() {
         logs.push(leaving.join().unwrap());
         old = new;
         let sent = upstream.sent();
-        crate::company::eventually("more load", || upstream.sent() > sent + 1_000);
+        eventually("more load", || upstream.sent() > sent + 1_000);
     }
     upstream.stop();
     for flow in &flows {
@@ -48,10 +51,6 @@ fn joining_and_leaving_under_load_and_under_command() {
     happened("a gate joins, another leaves", CHANGES, 5, &report);
     let between = between_owners(&company, &logs);
     happened("a command while its partition has no owner", between, 1, &report);
-}
-
-fn is_restored(gate: &Gate) -> bool {
-    gate.log().contains("\"message\":\"restored\"")
 }
 
 /// A pause or a resume of the next flow.
@@ -75,7 +74,7 @@ fn between_owners(company: &Company, logs: &[String]) -> u32 {
                 events.push((at, partitions, false));
             }
             Some("stopping: the turn is finished, the partitions are marked as cleanly left") => {
-                events.push((at, (0..6).collect(), false));
+                events.push((at, (0..i64::from(PARTITIONS)).collect(), false));
             }
             Some("restored") => events.push((at, vec![line["partition"].as_i64().unwrap()], true)),
             _ => {}
@@ -89,7 +88,7 @@ fn between_owners(company: &Company, logs: &[String]) -> u32 {
     };
     let commands = log.control.iter().filter(|record| {
         let flow = String::from_utf8(record.key.clone().unwrap()).unwrap();
-        has_no_owner(i64::from(flowgate_checker::home(&flow, 6)), record.timestamp_ms)
+        has_no_owner(i64::from(flowgate_checker::home(&flow, PARTITIONS)), record.timestamp_ms)
     });
     u32::try_from(commands.count()).unwrap()
 }

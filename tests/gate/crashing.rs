@@ -173,13 +173,12 @@ fn settle_restarting(rig: &mut Rig, stops: &mut Vec<Stop>) {
     panic!("it does not recover: {stops:?} {:?}", rig.workers[0].stats());
 }
 
-const OPERATIONS: [Operation; 21] = [
+const OPERATIONS: [Operation; 20] = [
     Operation::Join,
     Operation::Poll,
     Operation::Acknowledge,
     Operation::FetchFrom,
     Operation::Committed,
-    Operation::MemberWatermarks,
     Operation::Leave,
     Operation::Assign,
     Operation::ReaderPoll,

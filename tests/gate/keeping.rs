@@ -6,6 +6,8 @@ use flowgate::broker::{Header, Isolation, Publication, Record};
 use flowgate::time::Timestamp;
 use serde_json::json;
 
+use crate::say::say;
+
 use super::rig::{DAY, Rig, START, header};
 
 fn named(name: &'static str, value: Option<&'static [u8]>) -> Header {
@@ -280,7 +282,7 @@ fn the_corpus_on_the_memory_broker() {
     rig.memory.configure(&topics.enrollments, "message.timestamp.after.max.ms", "9223372036854775807").unwrap();
     let (memory, now) = (rig.memory.clone(), rig.now());
     let ran = super::corpus::run_corpus(&memory, &topics, now, || rig.settle());
-    println!("corpus: {ran} inputs on the memory broker");
+    say(&format!("corpus: {ran} inputs on the memory broker"));
     assert!(ran >= 40);
     assert_eq!(rig.memory.retain(&topics.records).unwrap(), 0, "all of them outlive a retention check");
 }

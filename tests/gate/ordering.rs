@@ -163,8 +163,6 @@ fn commands_that_waited_come_before_events() {
 #[test]
 fn a_lowered_limit_holds_for_pauses_in_force() {
     let mut rig = Rig::new();
-    // The checker takes no update without a command for one, although configuration caused it.
-    rig.whole = false;
     rig.order("welcome", "pause", json!({}));
     rig.send_all("welcome", "a");
     rig.settle();

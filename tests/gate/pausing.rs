@@ -168,6 +168,20 @@ fn the_timers_drain_can_be_limited() {
     assert_eq!(rig.delivered("welcome"), "r1 r2 r3 r4 r5 r6 r7 r8");
 }
 
+/// Goal: how late the timer was is measured from the deadline, by the gate's clock, and told once.
+#[test]
+fn a_late_timer_says_how_late() {
+    let mut rig = Rig::new();
+    rig.order("welcome", "pause", json!({"for_seconds": 60}));
+    let deadline = rig.flow("welcome").deadline().unwrap();
+    rig.memory.advance_to(deadline.after(Duration::from_secs(25)));
+    rig.settle();
+    assert_eq!(rig.state("welcome"), "live");
+    let late = rig.workers[0].take_lateness();
+    assert!(late.len() == 1 && (25..27).contains(&late[0].as_secs()), "{late:?}");
+    assert_eq!(rig.workers[0].take_lateness(), []);
+}
+
 /// Goal: after an outage of all gates that outlasts the pause, the flow resumes as soon as one is up; and a command that
 /// came after the deadline finds it resumed.
 #[test]

@@ -3,12 +3,13 @@
 //! A rig that goes out of scope has the independent checker look at all of its topics, and its list model play
 //! them again: every scenario ends with both.
 
-use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use flowgate::broker::memory::{Memory, Tombstones};
 use flowgate::broker::murmur2::partition_for;
 use flowgate::broker::{Admin, Broker, Header, Isolation, Publication, Publisher, Record};
+use flowgate::demo::proof;
 use flowgate::flow::{Flow, State};
 use flowgate::schema::topics::Topics;
 use flowgate::time::Timestamp;
@@ -334,22 +335,8 @@ impl Rig {
 
     /// Everything in the topics, as the checker wants it.
     fn log(&self) -> Log {
-        let read = |topic: &str| self.read(topic).into_iter().map(flowgate::demo::proof::plain).collect::<Vec<_>>();
-        let topics = &self.topics;
-        let queues: BTreeMap<_, _> =
-            self.queue_topics().into_iter().map(|topic| (topic.clone(), read(&topic))).collect();
-        Log {
-            enrollments: read(&topics.enrollments),
-            control: read(&topics.control),
-            records: read(&topics.records),
-            discarded: read(&topics.discarded),
-            dead_letters: read(&topics.dead_letters),
-            audit: read(&topics.audit),
-            state: read(&topics.state),
-            enrollment_partitions: PARTITIONS,
-            queues,
-            prefix: topics.prefix.clone(),
-        }
+        let read = |topic: &str| Ok::<_, Infallible>(self.read(topic).into_iter().map(proof::plain).collect());
+        proof::gather(&self.topics, PARTITIONS, &self.queue_topics(), read).unwrap()
     }
 
     /// Has both oracles look at every topic: the checker, and the list that plays everything again.

@@ -252,16 +252,7 @@ fn storms() {
         let (report, replay) = Storm::new(seed).run();
         replayed.deliveries += replay.deliveries;
         replayed.compared += replay.compared;
-        for of in report.flows.values() {
-            total.delivered_live += of.delivered_live;
-            total.dead += of.dead;
-            total.rerouted += of.rerouted;
-            total.withdraws += of.withdraws;
-            total.turned_away += of.turned_away;
-            total.released += of.released;
-            total.replaced += of.replaced;
-            total.removed += of.removed;
-        }
+        report.flows.values().for_each(|sums| total += sums);
     }
     println!("{total:?}");
     let (Replay { deliveries, compared, .. }, share) = (&replayed, replayed.share());

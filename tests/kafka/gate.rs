@@ -14,6 +14,7 @@ use flowgate::topics::{Layout, specification};
 use flowgate::worker::{Options, Step, Stop, Worker};
 use serde_json::{Value, json};
 
+use crate::say::say;
 use crate::{corpus, server};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -259,7 +260,10 @@ fn a_broker_that_dies_three_times_loses_and_doubles_nothing() {
     gate.stop();
     let report = cluster.check();
     assert_eq!(report.flows["held"].queued.total(), 6_000);
-    println!("broker killed and restarted: {DEATHS} times, {} events compared", report.events);
+    say(&format!(
+        "fault: kill -9 and restart of the broker: {DEATHS} times; {} events compared, 0 anomalies",
+        report.events
+    ));
 }
 
 /// Goal: every input of the corpus comes to its end on real Kafka too.
@@ -283,6 +287,6 @@ fn the_corpus_on_real_kafka() {
         cluster
             .eventually("every input has its end", |log| log.records.len() + log.dead_letters.len() >= corpus::INPUTS);
     });
-    println!("corpus: {ran} inputs on real Kafka");
+    say(&format!("corpus: {ran} inputs on real Kafka"));
     gate.stop();
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,34 +19,20 @@ use flowgate_checker::{Log, Report, Sums};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::PATIENCE;
+use crate::process::{self, eventually, flowgate};
+use crate::say::say;
 use crate::server;
 use crate::upstream::{Client, Partitioner};
 
-/// How long anything may take on a machine that is busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(120);
-
 /// What every gate here is told: a dead one is missed soon.
 const QUICK: &[&str] = &["session_timeout=2s", "transaction_timeout=2s"];
-
-/// Says a line even if the test passes: a report is no use when it is captured.
-pub fn say(line: &str) {
-    writeln!(std::io::stdout().lock(), "{line}").unwrap();
-}
 
 /// Reports how often a fault has happened, and fails if that is too seldom.
 #[track_caller]
 pub fn happened(fault: &str, times: u32, wanted: u32, report: &Report) {
     say(&format!("fault: {fault}: {times} times; {} events compared, 0 anomalies", report.events));
     assert!(times >= wanted, "{fault}: {times} times, wanted {wanted}");
-}
-
-#[track_caller]
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Random enough to choose moments; the seed is told, so that a run can be looked at.
@@ -110,19 +96,9 @@ impl Company {
         company
     }
 
-    fn flowgate(&self, args: &[&str], brokers: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_flowgate"));
-        // The settings of whoever runs the tests are none of theirs.
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLOWGATE_")) {
-            command.env_remove(name);
-        }
-        command.args(args).args(["--prefix", &self.topics.prefix, "--brokers", brokers]);
-        command
-    }
-
     /// A command of the operator's, to its end.
     pub fn run(&self, args: &[&str]) -> Output {
-        self.flowgate(args, &self.brokers).output().unwrap()
+        flowgate(&self.brokers, &self.topics.prefix, args).output().unwrap()
     }
 
     /// One that has to go well; what it says.
@@ -163,12 +139,9 @@ impl Company {
 
     /// Starts a gate with further settings, `name=value`.
     pub fn gate(&self, instance: &str, settings: &[&str]) -> Gate {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let http = format!("127.0.0.1:{port}");
         let number = self.gates.fetch_add(1, Ordering::Relaxed);
         let log = self.logs.path().join(format!("{number:03}-{instance}.log"));
-        let run = ["run", "--instance", instance, "--http", &http, "--log-format", "json"];
-        let mut command = self.flowgate(&run, &self.brokers_of_gates);
+        let (mut command, http) = process::gate(&self.brokers_of_gates, &self.topics.prefix, instance);
         for setting in QUICK.iter().chain(settings) {
             command.args(["-X", setting]);
         }
@@ -244,9 +217,11 @@ impl Company {
     /// Has the checker look at everything. The gates must have read all.
     #[track_caller]
     pub fn check(&self) -> Report {
-        let report = flowgate_checker::check(&self.log());
-        let anomalies: Vec<String> = report.anomalies.iter().take(20).map(ToString::to_string).collect();
-        assert!(report.is_green(), "{anomalies:#?}\n{:#?}{}", report.flows, self.logs());
+        let log = self.log();
+        let report = flowgate_checker::check(&log);
+        let mut anomalies: Vec<String> = report.anomalies.iter().take(20).map(ToString::to_string).collect();
+        anomalies.extend(flowgate_checker::replay(&log).differences.iter().take(20).map(ToString::to_string));
+        assert!(report.is_green() && anomalies.is_empty(), "{anomalies:#?}\n{:#?}{}", report.flows, self.logs());
         report
     }
 }
@@ -332,13 +307,7 @@ impl Gate {
 
     /// Sends a signal; `false` if there is nobody any more.
     pub fn signal(&mut self, name: &str) -> bool {
-        // Asking first: the number of a process that has ended may be another's soon.
-        self.child.try_wait().unwrap().is_none()
-            && Command::new("kill")
-                .args([&format!("-{name}"), &self.child.id().to_string()])
-                .status()
-                .unwrap()
-                .success()
+        process::signal(&mut self.child, name)
     }
 
     /// How it has ended, if it has.
@@ -374,10 +343,13 @@ impl Gate {
     /// Waits until it owns a partition and has restored it.
     #[track_caller]
     pub fn restored(self) -> Self {
-        eventually(&format!("a partition is restored: {}", self.log.display()), || {
-            self.log().contains("\"message\":\"restored\"")
-        });
+        eventually(&format!("a partition is restored: {}", self.log.display()), || self.is_restored());
         self
+    }
+
+    /// Whether it has restored a partition.
+    pub fn is_restored(&self) -> bool {
+        self.log().contains("\"message\":\"restored\"")
     }
 }
 

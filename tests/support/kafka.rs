@@ -3,6 +3,7 @@
 //! The jars are gathered once into a cache outside of the tree, under a lock that test binaries share. The broker ends
 //! with the test process, however that ends. Without Java or Maven the tests fail and say what to install.
 
+mod certificates;
 #[allow(dead_code)]
 pub mod cluster;
 
@@ -17,7 +18,8 @@ use std::time::{Duration, Instant};
 use flowgate::broker::kafka::{Kafka, KafkaOptions};
 use tempfile::TempDir;
 
-const INSTALL: &str = "the tests need Java 17 and Maven: apt-get install -y openjdk-17-jdk-headless maven";
+const INSTALL: &str = "the tests need Java 17, Maven and OpenSSL's command: \
+                       apt-get install -y openjdk-17-jdk-headless maven openssl";
 
 /// What each name of a broker's directory is formatted with: 16 bytes in URL-safe base64.
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
@@ -28,9 +30,23 @@ const START: Duration = Duration::from_secs(120);
 pub struct KafkaServer {
     directory: TempDir,
     jars: PathBuf,
-    port: u16,
-    sasl_port: u16,
+    ports: Ports,
     running: Mutex<Running>,
+}
+
+/// Where the broker listens, and what its clients have to bring there.
+#[derive(Clone, Copy)]
+struct Ports {
+    /// Nothing.
+    plain: u16,
+    /// The broker's own.
+    controller: u16,
+    /// A password.
+    sasl: u16,
+    /// Trust in the broker's certificate.
+    tls: u16,
+    /// That, and a certificate of their own.
+    mutual_tls: u16,
 }
 
 struct Running {
@@ -54,11 +70,12 @@ impl KafkaServer {
         loop {
             let directory =
                 tempfile::Builder::new().prefix("flowgate-kafka-").tempdir().expect("a temporary directory");
-            let [port, controller, sasl_port] = free_ports();
-            write_config(directory.path(), [port, controller, sasl_port], properties);
+            let ports = Ports::free();
+            certificates::make(&directory.path().join("tls"));
+            write_config(directory.path(), ports, properties);
             format_storage(&jars, directory.path());
             let running = launch(&jars, directory.path());
-            let server = Self { directory, jars: jars.clone(), port, sasl_port, running: Mutex::new(running) };
+            let server = Self { directory, jars: jars.clone(), ports, running: Mutex::new(running) };
             if server.wait_until_it_answers() {
                 return server;
             }
@@ -69,12 +86,28 @@ impl KafkaServer {
     }
 
     pub fn brokers(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.ports.plain)
     }
 
     /// The listener that wants a password (SASL/PLAIN): user `gate`, password `secret`.
     pub fn sasl_brokers(&self) -> String {
-        format!("127.0.0.1:{}", self.sasl_port)
+        format!("127.0.0.1:{}", self.ports.sasl)
+    }
+
+    /// The listener that speaks TLS, with a certificate of `ca.crt`.
+    pub fn tls_brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.tls)
+    }
+
+    /// As above, and it wants a certificate of `ca.crt` from its clients: `client.crt` with `client.key`.
+    pub fn mutual_tls_brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.mutual_tls)
+    }
+
+    /// One of the files that `certificates.rs` made: `ca.crt`, `client.crt`, `client.key`, or `stranger.crt`, which is a
+    /// CA that signed nothing here.
+    pub fn certificate(&self, file: &str) -> PathBuf {
+        self.directory.path().join("tls").join(file)
     }
 
     /// `kill -9`: what was in the process is gone, what was written to files is kept by the operating system.
@@ -176,19 +209,26 @@ fn launch(jars: &Path, directory: &Path) -> Running {
     Running { shell: Some(shell), pid }
 }
 
-fn write_config(directory: &Path, [port, controller, sasl]: [u16; 3], more: &[(&str, &str)]) {
-    let data = directory.join("data");
+fn write_config(directory: &Path, ports: Ports, more: &[(&str, &str)]) {
+    let (data, tls_files) = (directory.join("data"), directory.join("tls"));
+    let Ports { plain, controller, sasl, tls, mutual_tls } = ports;
     let mut lines = format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
          controller.listener.names=CONTROLLER\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SASL://127.0.0.1:{sasl}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT\n\
+         listeners=PLAINTEXT://127.0.0.1:{plain},CONTROLLER://127.0.0.1:{controller},SASL://127.0.0.1:{sasl},\
+         TLS://127.0.0.1:{tls},MUTUAL://127.0.0.1:{mutual_tls}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,MUTUAL:SSL\n\
          inter.broker.listener.name=PLAINTEXT\n\
          listener.name.sasl.sasl.enabled.mechanisms=PLAIN\n\
          listener.name.sasl.plain.sasl.jaas.config=\
          org.apache.kafka.common.security.plain.PlainLoginModule required user_gate=\"secret\";\n\
+         ssl.keystore.type=PEM\n\
+         ssl.keystore.location={}\n\
+         ssl.truststore.type=PEM\n\
+         ssl.truststore.location={}\n\
+         listener.name.mutual.ssl.client.auth=required\n\
          log.dirs={}\n\
          auto.create.topics.enable=false\n\
          offsets.topic.num.partitions=5\n\
@@ -204,6 +244,8 @@ fn write_config(directory: &Path, [port, controller, sasl]: [u16; 3], more: &[(&
          log.retention.check.interval.ms=500\n\
          log.initial.task.delay.ms=500\n\
          file.delete.delay.ms=1000\n",
+        tls_files.join("server.pem").display(),
+        tls_files.join("ca.crt").display(),
         data.display()
     );
     for (name, value) in more {
@@ -236,10 +278,14 @@ fn format_storage(jars: &Path, directory: &Path) {
     assert!(output.status.success(), "formatting the broker's storage: {output:?}");
 }
 
-/// Ports that were free a moment ago.
-fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("a bound address").port())
+impl Ports {
+    /// They were free a moment ago.
+    fn free() -> Self {
+        let listeners = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let [plain, controller, sasl, tls, mutual_tls] =
+            listeners.map(|listener| listener.local_addr().expect("a bound address").port());
+        Self { plain, controller, sasl, tls, mutual_tls }
+    }
 }
 
 /// The folder with the broker's jars, filled by Maven the first time.

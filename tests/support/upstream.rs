@@ -9,7 +9,7 @@ use flowgate::broker::kafka::{Kafka, KafkaPublisher};
 use flowgate::broker::{Action, Broker, Publication, Publisher};
 use serde_json::json;
 
-use crate::company::PATIENCE;
+use crate::PATIENCE;
 
 /// Where a client sends an event.
 #[derive(Clone, Copy, Debug)]

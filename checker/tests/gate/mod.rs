@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod breaking;
+pub mod scenes;
 pub mod schedule;
 
 use std::collections::BTreeMap;
@@ -273,6 +274,13 @@ impl Gate {
         }
         self.transition(name, word, Some(offset), input);
         self.answer(name, offset, command, "applied");
+    }
+
+    /// The longest pause was configured lower: the deadline moves, and nothing else.
+    pub fn cap(&mut self, name: &str) {
+        self.clock_ms += 1000;
+        let input = self.next_input(name);
+        self.transition(name, "updated", None, input);
     }
 
     pub fn expire(&mut self, name: &str) {

@@ -244,6 +244,7 @@ impl Consumer {
         }
         let mut list = Partitions::new();
         list.add(topic, partition, None)?;
+        let _entered = self.client.shared.enter("pause", REQUEST);
         // SAFETY: client and list live during the call.
         let err = unsafe {
             match paused {

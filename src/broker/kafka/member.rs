@@ -20,7 +20,7 @@ use super::event::Event;
 use super::list::Partitions;
 use super::native::{Client, done, millis};
 use crate::broker::{
-    Action, Code, Committed, Error, GroupMetadata, Member, MemberOptions, PollLimit, Polled, Record, Result, Watermarks,
+    Action, Code, Committed, Error, GroupMetadata, Member, MemberOptions, PollLimit, Polled, Record, Result,
 };
 
 /// librdkafka's `RD_KAFKA_PARTITION_UA`: a topic as a whole.
@@ -52,8 +52,10 @@ impl KafkaMember {
     pub(super) fn join(consumer: Consumer, options: &MemberOptions) -> Result<Self> {
         let mut topics = Partitions::new();
         topics.add(&options.topic, UNASSIGNED, None)?;
+        let entered = consumer.client.shared.enter("subscribe", REQUEST);
         // SAFETY: client and list live during the call.
         let err = unsafe { sys::rd_kafka_subscribe(consumer.client.ptr(), topics.ptr()) };
+        drop(entered);
         match err {
             RD_KAFKA_RESP_ERR_NO_ERROR => {
                 let topic = options.topic.as_str().into();
@@ -243,11 +245,6 @@ impl Member for KafkaMember {
             (at.offset >= 0).then(|| Committed { offset: at.offset, metadata: metadata(at) })
         });
         Ok(found.collect())
-    }
-
-    fn watermarks(&mut self, partition: i32) -> Result<Watermarks> {
-        let topic = Arc::clone(&self.topic);
-        self.consumer.watermarks(&topic, partition)
     }
 
     fn group(&self) -> Result<GroupMetadata> {

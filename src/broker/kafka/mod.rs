@@ -108,6 +108,9 @@ impl Kafka {
             ("client.id", "flowgate"),
             // The default of 10 s turns a broker's restart into a gap of 20 s.
             ("reconnect.backoff.max.ms", "500"),
+            // A broker that has just come back may answer that topics do not exist, and librdkafka believes it until it
+            // asks again: by default 5 minutes later, in which a drain would stand still.
+            ("topic.metadata.refresh.interval.ms", "10000"),
             ("socket.nagle.disable", "true"),
             // Telling the brokers about ourselves costs requests, and one more when a client ends.
             ("enable.metrics.push", "false"),

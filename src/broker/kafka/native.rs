@@ -48,6 +48,8 @@ impl Client {
         let events =
             sys::RD_KAFKA_EVENT_ERROR | if consumer { sys::RD_KAFKA_EVENT_REBALANCE } else { sys::RD_KAFKA_EVENT_DR };
         let mut reason = [0 as c_char; 512];
+        // Reads the files that the settings name: certificates on a disk that hangs make this call hang.
+        let _entered = shared.enter("making a client", SLICE);
         // SAFETY: the configuration lives; on success the client owns it (hence ManuallyDrop), on failure we still do.
         let rk = unsafe {
             sys::rd_kafka_conf_set_events(native.ptr(), events);

@@ -40,8 +40,11 @@ impl KafkaTransaction {
         }
         (core.in_flight, core.failed) = (0, 0);
         core.deliveries.clear();
+        let entered = core.client.shared.enter("begin_transaction", REQUEST);
         // SAFETY: the client lives; the error is ours. Only a change of state inside of the client.
-        if let Some(failure) = unsafe { Failure::take(sys::rd_kafka_begin_transaction(core.client.ptr())) } {
+        let failure = unsafe { Failure::take(sys::rd_kafka_begin_transaction(core.client.ptr())) };
+        drop(entered);
+        if let Some(failure) = failure {
             return Err((KafkaProducer(core), failure.sort()));
         }
         let transport_errors = core.client.transport_errors();

@@ -13,7 +13,6 @@ pub enum Operation {
     Acknowledge,
     FetchFrom,
     Committed,
-    MemberWatermarks,
     Leave,
     /// Of a reader; the subject is the topic, empty for a poll.
     Assign,

@@ -11,7 +11,7 @@ use super::log::{Budget, Seen};
 use super::topic::invalid;
 use crate::broker::{
     self as port, Action, Code, Committed, Error, GroupMetadata, Isolation, MemberOptions, PollLimit, Polled, Record,
-    Result, Watermarks,
+    Result,
 };
 
 pub struct Member {
@@ -184,12 +184,6 @@ impl port::Member for Member {
             return Err(Error::new(Action::Retry, Code::Busy, "a transaction has offsets pending"));
         }
         Ok(places.iter().map(|place| group.committed(place).cloned()).collect())
-    }
-
-    fn watermarks(&mut self, partition: i32) -> Result<Watermarks> {
-        self.memory.check(Operation::MemberWatermarks, &self.options.group)?;
-        let state = self.memory.lock();
-        Ok(state.topics.named(&self.options.topic)?.log(partition)?.watermarks(Isolation::ReadCommitted))
     }
 
     fn group(&self) -> Result<GroupMetadata> {

@@ -236,11 +236,16 @@ impl Memory {
 
     /// For calls that can only fail as a whole.
     fn check(&self, operation: Operation, subject: &str) -> Result<()> {
-        match self.fault(operation, subject) {
-            Some(Fault::Fail(error)) => Err(error),
-            Some(fault) => Err(topic::invalid(format!("{fault:?} does not apply to {operation:?}"))),
-            None => Ok(()),
-        }
+        meet(operation, self.fault(operation, subject))
+    }
+}
+
+/// What a fault does to a call that can only fail as a whole.
+fn meet(operation: Operation, fault: Option<Fault>) -> Result<()> {
+    match fault {
+        Some(Fault::Fail(error)) => Err(error),
+        Some(fault) => Err(topic::invalid(format!("{fault:?} does not apply to {operation:?}"))),
+        None => Ok(()),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::broker::{
     self as port, Abort, Action, Code, Commit, Committed, Delivered, Error, GroupMetadata, Offset, Outgoing,
     ProducerOptions, Progress, Result, Topic, UNTRACKED,
 };
+use crate::mutant::{self, Mutant};
 
 pub struct Producer {
     memory: Memory,
@@ -204,7 +205,10 @@ impl port::Transaction for Transaction {
             }
             (Ok(()), Some(Fault::Replace)) => {
                 self.producer.stray_end(true);
-                Commit::DoneReplace
+                match mutant::is(Mutant::ProducerKeptAfterALateAnswer) {
+                    true => Commit::Done(self.producer),
+                    false => Commit::DoneReplace,
+                }
             }
             (Ok(()), _) => Commit::Done(self.producer),
         }

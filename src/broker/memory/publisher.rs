@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Memory;
 use super::fault::{Fault, Operation};
 use super::state::{Incoming, State};
 use super::stray::Stray;
 use super::topic::invalid;
+use super::{Memory, meet};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{
     self as port, Action, Code, Committed, Compression, Error, NewTopic, Offset, Publication, Receipt, Result,
@@ -60,18 +60,15 @@ impl Admin {
 }
 
 impl Admin {
-    fn is_postponed(&self, operation: Operation, topic: &str) -> Result<bool> {
+    /// As [`Memory::check`]; what is postponed goes among the strays.
+    fn check_deletion(&self, operation: Operation, topic: &str, stray: Stray) -> Result<()> {
         match self.memory.fault(operation, topic) {
-            Some(Fault::Postpone) => Ok(true),
-            Some(Fault::Fail(error)) => Err(error),
-            Some(fault) => Err(invalid(format!("{fault:?} does not apply to {operation:?}"))),
-            None => Ok(false),
+            Some(Fault::Postpone) => {
+                self.memory.lock().strays.push(stray);
+                Err(Error::new(Action::Retry, Code::TimedOut, "no answer came in time"))
+            }
+            fault => meet(operation, fault),
         }
-    }
-
-    fn postpone(&self, stray: Stray) -> Error {
-        self.memory.lock().strays.push(stray);
-        Error::new(Action::Retry, Code::TimedOut, "no answer came in time")
     }
 }
 
@@ -121,9 +118,7 @@ impl port::Admin for Admin {
 
     fn delete_topics(&mut self, topics: &[String]) -> Result<Vec<Result<()>>> {
         let delete = |name: &String| {
-            if self.is_postponed(Operation::DeleteTopics, name)? {
-                return Err(self.postpone(Stray::DeleteTopic { topic: name.clone() }));
-            }
+            self.check_deletion(Operation::DeleteTopics, name, Stray::DeleteTopic { topic: name.clone() })?;
             self.memory.lock().delete_topic(name)
         };
         Ok(topics.iter().map(delete).collect())
@@ -131,9 +126,8 @@ impl port::Admin for Admin {
 
     fn delete_records(&mut self, up_to: &[(String, i64)]) -> Result<Vec<Result<()>>> {
         let delete = |(name, offset): &(String, i64)| {
-            if self.is_postponed(Operation::DeleteRecords, name)? {
-                return Err(self.postpone(Stray::DeleteRecords { topic: name.clone(), up_to: *offset }));
-            }
+            let stray = Stray::DeleteRecords { topic: name.clone(), up_to: *offset };
+            self.check_deletion(Operation::DeleteRecords, name, stray)?;
             self.memory.lock().delete_records(name, *offset)
         };
         Ok(up_to.iter().map(delete).collect())
@@ -175,6 +169,7 @@ impl port::Admin for Admin {
             return Err(invalid(format!("offset {}", offset.offset)));
         }
         let mut state = self.memory.lock();
+        state.topics.named(&offset.topic)?.log(offset.partition)?;
         let committed = Committed { offset: offset.offset, metadata: offset.metadata.clone() };
         state.groups.entry(group.to_owned()).or_default().set((offset.topic.clone(), offset.partition), committed)
     }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::super::calendar::DAY;
 use super::super::watch::Watched;
-use super::DAY;
 use crate::flow::State;
 use crate::time::Timestamp;
 

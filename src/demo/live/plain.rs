@@ -4,30 +4,34 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::super::Failure;
-use super::super::play::{Play, Way};
+use super::super::backend::{Backend, Way};
+use super::super::calendar::DAY;
+use super::super::play::Play;
 use super::super::show::{day as date, span, thousands};
+use super::super::signals::Signals;
 use super::super::watch::{Fates, Watched};
-use super::signals::Signals;
-use super::{DAY, Tempo};
 use crate::flow::State;
 use crate::time::Timestamp;
 
 /// How long a signal may have to wait.
 const NAP: Duration = Duration::from_millis(20);
 
-pub(super) fn run(out: &mut dyn Write, day: Duration) -> Result<(), Failure> {
-    let signals = Signals::watch()?;
-    let mut play = Play::start(Way::Scripted)?;
-    let tempo = Tempo::new(play.first_day(), day);
+pub(super) fn run<B: Backend>(out: &mut dyn Write, setup: B::Setup, day: Duration) -> Result<(), Failure> {
+    let signals = Signals::watch(0)?;
+    let mut play = Play::<B>::start(setup, Way::Daily { day })?;
     let mut midnight = play.first_day().after(DAY);
     let mut told = String::new();
     let mut data_ended = false;
     while !signals.have_ended() {
-        if tempo.now() < midnight {
+        let next = play.next_moment().map_or(midnight, |moment| moment.min(midnight));
+        if play.due() < next {
             std::thread::sleep(day.min(NAP));
             continue;
         }
-        play.run_until(midnight)?;
+        play.run_until(next)?;
+        if next < midnight {
+            continue;
+        }
         let line = describe(&play);
         // After the data has ended most days are alike.
         if !data_ended || line != told {
@@ -45,7 +49,7 @@ pub(super) fn run(out: &mut dyn Write, day: Duration) -> Result<(), Failure> {
 }
 
 /// How it stands at the end of a day.
-fn describe(play: &Play) -> String {
+fn describe<B: Backend>(play: &Play<B>) -> String {
     let flows = play.session.watch.flows();
     let sum = |of: fn(Fates) -> u64| thousands(flows.values().map(Watched::fates).map(of).sum());
     let mut line = format!(

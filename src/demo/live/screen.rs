@@ -7,15 +7,14 @@ use std::time::{Duration, Instant};
 use crossterm::event;
 
 use super::super::Failure;
+use super::super::backend::{Backend, Pace, Way};
 use super::super::operator::Order;
-use super::super::play::{Play, Way};
+use super::super::play::Play;
 use super::super::purchases::{POST_PURCHASE, WELCOME, WIN_BACK};
-use super::super::simulation::Pace;
+use super::super::signals::Signals;
 use super::super::story::Line;
-use super::Tempo;
 use super::keys::{self, Wish};
 use super::meter::Meter;
-use super::signals::Signals;
 use super::terminal::Terminal;
 use super::view::View;
 
@@ -29,23 +28,22 @@ const LOG: usize = 200;
 
 const NAMES: [&str; 3] = [WELCOME, POST_PURCHASE, WIN_BACK];
 
-struct Screen {
-    play: Play,
+struct Screen<B: Backend> {
+    play: Play<B>,
     day: Duration,
     selected: usize,
     meters: BTreeMap<&'static str, Meter>,
     log: VecDeque<Line>,
 }
 
-pub(super) fn run(out: &mut Stdout, day: Duration) -> Result<(), Failure> {
-    let signals = Signals::watch()?;
-    let pace = |tempo: &Tempo| Pace { entries: ENTRIES, turn: tempo.of_calendar(FRAME) };
-    let mut screen = Screen::new(Play::start(Way::Watched(pace(&Tempo::new(Default::default(), day))))?, day);
+pub(super) fn run<B: Backend>(out: &mut Stdout, setup: B::Setup, day: Duration) -> Result<(), Failure> {
+    let signals = Signals::watch(0)?;
+    let pace = Pace { entries: ENTRIES, turn: FRAME };
+    let mut screen = Screen::new(Play::<B>::start(setup, Way::Watched { day, pace })?, day);
     let mut terminal = Terminal::take(out)?;
-    let tempo = Tempo::new(screen.play.first_day(), day);
     loop {
         let next_frame = Instant::now() + FRAME;
-        screen.live(&tempo)?;
+        screen.live()?;
         let size = Terminal::size();
         terminal.show(&screen.view().rows(size), size)?;
         // Keys are answered at once, a frame is drawn when it is due.
@@ -66,8 +64,8 @@ pub(super) fn run(out: &mut Stdout, day: Duration) -> Result<(), Failure> {
     }
 }
 
-impl Screen {
-    fn new(play: Play, day: Duration) -> Self {
+impl<B: Backend> Screen<B> {
+    fn new(play: Play<B>, day: Duration) -> Self {
         let meters = NAMES.into_iter().map(|name| (name, Meter::default())).collect();
         // The flow with the most to see.
         let selected = NAMES.iter().position(|name| *name == POST_PURCHASE).unwrap_or_default();
@@ -75,8 +73,8 @@ impl Screen {
     }
 
     /// Goes on to where the calendar is by now.
-    fn live(&mut self, tempo: &Tempo) -> Result<(), Failure> {
-        self.log.extend(self.play.run_until(tempo.now())?);
+    fn live(&mut self) -> Result<(), Failure> {
+        self.log.extend(self.play.run_until(self.play.due())?);
         let surplus = self.log.len().saturating_sub(LOG);
         self.log.drain(..surplus);
         let now = self.play.now();
@@ -113,6 +111,7 @@ impl Screen {
             log: &self.log,
             sent: self.play.session.feed.sent(),
             total: self.play.session.feed.total(),
+            trouble: self.play.backend().trouble(),
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct View<'a> {
     pub log: &'a VecDeque<Line>,
     pub sent: usize,
     pub total: usize,
+    /// What keeps the gate from its work.
+    pub trouble: Option<String>,
 }
 
 /// Rows from which on there is room between the flows.
@@ -151,6 +153,9 @@ impl View<'_> {
     }
 
     fn notice(&self) -> Row {
+        if let Some(trouble) = &self.trouble {
+            return Row::of(Look::Paused, format!("  {trouble}"));
+        }
         if self.sent < self.total {
             return Row::default();
         }
@@ -202,15 +207,17 @@ fn tell(line: &Line, width: usize) -> Vec<Row> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::demo::play::{Play, Way};
+    use crate::demo::backend::Way;
+    use crate::demo::play::Play;
     use crate::demo::purchases::{POST_PURCHASE, WELCOME, WIN_BACK};
+    use crate::demo::simulation::Simulation;
 
     const NAMES: [&str; 3] = [WELCOME, POST_PURCHASE, WIN_BACK];
 
     /// Every screen of the scripted months: 80 by 24 is full to the last row, and nothing is wider.
     #[test]
     fn every_day_fits() {
-        let mut play = Play::start(Way::Scripted).unwrap();
+        let mut play = Play::<Simulation>::start((), Way::Fast).unwrap();
         let mut meters: BTreeMap<_, _> = NAMES.into_iter().map(|name| (name, Meter::default())).collect();
         let mut log = VecDeque::new();
         let mut seen = String::new();
@@ -227,7 +234,8 @@ mod tests {
             }
             let (sent, total) = (play.session.feed.sent(), play.session.feed.total());
             let (day, log, meters) = (Duration::from_secs(1), &log, &meters);
-            let view = View { now: noon, day, flows, names: &NAMES, meters, selected: 1, log, sent, total };
+            let (names, trouble) = (&NAMES, None);
+            let view = View { now: noon, day, flows, names, meters, selected: 1, log, sent, total, trouble };
             for (width, height) in [(80, 24), (60, 14), (200, 50), (80, 3)] {
                 let rows = view.rows((width, height));
                 assert!(rows.len() <= usize::from(height), "{} rows at {height}", rows.len());

@@ -1,0 +1,100 @@
+//! Goal: no interleaving of commands, events, the timer, the cleaner, crashes and rebalances breaks a promise.
+//!
+//! Method: small spaces, every state of them. The rules are the production ones (`flow::command::apply`, `arrive`,
+//! `fire`, `pass`, `finish`, the index and its sweep); around them stands the least of a Kafka that tells what is
+//! committed from what is staged: a turn replaces what a partition's log holds, as a whole or not at all; offsets of a stale
+//! generation are refused; whoever takes over waits for what is pending and reads the documents back. Beside them a
+//! [`ledger`] keeps the promises with an ordinary list, and every fate, answer and count is compared with it.
+//!
+//! Each space prints how many states it has.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "exhaustive/explore.rs"]
+mod explore;
+#[path = "exhaustive/ledger.rs"]
+mod ledger;
+#[path = "exhaustive/log.rs"]
+mod log;
+#[path = "exhaustive/orders.rs"]
+mod orders;
+#[path = "exhaustive/recall.rs"]
+mod recall;
+#[path = "support/say.rs"]
+mod say;
+#[path = "exhaustive/space.rs"]
+mod space;
+#[path = "exhaustive/turn.rs"]
+mod turn;
+#[path = "exhaustive/world.rs"]
+mod world;
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use flowgate::flow::Kind::{Advance, Enroll, Withdraw};
+use orders::Order::{PauseAll, PauseDiscard, PauseLatest, PauseShort, ResumeAll, ResumeNone};
+use say::say;
+use space::Space;
+use world::World;
+
+/// Explores it, and prints the figures though the test passes.
+fn every_state(name: &str, space: &Space) {
+    let started = Instant::now();
+    let seen = explore::explore(space, World::starts(space));
+    let explore::Seen { states, steps, depth } = seen;
+    let (turns, took) = (space.found.borrow().turns(), started.elapsed().as_secs_f32());
+    say(&format!("exhaustive: {name}: {states} states, {steps} steps, {turns} turns, depth {depth}, {took:.1} s"));
+}
+
+/// Two gates hinder each other in every way there is. In one flow a record comes again, in the other it is withdrawn; the
+/// one is resumed by command or by the timer, the other by the timer.
+#[test]
+fn two_flows_two_workers_four_records() {
+    let space = Space {
+        inputs: vec![vec![vec![(Enroll, 0), (Enroll, 0)], vec![(Advance, 0), (Withdraw, 0)]]],
+        workers: 2,
+        orders: vec![vec![PauseLatest, ResumeAll, ResumeNone], vec![PauseAll]],
+        commands: 2,
+        repeats: false,
+        cleaner: false,
+        ticks: 1,
+        max_pause: 1,
+        found: RefCell::default(),
+    };
+    every_state("two flows, two workers, four records", &space);
+}
+
+/// One flow whose gate forgets at any moment, and all the ways to resume, pause again, and resume.
+#[test]
+fn one_flow_paused_again_and_again() {
+    let space = Space {
+        inputs: vec![vec![vec![(Enroll, 0), (Enroll, 1), (Enroll, 0), (Withdraw, 1)]]],
+        workers: 1,
+        orders: vec![vec![PauseLatest, PauseAll, ResumeAll]],
+        commands: 3,
+        repeats: false,
+        cleaner: true,
+        ticks: 1,
+        max_pause: 1,
+        found: RefCell::default(),
+    };
+    every_state("one flow, three commands", &space);
+}
+
+/// One flow, every option, commands that come twice, and a deadline that is short of the longest.
+#[test]
+fn one_flow_with_every_option() {
+    let space = Space {
+        inputs: vec![vec![vec![(Enroll, 0), (Advance, 0), (Withdraw, 0), (Enroll, 0)]]],
+        workers: 1,
+        orders: vec![vec![PauseLatest, PauseAll, PauseShort, PauseDiscard, ResumeAll, ResumeNone]],
+        commands: 2,
+        repeats: true,
+        cleaner: false,
+        ticks: 2,
+        max_pause: 2,
+        found: RefCell::default(),
+    };
+    every_state("one flow, every option", &space);
+}

@@ -1,0 +1,71 @@
+//! What can come in: commands and events, few of each, every sort that the rules tell apart.
+
+use std::time::Duration;
+
+use flowgate::flow::{
+    Action, Command, CommandId, FlowId, Keep, Kind, NewRecords, OnExpiry, PauseEnd, PauseOrder, Release, ResumeOrder,
+    Target,
+};
+
+/// A command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Under `keep: latest`, for as long as it goes.
+    PauseLatest,
+    PauseAll,
+    /// For one tick (a millisecond, the shortest time there is), and what is held then is discarded.
+    PauseShort,
+    /// Turns new records away.
+    PauseDiscard,
+    ResumeAll,
+    ResumeNone,
+}
+
+/// A command as it stands in the control topic: the same id twice is the same command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Issued {
+    pub order: Order,
+    pub id: u8,
+    pub recorded_at: i64,
+}
+
+/// An event; its place in the input is its name.
+pub type Input = (Kind, u8);
+
+impl Order {
+    pub fn pause(self) -> Option<PauseOrder> {
+        let nothing = PauseOrder::default();
+        match self {
+            Self::PauseLatest => Some(PauseOrder { keep: Some(Keep::Latest), ..nothing }),
+            Self::PauseAll => Some(PauseOrder { keep: Some(Keep::All), ..nothing }),
+            Self::PauseShort => Some(PauseOrder {
+                end: Some(PauseEnd::For(Duration::from_millis(1))),
+                on_expiry: Some(OnExpiry::Discard),
+                ..nothing
+            }),
+            Self::PauseDiscard => Some(PauseOrder { new_records: Some(NewRecords::Discard), ..nothing }),
+            Self::ResumeAll | Self::ResumeNone => None,
+        }
+    }
+
+    fn action(self) -> Action {
+        let release = if self == Self::ResumeNone { Release::None } else { Release::All };
+        match self.pause() {
+            Some(order) => Action::Pause(order),
+            None => Action::Resume(ResumeOrder { release: Some(release), ..ResumeOrder::default() }),
+        }
+    }
+}
+
+impl Issued {
+    pub fn command(&self, flow: &FlowId) -> Command {
+        Command {
+            id: CommandId::new(&self.id.to_string()).unwrap(),
+            target: Target::Flow(flow.clone()),
+            action: self.order.action(),
+            issued_by: "ops".to_owned(),
+            issued_at: None,
+            reason: None,
+        }
+    }
+}

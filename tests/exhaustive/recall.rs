@@ -1,0 +1,65 @@
+//! What a worker knows of a flow beside what is committed, and loses with it: which entries are replaced.
+
+use flowgate::flow::State;
+use flowgate::flow::index::{Index, Sweep};
+
+use super::log::{Entry, Log};
+
+/// Kept as `flow::index` tells a worker to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Recall {
+    /// The index is fed with the entries from this one on, as they are held.
+    from: u64,
+    /// While it drains: the entries that a sweep found replaced, a bit each; none where the index is enough.
+    swept: Option<u64>,
+}
+
+impl Recall {
+    /// Of a new owner: an index that begins with the next entry.
+    pub fn new(log: &Log, cleaned: u64) -> Self {
+        Self { from: log.next_entry(), swept: None }.after(log, cleaned)
+    }
+
+    /// When a turn that made this log is committed.
+    pub fn after(&self, log: &Log, cleaned: u64) -> Self {
+        match log.flow.as_ref().map(|flow| &flow.state) {
+            None | Some(State::Live) => Self { from: log.next_entry(), swept: None },
+            Some(State::Paused(_)) => Self { swept: None, ..*self },
+            Some(State::Resuming { .. }) => {
+                Self { swept: self.swept.or_else(|| Some(self.sweep(log, cleaned))), ..*self }
+            }
+        }
+    }
+
+    /// Whether it drains, so that entries have been read back.
+    pub fn drains(&self) -> bool {
+        self.swept.is_some()
+    }
+
+    fn sweep(&self, log: &Log, cleaned: u64) -> u64 {
+        let Some(queue) = log.flow.as_ref().map(|flow| &flow.queue) else { return 0 };
+        if Index::new(self.from).covers(queue.watermark.entry) {
+            return 0;
+        }
+        // With room for one entry only, so that it takes as many passes as it can.
+        let mut sweep = Sweep::new(queue.watermark.entry, queue.last_entry(), 0);
+        loop {
+            log.unread(cleaned).for_each(|entry| sweep.feed(entry.indexed()));
+            if sweep.end_pass() {
+                return (0..=queue.last_entry())
+                    .filter(|number| sweep.replaced(*number))
+                    .map(|number| 1 << number)
+                    .sum();
+            }
+        }
+    }
+
+    /// Which entries are replaced. The cleaner does not matter: they were fed as they were held.
+    pub fn judge(&self, queue: &[Entry]) -> impl Fn(&Entry) -> bool + use<> {
+        let mut index = Index::new(self.from);
+        let fed = queue.iter().filter(|entry| entry.survivor.number >= self.from);
+        fed.for_each(|entry| index.feed(entry.indexed()));
+        let swept = self.swept.unwrap_or_default();
+        move |entry| entry.is_in(swept) || index.replaced(entry.indexed())
+    }
+}
