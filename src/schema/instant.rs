@@ -22,13 +22,15 @@ impl Serialize for Instant {
     }
 }
 
-/// Reads a time in any offset; what is finer than a millisecond is cut off.
+/// Reads a time in any offset; what is finer than a millisecond is cut off. One that has no year of four digits in UTC is
+/// none: it could not be written again.
 pub(super) fn read(text: &str) -> Option<Timestamp> {
     // The parser would take a space for the `T`, which the RFC tolerates and JSON Schema does not.
     if !matches!(text.as_bytes().get(10), Some(b'T' | b't')) {
         return None;
     }
-    DateTime::parse_from_rfc3339(text).ok().map(|time| Timestamp(time.timestamp_millis()))
+    let time = DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis();
+    (FIRST..=LAST).contains(&time).then_some(Timestamp(time))
 }
 
 #[cfg(test)]
@@ -48,6 +50,17 @@ mod tests {
         }
         assert_eq!(read(&write(Timestamp(i64::MAX))), Some(Timestamp(LAST)));
         assert_eq!(read(&write(Timestamp(i64::MIN))), Some(Timestamp(FIRST)));
+    }
+
+    #[test]
+    fn a_time_that_could_not_be_written_again_is_none() {
+        assert_eq!(read("0000-01-01T01:00:00+01:00"), Some(Timestamp(FIRST)));
+        assert_eq!(read("0000-01-01T00:59:59.999+01:00"), None);
+        assert_eq!(read("9999-12-31T00:59:59.999-23:00"), Some(Timestamp(LAST)));
+        assert_eq!(read("9999-12-31T01:00:00-23:00"), None);
+        // A leap second is the first one of the next day; the last of all has none.
+        assert_eq!(read("2016-12-31T23:59:60.5Z"), read("2017-01-01T00:00:00.5Z"));
+        assert_eq!(read("9999-12-31T23:59:60Z"), None);
     }
 
     #[test]
