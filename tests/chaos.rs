@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use company::{Company, Dice};
-use flowgate_checker::Report;
+use flowgate_checker::{Circumstances, Report};
 use inject::Chaos;
 use load::Load;
 use plan::{FAULTS, Plan, Tallies};
@@ -50,6 +50,9 @@ const PARTITIONS: u32 = 6;
 
 /// How long anything may take until all is well again.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// One machine has one clock; the cap is the default.
+const CIRCUMSTANCES: Circumstances = Circumstances { clocks_apart_ms: 0, max_pause_ms: 14 * 24 * 3_600_000 };
 
 /// Goal: every promise that the topics can show, under every fault there is. Method: as above; each fault counts only if it
 /// really happened, and one that never did fails the test.
@@ -67,26 +70,37 @@ fn chaos() {
     chaos.run(&plan);
     let commands = chaos.settle(load, plan.events);
     let (tallies, doomed, ended) = chaos.stop();
-    let report = flowgate_checker::check(&company.log());
+    let log = company.log();
     drop(cluster);
-    let (own, others): (Vec<_>, Vec<_>) =
-        report.anomalies.iter().partition(|of| of.flow.as_ref().is_some_and(|flow| doomed.contains(flow)));
+    let report = flowgate_checker::check(&log);
+    let replay = flowgate_checker::replay(&log);
+    let anomalies = report.anomalies.iter().map(|anomaly| (&anomaly.flow, anomaly.to_string()));
+    let broken = flowgate_checker::promises(&log, CIRCUMSTANCES);
+    let broken = broken.iter().map(|anomaly| (&anomaly.flow, anomaly.to_string()));
+    let differences = replay.differences.iter().map(|of| (&of.flow, format!("the list says: {of}")));
+    let (own, others): (Vec<_>, Vec<_>) = (anomalies.chain(broken).chain(differences))
+        .partition(|(flow, _)| flow.as_ref().is_some_and(|flow| doomed.contains(flow)));
     tell(&tallies, &report, others.len());
     say(&format!(
-        "chaos: seed {}, {} events, {commands} commands, {} faults, {} anomalies (and {} of the {} flows whose held events \
-         were deleted), gates that ended by themselves, by exit code: {ended:?}, {:.0} s",
+        "chaos: seed {}, {} events, {} of {} deliveries compared with the list ({:.1} %), {commands} commands, {} faults, \
+         {} anomalies (and {} of the {} flows whose held events were deleted), gates that ended by themselves, by exit \
+         code: {ended:?}, {:.0} s",
         plan.seed,
         report.events,
+        replay.compared,
+        replay.deliveries,
+        100.0 * replay.share(),
         tallies.values().map(|tally| tally.happened).sum::<u32>(),
         others.len(),
         own.len(),
         doomed.len(),
         began.elapsed().as_secs_f64()
     ));
-    let first: Vec<String> = others.iter().take(20).map(ToString::to_string).collect();
+    let first: Vec<&String> = others.iter().take(20).map(|(_, what)| what).collect();
     assert!(others.is_empty(), "seed {}: {first:#?}{}", plan.seed, company.logs());
     let open = report.flows.iter().filter(|(flow, sums)| !doomed.contains(flow) && !sums.closes());
     assert_eq!(open.map(|(flow, _)| flow).collect::<Vec<_>>(), Vec::<&String>::new(), "sums that do not close");
+    assert!(replay.share() >= 0.9, "{} of {} deliveries compared", replay.compared, replay.deliveries);
     assert!(report.events >= plan.events, "{} events", report.events);
     if std::env::var("CHAOS_ONLY").is_err() {
         for fault in FAULTS {

@@ -2,7 +2,7 @@
 //!
 //! Ours rather than `stateright`'s: a promise is broken by a step (something is delivered that must not be), which a
 //! checker of states has to be told by way of the state; the values of the rules are not hashable, and what may be left
-//! out of a key is for the model to say; and a hundred lines are easier to trust than thirty crates with a web server.
+//! out of a key is for the model to say; and seventy lines are easier to trust than a tree of crates with a web server in it.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Debug;

@@ -85,6 +85,25 @@ fn commands_are_valid_and_read_back() {
     });
 }
 
+/// Digit for digit, for a number that this gate does not know may be anything: an id beyond 64 bits, a sum of money.
+#[test]
+fn foreign_numbers_are_kept() {
+    const NUMBERS: &str = r#"{"y":[123456789012345678901234567890,0.1000000000000000055511151231257827,1E400,-0,1.0,-9223372036854775809]}"#;
+    let flow = Flow::new(FlowId::new("a").unwrap(), Timestamp(0));
+    let partition = flowgate::flow::Partition::new(6, 6, 0, 0, Timestamp(0));
+    let with_numbers = |document: Vec<u8>| {
+        let text = String::from_utf8(document).unwrap();
+        format!("{},\"x\":{NUMBERS}}}", text.strip_suffix('}').unwrap()).into_bytes()
+    };
+    let state = with_numbers(state::write(&mut Document::new(flow)));
+    let partition = with_numbers(partition::write(&mut Document::new(partition)));
+    let (mut state, mut partition) = (state::read(&state).unwrap(), partition::read(&partition).unwrap());
+    for written in [state::write(&mut state), partition::write(&mut partition)] {
+        let written = String::from_utf8(written).unwrap();
+        assert!(written.contains(&NUMBERS.replace("E400", "e+400")), "{written}");
+    }
+}
+
 /// What is unknown in a pause belongs to it: the next one does not inherit it, whether or not the gate was restarted
 /// in between.
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Method: every example is judged twice, by its JSON Schema and by the code, and both must say what the name of its
 //! file says ([`examples`]); whatever the code writes is valid by the schema and reads back as it was, with the fields
-//! of others in it ([`documents`]); the names of topics, headers and reasons in `asyncapi.yaml` are those of the code
+//! of others in it ([`documents`], [`records`]); the names of topics, headers and reasons in `asyncapi.yaml` are those of the code
 //! ([`asyncapi`]).
 
 #![allow(clippy::unwrap_used)]
@@ -11,6 +11,7 @@ mod asyncapi;
 mod documents;
 mod examples;
 mod generate;
+mod records;
 
 use std::path::{Path, PathBuf};
 
