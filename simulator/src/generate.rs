@@ -8,7 +8,7 @@ use crate::dice::Dice;
 use crate::plan::{Armed, Event, FLOWS, Kind, MACHINES, Op, PARTITIONS, Plan, Shape};
 
 /// The phases of a worker before which it can be stopped.
-const PHASES: [&str; 13] = [
+pub const PHASES: [&str; 13] = [
     "start",
     "replace",
     "chores",

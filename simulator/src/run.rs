@@ -1,6 +1,6 @@
 //! One schedule from its beginning to the checker's word.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,6 +9,7 @@ use clap::ValueEnum as _;
 use flowgate::mutant::Mutant;
 use flowgate_checker::{Circumstances, Sums};
 
+use crate::generate::PHASES;
 use crate::oracle::Verdict;
 use crate::plan::{Kind, Op, Plan};
 use crate::trace::Trace;
@@ -180,7 +181,7 @@ fn figures(world: &World, verdict: &Verdict) -> Figures {
         deliveries: verdict.deliveries,
         compared: verdict.compared,
         faults: world.faults.fired(),
-        counted: world.counted,
+        counted: world.counted.clone(),
         sums: Sums::default(),
     };
     report.flows.values().for_each(|sums| figures.sums += sums);
@@ -199,8 +200,9 @@ impl Figures {
         }
         let (to, of) = (&mut self.counted, &other.counted);
         to.steps += of.steps;
-        to.crashes += of.crashes;
-        to.freezes += of.freezes;
+        for (to, of) in [(&mut to.crashes, &of.crashes), (&mut to.freezes, &of.freezes)] {
+            of.iter().for_each(|(phase, count)| *to.entry(phase).or_default() += count);
+        }
         to.zombie_steps += of.zombie_steps;
         to.fenced += of.fenced;
         to.clock_jumps += of.clock_jumps;
@@ -227,10 +229,8 @@ impl Figures {
             cleanings,
             retentions,
             rebalances,
-        } = self.counted;
+        } = &self.counted;
         let others = [
-            ("crash", crashes),
-            ("freeze", freezes),
             ("zombie", zombie_steps),
             ("fenced by an equal", fenced),
             ("clock jump", clock_jumps),
@@ -239,7 +239,15 @@ impl Figures {
             ("retention", retentions),
             ("rebalance", rebalances),
         ];
-        never.extend(others.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name.to_owned()));
+        // A phase that the worker has and no schedule knows would not be missed below.
+        let phases = PHASES.iter().chain(crashes.keys()).filter(|phase| **phase != "left");
+        for phase in phases.collect::<BTreeSet<_>>() {
+            let missed = |what: &str| format!("{what} before `{phase}`");
+            never.extend((!PHASES.contains(phase)).then(|| missed("on purpose: a stop")));
+            never.extend((!crashes.contains_key(phase)).then(|| missed("crash")));
+            never.extend((!freezes.contains_key(phase)).then(|| missed("freeze")));
+        }
+        never.extend(others.into_iter().filter(|(_, count)| **count == 0).map(|(name, _)| name.to_owned()));
         never
     }
 }

@@ -1,5 +1,6 @@
 //! One memory broker, up to three machines with a production worker each, and what a schedule does to them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flowgate::broker::memory::{Memory, Tombstones};
@@ -50,12 +51,15 @@ pub struct Machine {
     pub ahead: i64,
 }
 
+/// How often something happened to a worker, by the phase that it was about to begin.
+pub type ByPhase = BTreeMap<&'static str, u64>;
+
 /// What has happened, apart from faults of calls.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Counted {
     pub steps: u64,
-    pub crashes: u64,
-    pub freezes: u64,
+    pub crashes: ByPhase,
+    pub freezes: ByPhase,
     pub zombie_steps: u64,
     pub fenced: u64,
     pub clock_jumps: u64,
@@ -111,7 +115,9 @@ impl World {
             Op::StepTo { machine, phase } => self.step_to(*machine, phase),
             Op::Start { machine } => self.start(*machine),
             Op::Crash { machine } => {
-                self.counted.crashes += u64::from(self.machines[*machine].worker.take().is_some());
+                if let Some(worker) = self.machines[*machine].worker.take() {
+                    *self.counted.crashes.entry(worker.phase()).or_default() += 1;
+                }
                 self.machines[*machine].frozen = false;
                 Ok(())
             }
@@ -200,9 +206,11 @@ impl World {
 
     fn freeze(&mut self, machine: usize) {
         let of = &mut self.machines[machine];
-        if of.worker.is_some() && !of.frozen {
+        if let Some(worker) = &of.worker
+            && !of.frozen
+        {
             of.frozen = true;
-            self.counted.freezes += 1;
+            *self.counted.freezes.entry(worker.phase()).or_default() += 1;
             self.memory.freeze(&client_id(machine));
         }
     }

@@ -39,8 +39,7 @@ fn ten_thousand_seeds() {
     for (kind, count) in &total.faults {
         say(&format!("simulator fault: {kind:?}: {count} times"));
     }
-    let counted = total.counted;
-    say(&format!("simulator: {counted:?}"));
+    say(&format!("simulator: {:?}", total.counted));
     let share = 100.0 * total.compared as f64 / total.deliveries as f64;
     say(&format!(
         "simulator: {} seeds, {} events, {} commands, {} deliveries, {share:.1} % of them compared with the list, 0 anomalies",
