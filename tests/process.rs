@@ -262,6 +262,29 @@ fn what_is_wrong_is_told_in_a_sentence_with_an_exit_code() {
 }
 
 #[test]
+fn settings_that_brokers_or_librdkafka_refuse_are_exit_2_and_named() {
+    let prefix = "refused";
+    good(prefix, &["topics", "create", "--partitions", "1"]);
+    let rows: [(&[&str], &str); 3] = [
+        (&["session_timeout=20m"], "`session_timeout`: the brokers refuse it"),
+        (&["session_timeout=10m", "transaction_timeout=6m"], "`transaction_timeout`: the brokers refuse it"),
+        (&["kafka.socket.timeout.ms=60000"], "socket.timeout.ms"),
+    ];
+    for (settings, what) in rows {
+        let set = |mut command: Command| {
+            for setting in settings {
+                command.args(["-X", setting]);
+            }
+            command
+        };
+        let mut gate = Gate::start_as(prefix, "x", set);
+        eventually("it ends", || gate.child.try_wait().unwrap().is_some());
+        let (code, log) = (gate.child.wait().unwrap().code(), gate.log());
+        assert!(code == Some(2) && log.contains(what), "{settings:?}: {code:?}: {log}");
+    }
+}
+
+#[test]
 fn brokers_that_want_tls_are_served() {
     let server = server::shared();
     let (ca, own) = (("ca", "ca.crt"), [("certificate", "client.crt"), ("key", "client.key")]);

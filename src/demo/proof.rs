@@ -1,7 +1,7 @@
 //! Reads every topic to its end and has the independent checker count what became of each event, and play them again.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flowgate_checker as checker;
 
@@ -27,8 +27,16 @@ type Column = (&'static str, fn(&checker::Sums) -> u64);
 /// # Errors
 /// The broker's.
 pub fn prove<B: Broker>(broker: &B, topics: &Topics) -> Result<Proof> {
+    Ok(Proof::of(&at_rest(broker, topics)?))
+}
+
+/// Everything in the topics of a prefix when the gate is at rest: every transaction shows whether it holds.
+///
+/// # Errors
+/// The broker's.
+pub fn at_rest<B: Broker>(broker: &B, topics: &Topics) -> Result<checker::Log> {
     patiently(|| decided(broker, topics))?;
-    Ok(Proof::of(&patiently(|| log(broker, topics))?))
+    patiently(|| log(broker, topics))
 }
 
 /// A commit is answered before every topic shows it: fails with [`Action::Retry`] until all of them do.
@@ -100,30 +108,50 @@ fn read<'a, B: Broker>(
     topics: impl Iterator<Item = &'a String>,
 ) -> Result<HashMap<String, Vec<checker::Record>>> {
     const LIMIT: PollLimit = PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::from_millis(50) };
+    // Without progress: how long until topics are looked for that are gone, and until it is given up.
+    const LOOK: Duration = Duration::from_secs(1);
+    const STILL: Duration = Duration::from_secs(20);
     let mut reader = broker.reader(Isolation::ReadCommitted)?;
     let mut unread = Vec::new();
     for topic in topics {
         for partition in 0..admin.partitions(topic)?.unwrap_or_default() {
-            let ends = reader.watermarks(topic, partition)?;
+            let ends = match reader.watermarks(topic, partition) {
+                // The gate has retired a queue meanwhile.
+                Err(error) if error.code == Code::UnknownTopic => continue,
+                ends => ends?,
+            };
             if ends.low < ends.end {
                 reader.assign(topic, partition, ends.low)?;
                 unread.push((topic, partition, ends.end));
             }
         }
     }
-    let mut found = Vec::new();
+    let (mut found, mut progress) = (Vec::new(), (0, unread.len(), Instant::now()));
     while !unread.is_empty() {
-        if let Polled::OutOfRange { topic, partition, low } = reader.poll(LIMIT, &mut found)? {
-            // The gate has emptied a queue meanwhile.
-            reader.assign(&topic, partition, low)?;
+        match reader.poll(LIMIT, &mut found) {
+            // The gate has emptied a queue meanwhile, or retired it: see below.
+            Ok(Polled::OutOfRange { topic, partition, low }) => reader.assign(&topic, partition, low)?,
+            Ok(_) => {}
+            Err(error) if error.code == Code::UnknownTopic => {}
+            Err(error) => return Err(error),
         }
+        let still = progress.2.elapsed() >= LOOK;
         let mut left = Vec::new();
         for (topic, partition, end) in unread {
-            if reader.position(topic, partition)?.is_some_and(|position| position < end) {
+            let read = reader.position(topic, partition)?.is_none_or(|position| position >= end);
+            if read || (still && admin.partitions(topic)?.is_none()) {
+                reader.unassign(topic, partition)?;
+            } else {
                 left.push((topic, partition, end));
             }
         }
         unread = left;
+        if (progress.0, progress.1) != (found.len(), unread.len()) {
+            progress = (found.len(), unread.len(), Instant::now());
+        } else if progress.2.elapsed() >= STILL {
+            let detail = format!("nothing was read of {unread:?} for {STILL:?}");
+            return Err(Error::new(Action::Retry, Code::TimedOut, detail));
+        }
     }
     found.sort_by_key(|record| (record.partition, record.offset));
     let mut by_topic: HashMap<String, Vec<checker::Record>> = HashMap::new();

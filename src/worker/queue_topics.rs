@@ -24,7 +24,7 @@ impl<B: Broker> Worker<B> {
             Err(error) if error.action == Action::Stop => return Err(Stop::from(error)),
             Err(error) => topics.iter().map(|_| Err(error.clone())).collect(),
         };
-        turn.made_topics = true;
+        turn.made_topics.extend(topics.iter().map(|topic| topic.name.clone()));
         let mut refused: BTreeMap<i32, String> = BTreeMap::new();
         for ((partition, flow), answer) in std::mem::take(&mut turn.new_topics).into_iter().zip(answers) {
             match answer {

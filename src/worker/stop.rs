@@ -8,6 +8,8 @@ use crate::broker::{Code, Error as BrokerError};
 pub enum Stop {
     #[error("{0}")]
     Other(String),
+    #[error("{0}; `flowgate config show` says where each setting comes from")]
+    Configuration(String),
     #[error("{0}")]
     Topics(String),
     #[error("another process runs under the same transactional id ({0}): give each instance its own `--instance`")]
@@ -26,6 +28,7 @@ impl Stop {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Other(_) => 1,
+            Self::Configuration(_) => 2,
             Self::Topics(_) => 3,
             Self::FencedByEqual(_) => 4,
             Self::Authentication(_) => 6,
@@ -47,6 +50,7 @@ impl From<BrokerError> for Stop {
         match error.code {
             Code::Fenced => Self::FencedByEqual(error.detail),
             Code::Authentication => Self::Authentication(error.detail),
+            Code::InvalidArgument => Self::Configuration(error.detail),
             _ => Self::Other(error.detail),
         }
     }

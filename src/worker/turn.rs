@@ -1,6 +1,6 @@
 //! A turn: everything that one transaction is to make true, staged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -46,8 +46,8 @@ pub(super) struct Turn {
     pub sealed: bool,
     /// Queue topics that it writes to.
     pub touched: usize,
-    /// It has made topics: their leaders may take a while.
-    pub made_topics: bool,
+    /// Topics made for it: their leaders may take a while.
+    pub made_topics: BTreeSet<String>,
 }
 
 pub(super) struct StagedPartition {

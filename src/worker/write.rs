@@ -16,10 +16,10 @@ const ACKS: Duration = Duration::from_millis(10);
 /// How many milliseconds the clock may be from the broker's (promise P5).
 const CLOCKS: i64 = 60_000;
 
-/// How long to ask for the leaders of new topics before the turn is given up.
+/// How long to ask for the leaders of topics made for a turn before it is given up.
 const LEADERS: Duration = Duration::from_secs(10);
 
-/// The same for topics that were there before the turn. A queue topic without a leader keeps its own partition waiting,
+/// The same for topics that were there before it. A queue topic without a leader keeps its own partition waiting,
 /// and the others no longer than this.
 const KNOWN_LEADERS: Duration = Duration::from_secs(2);
 
@@ -46,30 +46,18 @@ impl<B: Broker> Worker<B> {
             Ok(new) => new,
             Err(error) => return self.trouble(error, Phase::Replace(After::Rewind)),
         };
-        if !new.is_empty() {
-            let handles: Vec<Topic> = new.iter().map(|(_, topic)| *topic).collect();
-            let known = producer.leaders_known(&handles);
-            if matches!(known, Ok(true)) {
-                self.handles.extend(new);
-            } else {
-                self.producer = Some(producer);
-                if let Err(error) = &known {
-                    self.stats.trouble(error);
+        let (made, known): (Vec<_>, Vec<_>) = new.into_iter().partition(|(name, _)| turn.made_topics.contains(name));
+        for (topics, patience) in [(known, KNOWN_LEADERS), (made, LEADERS)] {
+            if topics.is_empty() {
+                continue;
+            }
+            let handles: Vec<Topic> = topics.iter().map(|(_, topic)| *topic).collect();
+            match producer.leaders_known(&handles) {
+                Ok(true) => self.handles.extend(topics),
+                answer => {
+                    self.producer = Some(producer);
+                    return self.without_leaders(turn, &topics, patience, answer.err(), now);
                 }
-                let without = queue_topics_among(&turn, &new);
-                let patience = if turn.made_topics || without.is_empty() { LEADERS } else { KNOWN_LEADERS };
-                if now.since(turn.decided_at) >= patience {
-                    tracing::warn!("no leaders for the topics of a turn; it is given up");
-                    for (partition, topic) in without {
-                        self.find_queue(partition, &topic, format!("`{topic}` has no leader"), now);
-                    }
-                    self.rewind();
-                    return Ok((Phase::Chores, Step::Waiting(BACKOFF)));
-                }
-                return match known {
-                    Err(error) if error.action == Action::Stop => Err(Stop::from(error)),
-                    _ => Ok((Phase::Leaders(turn), Step::Waiting(Duration::from_millis(5)))),
-                };
             }
         }
         match producer.begin() {
@@ -88,6 +76,35 @@ impl<B: Broker> Worker<B> {
                 self.stats.trouble(&error);
                 Ok((Phase::Replace(After::Rewind), Step::Waiting(BACKOFF)))
             }
+        }
+    }
+
+    /// Asks again, until the patience is over: then the partitions whose queue topics these are wait, and nobody else.
+    fn without_leaders(
+        &mut self,
+        turn: Box<Turn>,
+        topics: &[(String, Topic)],
+        patience: Duration,
+        error: Option<Error>,
+        now: Timestamp,
+    ) -> Result<(Phase<B>, Step), Stop> {
+        if let Some(error) = &error {
+            self.stats.trouble(error);
+        }
+        let queues = queue_topics_among(&turn, topics);
+        // Without those of the gate itself no turn can be.
+        let patience = if queues.is_empty() { LEADERS } else { patience };
+        if now.since(turn.decided_at) >= patience {
+            tracing::warn!("no leaders for the topics of a turn; it is given up");
+            for (partition, topic) in queues {
+                self.find_queue(partition, &topic, format!("`{topic}` has no leader"), now);
+            }
+            self.rewind();
+            return Ok((Phase::Chores, Step::Waiting(BACKOFF)));
+        }
+        match error {
+            Some(error) if error.action == Action::Stop => Err(Stop::from(error)),
+            _ => Ok((Phase::Leaders(turn), Step::Waiting(Duration::from_millis(5)))),
         }
     }
 

@@ -48,10 +48,9 @@ impl Fleet {
         drop(std::mem::replace(&mut self.gates[slot], gate));
     }
 
-    /// `kill -9`, now.
-    pub fn kill(&mut self, slot: usize) {
-        self.tend();
-        self.gates[slot].signal("KILL");
+    /// `kill -9`, now. `false`: it had ended by itself.
+    pub fn kill(&mut self, slot: usize) -> bool {
+        self.gates[slot].signal("KILL")
     }
 
     /// From now on this slot has another name: its next process fences nobody.

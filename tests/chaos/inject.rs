@@ -33,7 +33,7 @@ pub struct Chaos {
     pub tallies: Tallies,
 }
 
-/// How often a fault is tried again that did not happen.
+/// How often a fault is tried again that did not happen, for each time that it has to.
 const TRIES: u32 = 3;
 
 impl Chaos {
@@ -73,7 +73,7 @@ impl Chaos {
                 began.elapsed().as_secs_f64(),
                 recovery.as_secs_f64()
             ));
-            if !happened && failed.iter().filter(|again| **again == fault).count() < TRIES as usize {
+            if !happened && failed.iter().filter(|again| **again == fault).count() < (TRIES * plan.times) as usize {
                 failed.push(fault);
                 // Not at once: what was in its way may still be.
                 order.insert(0, fault);
@@ -164,10 +164,11 @@ impl Chaos {
         for flow in &healthy {
             self.company.command(flow, "resume", &json!({"release": "all", "max_rate": 1_000_000}));
         }
+        // First, or a flow may be live because a pause before that has not been read.
+        self.company.until_all_is_read();
         for flow in &healthy {
             self.until("live at the end", flow, is_live);
         }
-        self.company.until_all_is_read();
         for flow in self.doomed.clone() {
             // Nobody has accepted the loss.
             self.until("blocked to the end", &flow, is_resuming);
@@ -177,7 +178,8 @@ impl Chaos {
 
     /// Both gates leave in good order.
     pub fn stop(self) -> (Tallies, Vec<String>, std::collections::BTreeMap<i32, u32>) {
-        let Self { fleet, tallies, doomed, .. } = self;
+        let Self { mut fleet, tallies, doomed, .. } = self;
+        fleet.tend();
         let Fleet { gates, ended, .. } = fleet;
         gates.into_iter().for_each(|gate| drop(gate.stop()));
         (tallies, doomed, ended)

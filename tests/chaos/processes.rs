@@ -4,20 +4,23 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::company::is_paused;
 use crate::inject::Chaos;
 use crate::server::cluster::{Coordinator, NODES};
 
 impl Chaos {
     /// The next process has the same name, which fences what the dead one left open, or another, which has to wait.
+    /// It counts if the gate had partitions.
     pub fn kill_gate(&mut self) -> bool {
         let slot = self.dice.below(2) as usize;
-        self.fleet.kill(slot);
+        let worked = self.fleet.within(Duration::from_secs(20), |fleet| fleet.said(slot, "restored") > 0);
+        let killed = worked && self.fleet.kill(slot);
         self.dice.moment(Duration::from_secs(2));
         if self.dice.below(2) == 0 {
             self.fleet.rename(slot);
         }
         self.fleet.replace(slot, &[]);
-        true
+        killed
     }
 
     /// It counts if another gate had taken partitions over when the frozen one woke up with them in its hands.
@@ -64,6 +67,7 @@ impl Chaos {
         for _ in 0..12 {
             let flow = self.new_flow("fresh");
             self.company.command(&flow, "pause", &json!({}));
+            self.until("paused", &flow, is_paused);
             self.client.burst(&flow, 10);
             flows.push(flow);
             self.fleet.within(Duration::from_secs(2), |fleet| fleet.gates[slot].log().contains("cannot be made"));

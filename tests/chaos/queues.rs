@@ -1,15 +1,16 @@
 //! Faults of queue topics: compacted, deleted while idle, robbed of what is held.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
-use flowgate::broker::{Admin, Broker, Isolation, PollLimit, Reader, Record};
+use flowgate::broker::{Action, Admin, Broker, Code, Error, Isolation, PollLimit, Reader, Record};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use serde_json::json;
 
-use crate::company::{is_live, is_paused};
+use crate::PATIENCE;
+use crate::company::{Gate, is_live, is_paused, is_resuming};
 use crate::inject::Chaos;
 
 /// How the cleaner is made to run at once. What a queue topic must have besides is kept. Not `delete.retention.ms`: for that
@@ -27,6 +28,9 @@ const KEPT: [&str; 7] = [
     "max.message.bytes",
 ];
 
+/// Of topics, by name.
+type Settings = Vec<(String, BTreeMap<String, String>)>;
+
 impl Chaos {
     /// It counts if something was cleaned away that was held, before the drain reads what is left.
     pub fn compact(&mut self) -> bool {
@@ -39,8 +43,9 @@ impl Chaos {
         self.until("held", flow, |flow| flow.counts.queued.total() >= before + 700);
         let Some(topic) = self.flow(flow).and_then(|flow| flow.queue.topic) else { return false };
         let held = self.entries(&topic);
-        self.clean_now();
-        let began = std::time::Instant::now();
+        let settings = self.cleaner_settings();
+        self.alter(&settings, &CLEAN_NOW);
+        let began = Instant::now();
         let mut cleaned = false;
         while !cleaned && began.elapsed() < Duration::from_secs(40) {
             // A segment is closed by the first record that comes too late for it.
@@ -49,6 +54,8 @@ impl Chaos {
             let left = self.entries(&topic);
             cleaned = held.iter().any(|offset| !left.contains(offset));
         }
+        // Small segments everywhere are a fault of their own: the brokers would do little else in the end.
+        self.alter(&settings, &[]);
         self.company.command(flow, "resume", &json!({}));
         self.until("live", flow, is_live);
         cleaned
@@ -61,44 +68,54 @@ impl Chaos {
             let mut reader = self.company.kafka.reader(Isolation::ReadCommitted)?;
             let ends = reader.watermarks(topic, 0)?;
             reader.assign(topic, 0, ends.low)?;
-            let mut records = Vec::new();
+            let (mut records, began) = (Vec::new(), Instant::now());
             while reader.position(topic, 0)?.is_some_and(|position| position < ends.end) {
                 reader.poll(LIMIT, &mut records)?;
+                if began.elapsed() > Duration::from_secs(20) {
+                    return Err(Error::new(Action::Retry, Code::TimedOut, "reading the queue topic"));
+                }
             }
             Ok(records)
         };
-        loop {
-            match read() {
-                Ok(records) => return records.iter().map(|record| record.offset).collect(),
-                Err(error) => assert_eq!(error.action, flowgate::broker::Action::Retry, "{error}"),
-            }
-        }
+        self.company.patiently(read).iter().map(|record| record.offset).collect()
     }
 
-    /// Alters the settings of every queue topic there is.
-    fn clean_now(&self) {
-        let mut admin = self.company.kafka.admin().unwrap();
-        let topics = admin.topics(&self.company.topics.queue_prefix()).unwrap();
-        // One that was retired meanwhile has none any more.
-        let settings: Vec<_> =
-            topics.iter().filter_map(|topic| Some((topic, admin.topic_config(topic).ok()?))).collect();
-        let configs: Vec<AlterConfig<'_>> = settings
-            .iter()
-            .map(|(topic, settings)| {
-                let kept = settings.iter().filter(|(name, _)| KEPT.contains(&name.as_str()));
-                let kept = kept.map(|(name, value)| (name.as_str(), value.as_str()));
-                kept.chain(CLEAN_NOW)
-                    .fold(AlterConfig::new(ResourceSpecifier::Topic(topic)), |config, (name, value)| {
-                        config.set(name, value)
-                    })
-            })
-            .collect();
+    /// The settings that the cleaner goes by, of every queue topic there is.
+    fn cleaner_settings(&self) -> Settings {
+        let topics = self.company.patiently(|| self.company.kafka.admin()?.topics(&self.company.topics.queue_prefix()));
+        let mut admin = self.company.patiently(|| self.company.kafka.admin());
+        let is_of_it = |name: &str| KEPT.contains(&name) || CLEAN_NOW.iter().any(|(of, _)| *of == name);
+        let settings = topics.into_iter().filter_map(|topic| {
+            // One that was retired meanwhile has none any more.
+            let mut settings = admin.topic_config(&topic).ok()?;
+            settings.retain(|name, _| is_of_it(name));
+            Some((topic, settings))
+        });
+        settings.collect()
+    }
+
+    /// Alters settings of queue topics; of those that are still there.
+    fn alter(&self, settings: &Settings, also: &[(&str, &str)]) {
+        let configs = settings.iter().map(|(topic, settings)| {
+            let own = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let own = own.filter(|(name, _)| also.iter().all(|(other, _)| other != name));
+            own.chain(also.iter().copied())
+                .fold(AlterConfig::new(ResourceSpecifier::Topic(topic)), |config, (name, value)| {
+                    config.set(name, value)
+                })
+        });
+        let configs: Vec<AlterConfig<'_>> = configs.collect();
         let client: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", self.cluster.brokers()).create().unwrap();
-        let altered = client.alter_configs(&configs, &AdminOptions::new());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let altered = runtime.block_on(altered).unwrap();
-        assert!(altered.iter().any(Result::is_ok), "{altered:?}");
+        let began = Instant::now();
+        loop {
+            let altered = runtime.block_on(client.alter_configs(&configs, &AdminOptions::new()));
+            if altered.as_ref().is_ok_and(|altered| altered.iter().any(Result::is_ok)) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{altered:?}");
+        }
     }
 
     /// It counts if the topic went while its flow was live and had nothing in it. What is held next needs another one.
@@ -116,30 +133,35 @@ impl Chaos {
         deleted && idle
     }
 
-    /// It counts if the flow is blocked, says how many are lost at most, and its neighbour in the partition goes on.
+    /// It counts if the flow is blocked, says how many are lost at most, goes on holding, and its neighbour in the
+    /// partition goes on.
     pub fn delete_held_events(&mut self) -> bool {
         let flow = self.new_flow("doomed");
-        self.doomed.push(flow.clone());
         self.hold_some(&flow, 300);
         let queue = self.flow(&flow).unwrap().queue;
         let topic = queue.topic.unwrap();
-        let deleted = match self.doomed.len() % 2 {
-            0 => self.delete_topic(&topic),
+        match self.doomed.len() % 2 {
+            0 => drop(self.delete_topic(&topic)),
             _ => {
                 let half = queue.next_entry.cast_signed() / 2;
-                let mut admin = self.company.kafka.admin().unwrap();
-                admin.delete_records(&[(topic, half)]).is_ok_and(|answers| answers.iter().all(Result::is_ok))
+                self.company.patiently(|| {
+                    let answers = self.company.kafka.admin()?.delete_records(&[(topic.clone(), half)])?;
+                    answers.into_iter().collect::<flowgate::broker::Result<Vec<()>>>()
+                });
             }
-        };
+        }
+        self.doomed.push(flow.clone());
         self.company.command(&flow, "resume", &json!({}));
-        let blocked = format!("\"flow\":\"{flow}\"");
+        let (of_flow, mut told) = (format!("\"flow\":\"{flow}\""), None);
         self.fleet.until("what is blocked is told", |fleet| {
-            fleet.gates.iter().any(|gate| {
-                gate.log().lines().any(|line| {
-                    line.contains("a flow is blocked") && line.contains(&blocked) && line.contains("at most")
-                })
-            })
+            let logs = fleet.gates.iter().map(Gate::log);
+            told = logs.flat_map(|log| at_most(&log, &of_flow)).next();
+            told.is_some()
         });
+        let (told, now) = (told.unwrap(), self.flow(&flow).unwrap());
+        let entries = now.queue.next_entry;
+        assert!((queue.next_entry / 3..=entries).contains(&told), "{flow}: at most {told} of {entries} entries lost");
+        let held = now.counts.queued.total();
         self.fleet.until("what is blocked is metered", |fleet| {
             fleet.gates.iter().any(|gate| {
                 gate.metrics().is_some_and(|text| {
@@ -151,6 +173,7 @@ impl Chaos {
         });
         // It goes on holding, and hurts nobody.
         self.client.burst(&flow, 10);
+        self.until("it goes on holding", &flow, |flow| is_resuming(flow) && flow.counts.queued.total() > held);
         let home = flowgate_checker::home(&flow, crate::PARTITIONS.cast_signed());
         let beside = loop {
             let beside = self.new_flow("beside");
@@ -161,7 +184,7 @@ impl Chaos {
         self.hold_some(&beside, 20);
         self.company.command(&beside, "resume", &json!({}));
         self.until("the neighbour is live", &beside, is_live);
-        deleted
+        true
     }
 
     /// Pauses a flow and sends it events until some are held.
@@ -174,16 +197,26 @@ impl Chaos {
         self.until("held", flow, |flow| flow.counts.queued.total() >= before + some);
     }
 
+    /// `false`: it was not there.
     fn delete_topic(&mut self, topic: &str) -> bool {
-        let mut admin = self.company.kafka.admin().unwrap();
-        let answers = admin.delete_topics(&[topic.to_owned()]);
-        let deleted = answers.is_ok_and(|answers| answers.iter().all(Result::is_ok));
-        if deleted {
-            let kafka = self.company.kafka.clone();
-            self.fleet.until("the topic is gone", |_| {
-                kafka.admin().and_then(|mut admin| admin.partitions(topic)).is_ok_and(|known| known.is_none())
-            });
-        }
+        let deleted = self.company.patiently(|| {
+            let answers = self.company.kafka.admin()?.delete_topics(&[topic.to_owned()])?;
+            match answers.into_iter().collect::<flowgate::broker::Result<Vec<()>>>() {
+                Err(error) if error.code == Code::UnknownTopic => Ok(false),
+                answer => answer.map(|_| true),
+            }
+        });
+        let kafka = self.company.kafka.clone();
+        self.fleet.until("the topic is gone", |_| {
+            kafka.admin().and_then(|mut admin| admin.partitions(topic)).is_ok_and(|known| known.is_none())
+        });
         deleted
     }
+}
+
+/// How many events a gate has said to be lost of a flow, at most.
+fn at_most(log: &str, of_flow: &str) -> Option<u64> {
+    let line = log.lines().find(|line| line.contains("a flow is blocked") && line.contains(of_flow))?;
+    let (_, number) = line.split_once("at most ")?;
+    number.split(' ').next()?.parse().ok()
 }

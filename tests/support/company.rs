@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use flowgate::broker::kafka::{Kafka, KafkaOptions, KafkaPublisher};
-use flowgate::broker::{Broker, Publication, Publisher};
+use flowgate::broker::{Action, Broker, Publication, Publisher};
 use flowgate::client::states::States;
 use flowgate::demo::proof;
 use flowgate::flow::{Flow, State};
@@ -185,8 +185,30 @@ impl Company {
         }
     }
 
+    /// All that is in the topics; the brokers may need a while for it.
     pub fn log(&self) -> Log {
-        proof::log(&self.kafka, &self.topics).unwrap()
+        self.patiently(|| proof::log(&self.kafka, &self.topics))
+    }
+
+    /// The same when nothing happens any more.
+    pub fn log_at_rest(&self) -> Log {
+        self.patiently(|| proof::at_rest(&self.kafka, &self.topics))
+    }
+
+    /// Makes a call again while that may help.
+    #[track_caller]
+    pub fn patiently<T>(&self, mut call: impl FnMut() -> flowgate::broker::Result<T>) -> T {
+        let began = Instant::now();
+        loop {
+            match call() {
+                Ok(answer) => return answer,
+                Err(error) => {
+                    let again = error.action == Action::Retry && began.elapsed() < PATIENCE;
+                    assert!(again, "{error}{}", self.logs());
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            }
+        }
     }
 
     /// Waits until what is in the topics satisfies the condition.
@@ -203,14 +225,15 @@ impl Company {
         }
     }
 
-    /// Waits until every event has found its place.
+    /// Waits until every command is answered, and every event has found its place.
     #[track_caller]
     pub fn until_all_is_read(&self) {
         self.until_log("all is read", |log| {
-            let sums = flowgate_checker::check(log).flows;
+            let Report { flows, commands, .. } = flowgate_checker::check(log);
+            let answered = commands.applied + commands.unchanged + commands.rejected + commands.dead;
             let placed =
                 |of: &Sums| of.delivered_live + of.queued.total() + of.turned_away.total() + of.dead + of.rerouted;
-            log.enrollments.len() as u64 == sums.values().map(placed).sum::<u64>()
+            answered == commands.read && log.enrollments.len() as u64 == flows.values().map(placed).sum::<u64>()
         });
     }
 
@@ -300,9 +323,9 @@ impl Gate {
     /// SIGTERM, and an end in good order.
     pub fn stop(mut self) -> String {
         assert!(self.signal("TERM"), "the gate has ended by itself:\n{}", self.log());
-        let status = self.child.wait().unwrap();
-        assert_eq!(status.code(), Some(0), "{}", self.log());
-        self.log()
+        let (code, log) = self.end();
+        assert_eq!(code, Some(0), "{log}");
+        log
     }
 
     /// Sends a signal; `false` if there is nobody any more.

@@ -238,6 +238,8 @@ fn write_config(directory: &Path, ports: Ports, more: &[(&str, &str)]) {
          transaction.state.log.min.isr=1\n\
          group.initial.rebalance.delay.ms=0\n\
          group.min.session.timeout.ms=1000\n\
+         group.max.session.timeout.ms=600000\n\
+         transaction.max.timeout.ms=300000\n\
          transaction.abort.timed.out.transaction.cleanup.interval.ms=500\n\
          log.cleaner.dedupe.buffer.size=16777216\n\
          log.cleaner.backoff.ms=200\n\

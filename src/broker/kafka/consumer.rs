@@ -137,6 +137,10 @@ impl Consumer {
             RD_KAFKA_RESP_ERR__PARTITION_EOF | RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET => Ok(()),
             // The rebalance that follows says the rest.
             RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED => Ok(()),
+            RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT => Err(errors::invalid(
+                "`session_timeout`: the brokers refuse it: make it no shorter than their `group.min.session.timeout.ms` and \
+                 no longer than their `group.max.session.timeout.ms`",
+            )),
             _ if error.fatal => Err(Error::new(Action::Rebuild, errors::code(error.code), error.reason)),
             _ if read > 0 => Ok(()),
             // Of the client as a whole: a login that was refused for good is told above, the rest passes.

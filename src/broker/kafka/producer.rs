@@ -174,6 +174,9 @@ impl KafkaProducer {
                 None => Ok(Some(())),
                 // A time limit that is over, a coordinator that moves, a transaction being aborted: go on asking.
                 Some(failure) if failure.retriable => Ok(None),
+                Some(failure) if failure.code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT => Err(invalid(
+                    "`transaction_timeout`: the brokers refuse it: make it no longer than their `transaction.max.timeout.ms`",
+                )),
                 Some(failure) => Err(failure.sort()),
             }
         })?;
