@@ -7,6 +7,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
 #[value(rename_all = "verbatim")]
 pub enum Mutant {
+    /// A new owner takes events before it has seen the commands that waited for it.
+    EventsBeforeCommandsThatWaited,
     /// The offsets of a turn are committed by the next one.
     OffsetsOutsideTheTransaction,
     /// Of a turn in several partitions one goes without its offset.

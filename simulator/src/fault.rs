@@ -22,10 +22,18 @@ impl Kind {
             | Self::CommitRetried
             | Self::CommitMarkersLag
             | Self::LateCommit => Operation::Commit,
-            Self::AbortReplaced | Self::AbortMarkersLag => Operation::Abort,
+            Self::AbortReplaced | Self::AbortMarkersLag | Self::AbortRetried | Self::AbortLost => Operation::Abort,
             Self::SendRefused => Operation::Send,
-            Self::OffsetsStale | Self::OffsetsRetried | Self::LateOffsets => Operation::SendOffsets,
-            Self::CreateDenied | Self::CreateTimedOut => Operation::CreateTopics,
+            Self::OffsetsStale | Self::OffsetsRetried | Self::OffsetsUnanswered | Self::LateOffsets => {
+                Operation::SendOffsets
+            }
+            Self::CreateDenied | Self::CreateRefused | Self::CreateTimedOut | Self::CreateUnanswered => {
+                Operation::CreateTopics
+            }
+            Self::JoinFails => Operation::Join,
+            Self::AcknowledgeFails => Operation::Acknowledge,
+            Self::BeginFails => Operation::Begin,
+            Self::PartitionsFail => Operation::Partitions,
             Self::LeadersUnknown => Operation::LeadersKnown,
             Self::PollFails | Self::PollFatal | Self::LatePoll => Operation::Poll,
             Self::ReaderPollFails | Self::ReaderPollFatal => Operation::ReaderPoll,
@@ -33,7 +41,7 @@ impl Kind {
             Self::WatermarksFail => Operation::Watermarks,
             Self::CommittedBusy => Operation::Committed,
             Self::FetchFromFails => Operation::FetchFrom,
-            Self::InitialiseBusy => Operation::Initialise,
+            Self::InitialiseBusy | Self::InitialiseUnanswered => Operation::Initialise,
             Self::DeleteRecordsPostponed | Self::DeleteFails | Self::LateDelete => Operation::DeleteRecords,
             Self::DeleteTopicsPostponed => Operation::DeleteTopics,
         }
@@ -48,11 +56,20 @@ impl Kind {
             Self::CommitMarkersLag | Self::AbortMarkersLag => Fault::MarkersLag,
             Self::CommitRefused | Self::SendRefused => fail(Action::Abort, Code::Other),
             Self::OffsetsStale => fail(Action::Abort, Code::StaleGeneration),
-            Self::CreateDenied => fail(Action::Stop, Code::Denied),
+            // As the adapter for Kafka sorts a right that is missing, and a policy of the cluster's.
+            Self::CreateDenied => fail(Action::Retry, Code::Denied),
+            Self::CreateRefused => fail(Action::Stop, Code::InvalidArgument),
+            Self::OffsetsUnanswered | Self::CreateUnanswered | Self::InitialiseUnanswered => Fault::Unanswered,
+            Self::AbortLost => fail(Action::Rebuild, Code::Other),
             Self::CommitRetried
             | Self::OffsetsRetried
             | Self::CreateTimedOut
             | Self::LeadersUnknown
+            | Self::JoinFails
+            | Self::AcknowledgeFails
+            | Self::BeginFails
+            | Self::AbortRetried
+            | Self::PartitionsFail
             | Self::WatermarksFail
             | Self::DeleteFails => fail(Action::Retry, Code::TimedOut),
             Self::PollFails

@@ -30,7 +30,7 @@ impl World {
         self.start(0)?;
         for _ in 0..3 {
             self.wait(SESSION + Duration::from_secs(1));
-            self.counted.strays += self.memory.deliver_strays() as u64;
+            self.deliver_strays();
             self.settle()?;
             // A process that was told to stop, or was fenced meanwhile, is started again.
             self.start(0)?;

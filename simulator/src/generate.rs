@@ -8,10 +8,12 @@ use crate::dice::Dice;
 use crate::plan::{Armed, Event, FLOWS, Kind, MACHINES, Op, PARTITIONS, Plan, Shape};
 
 /// The phases of a worker before which it can be stopped.
-pub const PHASES: [&str; 13] = [
+pub const PHASES: [&str; 15] = [
     "start",
     "replace",
     "chores",
+    "delete records",
+    "delete topics",
     "gather",
     "create",
     "leaders",

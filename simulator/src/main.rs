@@ -59,6 +59,12 @@ enum Command {
     },
 }
 
+/// How a seed is read, from the folder of the project.
+const REPLAY: &str = "cargo run -p flowgate-simulator -- replay";
+
+/// Schedules tried to make a red one small.
+const TRIES: u32 = 2_000;
+
 fn main() -> ExitCode {
     // A panic of a schedule is its outcome; where it happened is part of it.
     std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
@@ -72,7 +78,7 @@ fn main() -> ExitCode {
             let list: Vec<String> = kept.iter().map(ToString::to_string).collect();
             println!("{} of {} operations are left:", kept.len(), plan.ops.len());
             replay(seed, &kept, None);
-            println!("replay it with: flowgate-simulator replay {seed} --ops {}", list.join(","));
+            println!("replay it with: {REPLAY} {seed} --ops {}", list.join(","));
             ExitCode::SUCCESS
         }
     }
@@ -128,7 +134,10 @@ fn run_seeds(from: u64, seeds: Option<u64>, threads: usize) -> ExitCode {
     match &*lock(&red) {
         None => ExitCode::SUCCESS,
         Some((seed, why)) => {
-            println!("RED seed {seed}: {why}\nreplay it with: flowgate-simulator replay {seed}");
+            println!("RED seed {seed}: {why}\nread it with: {REPLAY} {seed}");
+            let kept = shrink(&generate::plan(*seed), TRIES);
+            let list: Vec<String> = kept.iter().map(ToString::to_string).collect();
+            println!("and what is left of it when it is made small: {REPLAY} {seed} --ops {}", list.join(","));
             ExitCode::FAILURE
         }
     }

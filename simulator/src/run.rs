@@ -121,7 +121,9 @@ fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
     world.settle_for_good()?;
     let log = world.archive.log(&world.memory, &world.topics)?;
     tell(world, &log);
-    let verdict = oracle::judge(&log, circumstances(plan))?;
+    let generations = world.memory.generation(&world.topics.group);
+    world.counted.rebalances = u64::try_from(generations - 1).unwrap_or(0);
+    let verdict = oracle::judge(&log, circumstances(plan), &world.downs)?;
     Ok(figures(world, &verdict))
 }
 
@@ -206,7 +208,10 @@ impl Figures {
         to.zombie_steps += of.zombie_steps;
         to.fenced += of.fenced;
         to.clock_jumps += of.clock_jumps;
-        to.strays += of.strays;
+        to.strays.ends += of.strays.ends;
+        to.strays.refused_ends += of.strays.refused_ends;
+        to.strays.deletions += of.strays.deletions;
+        to.restarts += of.restarts;
         to.cleanings += of.cleanings;
         to.retentions += of.retentions;
         to.rebalances += of.rebalances;
@@ -229,12 +234,16 @@ impl Figures {
             cleanings,
             retentions,
             rebalances,
+            restarts,
         } = &self.counted;
         let others = [
             ("zombie", zombie_steps),
             ("fenced by an equal", fenced),
             ("clock jump", clock_jumps),
-            ("late request that had an effect", strays),
+            ("a late end of a transaction", &strays.ends),
+            ("a late end of a transaction that met its successor", &strays.refused_ends),
+            ("a late deletion", &strays.deletions),
+            ("a start where none was left", restarts),
             ("cleaning", cleanings),
             ("retention", retentions),
             ("rebalance", rebalances),

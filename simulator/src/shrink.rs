@@ -4,10 +4,13 @@ use crate::plan::{Op, Plan};
 use crate::run::run;
 use crate::trace::Trace;
 
-/// Which of a plan's operations are left after leaving out all that can be, trying at most so many schedules.
+/// Which of a plan's operations are left after leaving out all that can be, trying at most so many schedules. What is left
+/// fails in the same way as the plan; all of it if the plan does not fail.
 #[must_use]
 pub fn shrink(plan: &Plan, tries: u32) -> Vec<usize> {
     let mut kept: Vec<usize> = (0..plan.ops.len()).collect();
+    let Err(why) = run(plan, Trace::default()).result else { return kept };
+    let kind = kind_of(&why);
     let mut left = tries;
     let mut chunk = kept.len().div_ceil(2).max(1);
     while left > 0 {
@@ -18,8 +21,8 @@ pub fn shrink(plan: &Plan, tries: u32) -> Vec<usize> {
             let without: Vec<usize> = kept[..start].iter().chain(&kept[end..]).copied().collect();
             left -= 1;
             match run(&part(plan, &without), Trace::default()).result {
-                Err(_) => kept = without,
-                Ok(_) => start = end,
+                Err(why) if kind_of(&why) == kind => kept = without,
+                _ => start = end,
             }
         }
         if chunk == 1 && kept.len() == before {
@@ -28,6 +31,12 @@ pub fn shrink(plan: &Plan, tries: u32) -> Vec<usize> {
         chunk = chunk.div_ceil(2).max(1);
     }
     kept
+}
+
+/// What a failure begins with, whatever it happened to.
+fn kind_of(why: &str) -> Vec<&str> {
+    let words = why.split_whitespace().filter(|word| word.chars().all(|c| c.is_ascii_alphabetic()));
+    words.take(4).collect()
 }
 
 /// The plan with these operations alone.

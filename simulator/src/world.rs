@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flowgate::broker::memory::{Memory, Tombstones};
+use flowgate::broker::memory::{Arrived, Memory, Tombstones};
 use flowgate::broker::{Admin, Broker, Header, Isolation, Publication, Publisher};
 use flowgate::schema::topics::Topics;
 use flowgate::time::Timestamp;
@@ -36,6 +36,7 @@ pub struct World {
     pub trace: Trace,
     pub counted: Counted,
     pub machines: Vec<Machine>,
+    pub downs: Vec<Down>,
     shape: Shape,
     incarnations: u32,
 }
@@ -63,10 +64,22 @@ pub struct Counted {
     pub zombie_steps: u64,
     pub fenced: u64,
     pub clock_jumps: u64,
-    pub strays: u64,
+    pub strays: Arrived,
     pub cleanings: u64,
     pub retentions: u64,
+    /// Generations of the group after the first.
     pub rebalances: u64,
+    /// Starts of a process when none was left, with everything at rest.
+    pub restarts: u64,
+}
+
+/// What there was when a process was started and none was left: whoever comes next has to apply every command that waits
+/// before it takes one event.
+pub struct Down {
+    /// Commands below it waited.
+    pub control_end: i64,
+    /// Of the input, by partition: where the next owner goes on.
+    pub positions: Vec<i64>,
 }
 
 impl World {
@@ -86,8 +99,8 @@ impl World {
         let hook = faults.clone();
         memory.set_fault_hook(Some(Box::new(move |call| hook.consult(call))));
         let machines = (0..MACHINES).map(|_| Machine::default()).collect();
-        let (archive, counted, incarnations) = Default::default();
-        Ok(Self { memory, topics, faults, archive, trace, counted, machines, shape: plan.shape, incarnations })
+        let (archive, counted, downs, incarnations) = Default::default();
+        Ok(Self { memory, topics, faults, archive, trace, counted, machines, downs, shape: plan.shape, incarnations })
     }
 
     /// # Errors
@@ -159,7 +172,7 @@ impl World {
                 Ok(())
             }
             Op::Strays => {
-                self.counted.strays += self.memory.deliver_strays() as u64;
+                self.deliver_strays();
                 Ok(())
             }
             Op::Arm(armed) => {
@@ -193,6 +206,7 @@ impl World {
         if self.machines[machine].worker.is_some() && !self.machines[machine].frozen {
             return Ok(());
         }
+        self.note_down()?;
         let options = self.options(machine);
         let of = &mut self.machines[machine];
         if of.frozen {
@@ -200,8 +214,30 @@ impl World {
         }
         of.frozen = false;
         of.worker = Some(Worker::new(self.memory.clone(), options));
-        self.counted.rebalances += 1;
         Ok(())
+    }
+
+    /// Takes note of what waits, if nobody runs and nothing can change what is committed.
+    fn note_down(&mut self) -> Result<(), String> {
+        let nobody = self.machines.iter().all(|of| of.worker.is_none() && of.zombies.is_empty());
+        let Topics { group, enrollments, control, .. } = &self.topics;
+        let committed = |partition| Some(self.memory.committed(group, enrollments, partition)?.offset);
+        let positions: Option<Vec<i64>> = (0..PARTITIONS).map(committed).collect();
+        if let Some(positions) = positions.filter(|_| nobody && self.memory.is_quiet()) {
+            let marks = self.memory.watermarks(control, 0, Isolation::ReadUncommitted);
+            let control_end = marks.map_err(|error| error.to_string())?.end;
+            self.downs.push(Down { control_end, positions });
+            self.counted.restarts += 1;
+        }
+        Ok(())
+    }
+
+    pub fn deliver_strays(&mut self) {
+        let arrived = self.memory.deliver_strays();
+        let strays = &mut self.counted.strays;
+        strays.ends += arrived.ends;
+        strays.refused_ends += arrived.refused_ends;
+        strays.deletions += arrived.deletions;
     }
 
     fn freeze(&mut self, machine: usize) {

@@ -30,10 +30,12 @@ fn ten_thousand_seeds() {
             total.lock().unwrap().add(&figures);
             ControlFlow::Continue(())
         }
-        Err(why) => panic!(
-            "seed {number}: {why}\nread it with: cargo run -p flowgate-simulator -- replay {number}\nand make it small \
-             with: cargo run -p flowgate-simulator -- shrink {number}"
-        ),
+        Err(why) => {
+            let kept = shrink(&generate::plan(number), 1_000);
+            let list: Vec<String> = kept.iter().map(ToString::to_string).collect();
+            let replay = format!("cargo run -p flowgate-simulator -- replay {number}");
+            panic!("seed {number}: {why}\nread it with: {replay}\nand made small: {replay} --ops {}", list.join(","))
+        }
     });
     let total = total.into_inner().unwrap();
     for (kind, count) in &total.faults {

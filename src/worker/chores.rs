@@ -307,7 +307,10 @@ impl<B: Broker> Worker<B> {
     pub(super) fn activate(&mut self) {
         let scan = self.table.control_scan;
         for (partition, owned) in &mut self.table.owned {
-            if matches!(owned.stage, Stage::Introducing) && owned.introduced && scan >= owned.control_end {
+            if matches!(owned.stage, Stage::Introducing)
+                && owned.introduced
+                && (scan >= owned.control_end || mutant::is(Mutant::EventsBeforeCommandsThatWaited))
+            {
                 owned.stage = Stage::Active;
                 self.chores.push_back(Chore::FetchFrom { partition: *partition });
             }

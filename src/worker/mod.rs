@@ -204,7 +204,12 @@ impl<B: Broker> Worker<B> {
         match &self.phase {
             Phase::Start => "start",
             Phase::Replace(_) => "replace",
-            Phase::Chores => "chores",
+            // What deletes has steps of its own: who freezes before them wakes up where it must not delete any more.
+            Phase::Chores => match self.chores.front() {
+                Some(Chore::DeleteRecords { .. }) => "delete records",
+                Some(Chore::DeleteTopics { .. }) => "delete topics",
+                _ => "chores",
+            },
             Phase::Gather(_) => "gather",
             Phase::Create(_) => "create",
             Phase::Leaders(_) => "leaders",

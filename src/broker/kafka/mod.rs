@@ -156,6 +156,9 @@ impl Kafka {
 
     fn producer_config(&self) -> ClientConfig {
         let defaults = [
+            // Sending offsets waits for the group's coordinator, and looks for another one only when some connection of
+            // this client comes or goes: after a broker's death that was never. Connections that are not used go.
+            ("connections.max.idle.ms", "5000"),
             ("linger.ms", "5"),
             ("batch.size", "1000000"),
             ("message.max.bytes", LARGEST_RECORD),

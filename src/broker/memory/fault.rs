@@ -64,6 +64,9 @@ pub enum Fault {
     MarkersLag,
     /// The call does what it was asked to, but so much time passes before that.
     Late(Duration),
+    /// Only for the start of a producer, the offsets of a transaction and the creation of topics: it happens, and its
+    /// caller is told that no answer came.
+    Unanswered,
     /// Only for a deletion: it is still under way, and its caller is told that no answer came. `Memory::deliver_strays`
     /// lets it arrive.
     Postpone,

@@ -31,7 +31,9 @@ mod transaction;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Broker, Committed, Isolation, MemberOptions, ProducerOptions, Record, Result, Watermarks};
+use super::{
+    Action, Broker, Code, Committed, Error, Isolation, MemberOptions, ProducerOptions, Record, Result, Watermarks,
+};
 use crate::time::Timestamp;
 
 pub use clean::Tombstones;
@@ -40,6 +42,7 @@ pub use member::Member;
 pub use producer::{Producer, Transaction};
 pub use publisher::{Admin, Publisher};
 pub use reader::Reader;
+pub use stray::Arrived;
 
 use fault::Faults;
 use state::State;
@@ -182,12 +185,27 @@ impl Memory {
     }
 
     /// Lets every request arrive that is still under way: resent ends of transactions ([`Fault::Replace`],
-    /// [`Fault::CommitUnknown`]) and postponed deletions ([`Fault::Postpone`]). Gives the number of those that did
-    /// something: a fenced one does not, nor one that comes twice.
-    pub fn deliver_strays(&self) -> usize {
+    /// [`Fault::CommitUnknown`]) and postponed deletions ([`Fault::Postpone`]).
+    pub fn deliver_strays(&self) -> Arrived {
         let mut state = self.lock();
         let strays = std::mem::take(&mut state.strays);
-        strays.into_iter().filter(|stray| state.deliver(stray)).count()
+        let mut arrived = Arrived::default();
+        strays.iter().for_each(|stray| state.deliver(stray, &mut arrived));
+        arrived
+    }
+
+    /// Whether nothing is under way that can still change what is committed: no request that nobody waits for, and no
+    /// marker that is still to be written. (A transaction that is open can only be ended by its producer.)
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let state = self.lock();
+        state.strays.is_empty() && state.all_markers_are_written()
+    }
+
+    /// How many generations a group has had.
+    #[must_use]
+    pub fn generation(&self, group: &str) -> i32 {
+        self.lock().groups.get(group).map_or(0, |group| group.generation)
     }
 
     /// Deletes the records of a partition below an offset, whatever the topic's policy, as retention does.
@@ -234,9 +252,25 @@ impl Memory {
         fault
     }
 
+    /// For calls that may also happen without an answer: `true` if this one does.
+    fn check_answer(&self, operation: Operation, subject: &str) -> Result<bool> {
+        match self.fault(operation, subject) {
+            Some(Fault::Unanswered) => Ok(true),
+            fault => meet(operation, fault).map(|()| false),
+        }
+    }
+
     /// For calls that can only fail as a whole.
     fn check(&self, operation: Operation, subject: &str) -> Result<()> {
         meet(operation, self.fault(operation, subject))
+    }
+}
+
+/// What a call ends with that happened, but whose answer nobody got.
+fn no_answer_if(unanswered: bool) -> Result<()> {
+    match unanswered {
+        true => Err(Error::new(Action::Retry, Code::TimedOut, "no answer came in time")),
+        false => Ok(()),
     }
 }
 

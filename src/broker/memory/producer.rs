@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Memory;
 use super::fault::{Fault, Operation};
 use super::group::stale;
 use super::member::Identity;
@@ -13,6 +12,7 @@ use super::state::{Incoming, State};
 use super::stray::Stray;
 use super::topic::{TopicId, invalid};
 use super::transaction::{Markers, ProducerId};
+use super::{Memory, no_answer_if};
 use crate::broker::{
     self as port, Abort, Action, Code, Commit, Committed, Delivered, Error, GroupMetadata, Offset, Outgoing,
     ProducerOptions, Progress, Result, Topic, UNTRACKED,
@@ -50,9 +50,10 @@ impl Known {
 
 impl Producer {
     pub(super) fn new(memory: &Memory, options: &ProducerOptions) -> Result<Self> {
-        memory.check(Operation::Initialise, &options.transactional_id)?;
+        let unanswered = memory.check_answer(Operation::Initialise, &options.transactional_id)?;
         let mut state = memory.lock();
         let id = state.init_producer(&options.transactional_id, options.transaction_timeout)?;
+        no_answer_if(unanswered)?;
         let number = state.next_client();
         drop(state);
         let (topics, names) = Default::default();
@@ -158,7 +159,7 @@ impl port::Transaction for Transaction {
 
     fn send_offsets(&mut self, offsets: &[Offset], group: &GroupMetadata) -> Result<()> {
         let producer = &self.producer;
-        producer.memory.check(Operation::SendOffsets, &producer.options.transactional_id)?;
+        let unanswered = producer.memory.check_answer(Operation::SendOffsets, &producer.options.transactional_id)?;
         if let Some(offset) = offsets.iter().find(|offset| offset.offset < 0) {
             return Err(invalid(format!("offset {} of {}/{}", offset.offset, offset.topic, offset.partition)));
         }
@@ -176,7 +177,7 @@ impl port::Transaction for Transaction {
             }
             state.note_offset(producer.id, identity.group.clone(), topic.clone(), *partition)?;
         }
-        Ok(())
+        no_answer_if(unanswered)
     }
 
     fn commit(self) -> Commit<Self, Producer> {

@@ -7,7 +7,7 @@ use super::fault::{Fault, Operation};
 use super::state::{Incoming, State};
 use super::stray::Stray;
 use super::topic::invalid;
-use super::{Memory, meet};
+use super::{Memory, meet, no_answer_if};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{
     self as port, Action, Code, Committed, Compression, Error, NewTopic, Offset, Publication, Receipt, Result,
@@ -107,11 +107,11 @@ impl State {
 impl port::Admin for Admin {
     fn create_topics(&mut self, topics: &[NewTopic]) -> Result<Vec<Result<()>>> {
         let create = |topic: &NewTopic| {
-            self.memory.check(Operation::CreateTopics, &topic.name)?;
+            let unanswered = self.memory.check_answer(Operation::CreateTopics, &topic.name)?;
             let mut state = self.memory.lock();
             state.topics.create(topic)?;
             state.topic_changed(&topic.name);
-            Ok(())
+            no_answer_if(unanswered)
         };
         Ok(topics.iter().map(create).collect())
     }

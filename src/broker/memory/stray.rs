@@ -3,6 +3,17 @@
 use super::state::State;
 use super::transaction::{Markers, ProducerId};
 
+/// What late requests did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrived {
+    /// Ends of a transaction that was still open.
+    pub ends: u64,
+    /// Ends of a producer that is fenced by now, while its successor had a transaction open.
+    pub refused_ends: u64,
+    /// Deletions that took something away.
+    pub deletions: u64,
+}
+
 /// A request under way.
 pub(super) enum Stray {
     /// librdkafka resends the end of a transaction inside one call: a copy can come when the next one is open already.
@@ -21,15 +32,25 @@ pub(super) enum Stray {
 }
 
 impl State {
-    /// Lets it arrive. `false`: it had no effect.
-    pub fn deliver(&mut self, stray: &Stray) -> bool {
+    /// Lets it arrive.
+    pub fn deliver(&mut self, stray: &Stray, arrived: &mut Arrived) {
         match stray {
             Stray::EndTransaction { producer, committed } => {
-                let open = self.has_open_transaction(*producer);
-                open && self.end_transaction(*producer, *committed, Markers::Written).is_ok()
+                if !self.has_open_transaction(*producer) {
+                    return;
+                }
+                match self.end_transaction(*producer, *committed, Markers::Written) {
+                    Ok(()) => arrived.ends += 1,
+                    Err(_) => arrived.refused_ends += 1,
+                }
             }
-            Stray::DeleteRecords { topic, up_to } => self.delete_records(topic, *up_to).is_ok(),
-            Stray::DeleteTopic { topic } => self.delete_topic(topic).is_ok(),
+            Stray::DeleteRecords { topic, up_to } => {
+                let low = |state: &Self| state.topics.named(topic).and_then(|topic| Ok(topic.log(0)?.low)).ok();
+                let before = low(self);
+                let deleted = self.delete_records(topic, *up_to).is_ok();
+                arrived.deletions += u64::from(deleted && low(self) != before);
+            }
+            Stray::DeleteTopic { topic } => arrived.deletions += u64::from(self.delete_topic(topic).is_ok()),
         }
     }
 }

@@ -81,9 +81,9 @@ impl State {
         if self.coordinator.slots[producer.slot].epoch == producer.epoch { Ok(()) } else { Err(fenced()) }
     }
 
-    /// Whether this very producer has a transaction open.
+    /// Whether a transaction is open under the id of this producer, be it another producer's.
     pub fn has_open_transaction(&self, producer: ProducerId) -> bool {
-        self.check_producer(producer).is_ok() && self.coordinator.slots[producer.slot].open.is_some()
+        self.coordinator.slots[producer.slot].open.is_some()
     }
 
     /// The producer's open transaction, begun now if there is none.
@@ -153,6 +153,10 @@ impl State {
         if let Some(&slot) = self.coordinator.ids.get(transactional_id) {
             self.write_markers_of(slot);
         }
+    }
+
+    pub fn all_markers_are_written(&self) -> bool {
+        self.coordinator.slots.iter().all(|slot| slot.lagging.is_none())
     }
 
     pub fn write_all_markers(&mut self) {
