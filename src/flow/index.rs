@@ -178,7 +178,8 @@ struct Blooms {
 }
 
 impl Blooms {
-    const FIRST: usize = 256;
+    /// Few, for most flows have few records, and so that small tests meet the next filter too.
+    const FIRST: usize = 16;
     const GROWTH: usize = 4;
     /// A false positive costs an entry in the exact map, nothing else.
     const FALSE_POSITIVES: f64 = 0.001;

@@ -1,9 +1,12 @@
 //! Requests outside of any transaction, through librdkafka's admin API.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
 use rdkafka::bindings as sys;
+use rdkafka::types::RDKafkaType;
 use sys::rd_kafka_admin_op_t::*;
 use sys::rd_kafka_resp_err_t::*;
 
@@ -12,6 +15,7 @@ use super::errors::{RespErr, invalid, plain, text};
 use super::event::NativeEvent;
 use super::list::{Partitions, elements};
 use super::native::{Client, Of, c_string, millis};
+use super::shared::Shared;
 use crate::broker::{Action, Admin, Code, Committed, Error, NewTopic, Offset, Result};
 
 /// Topics a request: a broker takes more, but answers later and holds up others.
@@ -22,13 +26,25 @@ const CHANGE: Duration = Duration::from_secs(20);
 
 pub struct KafkaAdmin {
     pub(super) client: Client,
+    groups: Groups,
+}
+
+/// The client for requests about groups: a consumer, which nobody subscribes. An answer that says `NOT_COORDINATOR` makes
+/// librdkafka 2.12.1 reach for the group of the client that asked, and a client without one ends the process there
+/// (`rd_kafka_handle_OffsetFetch` calls `rd_kafka_cgrp_op` with null).
+struct Groups {
+    config: ClientConfig,
+    shared: Arc<Shared>,
+    client: Option<Client>,
 }
 
 pub(super) type Queue = *mut sys::rd_kafka_queue_t;
 
 impl KafkaAdmin {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client }
+    /// `groups`: the settings of a consumer with a group.
+    pub(super) fn new(client: Client, groups: ClientConfig) -> Self {
+        let groups = Groups { config: groups, shared: Arc::clone(&client.shared), client: None };
+        Self { client, groups }
     }
 
     /// Runs one admin request; `send` gets client, options and the queue for the answer.
@@ -38,19 +54,22 @@ impl KafkaAdmin {
         operation: sys::rd_kafka_admin_op_t,
         send: impl FnOnce(*mut sys::rd_kafka_t, *const sys::rd_kafka_AdminOptions_t, Queue),
     ) -> Result<NativeEvent> {
-        let client = self.client.ptr();
-        self.client.request(name, CHANGE, |queue| {
-            // SAFETY: the client lives; the options are copied by the request. A refused option leaves its default.
-            unsafe {
-                let options = sys::rd_kafka_AdminOptions_new(client, operation);
-                let mut reason = [0; 256];
-                let limit = millis(CHANGE / 2);
-                sys::rd_kafka_AdminOptions_set_request_timeout(options, limit, reason.as_mut_ptr(), reason.len());
-                sys::rd_kafka_AdminOptions_set_operation_timeout(options, limit, reason.as_mut_ptr(), reason.len());
-                send(client, options, queue);
-                sys::rd_kafka_AdminOptions_destroy(options);
-            }
-        })
+        request(&self.client, name, operation, send)
+    }
+
+    /// The same for a request about a group.
+    pub(super) fn group_request(
+        &mut self,
+        name: &'static str,
+        operation: sys::rd_kafka_admin_op_t,
+        send: impl FnOnce(*mut sys::rd_kafka_t, *const sys::rd_kafka_AdminOptions_t, Queue),
+    ) -> Result<NativeEvent> {
+        let Groups { config, shared, client } = &mut self.groups;
+        let client = match client {
+            Some(client) => client,
+            None => client.insert(Client::new(RDKafkaType::RD_KAFKA_CONSUMER, config.clone(), Arc::clone(shared))?),
+        };
+        request(client, name, operation, send)
     }
 
     fn create_chunk(&self, topics: &[NewTopic]) -> Result<Vec<Result<()>>> {
@@ -177,6 +196,26 @@ impl Admin for KafkaAdmin {
     fn set_group_offset(&mut self, group: &str, offset: &Offset) -> Result<()> {
         self.write_group_offset(group, offset)
     }
+}
+
+fn request(
+    client: &Client,
+    name: &'static str,
+    operation: sys::rd_kafka_admin_op_t,
+    send: impl FnOnce(*mut sys::rd_kafka_t, *const sys::rd_kafka_AdminOptions_t, Queue),
+) -> Result<NativeEvent> {
+    client.request(name, CHANGE, |queue| {
+        // SAFETY: the client lives; the options are copied by the request. A refused option leaves its default.
+        unsafe {
+            let options = sys::rd_kafka_AdminOptions_new(client.ptr(), operation);
+            let mut reason = [0; 256];
+            let limit = millis(CHANGE / 2);
+            sys::rd_kafka_AdminOptions_set_request_timeout(options, limit, reason.as_mut_ptr(), reason.len());
+            sys::rd_kafka_AdminOptions_set_operation_timeout(options, limit, reason.as_mut_ptr(), reason.len());
+            send(client.ptr(), options, queue);
+            sys::rd_kafka_AdminOptions_destroy(options);
+        }
+    })
 }
 
 /// A request a chunk. One that fails as a whole fails for each of its members, so that the others' answers stand.

@@ -220,10 +220,8 @@ impl Broker for Kafka {
 
     fn admin(&self) -> Result<KafkaAdmin> {
         self.shared.check()?;
-        Ok(KafkaAdmin::new(Client::new(
-            RDKafkaType::RD_KAFKA_PRODUCER,
-            self.config(&[], &[]),
-            Arc::clone(&self.shared),
-        )?))
+        let client = Client::new(RDKafkaType::RD_KAFKA_PRODUCER, self.config(&[], &[]), Arc::clone(&self.shared))?;
+        let groups = self.consumer_config(&self.options.reader_group, Isolation::ReadCommitted);
+        Ok(KafkaAdmin::new(client, groups))
     }
 }

@@ -15,7 +15,7 @@ use crate::broker::{Action, Code, Committed, Error, Offset, Result};
 
 impl KafkaAdmin {
     pub(super) fn read_group_offsets(
-        &self,
+        &mut self,
         group: &str,
         topic: &str,
         partitions: &[i32],
@@ -27,7 +27,7 @@ impl KafkaAdmin {
         // SAFETY: name and list live, and are copied; what is made is destroyed below.
         let mut native = unsafe { sys::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), list.ptr()) };
         let operation = RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-        let event = self.request("list_offsets", operation, |client, options, queue| {
+        let event = self.group_request("list_offsets", operation, |client, options, queue| {
             // SAFETY: all live during the call, which copies the request.
             unsafe { sys::rd_kafka_ListConsumerGroupOffsets(client, &raw mut native, 1, options, queue) }
         });
@@ -56,7 +56,7 @@ impl KafkaAdmin {
         Ok(partitions.iter().map(|partition| found.remove(partition)).collect())
     }
 
-    pub(super) fn write_group_offset(&self, group: &str, offset: &Offset) -> Result<()> {
+    pub(super) fn write_group_offset(&mut self, group: &str, offset: &Offset) -> Result<()> {
         if offset.offset < 0 {
             return Err(invalid(format!("{}/{}: a negative offset", offset.topic, offset.partition)));
         }
@@ -65,7 +65,7 @@ impl KafkaAdmin {
         // SAFETY: name and list live, and are copied; what is made is destroyed below.
         let mut native = unsafe { sys::rd_kafka_AlterConsumerGroupOffsets_new(name.as_ptr(), list.ptr()) };
         let operation = RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS;
-        let event = self.request("alter_offsets", operation, |client, options, queue| {
+        let event = self.group_request("alter_offsets", operation, |client, options, queue| {
             // SAFETY: all live during the call, which copies the request.
             unsafe { sys::rd_kafka_AlterConsumerGroupOffsets(client, &raw mut native, 1, options, queue) }
         });
