@@ -37,11 +37,12 @@ mod upstream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum as _;
 use company::{Company, Dice};
 use flowgate_checker::{Circumstances, Departure, Fault, Report};
 use inject::Chaos;
 use load::Load;
-use plan::{FAULTS, Plan, Tallies};
+use plan::{Plan, Tallies};
 use proxy::Proxy;
 use say::say;
 use server::cluster::KafkaCluster;
@@ -108,8 +109,8 @@ fn chaos() {
     assert!(replay.share() >= 0.9, "{} of {} deliveries compared", replay.compared, replay.deliveries);
     assert!(report.events >= plan.events, "{} events", report.events);
     if std::env::var("CHAOS_ONLY").is_err() {
-        for fault in FAULTS {
-            let happened = tallies.get(&fault).map_or(0, |tally| tally.happened);
+        for fault in plan::Fault::value_variants() {
+            let happened = tallies.get(fault).map_or(0, |tally| tally.happened);
             assert!(happened >= plan.times, "{fault}: {happened} times, wanted {}", plan.times);
         }
     }

@@ -208,9 +208,7 @@ impl Figures {
         to.zombie_steps += of.zombie_steps;
         to.fenced += of.fenced;
         to.clock_jumps += of.clock_jumps;
-        to.strays.ends += of.strays.ends;
-        to.strays.refused_ends += of.strays.refused_ends;
-        to.strays.deletions += of.strays.deletions;
+        to.strays += of.strays;
         to.restarts += of.restarts;
         to.cleanings += of.cleanings;
         to.retentions += of.retentions;

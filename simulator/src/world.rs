@@ -233,11 +233,7 @@ impl World {
     }
 
     pub fn deliver_strays(&mut self) {
-        let arrived = self.memory.deliver_strays();
-        let strays = &mut self.counted.strays;
-        strays.ends += arrived.ends;
-        strays.refused_ends += arrived.refused_ends;
-        strays.deletions += arrived.deletions;
+        self.counted.strays += self.memory.deliver_strays();
     }
 
     fn freeze(&mut self, machine: usize) {

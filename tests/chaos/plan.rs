@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use clap::ValueEnum as _;
+
 use crate::company::Dice;
 use crate::proxy::Swallow;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Fault {
     GateKilled,
     GateFrozen,
@@ -29,26 +31,6 @@ pub enum Fault {
 }
 
 use Fault::*;
-
-pub const FAULTS: [Fault; 17] = [
-    GateKilled,
-    GateFrozen,
-    RebalanceStorm,
-    TopicCreationDenied,
-    BrokerLost,
-    LeaderLost,
-    TransactionCoordinatorLost,
-    GroupCoordinatorLost,
-    Delays,
-    Cuts,
-    CommitUnanswered,
-    CommitUnansweredAndCut,
-    CommitSwallowed,
-    CommitSwallowedAndCut,
-    Compaction,
-    IdleQueueDeleted,
-    HeldEventsDeleted,
-];
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,8 +97,10 @@ impl Plan {
     pub fn order(&self, dice: &mut Dice) -> Vec<Fault> {
         // For looking at some of them alone.
         let only = std::env::var("CHAOS_ONLY").unwrap_or_default();
-        let wanted =
-            FAULTS.into_iter().filter(|fault| only.split(',').any(|name| format!("{fault:?}").starts_with(name)));
+        let wanted = Fault::value_variants()
+            .iter()
+            .copied()
+            .filter(|fault| only.split(',').any(|name| format!("{fault:?}").starts_with(name)));
         let mut order: Vec<Fault> = wanted.flat_map(|fault| (0..self.times).map(move |_| fault)).collect();
         for place in (1..order.len()).rev() {
             order.swap(place, dice.below(place as u64 + 1) as usize);

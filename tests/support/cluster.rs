@@ -16,7 +16,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::metadata::Metadata;
 use tempfile::TempDir;
 
-use super::{Running, START, broker_ended, format_storage, jars, launch};
+use super::{Running, START, broker_ended, format_storage, jars, launch, write_log_config};
 
 pub const NODES: usize = 3;
 
@@ -261,15 +261,5 @@ fn write_config(directory: &Path, node: usize, ports: &[[u16; 3]; NODES], advert
         directory.join("data").display()
     );
     fs::write(directory.join("server.properties"), lines).expect("writing the node's properties");
-    let log = format!(
-        "rootLogger.level=warn\n\
-         rootLogger.appenderRef.file.ref=file\n\
-         appender.file.type=File\n\
-         appender.file.name=file\n\
-         appender.file.fileName={}\n\
-         appender.file.layout.type=PatternLayout\n\
-         appender.file.layout.pattern=%d %p %m (%c)%n\n",
-        directory.join("server.log").display()
-    );
-    fs::write(directory.join("log4j2.properties"), log).expect("writing the node's log settings");
+    write_log_config(directory);
 }

@@ -254,6 +254,11 @@ fn write_config(directory: &Path, ports: Ports, more: &[(&str, &str)]) {
         lines.push_str(&format!("{name}={value}\n"));
     }
     fs::write(directory.join("server.properties"), lines).expect("writing the broker's properties");
+    write_log_config(directory);
+}
+
+/// Warnings and worse go to `server.log`.
+fn write_log_config(directory: &Path) {
     let log = format!(
         "rootLogger.level=warn\n\
          rootLogger.appenderRef.file.ref=file\n\

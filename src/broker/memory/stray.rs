@@ -14,6 +14,14 @@ pub struct Arrived {
     pub deletions: u64,
 }
 
+impl std::ops::AddAssign for Arrived {
+    fn add_assign(&mut self, other: Self) {
+        self.ends += other.ends;
+        self.refused_ends += other.refused_ends;
+        self.deletions += other.deletions;
+    }
+}
+
 /// A request under way.
 pub(super) enum Stray {
     /// librdkafka resends the end of a transaction inside one call: a copy can come when the next one is open already.
