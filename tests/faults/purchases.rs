@@ -7,7 +7,7 @@ use flowgate::demo::feed::Feed;
 use flowgate::demo::proof::prove;
 use flowgate::demo::purchases::{POST_PURCHASE, WELCOME, WIN_BACK, events};
 
-use crate::company::{Company, happened, is_live};
+use crate::company::{Company, happened, is_live, is_paused};
 use crate::process::eventually;
 use crate::say::say;
 
@@ -18,38 +18,41 @@ fn eighteen_months_of_purchases() {
     let company = Company::new("purchases", 6);
     let gate = company.gate("a", &["workers=2"]).restored();
     let mut feed = Feed::new(&company.kafka, &company.topics, events()).unwrap();
-    let (total, sent) = (feed.total(), AtomicUsize::new(0));
-    let reached = |share: f64| {
-        let wanted = (total as f64 * share) as usize;
-        eventually("the purchases flow", || sent.load(Ordering::Relaxed) >= wanted);
+    let total = feed.total();
+    let part = |share: f64| (total as f64 * share) as usize;
+    let (sent, allowed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    // Orders are given from one share of the events on, while they go on flowing; the feed waits at the other until they
+    // are answered, as an operator may be slower than eighteen months in as many seconds.
+    let during = |from: f64, to: f64, orders: &[&[&str]]| {
+        allowed.store(part(to), Ordering::Relaxed);
+        eventually("the purchases flow", || sent.load(Ordering::Relaxed) >= part(from));
+        orders.iter().for_each(|order| company.order(order));
     };
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while let Some(day) = feed.next_at() {
+                eventually("the operator", || sent.load(Ordering::Relaxed) < allowed.load(Ordering::Relaxed));
                 feed.send_until(day).unwrap();
                 sent.store(feed.sent(), Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(30));
             }
         });
-        reached(0.05);
-        company.order(&["pause", POST_PURCHASE, "--reason", "wrong voucher"]);
-        company.order(&["pause", WELCOME, "--discard-new"]);
-        reached(0.25);
-        company.order(&["resume", POST_PURCHASE, "--wait"]);
-        company.order(&["resume", WELCOME, "--rate", "2000"]);
-        reached(0.45);
-        company.order(&["pause", POST_PURCHASE]);
-        // Ends by its timer.
-        company.order(&["pause", WIN_BACK, "--for", "3s", "--keep", "all"]);
-        reached(0.60);
+        during(
+            0.05,
+            0.10,
+            &[&["pause", POST_PURCHASE, "--reason", "wrong voucher"], &["pause", WELCOME, "--discard-new"]],
+        );
+        allowed.store(part(0.25), Ordering::Relaxed);
+        company.until("new ones are turned away", WELCOME, |flow| flow.counts.turned_away.total() > 0);
+        during(0.25, 0.40, &[&["resume", POST_PURCHASE, "--wait"], &["resume", WELCOME, "--rate", "2000"]]);
+        during(0.45, 0.55, &[&["pause", POST_PURCHASE], &["pause", WIN_BACK, "--for", "3s", "--keep", "all"]]);
+        company.until("ended by its timer", WIN_BACK, is_live);
         // A pause in the middle of a drain.
-        company.order(&["resume", POST_PURCHASE, "--rate", "50"]);
-        company.order(&["pause", POST_PURCHASE]);
-        reached(0.75);
-        company.order(&["resume", POST_PURCHASE]);
-        company.order(&["pause", WIN_BACK]);
-        reached(0.90);
-        company.order(&["resume", WIN_BACK, "--release", "none"]);
+        during(0.60, 0.70, &[&["resume", POST_PURCHASE, "--rate", "50"], &["pause", POST_PURCHASE]]);
+        during(0.75, 0.80, &[&["resume", POST_PURCHASE], &["pause", WIN_BACK]]);
+        allowed.store(part(0.90), Ordering::Relaxed);
+        company.until("more are held", WIN_BACK, |flow| is_paused(flow) && flow.counts.held().total() > 0);
+        during(0.90, 1.0, &[&["resume", WIN_BACK, "--release", "none"]]);
     });
     assert_eq!(sent.load(Ordering::Relaxed), total);
     for flow in [POST_PURCHASE, WELCOME, WIN_BACK] {
