@@ -312,6 +312,7 @@ impl<B: Broker> Worker<B> {
                 && (scan >= owned.control_end || mutant::is(Mutant::EventsBeforeCommandsThatWaited))
             {
                 owned.stage = Stage::Active;
+                owned.scanned = owned.scanned.max(scan);
                 self.chores.push_back(Chore::FetchFrom { partition: *partition });
             }
         }

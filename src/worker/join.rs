@@ -221,6 +221,7 @@ impl<B: Broker> Worker<B> {
             }
             At::Commands => {
                 owned.control_end = clients.stable.watermarks(&control, super::ONLY)?.end;
+                owned.scanned = owned.record.control;
                 self.restore(partition, owned, now);
                 tracing::info!(partition, flows = owned.flows.len(), input = owned.position, "restored");
                 return Ok(Joined::Done);

@@ -275,7 +275,7 @@ pub(super) struct Owned {
     pub position: i64,
     /// Commands below this offset were in the log when the partition was taken over: they come before everything else.
     pub control_end: i64,
-    /// How far the control topic was read, in turns that hold, since it was taken over.
+    /// How far the control topic was read, in turns that hold: a reader that was put back is behind it.
     pub scanned: i64,
     /// Its record was written since it was taken over.
     pub introduced: bool,
