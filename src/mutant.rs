@@ -51,6 +51,9 @@ pub enum Mutant {
     EventsBeforeCommands,
     ReroutedEventDeliveredWhereItCame,
     TimerFiresEarly,
+    TimerFiresLate,
+    /// A flow that was commanded once has its state written with every event.
+    StateWrittenForALiveEvent,
     /// After a commit that was answered late the same producer goes on.
     ProducerKeptAfterALateAnswer,
 }

@@ -88,7 +88,8 @@ fn chaos() {
     let (excused, others): (Vec<_>, Vec<_>) = anomalies.chain(differences).partition(|(excused, _)| *excused);
     tell(&tallies, &report, others.len());
     say(&format!(
-        "chaos: seed {}, {} events, {} of {} deliveries compared with the list ({:.1} %), {commands} commands, {} faults, \
+        "chaos: seed {}, {} events, {} of {} deliveries compared with the list ({:.1} %), {commands} commands ({} of them \
+         answered as repeated), {} faults, \
          {} anomalies (and {} events missed of the {} flows whose held events were deleted), gates that ended by themselves, by exit \
          code: {ended:?}, {:.0} s",
         plan.seed,
@@ -96,6 +97,7 @@ fn chaos() {
         replay.compared,
         replay.deliveries,
         100.0 * replay.share(),
+        report.commands.repeated,
         tallies.values().map(|tally| tally.happened).sum::<u32>(),
         others.len(),
         excused.len(),
@@ -108,6 +110,7 @@ fn chaos() {
     assert_eq!(open.map(|(flow, _)| flow).collect::<Vec<_>>(), Vec::<&String>::new(), "sums that do not close");
     assert!(replay.share() >= 0.9, "{} of {} deliveries compared", replay.compared, replay.deliveries);
     assert!(report.events >= plan.events, "{} events", report.events);
+    assert!(report.commands.repeated > 0, "{:?}", report.commands);
     if std::env::var("CHAOS_ONLY").is_err() {
         for fault in plan::Fault::value_variants() {
             let happened = tallies.get(fault).map_or(0, |tally| tally.happened);

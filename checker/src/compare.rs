@@ -7,7 +7,7 @@ use crate::order::{Link, Withdraw};
 use crate::orders::Cause;
 use crate::record::Record;
 use crate::report::Kind;
-use crate::settle::{End, Fate, Passing};
+use crate::settle::{End, Fate, MAX_AGE, Passing};
 use crate::time::milliseconds;
 use crate::walk::Walk;
 
@@ -26,7 +26,7 @@ impl Court<'_> {
         let fault = self.undeliverable(index, fate, delivery);
         let fine = fault.is_none();
         judgement.faults.extend(fault);
-        if let Some(what) = self.altered(case, index, fate, delivery) {
+        if let Some(what) = self.altered(case, index, segment, fate, delivery) {
             let (event, at) = place();
             judgement.faults.push(Fault::Altered { event, at, what });
         }
@@ -59,7 +59,7 @@ impl Court<'_> {
                 let (event, at) = place();
                 Some(Fault::Doubled { first: event.clone(), event, at })
             }
-            Fate::TurnedAway | Fate::Passed(Passing { end: End::Removed, .. }) => {
+            Fate::TurnedAway | Fate::Passed(Passing { end: End::Removed(_), .. }) => {
                 let (event, at) = place();
                 Some(Fault::DiscardedDelivered { event, at })
             }
@@ -81,8 +81,15 @@ impl Court<'_> {
         })
     }
 
-    /// What differs between an event and its delivered record.
-    fn altered(&self, case: &Case<'_>, index: usize, fate: Fate, delivery: &Delivery<'_>) -> Option<&'static str> {
+    /// What differs between an event, which came in a segment, and its delivered record.
+    fn altered(
+        &self,
+        case: &Case<'_>,
+        index: usize,
+        segment: usize,
+        fate: Fate,
+        delivery: &Delivery<'_>,
+    ) -> Option<&'static str> {
         if delivery.altered.is_some() {
             return delivery.altered;
         }
@@ -103,13 +110,13 @@ impl Court<'_> {
                     Cause::Timer => cause == "timer",
                     Cause::Either => cause == "resume" || cause == "timer",
                 };
-                let pause = record.last_header("flowgate-pause-id");
-                let known = case.transitions.iter().any(|transition| transition.pause_id.as_deref() == pause);
+                let began = case.walk.segments[segment].transition.map(|at| &case.transitions[at]);
+                let pause = began.and_then(|began| began.pause_id.as_deref());
                 let held = record.last_header("flowgate-held-ms").and_then(|text| text.parse::<u64>().ok());
                 if !right {
                     Some("flowgate-release names the wrong cause")
-                } else if pause.is_none() || !known {
-                    Some("flowgate-pause-id names no pause of the flow")
+                } else if pause.is_none() || record.last_header("flowgate-pause-id") != pause {
+                    Some("flowgate-pause-id does not name the pause that held it")
                 } else {
                     held.is_none().then_some("flowgate-held-ms is no number")
                 }
@@ -129,27 +136,33 @@ impl Court<'_> {
                 let what = "its key, its value or its headers";
                 judgement.faults.push(Fault::Altered { event: place.clone(), at: at.clone(), what });
             }
-            let right = match fate {
+            // A word of `flowgate-reason`, where it was to be discarded.
+            let reason = match fate {
                 Fate::TurnedAway => {
                     judgement.sums.turned_away.count(event.kind);
-                    true
+                    Some("turned_away")
                 }
-                Fate::Passed(Passing { end: End::Removed, .. }) => {
+                Fate::Passed(Passing { end: End::Removed(reason), .. }) => {
                     judgement.sums.removed.count(event.kind);
-                    true
+                    Some(reason)
                 }
                 Fate::Passed(Passing { end: End::Either, segment, .. }) => {
                     judgement.sums.removed.count(event.kind);
-                    is_old_enough(record, case.walk, segment)
+                    is_old_enough(record, case.walk, segment).then_some(MAX_AGE)
                 }
                 Fate::Passed(_) | Fate::Held { .. } | Fate::Replaced { .. } => {
                     judgement.sums.removed.count(event.kind);
-                    false
+                    None
                 }
-                Fate::Live | Fate::Refused => false,
+                Fate::Live | Fate::Refused => None,
             };
-            if !right {
-                judgement.faults.push(Fault::WronglyDiscarded { event: place.clone(), at: at.clone() });
+            match reason {
+                Some(reason) => {
+                    if let Some(what) = mislabelled(record, reason, event.source) {
+                        judgement.faults.push(Fault::Altered { event: place.clone(), at: at.clone(), what });
+                    }
+                }
+                None => judgement.faults.push(Fault::WronglyDiscarded { event: place.clone(), at: at.clone() }),
             }
             let first = match (nth, delivery) {
                 (0, None) => continue,
@@ -159,6 +172,15 @@ impl Court<'_> {
             judgement.faults.push(Fault::Doubled { event: place, first, at });
         }
     }
+}
+
+/// What a discarded record says wrongly of itself.
+fn mislabelled(record: &Record, reason: &str, source: &Record) -> Option<&'static str> {
+    if record.last_header("flowgate-reason") != Some(reason) {
+        return Some("flowgate-reason names another reason");
+    }
+    let timestamp = record.last_header(TIMESTAMP).and_then(|text| text.parse::<i64>().ok());
+    (timestamp != Some(source.timestamp_ms)).then_some("flowgate-timestamp is not the event's")
 }
 
 fn is_same(record: &Record, source: &Record) -> bool {

@@ -72,17 +72,17 @@ impl<'a> Gathered<'a> {
                 Ok(event) if event.doubtful && is_dead => {
                     gathered.broken(source, Broken { flow: Some(event.flow), why: "doubtful" });
                 }
-                Ok(event) => gathered.understood(source, event, is_dead, log.enrollment_partitions),
+                Ok(event) => gathered.understood(source, event, is_dead, log),
                 Err(broken) => gathered.broken(source, broken),
             }
         }
         gathered
     }
 
-    fn understood(&mut self, source: &'a Record, event: Understood<'a>, is_dead: bool, partitions: i32) {
-        let at_home = home(&event.flow, partitions) == source.partition;
+    fn understood(&mut self, source: &'a Record, event: Understood<'a>, is_dead: bool, log: &Log) {
+        let at_home = home(&event.flow, log.enrollment_partitions) == source.partition;
         let flow = self.flow(event.flow);
-        let refused = is_dead && may_be_refused(source);
+        let refused = is_dead && may_be_refused(source, log.never_too_large.unwrap_or(NEVER_TOO_LARGE));
         if at_home {
             self.flows[flow].events.push(self.events.len());
             self.events.push(Event { source, flow, record: event.record, kind: event.kind, refused });
@@ -109,8 +109,8 @@ impl<'a> Gathered<'a> {
 
 /// Whether a dead letter of an understandable event can be right: Kafka may refuse what is large or of an odd time, and
 /// a strict reader what is odd JSON.
-fn may_be_refused(source: &Record) -> bool {
-    source.size() >= NEVER_TOO_LARGE
+fn may_be_refused(source: &Record, never_too_large: usize) -> bool {
+    source.size() >= never_too_large
         || !(-1..=LAST_ORDINARY_TIME_MS).contains(&source.timestamp_ms)
         || is_odd(source.value.as_deref())
 }

@@ -259,7 +259,7 @@ impl Judgement {
     /// An entry that was passed has no fate.
     fn absent(&mut self, event: usize, passing: Passing, item: Option<(u64, bool)>, court: &Court<'_>) {
         match passing.end {
-            End::Removed => self.faults.push(court.lost(event, "in the discarded topic")),
+            End::Removed(_) => self.faults.push(court.lost(event, "in the discarded topic")),
             End::Released | End::Either => self.missing.push((event, item.is_some_and(|(_, all)| !all))),
         }
     }

@@ -18,12 +18,19 @@ pub(crate) struct PauseOptions {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DrainOrders {
-    /// What lies up to this entry is removed.
-    pub line: Option<u64>,
+    pub line: Option<Line>,
     pub max_age_ms: Option<i64>,
     /// When the drain was ordered first and last: the contract does not say which of them ages are measured at.
     pub ordered_ms: Option<(i64, i64)>,
     pub cause: Cause,
+}
+
+/// What lies up to an entry is removed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    pub entry: u64,
+    /// The word of `flowgate-reason`.
+    pub reason: &'static str,
 }
 
 /// What the headers of a release may name as its cause.
@@ -54,7 +61,7 @@ pub(crate) fn orders(before: (PauseOptions, DrainOrders), transition: &Transitio
                 drain = DrainOrders::default();
             }
             match word("release") {
-                Some("none") => drain.line = Some(entry),
+                Some("none") => drain.line = Some(Line { entry, reason: "release_none" }),
                 Some("all") => drain.line = None,
                 _ => {}
             }
@@ -68,7 +75,7 @@ pub(crate) fn orders(before: (PauseOptions, DrainOrders), transition: &Transitio
             drain.ordered(transition.at_ms);
         }
         "expired" => {
-            let line = pause.discard_at_expiry.then_some(entry);
+            let line = pause.discard_at_expiry.then_some(Line { entry, reason: "expired" });
             drain = DrainOrders { line, cause: Cause::Timer, ..DrainOrders::default() };
             drain.ordered(transition.at_ms);
         }

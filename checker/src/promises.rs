@@ -1,7 +1,7 @@
-//! Promises that are not about single events: timers (P5), commands that repeat (P6), and what a live flow costs (P9), as
-//! far as topics show them.
+//! Promises that are not about single events: timers (P5), commands that repeat (P6), what a live flow costs (P9), and
+//! that public states follow the audit, as far as topics show them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -57,6 +57,7 @@ pub fn promises(log: &Log, circumstances: Circumstances) -> Vec<Anomaly> {
     caps(log, &told, topics, circumstances, &mut wrong);
     repetitions(&told, topics, &mut wrong);
     costs(log, &told, topics, &mut wrong);
+    states(log, &told, topics, &mut wrong);
     anomalies
 }
 
@@ -108,6 +109,7 @@ fn timers(told: &[(&Record, Told)], topics: Topics<'_>, circumstances: Circumsta
 #[derive(Deserialize)]
 struct State {
     flow_id: String,
+    state: String,
     pause: Option<Pause>,
 }
 
@@ -141,47 +143,86 @@ fn caps(log: &Log, told: &[(&Record, Told)], topics: Topics<'_>, circumstances: 
     }
 }
 
-/// The same command twice is the same as once, and gets the same answer.
+/// The same command twice is the same as once, and gets the same answer, unless too many others came between them.
 fn repetitions(told: &[(&Record, Told)], topics: Topics<'_>, wrong: &mut Wrong<'_>) {
-    let mut answers: BTreeMap<(&str, &str), Vec<(&Record, &Told)>> = BTreeMap::new();
-    let mut ids: HashMap<&str, HashSet<&str>> = HashMap::new();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    let mut firsts: HashMap<(&str, &str), (usize, &Told)> = HashMap::new();
     for (record, event) in told {
         let id = event.command.as_ref().and_then(|command| command.get("command_id")?.as_str());
         let (Some(id), Some(_)) = (id, &event.outcome) else { continue };
         let flow = event.flow_id.as_deref().unwrap_or_default();
-        answers.entry((flow, id)).or_default().push((record, event));
-        ids.entry(flow).or_default().insert(id);
-    }
-    for ((flow, id), answers) in answers {
-        let Some(((_, first), rest)) = answers.split_first() else { continue };
-        if ids.get(flow).is_some_and(|ids| ids.len() > REMEMBERED) {
-            continue;
-        }
-        for (record, event) in rest {
-            if !event.repeated {
-                let why = format!("command {id} is applied a second time");
-                wrong(&event.flow_id, topics.place("audit", record), why);
-            } else if (&event.outcome, &event.detail) != (&first.outcome, &first.detail) {
-                let why = format!("command {id} gets another answer the second time");
-                wrong(&event.flow_id, topics.place("audit", record), why);
+        let count = counts.entry(flow).or_default();
+        let why = match firsts.get(&(flow, id)) {
+            Some((number, first)) if *count - number <= REMEMBERED => match event.repeated {
+                false => Some("is applied a second time"),
+                true if (&event.outcome, &event.detail) != (&first.outcome, &first.detail) => {
+                    Some("gets another answer the second time")
+                }
+                true => None,
+            },
+            before => {
+                let never = event.repeated && before.is_none();
+                firsts.insert((flow, id), (*count, event));
+                *count += 1;
+                never.then_some("is taken for a repetition, and is none")
             }
+        };
+        if let Some(why) = why {
+            wrong(&event.flow_id, topics.place("audit", record), format!("command {id} {why}"));
         }
     }
 }
 
-/// A flow that was never paused has its state written once, when it is first seen.
+/// A flow that was never paused has its state written once, when it is first seen, and no live flow has it written again
+/// where nothing has changed.
 fn costs(log: &Log, told: &[(&Record, Told)], topics: Topics<'_>, wrong: &mut Wrong<'_>) {
     let touched: HashSet<&str> = {
         let others = told.iter().filter(|(_, told)| told.transition.as_deref() != Some("seen"));
         others.filter_map(|(_, told)| told.flow_id.as_deref()).collect()
     };
-    let mut seen: HashSet<&[u8]> = HashSet::new();
+    let mut newest: HashMap<&[u8], Value> = HashMap::new();
     for record in &log.state {
         let Some(key) = record.key.as_deref().filter(|key| !key.is_empty()) else { continue };
         let Ok(flow) = std::str::from_utf8(key) else { continue };
-        if !touched.contains(flow) && !seen.insert(key) {
-            let why = "the state of a flow that was always live is written again".to_owned();
+        let value = record.value.as_deref().unwrap_or_default();
+        let Ok(mut state) = serde_json::from_slice::<Value>(value) else { continue };
+        if let Some(fields) = state.as_object_mut() {
+            fields.remove("updated_at");
+        }
+        let before = newest.get(key);
+        let again = before.is_some_and(|before| *before == state) && state["state"] == "live";
+        if again || before.is_some() && !touched.contains(flow) {
+            let why = "the state of a live flow is written again".to_owned();
             wrong(&Some(flow.to_owned()), topics.place("state", record), why);
+        }
+        newest.insert(key, state);
+    }
+}
+
+/// Every public state is what some transition made of the flow, in the order of the transitions. (The cleaner, and turns
+/// with several transitions, leave some of them out.)
+fn states(log: &Log, told: &[(&Record, Told)], topics: Topics<'_>, wrong: &mut Wrong<'_>) {
+    let mut made: HashMap<&str, Vec<(&str, Option<&str>)>> = HashMap::new();
+    for (_, event) in told {
+        let (Some(word), Some(flow)) = (event.transition.as_deref(), event.flow_id.as_deref()) else { continue };
+        let pause = event.pause_id.as_deref();
+        made.entry(flow).or_default().push(match word {
+            "paused" | "updated" | "repaused" => ("paused", pause),
+            "resumed" | "expired" | "redirected" => ("resuming", pause),
+            _ => ("live", None),
+        });
+    }
+    for record in &log.state {
+        let Ok(state) = serde_json::from_slice::<State>(record.value.as_deref().unwrap_or_default()) else { continue };
+        let public = (state.state.as_str(), state.pause.as_ref().map(|pause| pause.id.as_str()));
+        let known = made.get_mut(state.flow_id.as_str()).is_some_and(|made| {
+            let skipped = made.iter().position(|made| *made == public);
+            drop(made.drain(..skipped.unwrap_or(0)));
+            skipped.is_some()
+        });
+        if !known {
+            let why = format!("says {} where no transition made it so", state.state);
+            wrong(&Some(state.flow_id), topics.place("state", record), why);
         }
     }
 }

@@ -35,6 +35,9 @@ pub struct Log {
     pub queues: BTreeMap<String, Vec<Record>>,
     /// `flow` unless configured.
     pub prefix: String,
+    /// Where some topic that the gate writes takes less than the others: a record below this size, in bytes, is never
+    /// refused for it. `None`: 64 KiB.
+    pub never_too_large: Option<usize>,
 }
 
 impl Record {

@@ -42,7 +42,8 @@ pub(crate) struct Passing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Released,
-    Removed,
+    /// For this reason, a word of `flowgate-reason`.
+    Removed(&'static str),
     /// Released or removed for its age: when it was held is not known well enough.
     Either,
 }
@@ -61,11 +62,14 @@ impl Fate {
     pub(crate) fn may_be_delivered(self) -> bool {
         match self {
             Self::Live => true,
-            Self::Passed(passing) => passing.end != End::Removed,
+            Self::Passed(passing) => !matches!(passing.end, End::Removed(_)),
             _ => false,
         }
     }
 }
+
+/// The reason of what was held for longer than a resume allows.
+pub(crate) const MAX_AGE: &str = "max_age";
 
 /// Two gates' clocks are each within 60 s of the broker's.
 const CLOCK_SLACK_MS: i64 = 120_000;
@@ -118,7 +122,7 @@ fn fate(walk: &Walk, item: &Item, newer: Option<&Item>, withdraw: Option<&Item>)
     }
     let orders = &walk.segments[segment].drain;
     let end = match (orders.line, orders.max_age_ms) {
-        (Some(line), _) if item.number <= line => End::Removed,
+        (Some(line), _) if item.number <= line.entry => End::Removed(line.reason),
         (_, Some(limit)) => aged(walk, item, &walk.segments[segment], limit),
         (_, None) => End::Released,
     };
@@ -136,7 +140,7 @@ fn aged(walk: &Walk, item: &Item, draining: &Segment, limit_ms: i64) -> End {
     if last - since <= limit_ms - CLOCK_SLACK_MS {
         End::Released
     } else if first - until > limit_ms + CLOCK_SLACK_MS {
-        End::Removed
+        End::Removed(MAX_AGE)
     } else {
         End::Either
     }

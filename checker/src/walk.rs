@@ -30,6 +30,8 @@ impl State {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Segment {
     pub state: State,
+    /// The transition that began it, if one did.
+    pub transition: Option<usize>,
     /// When it began; `None`: before the first transition, or not readable.
     pub at_ms: Option<i64>,
     pub pause: PauseOptions,
@@ -96,6 +98,7 @@ pub(crate) struct Walk {
 pub(crate) fn walk(gathered: &Gathered<'_>, flow: usize, transitions: &[Transition], last_entry: Option<u64>) -> Walk {
     let live = Segment {
         state: State::Live,
+        transition: None,
         at_ms: None,
         pause: PauseOptions::default(),
         drain: DrainOrders::default(),
@@ -226,7 +229,8 @@ impl Walk {
         let first_unpassed = self.pass(position.watermark, Passed::In(ended));
         self.watermark = self.watermark.max(position.watermark);
         let (pause, drain) = orders((before.pause, before.drain), transition);
-        self.segments.push(Segment { state, at_ms: transition.at_ms, pause, drain, first_unpassed });
+        let (transition, at_ms) = (Some(index), transition.at_ms);
+        self.segments.push(Segment { state, transition, at_ms, pause, drain, first_unpassed });
     }
 
     fn end(&mut self, newest: Option<u64>) {

@@ -5,11 +5,15 @@ use std::time::Duration;
 use flowgate::broker::Isolation;
 use flowgate::flow::{Flow, State};
 use flowgate::schema;
+use flowgate::time::Timestamp;
 use flowgate::worker::Worker;
 use serde_json::json;
 
 use crate::plan::{MACHINES, PARTITIONS};
 use crate::world::{SESSION, Stepped, World};
+
+/// How late a timer may fire (promise P5).
+const PROMPT: Duration = Duration::from_secs(1);
 
 /// Steps of one worker without rest that mean it never rests.
 const RESTLESS: u64 = 3_000_000;
@@ -41,6 +45,11 @@ impl World {
             if flow.deadline().is_some_and(|deadline| deadline <= self.memory.now()) {
                 return Err(format!("the timer of {} has not fired; {}", flow.id, self.obstacles()));
             }
+        }
+        if self.shape.patient {
+            self.timers()?;
+        }
+        for flow in self.flows()? {
             if !matches!(flow.state, State::Live) {
                 let id = flow.id.as_str();
                 let command = json!({
@@ -59,6 +68,35 @@ impl World {
         }
         let left: Vec<String> = self.flows()?.iter().map(|flow| format!("{} {}", flow.id, flow.state_word())).collect();
         Err(format!("not every flow gets live: {}; {}", left.join(", "), self.obstacles()))
+    }
+
+    /// Leaves every pause to its timer, with nothing else going on: none fires much after its deadline.
+    fn timers(&mut self) -> Result<(), String> {
+        // What was late while faults happened is no matter.
+        self.lateness();
+        let mut deadlines: Vec<Timestamp> = self.flows()?.iter().filter_map(Flow::deadline).collect();
+        deadlines.sort_unstable();
+        self.counted.expiries += deadlines.len() as u64;
+        for deadline in deadlines {
+            // Sessions end in the first leap: whoever owns the flow then has come back long before its deadline.
+            for left in (0..6).rev() {
+                self.wait(deadline.before(SESSION / 2 * left).since(self.memory.now()));
+                self.settle()?;
+            }
+        }
+        if let Some(flow) = self.flows()?.iter().find(|flow| flow.deadline().is_some()) {
+            return Err(format!("the timer of {} does not fire at its deadline; {}", flow.id, self.obstacles()));
+        }
+        match self.lateness() {
+            late if late > PROMPT => Err(format!("a timer fired {late:?} after its deadline")),
+            _ => Ok(()),
+        }
+    }
+
+    /// How late timers fired since the last look, at most.
+    fn lateness(&mut self) -> Duration {
+        let workers = self.machines.iter_mut().filter_map(|machine| machine.worker.as_mut());
+        workers.flat_map(Worker::take_lateness).max().unwrap_or_default()
     }
 
     /// No flow holds up another: whatever still drains, every event has been read.

@@ -34,6 +34,8 @@ pub struct Shape {
     pub max_pause: u64,
     /// The broker takes records of so many bytes downstream.
     pub records_bytes: Option<u32>,
+    /// Pauses that are left at the end are ended by their timers, not by an operator.
+    pub patient: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -37,7 +37,7 @@ pub struct World {
     pub counted: Counted,
     pub machines: Vec<Machine>,
     pub downs: Vec<Down>,
-    shape: Shape,
+    pub shape: Shape,
     incarnations: u32,
 }
 
@@ -71,6 +71,8 @@ pub struct Counted {
     pub rebalances: u64,
     /// Starts of a process when none was left, with everything at rest.
     pub restarts: u64,
+    /// Pauses that were left to their timers at the end.
+    pub expiries: u64,
 }
 
 /// What there was when a process was started and none was left: whoever comes next has to apply every command that waits

@@ -97,6 +97,7 @@ pub fn gather<E>(
         enrollment_partitions: partitions,
         queues: queues.iter().map(|queue| Ok((queue.clone(), take(queue)?))).collect::<std::result::Result<_, E>>()?,
         prefix: topics.prefix.clone(),
+        never_too_large: None,
     })
 }
 

@@ -57,7 +57,7 @@ impl Decider<'_> {
         let staged = self.turn.partitions.get(&partition).is_some_and(|staged| staged.flows.contains_key(&event.flow));
         if !staged {
             match owned.flows.get(&event.flow) {
-                Some(tracked) if matches!(tracked.flow.state, State::Live) => {
+                Some(tracked) if matches!(tracked.flow.state, State::Live) && !is_written(&tracked.flow) => {
                     return self.deliver(record, &event);
                 }
                 Some(_) => {}
@@ -105,7 +105,7 @@ impl Decider<'_> {
         let fate = staged.flow.arrive(event);
         match fate {
             Fate::Deliver => {
-                staged.changed |= !matches!(staged.flow.state, State::Live);
+                staged.changed |= !matches!(staged.flow.state, State::Live) || is_written(&staged.flow);
                 self.deliver(record, event);
             }
             Fate::TurnAway { pause } => {
@@ -234,6 +234,11 @@ impl Decider<'_> {
             }
         }
     }
+}
+
+/// Whether the state of a live flow is written with its events: never, but for a mutant.
+fn is_written(flow: &Flow) -> bool {
+    mutant::is(Mutant::StateWrittenForALiveEvent) && !flow.commands.is_empty()
 }
 
 /// Why a record that could be read is a dead letter without its value.

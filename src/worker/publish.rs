@@ -7,6 +7,7 @@ use super::{Phase, Step, Stop, Worker};
 use crate::broker::Broker;
 use crate::flow::index::{Index, Indexed, Sweep};
 use crate::flow::{FlowId, State};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// A drain gives room back every so many entries, not only at its end.
@@ -168,13 +169,21 @@ pub(super) fn start_drain(tracked: &mut Tracked, budget: usize, now: Timestamp) 
     true
 }
 
+/// When a deadline is looked at.
+fn looked_at(deadline: Timestamp) -> Timestamp {
+    match mutant::is(Mutant::TimerFiresLate) {
+        true => deadline.after(std::time::Duration::from_secs(2)),
+        false => deadline,
+    }
+}
+
 /// Enters a flow where its next moment is looked for.
 pub(super) fn arm(owned: &mut Owned, id: &FlowId, ttl: std::time::Duration) {
     let Some(tracked) = owned.flows.get(id) else { return };
     let flow = &tracked.flow;
     match &flow.state {
         State::Paused(pause) => {
-            owned.timers.insert((pause.resumes_at, id.clone()));
+            owned.timers.insert((looked_at(pause.resumes_at), id.clone()));
         }
         State::Resuming { .. } => {
             owned.draining.insert(id.clone());
@@ -193,7 +202,7 @@ fn disarm(owned: &mut Owned, id: &FlowId, ttl: std::time::Duration) {
     let Some(tracked) = owned.flows.get(id) else { return };
     let flow = &tracked.flow;
     if let Some(deadline) = flow.deadline() {
-        owned.timers.remove(&(deadline, id.clone()));
+        owned.timers.remove(&(looked_at(deadline), id.clone()));
     }
     owned.retirements.remove(&(flow.updated_at.after(ttl), id.clone()));
     owned.draining.remove(id);

@@ -1,5 +1,5 @@
 //! Events and commands that never stop: upstreams that send to the same flows all the time, and an operator who pauses and
-//! resumes them in every way there is.
+//! resumes them in every way there is, and now and then sends a command twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -61,10 +61,18 @@ impl Load {
             let (company, stop, commands) = (Arc::clone(company), Arc::clone(&stop), Arc::clone(&commands));
             let (flows, mut dice) = (flows(), Dice::of(seed));
             std::thread::spawn(move || {
+                let mut last: Option<(&String, &str, Value)> = None;
                 while !stop.load(Ordering::Relaxed) {
-                    let flow = &flows[dice.below(flows.len() as u64) as usize];
-                    let (action, options) = order(&mut dice);
+                    let again = last.take().filter(|_| dice.below(8) == 0);
+                    let (flow, action, options) = again.unwrap_or_else(|| {
+                        let flow = &flows[dice.below(flows.len() as u64) as usize];
+                        let (action, mut options) = order(&mut dice);
+                        let number = commands.load(Ordering::Relaxed);
+                        options["command_id"] = format!("operator-{number}").into();
+                        (flow, action, options)
+                    });
                     company.command(flow, action, &options);
+                    last = Some((flow, action, options));
                     commands.fetch_add(1, Ordering::Relaxed);
                     dice.moment(Duration::from_millis(300));
                 }

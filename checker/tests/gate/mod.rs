@@ -44,6 +44,7 @@ struct Flow {
     all: bool,
     discard_at_expiry: bool,
     line: usize,
+    line_reason: &'static str,
     max_age_ms: Option<i64>,
     as_of: i64,
     cause: &'static str,
@@ -136,7 +137,7 @@ impl Gate {
             append(&mut self.log.records, home(name, RECORDS_PARTITIONS), source.clone());
         } else if flow.state == State::Paused && flow.discard_new && kind == "enroll" {
             flow.sums.turned_away.enroll += 1;
-            discard(&mut self.log, &source, "new_records");
+            discard(&mut self.log, &source, "turned_away");
             return offset;
         }
         let holds = |entry: &Entry| self.gates_reading || entry.kind != "withdraw";
@@ -262,7 +263,7 @@ impl Gate {
         }
         flow.state = State::Resuming;
         match options.get("release").and_then(Value::as_str) {
-            Some("none") => flow.line = flow.entries.len(),
+            Some("none") => (flow.line, flow.line_reason) = (flow.entries.len(), "release_none"),
             Some(_) => flow.line = 0,
             None => {}
         }
@@ -288,7 +289,7 @@ impl Gate {
         let (input, clock_ms) = (self.next_input(name), self.clock_ms);
         let flow = self.flows.get_mut(name).unwrap();
         flow.state = State::Resuming;
-        flow.line = if flow.discard_at_expiry { flow.entries.len() } else { 0 };
+        (flow.line, flow.line_reason) = (if flow.discard_at_expiry { flow.entries.len() } else { 0 }, "expired");
         (flow.max_age_ms, flow.cause, flow.as_of) = (None, "timer", clock_ms);
         self.transition(name, "expired", None, input);
     }
@@ -313,7 +314,7 @@ impl Gate {
                 add(&mut flow.sums.replaced, &entry.kind);
             } else if at < flow.line || too_old {
                 add(&mut flow.sums.removed, &entry.kind);
-                discard(&mut self.log, &entry.source, "removed");
+                discard(&mut self.log, &entry.source, if at < flow.line { flow.line_reason } else { "max_age" });
             } else {
                 add(&mut flow.sums.released, &entry.kind);
                 let mut record = entry.source.clone();
@@ -377,5 +378,6 @@ fn discard(log: &mut Log, source: &Record, reason: &str) {
     record.headers.push(header("flowgate-reason", reason));
     let place = format!("flow.enrollments/{}/{}", source.partition, source.offset);
     record.headers.push(header("flowgate-source", place));
+    record.headers.push(header("flowgate-timestamp", source.timestamp_ms));
     append(&mut log.discarded, 0, record);
 }
