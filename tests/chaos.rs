@@ -89,9 +89,8 @@ fn chaos() {
     tell(&tallies, &report, others.len());
     say(&format!(
         "chaos: seed {}, {} events, {} of {} deliveries compared with the list ({:.1} %), {commands} commands ({} of them \
-         answered as repeated), {} faults, \
-         {} anomalies (and {} events missed of the {} flows whose held events were deleted), gates that ended by themselves, by exit \
-         code: {ended:?}, {:.0} s",
+         answered as repeated), {} faults, {} anomalies (and {} events missed of the {} flows whose held events were deleted), \
+         gates that ended by themselves, by exit code: {ended:?}, {:.0} s",
         plan.seed,
         report.events,
         replay.compared,

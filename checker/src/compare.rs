@@ -11,22 +11,30 @@ use crate::settle::{End, Fate, MAX_AGE, Passing};
 use crate::time::milliseconds;
 use crate::walk::Walk;
 
+/// An event as the rules have it.
+#[derive(Clone, Copy)]
+pub(crate) struct Expected {
+    pub event: usize,
+    /// In which it came.
+    pub segment: usize,
+    pub fate: Fate,
+}
+
 impl Court<'_> {
     /// Judges a delivered event, and puts it into the chain if it is there rightly.
     pub(crate) fn delivered(
         &self,
         case: &Case<'_>,
-        index: usize,
-        segment: usize,
-        fate: Fate,
+        expected: Expected,
         delivery: &Delivery<'_>,
         judgement: &mut Judgement,
     ) {
+        let Expected { event: index, segment, fate } = expected;
         let place = || (self.place(index), self.delivered_at(delivery.record));
         let fault = self.undeliverable(index, fate, delivery);
         let fine = fault.is_none();
         judgement.faults.extend(fault);
-        if let Some(what) = self.altered(case, index, segment, fate, delivery) {
+        if let Some(what) = self.altered(case, expected, delivery) {
             let (event, at) = place();
             judgement.faults.push(Fault::Altered { event, at, what });
         }
@@ -81,19 +89,12 @@ impl Court<'_> {
         })
     }
 
-    /// What differs between an event, which came in a segment, and its delivered record.
-    fn altered(
-        &self,
-        case: &Case<'_>,
-        index: usize,
-        segment: usize,
-        fate: Fate,
-        delivery: &Delivery<'_>,
-    ) -> Option<&'static str> {
+    /// What differs between an event and its delivered record.
+    fn altered(&self, case: &Case<'_>, expected: Expected, delivery: &Delivery<'_>) -> Option<&'static str> {
         if delivery.altered.is_some() {
             return delivery.altered;
         }
-        let (source, record) = (self.gathered.events[index].source, delivery.record);
+        let (source, record) = (self.gathered.events[expected.event].source, delivery.record);
         if record.timestamp_ms != source.timestamp_ms {
             let original = record.last_header(TIMESTAMP).filter(|_| delivery.added == 1 || delivery.added == 4);
             let named = original.and_then(|text| text.parse().ok().or_else(|| milliseconds(text)));
@@ -101,7 +102,7 @@ impl Court<'_> {
                 return Some("its timestamp");
             }
         }
-        match (fate, delivery.form) {
+        match (expected.fate, delivery.form) {
             (Fate::Live, Form::Released) => Some("it has the headers of a release, but was never held"),
             (Fate::Passed(passing), Form::Released) => {
                 let cause = record.last_header("flowgate-release").unwrap_or_default();
@@ -110,7 +111,7 @@ impl Court<'_> {
                     Cause::Timer => cause == "timer",
                     Cause::Either => cause == "resume" || cause == "timer",
                 };
-                let began = case.walk.segments[segment].transition.map(|at| &case.transitions[at]);
+                let began = case.walk.segments[expected.segment].transition.map(|at| &case.transitions[at]);
                 let pause = began.and_then(|began| began.pause_id.as_deref());
                 let held = record.last_header("flowgate-held-ms").and_then(|text| text.parse::<u64>().ok());
                 if !right {

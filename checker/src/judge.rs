@@ -1,5 +1,6 @@
 //! Compares what should have become of a flow's events with what did, and makes the flow's sums.
 
+use crate::compare::Expected;
 use crate::count::GateState;
 use crate::find::Found;
 use crate::follow::Transition;
@@ -141,7 +142,7 @@ impl<'a> Court<'a> {
                 sums.delivered_live += 1;
                 sums.withdraws += u64::from(event.kind == Kind::Withdraw);
             }
-            self.delivered(case, index, segment, fate, delivery, judgement);
+            self.delivered(case, Expected { event: index, segment, fate }, delivery, judgement);
         }
         self.discarded(case, index, fate, judgement);
         let sums = &mut judgement.sums;

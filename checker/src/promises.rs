@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::anomaly::{Anomaly, Fault, Place};
@@ -41,24 +42,25 @@ struct Told {
 #[must_use]
 pub fn promises(log: &Log, circumstances: Circumstances) -> Vec<Anomaly> {
     let topics = Topics { prefix: &log.prefix };
-    let mut told: Vec<(&Record, Told)> = Vec::new();
-    for record in &log.audit {
-        // What cannot be read is the checker's business.
-        told.extend(
-            serde_json::from_slice(record.value.as_deref().unwrap_or_default()).ok().map(|told| (record, told)),
-        );
-    }
+    let mut told: Vec<(&Record, Told)> = read(&log.audit);
     told.sort_by_key(|(record, _)| (record.partition, record.offset));
+    let states: Vec<(&Record, State)> = read(&log.state);
     let mut anomalies = Vec::new();
     let mut wrong = |flow: &Option<String>, at: Place, why: String| {
         anomalies.push(Anomaly { flow: flow.clone(), fault: Fault::Audit { at, why } });
     };
     timers(&told, topics, circumstances, &mut wrong);
-    caps(log, &told, topics, circumstances, &mut wrong);
+    caps(&states, &told, topics, circumstances, &mut wrong);
     repetitions(&told, topics, &mut wrong);
     costs(log, &told, topics, &mut wrong);
-    states(log, &told, topics, &mut wrong);
+    sequence(&states, &told, topics, &mut wrong);
     anomalies
+}
+
+/// What can be read. The rest is the checker's business.
+fn read<T: DeserializeOwned>(records: &[Record]) -> Vec<(&Record, T)> {
+    let read = |record: &Record| serde_json::from_slice(record.value.as_deref()?).ok();
+    records.iter().filter_map(|record| Some((record, read(record)?))).collect()
 }
 
 type Wrong<'a> = dyn FnMut(&Option<String>, Place, String) + 'a;
@@ -122,23 +124,28 @@ struct Pause {
 
 /// Whatever commands came: a pause keeps the time at which it began, and no deadline lies beyond the longest pause from
 /// there.
-fn caps(log: &Log, told: &[(&Record, Told)], topics: Topics<'_>, circumstances: Circumstances, wrong: &mut Wrong<'_>) {
+fn caps(
+    states: &[(&Record, State)],
+    told: &[(&Record, Told)],
+    topics: Topics<'_>,
+    circumstances: Circumstances,
+    wrong: &mut Wrong<'_>,
+) {
     let begun: HashMap<(&str, &str), i64> = told
         .iter()
         .filter(|(_, told)| matches!(told.transition.as_deref(), Some("paused" | "repaused")))
         .filter_map(|(_, told)| Some(((told.flow_id.as_deref()?, told.pause_id.as_deref()?), milliseconds(&told.at)?)))
         .collect();
-    for record in &log.state {
-        let state = serde_json::from_slice::<State>(record.value.as_deref().unwrap_or_default());
-        let Some((flow, pause)) = state.ok().and_then(|state| Some((state.flow_id, state.pause?))) else { continue };
+    for (record, state) in states {
+        let State { flow_id: flow, pause: Some(pause), .. } = state else { continue };
         let Some(begun) = begun.get(&(flow.as_str(), pause.id.as_str())) else { continue };
         let (paused_at, resumes_at) = (milliseconds(&pause.paused_at), milliseconds(&pause.resumes_at));
         if paused_at != Some(*begun) {
             let why = format!("pause {} says that it began at {}, not when it did", pause.id, pause.paused_at);
-            wrong(&Some(flow), topics.place("state", record), why);
+            wrong(&Some(flow.clone()), topics.place("state", record), why);
         } else if resumes_at.is_none_or(|resumes_at| resumes_at > begun + circumstances.max_pause_ms) {
             let why = format!("pause {} has its deadline at {}, beyond the longest pause", pause.id, pause.resumes_at);
-            wrong(&Some(flow), topics.place("state", record), why);
+            wrong(&Some(flow.clone()), topics.place("state", record), why);
         }
     }
 }
@@ -201,7 +208,7 @@ fn costs(log: &Log, told: &[(&Record, Told)], topics: Topics<'_>, wrong: &mut Wr
 
 /// Every public state is what some transition made of the flow, in the order of the transitions. (The cleaner, and turns
 /// with several transitions, leave some of them out.)
-fn states(log: &Log, told: &[(&Record, Told)], topics: Topics<'_>, wrong: &mut Wrong<'_>) {
+fn sequence(states: &[(&Record, State)], told: &[(&Record, Told)], topics: Topics<'_>, wrong: &mut Wrong<'_>) {
     let mut made: HashMap<&str, Vec<(&str, Option<&str>)>> = HashMap::new();
     for (_, event) in told {
         let (Some(word), Some(flow)) = (event.transition.as_deref(), event.flow_id.as_deref()) else { continue };
@@ -212,8 +219,7 @@ fn states(log: &Log, told: &[(&Record, Told)], topics: Topics<'_>, wrong: &mut W
             _ => ("live", None),
         });
     }
-    for record in &log.state {
-        let Ok(state) = serde_json::from_slice::<State>(record.value.as_deref().unwrap_or_default()) else { continue };
+    for (record, state) in states {
         let public = (state.state.as_str(), state.pause.as_ref().map(|pause| pause.id.as_str()));
         let known = made.get_mut(state.flow_id.as_str()).is_some_and(|made| {
             let skipped = made.iter().position(|made| *made == public);
@@ -222,7 +228,7 @@ fn states(log: &Log, told: &[(&Record, Told)], topics: Topics<'_>, wrong: &mut W
         });
         if !known {
             let why = format!("says {} where no transition made it so", state.state);
-            wrong(&Some(state.flow_id), topics.place("state", record), why);
+            wrong(&Some(state.flow_id.clone()), topics.place("state", record), why);
         }
     }
 }

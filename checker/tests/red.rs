@@ -184,7 +184,7 @@ fn a_changed_header() {
 #[test]
 fn a_changed_value_key_time_and_release_header() {
     type Change = fn(&mut flowgate_checker::Record);
-    let changes: [(Change, &str); 4] = [
+    let changes: [(Change, &str); 5] = [
         (|record| record.value.as_mut().unwrap().push(b' '), "its value"),
         (|record| record.key = Some(b"another".to_vec()), "its key or its headers"),
         (|record| record.timestamp_ms += 1, "its timestamp"),
@@ -194,6 +194,13 @@ fn a_changed_value_key_time_and_release_header() {
                 record.headers[at].1 = Some(b"timer".to_vec());
             },
             "flowgate-release names the wrong cause",
+        ),
+        (
+            |record| {
+                let at = record.headers.len() - 2;
+                record.headers[at].1 = Some(b"another".to_vec());
+            },
+            "flowgate-pause-id does not name the pause that held it",
         ),
     ];
     for (change, expected) in changes {

@@ -103,6 +103,20 @@ fn a_turned_away_one_delivered_lost_and_discarded_for_nothing() {
 }
 
 #[test]
+fn a_discarded_one_that_says_why_or_when_wrongly() {
+    for (back, expected) in [(3, "flowgate-reason names another reason"), (1, "flowgate-timestamp is not the event's")]
+    {
+        let mut log = log();
+        let headers = &mut log.discarded[0].headers;
+        let at = headers.len() - back;
+        headers[at].1 = Some(b"another".to_vec());
+        let (faults, closes) = found(&log);
+        assert!(matches!(&faults[..], [(Some(_), Fault::Altered { what, .. })] if *what == expected), "{faults:?}");
+        assert!(closes);
+    }
+}
+
+#[test]
 fn a_held_one_gone_from_its_queue() {
     let mut log = log();
     for queue in log.queues.values_mut() {

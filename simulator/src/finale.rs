@@ -47,18 +47,9 @@ impl World {
             }
         }
         if self.shape.patient {
-            self.timers()?;
+            self.leave_to_timers()?;
         }
-        for flow in self.flows()? {
-            if !matches!(flow.state, State::Live) {
-                let id = flow.id.as_str();
-                let command = json!({
-                    "command_id": format!("finale-{id}"), "flow_id": id, "action": "resume", "max_rate": 1_000_000,
-                    "issued_by": "finale", "issued_at": "2025-06-15T15:06:40Z",
-                });
-                self.control(command.to_string().as_bytes())?;
-            }
-        }
+        self.resume_all()?;
         for _ in 0..2_000 {
             self.settle()?;
             if self.flows()?.iter().all(|flow| matches!(flow.state, State::Live)) {
@@ -71,7 +62,7 @@ impl World {
     }
 
     /// Leaves every pause to its timer, with nothing else going on: none fires much after its deadline.
-    fn timers(&mut self) -> Result<(), String> {
+    fn leave_to_timers(&mut self) -> Result<(), String> {
         // What was late while faults happened is no matter.
         self.lateness();
         let mut deadlines: Vec<Timestamp> = self.flows()?.iter().filter_map(Flow::deadline).collect();
@@ -91,6 +82,19 @@ impl World {
             late if late > PROMPT => Err(format!("a timer fired {late:?} after its deadline")),
             _ => Ok(()),
         }
+    }
+
+    /// Whatever is not live is resumed, as fast as it can.
+    fn resume_all(&self) -> Result<(), String> {
+        for flow in self.flows()?.iter().filter(|flow| !matches!(flow.state, State::Live)) {
+            let id = flow.id.as_str();
+            let command = json!({
+                "command_id": format!("finale-{id}"), "flow_id": id, "action": "resume", "max_rate": 1_000_000,
+                "issued_by": "finale", "issued_at": "2025-06-15T15:06:40Z",
+            });
+            self.control(command.to_string().as_bytes())?;
+        }
+        Ok(())
     }
 
     /// How late timers fired since the last look, at most.

@@ -226,9 +226,7 @@ impl Generator {
         if phase == "delete topics" {
             // That is met where a flow has been live for a while after a pause.
             let flow = self.dice.of(&self.flows.clone());
-            self.last_id += 1;
-            let id = format!("c{}", self.last_id);
-            ops.push(Op::Command { id, flow: flow.to_owned(), action: "resume", more: json!({}) });
+            ops.push(Op::Command { id: self.next_id(), flow: flow.to_owned(), action: "resume", more: json!({}) });
             ops.push(Op::Step { machine, steps: 60 });
             ops.push(Op::Wait(3_500));
         }
@@ -237,8 +235,13 @@ impl Generator {
 
     /// Text that no compression makes much shorter.
     fn noise(&mut self, length: usize) -> String {
-        let mut letter = || char::from(b'!' + (self.dice.below(90) as u8)).to_string();
-        (0..length).map(|_| letter()).collect()
+        (0..length).map(|_| char::from(b'!' + self.dice.below(90) as u8)).collect()
+    }
+
+    /// Of a command that was not sent yet.
+    fn next_id(&mut self) -> String {
+        self.last_id += 1;
+        format!("c{}", self.last_id)
     }
 
     fn event(&mut self) -> Event {
@@ -296,9 +299,9 @@ impl Generator {
             14 => ("pause", json!({"for_seconds": 99_999_999})),
             _ => ("purge", json!({})),
         };
-        self.last_id += 1;
+        let id = self.next_id();
         let flow = if self.dice.one_in(30) { "nobody" } else { self.dice.of(&self.flows.clone()) };
-        let op = Op::Command { id: format!("c{}", self.last_id), flow: flow.to_owned(), action, more };
+        let op = Op::Command { id, flow: flow.to_owned(), action, more };
         self.commands.push(op.clone());
         op
     }
