@@ -19,9 +19,9 @@ fn a_pause_longer_than_the_longest_with_all_gates_down() {
         client.burst("welcome", 50);
         company.until_all_is_read();
         company.order(&["pause", "welcome"]);
+        let deadline = company.flow("welcome").unwrap().deadline().unwrap();
         client.burst("welcome", 200);
         company.until_all_is_read();
-        let deadline = company.flow("welcome").unwrap().deadline().unwrap();
         match clean {
             true => drop(gate.stop()),
             false => gate.kill(),
