@@ -26,7 +26,7 @@ pub struct Layout {
     pub replication_factor: Option<i32>,
 }
 
-/// The topics to create, in the order of DESIGN's table. Queue topics are made by the gate itself.
+/// The topics to create before the gate starts. The gate itself makes the queue topics.
 #[must_use]
 pub fn specification(topics: &Topics, layout: &Layout) -> Vec<NewTopic> {
     let Layout { partitions, replication_factor } = *layout;

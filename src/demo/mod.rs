@@ -12,7 +12,8 @@
 //! - [`fast`]: everything at once, with a proof at the end ([`proof`]);
 //! - [`live`]: a day a second, on a terminal or without one.
 //!
-//! Architecture invariant: nothing here looks into the gate. What is shown was read from the topics, as anybody could.
+//! Architecture invariant: every figure and event that is shown was read from the topics, as anybody could read them. Only
+//! [`simulation`] asks the worker itself for something: how many held events it has passed, to pace the calendar.
 
 pub mod backend;
 pub mod calendar;

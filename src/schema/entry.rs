@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_tombstones_as_the_design_writes_them() {
+    fn keys_and_tombstones_are_written_as_documented() {
         assert_eq!(key(Kind::Enroll, None, &id("r:1")), b"enroll::r:1");
         assert_eq!(key(Kind::Withdraw, Some(18), &id("r")), b"withdraw:18:r");
         assert_eq!(tombstones(&id("r")), [b"enroll::r".to_vec(), b"advance::r".to_vec()]);

@@ -12,7 +12,7 @@
 //! - [`headers`]: what released, discarded and dead records gain;
 //! - [`topics`]: the names of topics, group and transactional ids.
 //!
-//! The JSON documents are described for others by the files in `schemas/`; `tests/wire.rs` holds both together.
+//! The JSON documents are described for others by the files in `schemas/`; the tests in `tests/wire` hold both together.
 //!
 //! Architecture invariant: no Kafka client, no clock, no rule of pausing. Bytes become values of [`crate::flow`], and
 //! values become bytes.

@@ -1,4 +1,4 @@
-//! Which setting of which topic each promise depends on. One line a setting: the table of the design as data.
+//! Which setting of which topic each promise depends on, one line per setting.
 
 use std::time::Duration;
 

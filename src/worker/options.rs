@@ -23,11 +23,11 @@ pub struct Options {
     pub turn: Budget,
     /// Bytes for the exact maps of replaced entries, all flows of the worker together.
     pub index_bytes: usize,
-    /// A queue topic that was empty for so long is deleted.
+    /// A queue topic is deleted once its flow has been live for this long.
     pub queue_ttl: Duration,
     /// Replicas of a queue topic; `None`: the broker's default.
     pub replication_factor: Option<i32>,
-    /// Settings of a queue topic beyond those it must have.
+    /// Kafka's `segment.ms` and `max.compaction.lag.ms` of a queue topic: the cleaner leaves a newer segment alone.
     pub queue_segment: Duration,
     /// How long a poll waits when there is nothing to do.
     pub idle: Duration,
