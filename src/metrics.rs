@@ -42,6 +42,60 @@ pub struct Metrics {
     blocked: IntGaugeVec,
     partitions: IntGaugeVec,
     ready: prometheus::IntGauge,
+    http_connections: prometheus::IntGauge,
+    http_refused: IntCounterVec,
+}
+
+/// Why HTTP refused a request or closed a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Headers that were not complete in time.
+    LateHeaders,
+    /// A body that was not complete in time.
+    LateBody,
+    /// An answer that was not read in time.
+    LateReader,
+    /// More headers than are read.
+    LargeHeaders,
+    /// A larger body than is read.
+    LargeBody,
+    /// What is no request.
+    Malformed,
+    /// A `Host` or `Origin` that is not ours.
+    Host,
+    /// Too many connections: one had to give way.
+    Crowded,
+    /// A connection could not be accepted, for want of file handles or memory.
+    NoHandle,
+}
+
+impl Refused {
+    pub const ALL: [Self; 9] = [
+        Self::LateHeaders,
+        Self::LateBody,
+        Self::LateReader,
+        Self::LargeHeaders,
+        Self::LargeBody,
+        Self::Malformed,
+        Self::Host,
+        Self::Crowded,
+        Self::NoHandle,
+    ];
+
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::LateHeaders => "late_headers",
+            Self::LateBody => "late_body",
+            Self::LateReader => "late_reader",
+            Self::LargeHeaders => "large_headers",
+            Self::LargeBody => "large_body",
+            Self::Malformed => "malformed",
+            Self::Host => "host",
+            Self::Crowded => "crowded",
+            Self::NoHandle => "no_handle",
+        }
+    }
 }
 
 /// The phases of a turn, as [`crate::worker::Worker::phase`] names them, that are timed.
@@ -111,6 +165,12 @@ impl Metrics {
             )?,
             partitions: gauges("partitions", "Partitions of this instance, by how far they are taken over.", "stage")?,
             ready: int_gauge("ready", "1 if every worker has joined and every partition is restored.")?,
+            http_connections: int_gauge("http_connections", "Connections that HTTP holds open.")?,
+            http_refused: counters(
+                "http_refused_total",
+                "Requests that HTTP refused and connections that it cut off, by why.",
+                "reason",
+            )?,
             registry,
         };
         metrics.register()?;
@@ -122,7 +182,7 @@ impl Metrics {
         let build =
             IntGaugeVec::new(Opts::new("flowgate_build_info", "Always 1; the version is a label."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let all: [Box<dyn Collector>; 24] = [
+        let all: [Box<dyn Collector>; 26] = [
             Box::new(build),
             Box::new(self.events.clone()),
             Box::new(self.passed.clone()),
@@ -146,6 +206,8 @@ impl Metrics {
             Box::new(self.blocked.clone()),
             Box::new(self.partitions.clone()),
             Box::new(self.ready.clone()),
+            Box::new(self.http_connections.clone()),
+            Box::new(self.http_refused.clone()),
             Box::new(started()?),
         ];
         all.into_iter().try_for_each(|one| self.registry.register(one))
@@ -162,6 +224,7 @@ impl Metrics {
         touch(&self.commands, &Verdict::ALL.map(Verdict::word));
         touch(&self.turns, &["committed", "aborted"]);
         touch(&self.failed_calls, &["retry", "abort", "rebuild", "stop"]);
+        touch(&self.http_refused, &Refused::ALL.map(Refused::word));
         for phase in PHASES {
             let _ = self.phases.with_label_values(&[&label(phase)]);
         }
@@ -239,6 +302,14 @@ impl Metrics {
 
     pub fn set_ready(&self, ready: bool) {
         self.ready.set(i64::from(ready));
+    }
+
+    pub fn http_connections(&self, open: usize) {
+        self.http_connections.set(to_i64(open as u64));
+    }
+
+    pub fn http_refused(&self, why: Refused) {
+        self.http_refused.with_label_values(&[why.word()]).inc();
     }
 
     /// The text that Prometheus reads.

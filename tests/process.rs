@@ -6,6 +6,8 @@ mod process;
 #[allow(dead_code)]
 #[path = "support/kafka.rs"]
 mod server;
+#[path = "process/siege.rs"]
+mod siege;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -109,10 +111,10 @@ impl Gate {
 
     fn get(&self, path: &str) -> String {
         let Ok(mut stream) = TcpStream::connect(&self.http) else { return String::new() };
-        let request = format!("GET {path} HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        // It may be closed before all is said, where others ask too: whoever waits for an answer asks again.
+        let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
         answer
     }
 

@@ -8,26 +8,52 @@
 //! | `GET /api/v1/flows?state=&match=&limit=&after=` | every flow of the prefix, by id, page by page |
 //! | `GET /api/v1/flows/{id}` | one flow |
 //!
-//! Errors are problem documents (RFC 9457). Flows are followed from the state topic as it is committed: what is shown may
+//! Errors are problem documents (RFC 9457). [`Limits`] bounds connections, times and sizes (`serve.rs`, `connections.rs`,
+//! `body.rs`); only [`Hosts`] are answered. Flows are followed from the state topic as it is committed: what is shown may
 //! be a moment old, and is the same on every instance.
 
+mod body;
+mod connections;
 mod flows;
+mod hosts;
+mod limits;
 mod problem;
+mod pulse;
+mod serve;
+mod wire;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio::net::TcpListener;
 
 use crate::clock;
 use crate::instance::Board;
 
+pub use hosts::Hosts;
+pub use limits::Limits;
 pub use problem::Problem;
 
-pub fn router(board: Arc<Board>) -> Router {
+/// Serves what `board` shows, without end.
+pub async fn serve(listener: TcpListener, board: Arc<Board>, hosts: Hosts, limits: Limits) -> Infallible {
+    let metrics = board.metrics.clone();
+    serve::serve(listener, guarded(paths(&board), &board, hosts, limits), metrics, limits).await
+}
+
+/// Refuses what is not to reach the paths.
+fn guarded(paths: Router, board: &Arc<Board>, hosts: Hosts, limits: Limits) -> Router {
+    paths
+        .layer(from_fn_with_state((limits, Arc::clone(board)), body::read))
+        .layer(from_fn_with_state((Arc::new(hosts), Arc::clone(board)), hosts::check))
+}
+
+fn paths(board: &Arc<Board>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/livez", get(|| async { "ok\n" }))
@@ -36,7 +62,7 @@ pub fn router(board: Arc<Board>) -> Router {
         .route("/api/v1/flows/{id}", get(flows::one))
         .fallback(unknown)
         .method_not_allowed_fallback(method)
-        .with_state(board)
+        .with_state(Arc::clone(board))
 }
 
 async fn metrics(State(board): State<Arc<Board>>) -> Response {

@@ -32,11 +32,26 @@ impl Problem {
         self.fields.insert(name.to_owned(), value);
         self
     }
+
+    /// As the last answer of a connection, where there is no request that axum could answer.
+    pub(super) fn on_the_wire(&self) -> Vec<u8> {
+        let body = self.body();
+        let (status, length) = (self.status, body.len());
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {KIND}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+        .into_bytes()
+    }
+
+    fn body(&self) -> String {
+        serde_json::to_string(&self.fields).unwrap_or_default()
+    }
 }
+
+const KIND: &str = "application/problem+json";
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = Value::Object(self.fields).to_string();
-        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+        (self.status, [(header::CONTENT_TYPE, KIND)], self.body()).into_response()
     }
 }

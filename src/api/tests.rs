@@ -1,5 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
+mod asking;
+mod crowding;
+mod serving;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -7,6 +11,7 @@ use axum::http::{Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+use super::{Hosts, Limits};
 use crate::cli::tests::{Place, eventually};
 use crate::instance::Board;
 use crate::metrics::Metrics;
@@ -24,10 +29,20 @@ impl Answer {
 }
 
 fn ask(board: &Arc<Board>, method: &str, path: &str) -> Answer {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    let request = Request::builder().method(method).uri(path).header("host", "localhost:8714");
+    answer(board, &hosts("127.0.0.1:8714", &[]), request.body(Body::empty()).unwrap())
+}
+
+fn hosts(address: &str, names: &[&str]) -> Hosts {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    Hosts::new(address.parse().unwrap(), &names)
+}
+
+fn answer(board: &Arc<Board>, hosts: &Hosts, request: Request<Body>) -> Answer {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let router = super::guarded(super::paths(board), board, hosts.clone(), Limits::default());
     runtime.block_on(async {
-        let response = super::router(Arc::clone(board)).oneshot(request).await.unwrap();
+        let response = router.oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let kind = headers.get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();

@@ -6,6 +6,7 @@ mod demo;
 mod failure;
 mod flow;
 mod flows;
+mod handles;
 mod output;
 mod pause;
 mod positions;

@@ -3,7 +3,6 @@
 //! The main thread serves HTTP and hears signals. Another one brings the workers up and waits for them; a third one
 //! watches for calls that hang.
 
-use std::future::IntoFuture as _;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +11,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::handles::Handles;
 use super::topics::refuse;
 use super::{Failure, exit, kafka};
+use crate::api::{self, Hosts, Limits};
 use crate::broker::kafka::Kafka;
 use crate::broker::{Action, Broker, Error};
 use crate::config::{Settings, Sources};
@@ -67,6 +68,9 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         Failure::new(exit::CONFIGURATION, format!("cannot listen on {}: {error}", settings.http))
             .hint("give another address or port with `--http`")
     })?;
+    let brokers = settings.brokers.split(',').count();
+    let handles = Handles::share(settings.workers, brokers, Limits::default().connections);
+    let limits = Limits { connections: usize::try_from(handles.http).unwrap_or(usize::MAX), ..Limits::default() };
     let metrics = Metrics::new().map_err(|error| cannot("the metrics cannot be made", &error))?;
     let board = Arc::new(Board::new(metrics, settings.workers));
     let (stop, kafka) = (StopSign::default(), kafka(settings));
@@ -76,12 +80,17 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         prefix = settings.topics.prefix,
         brokers = settings.brokers,
         http = %listener.local_addr().unwrap_or(settings.http),
+        http_connections = handles.http,
+        file_handles = handles.limit,
         "flowgate starts"
     );
+    if let Some(warning) = handles.warning() {
+        tracing::warn!("{warning}");
+    }
     watch(&kafka)?;
     let mut ended = bring_up(settings, kafka, &board, &stop)?;
-    let server = axum::serve(listener, crate::api::router(Arc::clone(&board)));
-    let server = tokio::spawn(server.into_future());
+    let hosts = Hosts::new(settings.http, &settings.http_hosts);
+    let server = tokio::spawn(api::serve(listener, Arc::clone(&board), hosts, limits));
     tokio::select! {
         outcome = &mut ended => return outcome.unwrap_or(Ok(())),
         _ = terminate.recv() => {}

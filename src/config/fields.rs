@@ -17,6 +17,7 @@ pub const FIELDS: &[Field] = &[
     field("instance", "", "names this instance among those of the prefix; by default host name and HTTP port"),
     field("workers", "1", "workers of this instance, each a thread that owns partitions"),
     field("http", "127.0.0.1:8714", "where metrics, health and the API are served"),
+    field("http_hosts", "", "names by which HTTP may be asked, with commas between, beside `localhost` and addresses"),
     field("max_pause", "14d", "the longest pause, at most 14d"),
     field("index_bytes", "64MiB", "memory of one worker for the exact index of replaced records"),
     field("session_timeout", "10s", "an instance not heard of for so long has left the group"),

@@ -41,6 +41,8 @@ pub struct Settings {
     pub instance: String,
     pub workers: usize,
     pub http: SocketAddr,
+    /// Names by which HTTP may be asked, beside those that always may.
+    pub http_hosts: Vec<String>,
     pub log: Log,
     pub limits: Limits,
     pub queue: Queue,

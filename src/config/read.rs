@@ -33,6 +33,7 @@ impl Reader<'_> {
             self.value("http", "give an address and a port, such as `127.0.0.1:8714`", |text| {
                 text.parse().map_err(|_| format!("`{text}` is no address with a port"))
             });
+        let http_hosts = self.value("http_hosts", "give names without scheme and port, with commas between", hosts);
         let brokers = self.value("brokers", "give `host:port`, with commas between several", brokers);
         let fix = "use letters, digits, `.`, `_` and `-`";
         let topics = self.value("prefix", fix, |text| Topics::new(text).map_err(|why| why.to_string()));
@@ -80,6 +81,7 @@ impl Reader<'_> {
             topics: topics?,
             instance: instance?,
             http: http?,
+            http_hosts: http_hosts?,
             log: Log { format: format?, level: level? },
         })
     }
@@ -190,6 +192,14 @@ fn brokers(text: &str) -> Result<String, String> {
         }
     }
     Ok(parts.join(","))
+}
+
+fn hosts(text: &str) -> Result<Vec<String>, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let is_one = |name: &str| name.chars().all(|sign| sign.is_ascii_alphanumeric() || "-._".contains(sign));
+    names
+        .map(|name| if is_one(name) { Ok(name.to_owned()) } else { Err(format!("`{name}` is no name of a host")) })
+        .collect()
 }
 
 pub(crate) fn host_name() -> Option<String> {

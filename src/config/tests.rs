@@ -67,6 +67,7 @@ fn each_problem_names_the_field_and_the_fix() {
         ("workers = 0", ["`workers`", "out of range", "1 to 1024"]),
         ("workers = 'two'", ["`workers`", "no whole number", "1 to 1024"]),
         ("http = '8714'", ["`http`", "no address", "127.0.0.1:8714"]),
+        ("http_hosts = 'http://gate:8714'", ["`http_hosts`", "`http://gate:8714` is no name", "without scheme"]),
         ("max_pause = '15d'", ["`max_pause`", "out of range", "1s to 14d"]),
         ("max_pause = 14", ["`max_pause`", "`14` is no duration", "1s to 14d"]),
         ("index_bytes = '64MB'", ["`index_bytes`", "no size", "at least"]),

@@ -1,0 +1,46 @@
+//! How much of an instance HTTP may take: nobody who asks, in whatever way, may hold up the gate's work or whoever else
+//! asks.
+
+use std::time::Duration;
+
+/// Constants, because no operator has to know them; a value, because tests cannot wait so long.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Open at once, of all peers together. The process may have file handles for fewer.
+    pub connections: usize,
+    /// From the first byte of a request, or from the connecting, to the end of its headers.
+    pub headers: Duration,
+    /// From the end of the headers to the end of the body.
+    pub body: Duration,
+    /// From the end of the headers until the peer's side has taken the last byte of the answer.
+    pub answer: Duration,
+    /// Between two requests of a connection.
+    pub idle: Duration,
+    /// Of the request line and the headers together; hyper takes no less than 8 KiB.
+    pub header_bytes: usize,
+    pub body_bytes: usize,
+    /// After nothing could be accepted, until it is tried again.
+    pub pause: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Two Prometheus servers, some probes, and a dozen browsers that open six each. What they ask for with 128
+            // answers of a thousand flows each under way is memory that a small container has.
+            connections: 128,
+            // A request is one packet: this is some retransmissions long.
+            headers: Duration::from_secs(5),
+            body: Duration::from_secs(5),
+            // The longest page of flows is about a megabyte: a line of 300 kbit/s is fast enough.
+            answer: Duration::from_secs(30),
+            // Prometheus asks once a minute where it asks seldom, on the connection that it has.
+            idle: Duration::from_secs(90),
+            // A browser's cookies of everything on `localhost`, and room to spare.
+            header_bytes: 16 * 1024,
+            // No path takes a body yet. One that comes anyway is read, so that its sender reads the answer.
+            body_bytes: 4 * 1024,
+            pause: Duration::from_millis(100),
+        }
+    }
+}

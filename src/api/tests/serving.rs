@@ -1,0 +1,265 @@
+//! HTTP over sockets: whoever is slow, or sends without end, is closed; and the others are answered.
+//!
+//! Method: all limits of time are an hour but the one that a test is about, which is a moment. So only that one can be what
+//! ended a connection, however busy the machine is.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::super::serve::{Accept, serve};
+use super::super::{guarded, paths};
+use super::*;
+
+const MOMENT: Duration = Duration::from_millis(50);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// More than what sockets hold for somebody who does not read.
+const LARGE: usize = 64 << 20;
+
+fn patient() -> Limits {
+    Limits { headers: HOUR, body: HOUR, answer: HOUR, idle: HOUR, pause: MOMENT, ..Limits::default() }
+}
+
+/// What listens, after some errors.
+struct Failing {
+    listener: TcpListener,
+    errors: Vec<io::Error>,
+}
+
+impl Accept for Failing {
+    async fn accept(&mut self) -> io::Result<(tokio::net::TcpStream, SocketAddr)> {
+        match self.errors.pop() {
+            Some(error) => Err(error),
+            None => TcpListener::accept(&self.listener).await,
+        }
+    }
+}
+
+struct Served {
+    address: SocketAddr,
+    board: Arc<Board>,
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    fn new(limits: Limits) -> Self {
+        Self::failing(limits, Vec::new())
+    }
+
+    fn failing(limits: Limits, errors: Vec<io::Error>) -> Self {
+        let board = Arc::new(Board::new(Metrics::new().unwrap(), 1));
+        let (tell, address) = std::sync::mpsc::channel();
+        let (end, ended) = oneshot::channel();
+        let on = Arc::clone(&board);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let serving = async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tell.send(address).unwrap();
+            let paths = paths(&on).route("/large", get(|| async { vec![b'x'; LARGE] }));
+            let router = guarded(paths, &on, Hosts::new(address, &[]), limits);
+            tokio::select! {
+                never = serve(Failing { listener, errors }, router, on.metrics.clone(), limits) => match never {},
+                _ = ended => {}
+            }
+        };
+        let thread = std::thread::spawn(move || runtime.block_on(serving));
+        Self { address: address.recv().unwrap(), board, end: Some(end), thread: Some(thread) }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        // What this is waited for would otherwise never come.
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream
+    }
+
+    fn sent(&self, bytes: &str) -> TcpStream {
+        let mut stream = self.connect();
+        stream.write_all(bytes.as_bytes()).unwrap();
+        stream
+    }
+
+    fn get(&self, path: &str) -> String {
+        heard(self.sent(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")))
+    }
+
+    fn refused(&self, reason: &str) -> u64 {
+        self.metric(&format!("http_refused_total{{reason=\"{reason}\"}}"))
+    }
+
+    fn metric(&self, series: &str) -> u64 {
+        let (text, start) = (self.board.metrics.text(), format!("flowgate_{series} "));
+        text.lines().find_map(|line| line.strip_prefix(&start)).unwrap().parse().unwrap()
+    }
+
+    fn refused_in_all(&self) -> u64 {
+        crate::metrics::Refused::ALL.iter().map(|why| self.refused(why.word())).sum()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        let ended = self.thread.take().unwrap().join();
+        assert!(std::thread::panicking() || ended.is_ok());
+    }
+}
+
+/// Everything until the other side closes.
+fn heard(mut stream: TcpStream) -> String {
+    let mut all = Vec::new();
+    match stream.read_to_end(&mut all) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "it stays open"),
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+#[track_caller]
+fn is_problem(answer: &str, status: u16, kind: &str) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    assert!(head.contains("application/problem+json"), "{answer}");
+    let problem: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+    assert_eq!(
+        (&problem["type"], &problem["status"]),
+        (&format!("urn:flowgate:problem:{kind}").into(), &status.into())
+    );
+}
+
+/// Sends the same again and again, and reads on the side, until the other side has closed.
+fn send_without_end(mut stream: TcpStream, piece: &'static str) -> String {
+    let mut writer = stream.try_clone().unwrap();
+    let sender = std::thread::spawn(move || while writer.write_all(piece.as_bytes()).is_ok() {});
+    let mut all = Vec::new();
+    // A reset may come right behind the answer: there was more to read than anybody wanted.
+    let _ = stream.read_to_end(&mut all);
+    let _ = stream.shutdown(std::net::Shutdown::Both);
+    sender.join().unwrap();
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+#[test]
+fn a_request_that_is_not_completed_is_closed() {
+    let served = Served::new(Limits { headers: MOMENT, ..patient() });
+    for part in ["", "GET", "GET /livez HTTP/1.1\r\nHost: local", "GET /livez HTTP/1.1\r\nHost: localhost\r\n"] {
+        is_problem(&heard(served.sent(part)), 408, "headers-late");
+    }
+    assert_eq!(served.refused("late_headers"), 4);
+    // The second one of a connection has no more time than the first, if that was sent in time on a busy machine.
+    eventually("the second one is late", || {
+        let mut stream = served.sent("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let mut first = [0; 8192];
+        let length = stream.read(&mut first).unwrap();
+        let answered = String::from_utf8_lossy(&first[..length]).ends_with("\r\n\r\nok\n");
+        answered && stream.write_all(b"GET /livez").is_ok() && heard(stream).starts_with("HTTP/1.1 408")
+    });
+}
+
+#[test]
+fn bytes_that_trickle_in_win_no_time() {
+    let served = Served::new(Limits { headers: MOMENT, ..patient() });
+    let mut stream = served.sent("GET /livez HTTP/1.1\r\nHost: localhost\r\nX: ");
+    eventually("closed", || {
+        let _ = stream.write_all(b"x");
+        served.refused("late_headers") == 1
+    });
+    eventually("its handle is back", || served.metric("http_connections") == 0);
+}
+
+#[test]
+fn who_is_slow_and_in_time_is_answered() {
+    let served = Served::new(patient());
+    let mut stream = served.connect();
+    for byte in "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".bytes() {
+        stream.write_all(&[byte]).unwrap();
+    }
+    assert!(heard(stream).ends_with("\r\n\r\nok\n"));
+    let two = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert_eq!(heard(served.sent(two)).matches("ok\n").count(), 2);
+    let body = "POST /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+    is_problem(&heard(served.sent(body)), 405, "method-not-allowed");
+    assert_eq!(served.refused_in_all(), 0);
+}
+
+#[test]
+fn headers_have_an_end() {
+    let served = Served::new(patient());
+    let start = "GET /livez HTTP/1.1\r\nHost: localhost\r\n";
+    is_problem(&send_without_end(served.sent(start), "x: y\r\n"), 431, "headers-too-large");
+    is_problem(&send_without_end(served.sent("GET /"), "xxxxxxxx"), 431, "headers-too-large");
+    is_problem(&heard(served.sent("\u{16}\u{3}\u{1}\u{2}\r\n\r\n")), 400, "malformed-request");
+    assert_eq!((served.refused("large_headers"), served.refused("malformed")), (2, 1));
+    assert!(served.get("/livez").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn bodies_have_an_end() {
+    let served = Served::new(patient());
+    let chunked = "GET /livez HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    is_problem(&send_without_end(served.sent(chunked), "8\r\nxxxxxxxx\r\n"), 413, "body-too-large");
+    let long = "POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\n";
+    is_problem(&send_without_end(served.sent(long), "xxxxxxxx"), 413, "body-too-large");
+    assert_eq!(served.refused("large_body"), 2);
+    eventually("their handles are back", || served.metric("http_connections") == 0);
+}
+
+#[test]
+fn a_body_that_does_not_come_is_not_waited_for() {
+    let served = Served::new(Limits { body: MOMENT, ..patient() });
+    for framing in ["Content-Length: 10\r\n\r\nx", "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"] {
+        let answer = heard(served.sent(&format!("GET /livez HTTP/1.1\r\nHost: localhost\r\n{framing}")));
+        is_problem(&answer, 408, "body-late");
+    }
+    assert_eq!(served.refused("late_body"), 2);
+}
+
+#[test]
+fn an_answer_that_nobody_reads_is_not_kept() {
+    let served = Served::new(Limits { answer: MOMENT, ..patient() });
+    let _deaf = served.sent("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    eventually("cut off", || served.refused("late_reader") == 1 && served.metric("http_connections") == 0);
+    let patient = Served::new(patient());
+    let whole = patient.get("/large").len();
+    assert!(whole > LARGE, "{whole}");
+}
+
+/// Goal: an answer's time ends with the answer, and an idle connection is closed without a word.
+#[test]
+fn an_idle_connection_is_closed() {
+    let served = Served::new(Limits { idle: MOMENT, answer: Duration::from_secs(10), ..patient() });
+    let answer = heard(served.sent("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
+    assert_eq!(served.refused_in_all(), 0);
+}
+
+#[test]
+fn a_crowd_locks_nobody_out() {
+    const CROWD: usize = 300;
+    let served = Served::new(Limits { connections: 4, ..patient() });
+    let crowd: Vec<TcpStream> = (0..CROWD).map(|_| served.sent("GET /livez HTTP/1.1\r\nHost: ")).collect();
+    assert!(served.get("/livez").starts_with("HTTP/1.1 200"));
+    assert!(served.get("/metrics").contains("\nflowgate_http_connections "));
+    eventually("all but some gave way", || served.refused("crowded") >= CROWD as u64 - 4);
+    assert!(served.metric("http_connections") <= 4);
+    drop(crowd);
+    eventually("the handles are back", || served.metric("http_connections") == 0);
+}
+
+#[test]
+fn no_error_of_accepting_ends_the_server() {
+    let of_system = |code| io::Error::from_raw_os_error(code);
+    // From the last one on: too many files here, too many in the system, and one that was gone again.
+    let errors = vec![of_system(24), of_system(23), io::ErrorKind::ConnectionAborted.into()];
+    let served = Served::failing(patient(), errors);
+    assert!(served.get("/livez").starts_with("HTTP/1.1 200"));
+    assert_eq!(served.refused("no_handle"), 2);
+}
