@@ -17,13 +17,15 @@ mod send;
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests;
 mod topics;
+mod usage;
 
+use std::fmt;
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::broker::Broker;
 use crate::broker::kafka::{Kafka, KafkaOptions};
@@ -59,9 +61,12 @@ struct Global {
     /// What the names of all topics start with
     #[arg(long, global = true)]
     prefix: Option<String>,
-    /// Any setting, such as `kafka.sasl.username=ops`; can be repeated
-    #[arg(long = "set", short = 'X', global = true, value_name = "NAME=VALUE", value_parser = pair)]
-    set: Vec<(String, String)>,
+    /// Any setting that is no secret, such as `kafka.sasl.username=ops`; can be repeated
+    ///
+    /// What may be a secret is refused here, for every user of a machine can read its command lines: it belongs into the
+    /// file, or into the environment (FLOWGATE_KAFKA__SASL_PASSWORD).
+    #[arg(long = "set", short = 'X', global = true, value_name = "NAME=VALUE")]
+    set: Vec<Assignment>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -91,15 +96,36 @@ enum Command {
     Config(config::Command),
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-    Ok((name.trim().to_owned(), value.to_owned()))
+/// `NAME=VALUE` as it was written. Not read by clap, whose errors quote what they do not like.
+#[derive(Clone)]
+struct Assignment(String);
+
+impl From<String> for Assignment {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// Without the text, which may hold a secret.
+impl fmt::Debug for Assignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Assignment")
+    }
+}
+
+/// The definition of the command line.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Cli::command()
 }
 
 /// Parses the arguments, does what they say, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(error, std::env::args_os()),
+    };
     let cli = match cli.command {
         Command::Demo(demo) => return demo.run(&cli.global),
         command => Cli { command, ..cli },
@@ -127,8 +153,12 @@ impl Cli {
         match command {
             Command::Config(command) => config::run(&command, &sources, out),
             Command::Run(args) => {
-                let settings = Settings::load(&args.add_to(sources))?;
+                let sources = args.add_to(sources);
+                let settings = Settings::load(&sources)?;
                 log(settings.log.format, &settings.log.level);
+                for warning in sources.warnings() {
+                    tracing::warn!("{warning}");
+                }
                 run::run(&settings)
             }
             command => {
@@ -162,9 +192,9 @@ impl Command {
 impl Global {
     fn sources(&self) -> Sources {
         let file = self.config.clone().unwrap_or_else(|| PathBuf::from("flowgate.toml"));
-        let mut sources = Sources::new().with_file(&file, self.config.is_some()).with_environment(std::env::vars());
-        for (name, value) in &self.set {
-            sources = sources.with_flag(name, Some(value.clone()));
+        let mut sources = Sources::new().with_file(&file, self.config.is_some()).with_environment(std::env::vars_os());
+        for Assignment(text) in &self.set {
+            sources = sources.with_assignment(text);
         }
         sources.with_flag("brokers", self.brokers.clone()).with_flag("prefix", self.prefix.clone())
     }
@@ -182,7 +212,7 @@ fn connect(settings: &Settings) -> Result<Kafka, Failure> {
 fn kafka(settings: &Settings) -> Kafka {
     Kafka::new(KafkaOptions {
         brokers: settings.brokers.clone(),
-        client: settings.kafka.clone(),
+        client: settings.kafka.0.clone(),
         reader_group: settings.topics.group.clone(),
     })
 }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use clap::CommandFactory as _;
 use serde_json::{Value, json};
 
 use super::*;
@@ -322,7 +321,7 @@ fn positions_are_shown_and_restored_after_they_were_lost() {
 
 #[test]
 fn settings_are_shown_without_secrets_and_checked() {
-    let sources = Sources::new().with_flag("kafka.sasl.password", Some("hunter2".into()));
+    let sources = Sources::new().with_environment([("FLOWGATE_KAFKA__SASL_PASSWORD".into(), "hunter2".into())]);
     let mut out = Vec::new();
     config::run(&config::Command::Show { output: Default::default() }, &sources, &mut out).unwrap();
     let shown = String::from_utf8(out).unwrap();
