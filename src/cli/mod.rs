@@ -6,6 +6,7 @@ mod demo;
 mod failure;
 mod flow;
 mod flows;
+mod log;
 mod output;
 mod pause;
 mod positions;
@@ -29,9 +30,10 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::broker::Broker;
 use crate::broker::kafka::{Kafka, KafkaOptions};
-use crate::config::{LogFormat, Settings, Sources};
+use crate::config::{Settings, Sources};
 
 pub use failure::{Failure, exit};
+use log::log;
 
 /// The gate in front of automation flows, on Kafka: pauses them, holds their events, resumes them in order, exactly once.
 #[derive(Debug, Parser)]
@@ -215,15 +217,4 @@ fn kafka(settings: &Settings) -> Kafka {
         client: settings.kafka.0.clone(),
         reader_group: settings.topics.group.clone(),
     })
-}
-
-/// Logs go to standard error: standard output is for what was asked for.
-fn log(format: LogFormat, level: &str) {
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(level);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second one in a process is no reason to fail: the first goes on.
-    let _ = match format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
 }

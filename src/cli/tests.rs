@@ -1,6 +1,7 @@
 //! The commands on the memory broker, with a gate on its threads beside them where one is needed.
 
 mod metrics;
+mod strangers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -336,5 +337,5 @@ fn settings_are_shown_without_secrets_and_checked() {
     let unknown = Sources::new().with_flag("kafka.no.such.setting", Some("1".into()));
     let failure = config::run(&config::Command::Check, &unknown, &mut Vec::new()).unwrap_err();
     assert_eq!(failure.code, exit::CONFIGURATION);
-    assert!(failure.what.contains("no.such.setting"), "{failure}");
+    assert!(failure.to_string().contains("no.such.setting"), "{failure}");
 }

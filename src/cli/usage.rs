@@ -1,12 +1,15 @@
 //! What is wrong with a command line, without repeating what may be a secret on it.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
 use super::{Failure, exit, fail};
 use crate::broker::kafka::settings::looks_secret;
+use crate::legible::legible;
 
 /// Tells clap's error, and gives the exit code.
 pub fn tell(error: clap::Error, arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -15,8 +18,18 @@ pub fn tell(error: clap::Error, arguments: impl Iterator<Item = OsString>) -> Ex
         return fail(&refusal(&error));
     }
     // Nobody may be reading: the exit code still tells.
-    let _ = error.print();
+    let _ = match as_signs(&error) {
+        None => error.print(),
+        Some(text) => writeln!(std::io::stderr(), "{text}"),
+    };
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::CONFIGURATION))
+}
+
+/// Clap's error where a terminal would obey a part of it.
+fn as_signs(error: &clap::Error) -> Option<String> {
+    let plain = error.render().to_string();
+    let lines: Vec<_> = plain.lines().map(legible).collect();
+    lines.iter().any(|line| matches!(line, Cow::Owned(_))).then(|| lines.join("\n"))
 }
 
 /// Whether something on this command line is about logins: then any word of it may be the secret, put in the wrong place.
@@ -36,4 +49,35 @@ fn refusal(error: &clap::Error) -> Failure {
         "settings are written `-X NAME=VALUE`, secrets into the file or the environment \
              (FLOWGATE_KAFKA__SASL_PASSWORD); see `flowgate --help`",
     )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn error(arguments: &[&str]) -> clap::Error {
+        Cli::try_parse_from(["flowgate"].iter().chain(arguments)).map(drop).unwrap_err()
+    }
+
+    #[test]
+    fn an_argument_with_escapes_is_shown_as_signs() {
+        let text = as_signs(&error(&["flows", "--min-held", "\u{1b}[2J"])).unwrap();
+        assert!(text.contains("invalid value '\\u{1b}[2J' for '--min-held <EVENTS>'"), "{text}");
+        assert_eq!(as_signs(&error(&["flows", "--min-held", "x"])), None);
+    }
+
+    #[test]
+    fn a_command_line_about_logins_is_not_repeated() {
+        let words = [&["flows", "-X", "kafka.sasl.password", "hunter2"][..], &["flows", "--sasl.password=hunter2"]];
+        for arguments in words {
+            assert!(arguments.iter().any(|argument| is_delicate(argument)), "{arguments:?}");
+            let failure = refusal(&error(arguments));
+            assert!(failure.code == exit::CONFIGURATION && !failure.to_string().contains("hunter2"), "{failure}");
+        }
+        assert!(!["pause", "welcome", "--for", "3d"].iter().any(|argument| is_delicate(argument)));
+    }
 }
