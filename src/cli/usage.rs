@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextValue, ErrorKind};
 
 use super::{Failure, exit, fail};
 use crate::broker::kafka::settings::looks_secret;
@@ -18,18 +18,30 @@ pub fn tell(error: clap::Error, arguments: impl Iterator<Item = OsString>) -> Ex
         return fail(&refusal(&error));
     }
     // Nobody may be reading: the exit code still tells.
-    let _ = match as_signs(&error) {
-        None => error.print(),
-        Some(text) => writeln!(std::io::stderr(), "{text}"),
+    let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::CONFIGURATION));
+    let _ = match as_signs(error) {
+        Ok(text) => writeln!(std::io::stderr(), "{text}"),
+        Err(error) => error.print(),
     };
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::CONFIGURATION))
+    code
 }
 
-/// Clap's error where a terminal would obey a part of it.
-fn as_signs(error: &clap::Error) -> Option<String> {
+/// Clap's error where it quotes what a terminal would obey.
+fn as_signs(mut error: clap::Error) -> Result<String, clap::Error> {
+    let evil = |value: &ContextValue| match value {
+        ContextValue::String(text) => Some(legible(text)).filter(|shown| shown != text).map(Cow::into_owned),
+        _ => None,
+    };
+    let quoted: Vec<_> = error.context().filter_map(|(kind, value)| Some((kind, evil(value)?))).collect();
+    if quoted.is_empty() {
+        return Err(error);
+    }
+    for (kind, shown) in quoted {
+        error.insert(kind, ContextValue::String(shown));
+    }
+    // Without colours: what else there is of the same text, as in a parser's own words, is not told from them.
     let plain = error.render().to_string();
-    let lines: Vec<_> = plain.lines().map(legible).collect();
-    lines.iter().any(|line| matches!(line, Cow::Owned(_))).then(|| lines.join("\n"))
+    Ok(plain.lines().map(legible).collect::<Vec<_>>().join("\n"))
 }
 
 /// Whether something on this command line is about logins: then any word of it may be the secret, put in the wrong place.
@@ -65,9 +77,9 @@ mod tests {
 
     #[test]
     fn an_argument_with_escapes_is_shown_as_signs() {
-        let text = as_signs(&error(&["flows", "--min-held", "\u{1b}[2J"])).unwrap();
+        let text = as_signs(error(&["flows", "--min-held", "\u{1b}[2J"])).unwrap();
         assert!(text.contains("invalid value '\\u{1b}[2J' for '--min-held <EVENTS>'"), "{text}");
-        assert_eq!(as_signs(&error(&["flows", "--min-held", "x"])), None);
+        assert!(as_signs(error(&["flows", "--min-held", "x"])).is_err(), "clap tells it, with its colours");
     }
 
     #[test]
