@@ -9,6 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod flow;
 pub mod instance;
+pub mod legible;
 pub mod metrics;
 pub mod mutant;
 pub mod schema;

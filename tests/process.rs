@@ -3,6 +3,8 @@
 
 #[path = "support/process.rs"]
 mod process;
+#[path = "process/secrets.rs"]
+mod secrets;
 #[allow(dead_code)]
 #[path = "support/kafka.rs"]
 mod server;
@@ -75,7 +77,11 @@ fn promtool_accepts(scrape: &str) {
 fn with(mut command: Command, brokers: &str, settings: &[String]) -> Command {
     command.args(["--brokers", brokers]);
     for setting in settings {
-        command.args(["-X", &format!("kafka.{setting}")]);
+        match setting.strip_prefix("sasl.password=") {
+            // Secrets are refused on the command line.
+            Some(password) => command.env("FLOWGATE_KAFKA__SASL_PASSWORD", password),
+            None => command.args(["-X", &format!("kafka.{setting}")]),
+        };
     }
     command
 }

@@ -9,6 +9,7 @@ use super::output::{Output, table};
 use super::{Failure, kafka};
 use crate::broker::Code;
 use crate::config::{Settings, Sources, fields};
+use crate::legible::legible;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -30,7 +31,7 @@ pub fn run(command: &Command, sources: &Sources, out: &mut dyn Write) -> Result<
 
 fn check(sources: &Sources, out: &mut dyn Write) -> Result<(), Failure> {
     for warning in sources.warnings() {
-        writeln!(out, "warning: {warning}")?;
+        writeln!(out, "warning: {}", legible(warning))?;
     }
     let settings = Settings::load(sources)?;
     // librdkafka says at once which of its settings it does not take, before it connects anywhere.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::broker::{Code, Error};
 use crate::config::Invalid;
+use crate::legible::legible;
 use crate::worker::Stop;
 
 /// Exit codes, as the manual has them.
@@ -23,13 +24,15 @@ pub struct Failure {
     pub code: u8,
     /// What failed: lower case, no full stop.
     pub what: String,
+    /// A line each, where one is not enough.
+    pub details: Vec<String>,
     pub hint: Option<String>,
 }
 
 impl Failure {
     #[must_use]
     pub fn new(code: u8, what: impl Into<String>) -> Self {
-        Self { code, what: what.into(), hint: None }
+        Self { code, what: what.into(), details: Vec::new(), hint: None }
     }
 
     #[must_use]
@@ -38,10 +41,12 @@ impl Failure {
     }
 }
 
+/// For a terminal.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        self.hint.iter().try_for_each(|hint| write!(f, "\n  hint: {hint}"))
+        f.write_str(&legible(&self.what))?;
+        self.details.iter().try_for_each(|detail| write!(f, "\n  {}", legible(detail)))?;
+        self.hint.iter().try_for_each(|hint| write!(f, "\n  hint: {}", legible(hint)))
     }
 }
 
@@ -68,7 +73,8 @@ impl From<Error> for Failure {
 
 impl From<Invalid> for Failure {
     fn from(invalid: Invalid) -> Self {
-        Self::new(exit::CONFIGURATION, invalid.to_string())
+        let details = invalid.0.iter().map(ToString::to_string).collect();
+        Self { details, ..Self::new(exit::CONFIGURATION, invalid.count()) }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::client::states::{Known, States};
 use crate::clock;
 use crate::config::duration;
 use crate::flow::{FlowId, PerKind, State};
+use crate::legible::legible;
 use crate::schema::topics::Topics;
 
 #[derive(Debug, clap::Args)]
@@ -74,7 +75,7 @@ fn told(known: &Known) -> String {
     if unknown_fields(known) {
         lines.push(("note", "the state has fields that this version does not know: see -o json".to_owned()));
     }
-    let lines: Vec<_> = lines.into_iter().map(|(name, value)| format!("{name:<12} {value}")).collect();
+    let lines: Vec<_> = lines.into_iter().map(|(name, value)| format!("{name:<12} {}", legible(&value))).collect();
     lines.join("\n")
 }
 

@@ -7,6 +7,7 @@ mod failure;
 mod flow;
 mod flows;
 mod handles;
+mod log;
 mod output;
 mod pause;
 mod positions;
@@ -18,19 +19,22 @@ mod send;
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests;
 mod topics;
+mod usage;
 
+use std::fmt;
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::broker::Broker;
 use crate::broker::kafka::{Kafka, KafkaOptions};
-use crate::config::{LogFormat, Settings, Sources};
+use crate::config::{Settings, Sources};
 
 pub use failure::{Failure, exit};
+use log::log;
 
 /// The gate in front of automation flows, on Kafka: pauses them, holds their events, resumes them in order, exactly once.
 #[derive(Debug, Parser)]
@@ -60,9 +64,12 @@ struct Global {
     /// What the names of all topics start with
     #[arg(long, global = true)]
     prefix: Option<String>,
-    /// Any setting, such as `kafka.sasl.username=ops`; can be repeated
-    #[arg(long = "set", short = 'X', global = true, value_name = "NAME=VALUE", value_parser = pair)]
-    set: Vec<(String, String)>,
+    /// Any setting that is no secret, such as `kafka.sasl.username=ops`; can be repeated
+    ///
+    /// What may be a secret is refused here, for every user of a machine can read its command lines: it belongs into the
+    /// file, or into the environment (FLOWGATE_KAFKA__SASL_PASSWORD).
+    #[arg(long = "set", short = 'X', global = true, value_name = "NAME=VALUE")]
+    set: Vec<Assignment>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -92,15 +99,36 @@ enum Command {
     Config(config::Command),
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-    Ok((name.trim().to_owned(), value.to_owned()))
+/// `NAME=VALUE` as it was written. Not read by clap, whose errors quote what they do not like.
+#[derive(Clone)]
+struct Assignment(String);
+
+impl From<String> for Assignment {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// Without the text, which may hold a secret.
+impl fmt::Debug for Assignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Assignment")
+    }
+}
+
+/// The definition of the command line.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Cli::command()
 }
 
 /// Parses the arguments, does what they say, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(error, std::env::args_os()),
+    };
     let cli = match cli.command {
         Command::Demo(demo) => return demo.run(&cli.global),
         command => Cli { command, ..cli },
@@ -128,8 +156,12 @@ impl Cli {
         match command {
             Command::Config(command) => config::run(&command, &sources, out),
             Command::Run(args) => {
-                let settings = Settings::load(&args.add_to(sources))?;
+                let sources = args.add_to(sources);
+                let settings = Settings::load(&sources)?;
                 log(settings.log.format, &settings.log.level);
+                for warning in sources.warnings() {
+                    tracing::warn!("{warning}");
+                }
                 run::run(&settings)
             }
             command => {
@@ -163,9 +195,9 @@ impl Command {
 impl Global {
     fn sources(&self) -> Sources {
         let file = self.config.clone().unwrap_or_else(|| PathBuf::from("flowgate.toml"));
-        let mut sources = Sources::new().with_file(&file, self.config.is_some()).with_environment(std::env::vars());
-        for (name, value) in &self.set {
-            sources = sources.with_flag(name, Some(value.clone()));
+        let mut sources = Sources::new().with_file(&file, self.config.is_some()).with_environment(std::env::vars_os());
+        for Assignment(text) in &self.set {
+            sources = sources.with_assignment(text);
         }
         sources.with_flag("brokers", self.brokers.clone()).with_flag("prefix", self.prefix.clone())
     }
@@ -183,18 +215,7 @@ fn connect(settings: &Settings) -> Result<Kafka, Failure> {
 fn kafka(settings: &Settings) -> Kafka {
     Kafka::new(KafkaOptions {
         brokers: settings.brokers.clone(),
-        client: settings.kafka.clone(),
+        client: settings.kafka.0.clone(),
         reader_group: settings.topics.group.clone(),
     })
-}
-
-/// Logs go to standard error: standard output is for what was asked for.
-fn log(format: LogFormat, level: &str) {
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(level);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second one in a process is no reason to fail: the first goes on.
-    let _ = match format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
 }

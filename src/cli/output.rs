@@ -7,6 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::Failure;
+use crate::legible::{legible, legible_json};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -36,8 +37,8 @@ impl Output {
         match self.format {
             Format::Table => writeln!(out, "{}", table(false))?,
             Format::Wide => writeln!(out, "{}", table(true))?,
-            Format::Json => writeln!(out, "{document:#}")?,
-            Format::Yaml => out.write_all(yaml(document).as_bytes())?,
+            Format::Json => writeln!(out, "{}", legible_json(&format!("{document:#}")))?,
+            Format::Yaml => out.write_all(legible_json(&yaml(document)).as_bytes())?,
         }
         Ok(())
     }
@@ -49,7 +50,7 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().copied());
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| legible(cell)));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

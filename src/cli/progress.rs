@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config::duration;
 use crate::flow::Rate;
+use crate::legible::legible;
 
 pub struct Progress {
     bar: Option<ProgressBar>,
@@ -31,14 +32,14 @@ impl Progress {
     }
 
     pub fn show(&mut self, flow: &str, passed: u64, left: u64, limit: Option<Rate>) {
-        let now = Instant::now();
+        let (now, flow) = (Instant::now(), legible(flow));
         let elapsed = now.duration_since(*self.began.get_or_insert(now));
         let pace = pace(passed, left, elapsed, limit);
         if let Some(bar) = &self.bar {
             // What arrives meanwhile makes it longer.
             bar.set_length(passed + left);
             bar.set_position(passed);
-            bar.set_message(flow.to_owned());
+            bar.set_message(flow.into_owned());
             bar.set_prefix(pace);
         } else if self.written.is_none_or(|written| now.duration_since(written) >= EVERY) {
             self.written = Some(now);

@@ -12,6 +12,7 @@ use crate::broker::Broker;
 use crate::client::states::States;
 use crate::config::duration;
 use crate::flow::{Action, Counts, FlowId, Rate, Release, ResumeOrder, State};
+use crate::legible::legible;
 use crate::schema::topics::Topics;
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +57,7 @@ pub fn run<B: Broker>(
     if args.wait {
         for flow in &args.flows {
             let line = follow(broker, topics, flow, &mut progress)?;
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", legible(&line))?;
         }
     }
     Ok(())

@@ -1,13 +1,13 @@
 //! The commands on the memory broker, with a gate on its threads beside them where one is needed.
 
 mod metrics;
+mod strangers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use clap::CommandFactory as _;
 use serde_json::{Value, json};
 
 use super::*;
@@ -322,7 +322,7 @@ fn positions_are_shown_and_restored_after_they_were_lost() {
 
 #[test]
 fn settings_are_shown_without_secrets_and_checked() {
-    let sources = Sources::new().with_flag("kafka.sasl.password", Some("hunter2".into()));
+    let sources = Sources::new().with_environment([("FLOWGATE_KAFKA__SASL_PASSWORD".into(), "hunter2".into())]);
     let mut out = Vec::new();
     config::run(&config::Command::Show { output: Default::default() }, &sources, &mut out).unwrap();
     let shown = String::from_utf8(out).unwrap();
@@ -337,5 +337,5 @@ fn settings_are_shown_without_secrets_and_checked() {
     let unknown = Sources::new().with_flag("kafka.no.such.setting", Some("1".into()));
     let failure = config::run(&config::Command::Check, &unknown, &mut Vec::new()).unwrap_err();
     assert_eq!(failure.code, exit::CONFIGURATION);
-    assert!(failure.what.contains("no.such.setting"), "{failure}");
+    assert!(failure.to_string().contains("no.such.setting"), "{failure}");
 }

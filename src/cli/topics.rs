@@ -9,6 +9,7 @@ use serde_json::json;
 use super::output::Output;
 use super::{Failure, exit};
 use crate::broker::{Admin, Broker, Code, NewTopic};
+use crate::legible::legible;
 use crate::schema::topics::Topics;
 use crate::topics::check::{Difference, Scope, Weight, check};
 use crate::topics::{HEADER_ROOM, Layout, specification};
@@ -140,7 +141,7 @@ fn shown(made: &[(String, bool)], differences: &[Difference]) -> String {
     if differences.is_empty() {
         lines.push("every setting is as the promises need it".to_owned());
     }
-    lines.join("\n")
+    lines.iter().map(|line| legible(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// For `run`: the sentence with which it refuses, if a promise would break.

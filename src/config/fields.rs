@@ -48,8 +48,13 @@ pub fn find(name: &str) -> Option<&'static Field> {
 pub fn closest(name: &str) -> Option<&'static str> {
     let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_owned();
     let same_end = FIELDS.iter().find(|field| last(field.name) == last(name)).map(|field| field.name);
-    let near = FIELDS.iter().map(|field| (distance(field.name, name), field.name)).min();
-    same_end.or(near.filter(|(distance, _)| *distance <= 3).map(|(_, name)| name))
+    same_end.or_else(|| nearest(name, FIELDS.iter().map(|field| field.name)))
+}
+
+/// The name of which the fewest characters differ, if those are few.
+pub(super) fn nearest(name: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let near = names.map(|other| (distance(other, name), other)).min();
+    near.filter(|(distance, _)| *distance <= 3 && *distance * 2 <= name.len()).map(|(_, name)| name)
 }
 
 /// How many characters have to be changed, added or taken away.

@@ -1,4 +1,11 @@
-//! What of librdkafka may be set: everything but what exactly-once stands on.
+//! What of librdkafka may be set: everything but what exactly-once stands on. And what of it is shown: only the values
+//! that [`settings::may_show`] lets through.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::fields::{self, KAFKA};
+use crate::broker::kafka::{REDACTED, settings};
 
 /// Settings that are refused, each with what depends on it.
 const REFUSED: &[(&str, &str)] = &[
@@ -37,12 +44,37 @@ pub fn refused(name: &str) -> Option<&'static str> {
     REFUSED.iter().find(|(refused, _)| *refused == name).map(|(_, why)| *why)
 }
 
-/// Whether its value is not to be shown.
+/// Java's names for what librdkafka calls otherwise.
+const JAVA: &[(&str, &str)] = &[
+    ("sasl.jaas.config", "sasl.password"),
+    ("ssl.truststore.location", "ssl.ca.location"),
+    ("ssl.truststore.certificates", "ssl.ca.pem"),
+    ("ssl.keystore.key", "ssl.key.pem"),
+    ("ssl.keystore.certificate.chain", "ssl.certificate.pem"),
+];
+
+/// The name of librdkafka's that was probably meant, be it written with dots or, as in the environment, with `_`.
 #[must_use]
-pub fn is_secret(name: &str) -> bool {
-    const PARTS: [&str; 5] = ["password", "secret", "passphrase", "private.key", "oauthbearer.config"];
-    PARTS.iter().any(|part| name.contains(part)) || name.ends_with("key.pem") || name.ends_with("sasl.jaas.config")
+pub fn closest(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase().replace('_', ".");
+    let name = name.strip_prefix(KAFKA).unwrap_or(&name);
+    let java = JAVA.iter().find(|(java, _)| *java == name).map(|(_, here)| *here);
+    java.or_else(|| fields::nearest(name, settings::names()))
 }
 
-/// What stands for a secret.
-pub const REDACTED: &str = "********";
+/// The settings that librdkafka is given.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Client(pub BTreeMap<String, String>);
+
+/// Without values that may not be shown.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(name, value)| (name, shown(name, value)))).finish()
+    }
+}
+
+/// The value, or what stands for it.
+#[must_use]
+pub fn shown<'a>(name: &str, value: &'a str) -> &'a str {
+    if settings::may_show(name, value) { value } else { REDACTED }
+}

@@ -3,11 +3,14 @@
 //! - [`Sources`] is what was given and where (`sources.rs`: it knows TOML and the names of the environment);
 //! - [`fields::FIELDS`] lists every setting there is, with its default and its meaning;
 //! - `read.rs` turns texts into values, noting a [`Problem`] for each that is none;
-//! - [`kafka`] knows which of librdkafka's settings are refused, and which are secrets.
+//! - [`kafka`] knows which of librdkafka's settings are refused, and which of their values are shown.
 //!
 //! Names: `queue.topic_ttl` stands as `[queue] topic_ttl` in the file and as `FLOWGATE_QUEUE__TOPIC_TTL` in the
 //! environment: `__` nests, and the rest is lower-cased. Under `[kafka]` everything is librdkafka's, whose names have dots:
 //! there a single `_` of the environment is a dot, so `FLOWGATE_KAFKA__SASL_USERNAME` is `kafka.sasl.username`.
+//!
+//! Values under `[kafka]` may be secrets: only those of harmless names are printed, and only those are taken as flags, for
+//! a command line is read by every user of the machine.
 
 pub mod duration;
 pub mod fields;
@@ -19,7 +22,6 @@ mod sources;
 #[allow(clippy::unwrap_used)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -53,7 +55,7 @@ pub struct Settings {
     pub transaction_timeout: Duration,
     pub max_poll_interval: Duration,
     /// librdkafka's own, for all clients.
-    pub kafka: BTreeMap<String, String>,
+    pub kafka: kafka::Client,
 }
 
 #[derive(Clone, Debug)]

@@ -28,12 +28,20 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid(pub Vec<Problem>);
 
+impl Invalid {
+    /// How many they are, in words.
+    #[must_use]
+    pub fn count(&self) -> String {
+        match self.0.len() {
+            1 => "one setting is wrong".to_owned(),
+            count => format!("{count} settings are wrong"),
+        }
+    }
+}
+
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.len() {
-            1 => f.write_str("one setting is wrong")?,
-            count => write!(f, "{count} settings are wrong")?,
-        }
+        f.write_str(&self.count())?;
         self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }

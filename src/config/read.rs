@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::fields::{self, KAFKA};
 use super::{Invalid, Log, LogFormat, Origin, Problem, Queue, Settings, Sources, duration, kafka};
+use crate::broker::kafka::settings;
 use crate::flow::Limits;
 use crate::schema::topics::Topics;
 use crate::worker::Budget;
@@ -103,29 +104,36 @@ impl Reader<'_> {
         Some(format!("{host}-{}", http?.port()))
     }
 
-    fn kafka(&mut self) -> std::collections::BTreeMap<String, String> {
-        let mut settings = std::collections::BTreeMap::new();
+    fn kafka(&mut self) -> kafka::Client {
+        let mut client = kafka::Client::default();
+        // A plugin brings settings that nobody knows here.
+        let plugins = self.sources.kafka().any(|(name, _)| name == "plugin.library.paths");
         for (name, given) in self.sources.kafka() {
-            match kafka::refused(name) {
-                None => {
-                    settings.insert(name.to_owned(), given.value.clone());
-                }
-                Some(why) => self.problems.push(Problem {
-                    field: format!("{KAFKA}{name}"),
-                    origin: given.origin.clone(),
-                    what: format!("it is the gate's own: {why}"),
-                    fix: "take it away".to_owned(),
-                }),
-            }
+            let wrong = if let Some(why) = kafka::refused(name) {
+                (format!("it is the gate's own: {why}"), "take it away".to_owned())
+            } else if !settings::is_known(name) && !plugins {
+                unknown(name)
+            } else {
+                client.0.insert(name.to_owned(), given.value.clone());
+                continue;
+            };
+            let (field, origin) = (format!("{KAFKA}{name}"), given.origin.clone());
+            self.problems.push(Problem { field, origin, what: wrong.0, fix: wrong.1 });
         }
-        settings
+        client
     }
 
+    /// Its error quotes the text, unless that looks like a secret.
     fn value<T>(&mut self, name: &str, fix: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.sources.get(name).map_or("", |given| given.value.trim());
         match parse(text) {
             Ok(value) => Some(value),
             Err(what) => {
+                let what = if settings::looks_secret(text) {
+                    "it is not taken, and not told: it looks like a secret".to_owned()
+                } else {
+                    what
+                };
                 self.problem(name, what, fix);
                 None
             }
@@ -162,6 +170,15 @@ impl Reader<'_> {
     }
 }
 
+/// What is wrong with a setting that librdkafka does not have, and what was probably meant.
+pub(super) fn unknown(name: &str) -> (String, String) {
+    let fix = match kafka::closest(name) {
+        Some(near) => format!("did you mean `{KAFKA}{near}`?"),
+        None => "librdkafka's CONFIGURATION.md lists all of them".to_owned(),
+    };
+    ("librdkafka has no such setting".to_owned(), fix)
+}
+
 fn within<T: PartialOrd>(value: T, range: &std::ops::RangeInclusive<T>, text: &str) -> Result<T, String> {
     if range.contains(&value) { Ok(value) } else { Err(format!("`{text}` is out of range")) }
 }
@@ -184,6 +201,9 @@ fn brokers(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     if parts.is_empty() {
         return Err("it is empty".to_owned());
+    }
+    if text.contains('@') {
+        return Err("it holds a user, which belongs into `kafka.sasl.username` and `kafka.sasl.password`".to_owned());
     }
     for part in &parts {
         let port = part.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse().ok());

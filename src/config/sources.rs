@@ -1,12 +1,13 @@
 //! What was given, and where.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
-use super::Problem;
 use super::fields::{self, KAFKA};
-use super::kafka::{REDACTED, is_secret};
+use super::{Problem, kafka, read};
+use crate::broker::kafka::{REDACTED, settings};
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +30,17 @@ impl fmt::Display for Origin {
 }
 
 /// A value as text, and where it comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Given {
     pub value: String,
     pub origin: Origin,
+}
+
+/// Without the value, which may be a secret.
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given").field("origin", &self.origin).finish_non_exhaustive()
+    }
 }
 
 /// What was given of every setting: the source that counts has won already.
@@ -61,7 +69,7 @@ impl Sources {
     pub fn with_file(mut self, path: &Path, required: bool) -> Self {
         let origin = Origin::File(path.display().to_string());
         match std::fs::read_to_string(path) {
-            Ok(text) => self.with_text(&text, &origin),
+            Ok(text) => self.with_text(&text, &origin).wary(path, &origin),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => self,
             Err(error) => {
                 let fix = "name a file that can be read with `--config`".to_owned();
@@ -77,10 +85,26 @@ impl Sources {
         match text.parse::<toml::Table>() {
             Ok(table) => self.table("", table, origin),
             Err(error) => {
-                let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+                // The error's own display quotes the line, and there may be a secret in it.
+                let before = |end: usize| text.bytes().take(end).filter(|byte| *byte == b'\n').count();
+                let line = error.span().map_or(0, |span| before(span.start) + 1);
                 let what = format!("line {line} is no TOML: {}", error.message().trim());
                 self.problem("", origin.clone(), what, "mend that line".to_owned());
             }
+        }
+        self
+    }
+
+    /// Warns of a file whose secrets everybody on this machine can read.
+    fn wary(mut self, path: &Path, origin: &Origin) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let open = std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0);
+        let secret =
+            self.kafka().any(|(name, given)| given.origin == *origin && !settings::may_show(name, &given.value));
+        if open && secret {
+            let path = path.display();
+            let what = format!("{path} holds what may be a secret, and every user may read it: `chmod o-r {path}`");
+            self.warnings.push(what);
         }
         self
     }
@@ -90,8 +114,9 @@ impl Sources {
     /// A variable that sets nothing is a warning, no problem: Kubernetes puts `FLOWGATE_SERVICE_HOST` and the like into
     /// every container beside a service of that name.
     #[must_use]
-    pub fn with_environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub fn with_environment(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         for (variable, value) in variables {
+            let Some(variable) = variable.to_str() else { continue };
             let Some(rest) = variable.strip_prefix(PREFIX).filter(|rest| *rest != "CONFIG") else { continue };
             let lower = rest.to_ascii_lowercase().replace("__", ".");
             let name = match lower.strip_prefix(KAFKA) {
@@ -99,10 +124,30 @@ impl Sources {
                 None => lower,
             };
             if name.starts_with(KAFKA) || fields::find(&name).is_some() {
-                self.set(&name, &value, Origin::Environment(variable));
+                let origin = Origin::Environment(variable.to_owned());
+                match value.into_string() {
+                    Ok(value) => self.known(&name, value, &origin),
+                    Err(_) => self.problem(&name, origin, "it is no UTF-8".to_owned(), "write it as UTF-8".to_owned()),
+                }
             } else if !rest.starts_with("SERVICE_") && !rest.starts_with("PORT") {
-                let hint = fields::closest(&name).map(|near| format!("; did you mean {}?", variable_of(near)));
-                self.warnings.push(format!("{variable} sets nothing{}", hint.unwrap_or_default()));
+                let hint = closest(&name).map(|near| format!("; did you mean {}?", variable_of(&near)));
+                self.warnings.push(format!("{} sets nothing{}", name_alone(variable), hint.unwrap_or_default()));
+            }
+        }
+        self
+    }
+
+    /// Adds `NAME=VALUE`, written by hand on the command line. Of what is not written so only a name is ever told.
+    #[must_use]
+    pub fn with_assignment(mut self, text: &str) -> Self {
+        match text.split_once('=') {
+            Some((name, value)) if is_name(name.trim()) => self.known(name.trim(), value.to_owned(), &Origin::Flag),
+            _ => {
+                let what = "it is not written as NAME=VALUE".to_owned();
+                let fix = "write `-X NAME=VALUE`, and what may be a secret into the file or the environment".to_owned();
+                let name = name_alone(text);
+                let is_one = name.starts_with(KAFKA) || fields::find(&name).is_some();
+                self.problem(if is_one { &name } else { "" }, Origin::Flag, what, fix);
             }
         }
         self
@@ -117,11 +162,15 @@ impl Sources {
         self
     }
 
-    /// Every setting that has a value, for showing: secrets are not in it.
+    /// Every setting that has a value, for showing: nothing that may be a secret is in it.
     pub fn shown(&self) -> impl Iterator<Item = (&str, &str, &Origin)> {
         self.given.iter().map(|(name, given)| {
-            let secret = name.strip_prefix(KAFKA).is_some_and(is_secret);
-            (name.as_str(), if secret { REDACTED } else { given.value.as_str() }, &given.origin)
+            let value = match name.strip_prefix(KAFKA) {
+                Some(name) => kafka::shown(name, &given.value),
+                None if settings::looks_secret(&given.value) => REDACTED,
+                None => given.value.as_str(),
+            };
+            (name.as_str(), value, &given.origin)
         })
     }
 
@@ -170,14 +219,36 @@ impl Sources {
     }
 
     fn known(&mut self, name: &str, value: String, origin: &Origin) {
-        if name.starts_with(KAFKA) || fields::find(name).is_some() {
-            return self.set(name, &value, origin.clone());
+        // What is no name may have a value in it.
+        if is_name(name) {
+            match name.strip_prefix(KAFKA) {
+                Some(of_kafka) if *origin == Origin::Flag && !settings::may_show(of_kafka, &value) => {
+                    return self.secret(of_kafka);
+                }
+                Some(_) => return self.set(name, &value, origin.clone()),
+                None if fields::find(name).is_some() => return self.set(name, &value, origin.clone()),
+                None => {}
+            }
         }
-        let fix = match fields::closest(name) {
+        let fix = match closest(&name_alone(name)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "`flowgate config show` lists all of them".to_owned(),
         };
         self.problem(name, origin.clone(), "there is no such setting".to_owned(), fix);
+    }
+
+    /// Refuses a flag that may be a secret: a command line stands in the list of processes.
+    fn secret(&mut self, of_kafka: &str) {
+        let (mut what, mut right) = (String::new(), of_kafka);
+        if !settings::is_known(of_kafka) {
+            let (unknown, fix) = read::unknown(of_kafka);
+            what = format!("{unknown} ({fix}), and ");
+            right = kafka::closest(of_kafka).unwrap_or(of_kafka);
+        }
+        what.push_str("what may be a secret does not belong on a command line, which every user can read (`ps`)");
+        let name = format!("{KAFKA}{right}");
+        let fix = format!("write `{right}` under `[kafka]` in flowgate.toml, or set {}", variable_of(&name));
+        self.problem(&format!("{KAFKA}{of_kafka}"), Origin::Flag, what, fix);
     }
 
     fn set(&mut self, name: &str, value: &str, origin: Origin) {
@@ -185,11 +256,40 @@ impl Sources {
     }
 
     fn problem(&mut self, field: &str, origin: Origin, what: String, fix: String) {
-        self.problems.push(Problem { field: field.to_owned(), origin, what, fix });
+        self.problems.push(Problem { field: name_alone(field), origin, what, fix });
     }
 }
 
 /// The variable that sets a field.
 fn variable_of(name: &str) -> String {
-    format!("{PREFIX}{}", name.replace('.', "__").to_ascii_uppercase())
+    let nested = match name.strip_prefix(KAFKA) {
+        Some(of_kafka) => format!("kafka__{}", of_kafka.replace('.', "_")),
+        None => name.replace('.', "__"),
+    };
+    format!("{PREFIX}{}", nested.to_ascii_uppercase())
+}
+
+/// The setting that was probably meant, librdkafka's among them.
+fn closest(name: &str) -> Option<String> {
+    let of_kafka = kafka::closest(name).map(|near| format!("{KAFKA}{near}"));
+    let certain = of_kafka.as_ref().is_some_and(|near| near.ends_with(&name.replace('_', ".")));
+    let of_ours = fields::closest(name).map(str::to_owned);
+    if certain { of_kafka } else { of_ours.or(of_kafka) }
+}
+
+const LONGEST_NAME: usize = 100;
+
+fn is_of_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._-".contains(c)
+}
+
+/// Whether it can be the name of a setting: no value is written into it by mistake, as in `sasl.password:VALUE`.
+fn is_name(text: &str) -> bool {
+    text.len() <= LONGEST_NAME && text.chars().all(is_of_a_name)
+}
+
+/// The beginning that can be a name.
+fn name_alone(text: &str) -> String {
+    let rest = text.find(|c| !is_of_a_name(c)).unwrap_or(text.len()).min(LONGEST_NAME);
+    text[..rest].to_owned()
 }

@@ -14,8 +14,8 @@ fn problems(sources: &Sources) -> Vec<String> {
     Settings::load(sources).unwrap_err().0.iter().map(ToString::to_string).collect()
 }
 
-fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn environment(pairs: &[(&str, &str)]) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+    pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn names_nest_by_double_underscores_and_librdkafkas_have_dots() {
     );
     let settings = Settings::load(&sources).unwrap();
     assert_eq!(settings.queue.topic_ttl, Duration::from_secs(2 * 86_400));
-    let kafka: Vec<_> = settings.kafka.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let kafka: Vec<_> = settings.kafka.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(kafka, ["sasl.mechanism=PLAIN", "sasl.username=ops", "ssl.ca.location=/ca"]);
 }
 
@@ -123,21 +123,112 @@ fn what_exactly_once_stands_on_is_refused() {
     }
 }
 
+/// Everything that can be printed of these sources.
+fn printed(sources: &Sources) -> String {
+    let shown: Vec<_> = sources.shown().map(|(name, value, origin)| format!("{name}={value} {origin}")).collect();
+    let loaded = Settings::load(sources);
+    let problems = loaded.as_ref().map_or_else(ToString::to_string, |_| String::new());
+    format!("{}\n{problems}\n{:?}\n{sources:?}\n{loaded:?}", shown.join("\n"), sources.warnings())
+}
+
+/// Goal: no value under `[kafka]` is printed but harmless ones, however the name is spelt and wherever it stands.
 #[test]
 fn secrets_are_not_shown_nor_told() {
-    let mut sources = Sources::new();
-    let secrets =
-        ["sasl.password", "ssl.key.password", "ssl.key.pem", "sasl.oauthbearer.client.secret", "ssl.keystore.password"];
-    for name in secrets {
-        sources = sources.with_flag(&format!("kafka.{name}"), Some("hunter2".into()));
+    for name in [
+        "sasl.password",
+        "sasl.pasword",
+        "sasl.jaas.config",
+        "ssl.key.password",
+        "ssl.key.pem",
+        "ssl.keystore.password",
+        "sasl.oauthbearer.client.secret",
+        "sasl.oauthbearer.config",
+        "nobody.knows",
+    ] {
+        let variable = format!("FLOWGATE_KAFKA__{}", name.to_ascii_uppercase().replace('.', "_"));
+        let told = [
+            printed(&text(&format!("workers = 0\n[kafka]\n{name} = 'hunter2'\n"))),
+            printed(&Sources::new().with_environment(environment(&[(&variable, "hunter2")]))),
+            printed(&Sources::new().with_assignment(&format!("kafka.{name}=hunter2"))),
+            printed(&Sources::new().with_assignment(&format!("kafka.{name}:hunter2"))),
+            printed(&Sources::new().with_assignment(&format!("kafka.{name}:hunter2=="))),
+            printed(&Sources::new().with_assignment(&format!("{name}=hunter2"))),
+            printed(&text(&format!("[kafka]\n'{name}: hunter2' = 1\n"))),
+            printed(&text(&format!("[kafka]\n'{name} hunter2' = [1]\n"))),
+        ];
+        for told in told {
+            assert!(told.contains(name) && !told.contains("hunter2"), "{told}");
+        }
     }
-    sources = sources.with_flag("kafka.sasl.username", Some("ops".into()));
-    let shown: Vec<_> = sources.shown().filter(|(name, ..)| name.starts_with("kafka.")).collect();
-    assert_eq!(shown.len(), secrets.len() + 1);
-    assert!(shown.iter().all(|(_, value, _)| *value != "hunter2"), "{shown:?}");
-    assert!(shown.iter().any(|(_, value, _)| *value == "ops"));
-    let broken = text("[kafka]\nsasl.password = 'hunter2\n").with_flag("workers", Some("0".into()));
-    assert!(!problems(&broken).join("\n").contains("hunter2"));
+    for broken in ["sasl.password = 'hunter2", "sasl.password = hunter2", "sasl.password = \u{e9}hunter2", "hunter2"] {
+        let told = printed(&text(&format!("[kafka]\n{broken}\n")));
+        assert!(told.contains("line 2 is no TOML") && !told.contains("hunter2"), "{told}");
+    }
+    let hidden = printed(&text(
+        "brokers = 'ops:hunter2@kafka:9092'\nhttp = 'https://ops:hunter2@x'\n[kafka]\nclient.id = 'a:hunter2@b'",
+    ));
+    assert!(!hidden.contains("hunter2") && hidden.contains("`brokers`") && hidden.contains("`http`"), "{hidden}");
+    let harmless = printed(&text("[kafka]\nsasl.username = 'ops'\nsocket.timeout.ms = 60000\n"));
+    assert!(harmless.contains("kafka.sasl.username=ops") && harmless.contains("=60000"), "{harmless}");
+}
+
+#[test]
+fn a_secret_as_a_flag_is_refused_with_the_right_way() {
+    let told = problems(&Sources::new().with_assignment("kafka.sasl.password=x"));
+    let right = "write `sasl.password` under `[kafka]` in flowgate.toml, or set FLOWGATE_KAFKA__SASL_PASSWORD";
+    assert!(told.len() == 1 && told[0].contains("every user can read (`ps`)") && told[0].ends_with(right), "{told:?}");
+    let told = problems(&Sources::new().with_assignment("kafka.sasl.pasword=x"));
+    assert!(told[0].contains("did you mean `kafka.sasl.password`?") && told[0].ends_with(right), "{told:?}");
+    let user = Sources::new().with_assignment("kafka.sasl.username=ops").with_assignment("kafka.security.protocol=SSL");
+    assert_eq!(Settings::load(&user).unwrap().kafka.0.len(), 2);
+    let url = "kafka.sasl.oauthbearer.token.endpoint.url=https://ops:x@idp/token";
+    assert!(problems(&Sources::new().with_assignment(url))[0].contains("may be a secret"));
+}
+
+#[test]
+fn a_misspelt_name_of_librdkafka_shows_the_nearest_right_one() {
+    for (written, near) in [
+        ("[kafka]\nsasl.pasword = 'x'", Some("kafka.sasl.password")),
+        ("[kafka]\nssl.ca.locaton = 'x'", Some("kafka.ssl.ca.location")),
+        ("[kafka]\nsasl.jaas.config = 'x'", Some("kafka.sasl.password")),
+        ("[sasl]\npassword = 'x'", Some("kafka.sasl.password")),
+        ("[kafka]\nwhatever.this.is = 'x'", None),
+    ] {
+        let told = problems(&text(written));
+        let says = near.map_or("CONFIGURATION.md".to_owned(), |near| format!("did you mean `{near}`?"));
+        assert!(told.len() == 1 && told[0].contains(&says), "{written}: {told:?}");
+    }
+    // A plugin brings settings of its own.
+    let plugin = text("[kafka]\nplugin.library.paths = 'monitoring'\nwhatever.this.is = 'x'");
+    assert_eq!(Settings::load(&plugin).unwrap().kafka.0.len(), 2);
+}
+
+/// Rust's own reader of the environment panics there, and shows the value.
+#[test]
+fn a_variable_that_is_no_utf8_is_a_problem_without_its_value() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let value = std::ffi::OsString::from_vec(b"hunter2\xff".to_vec());
+    let sources = Sources::new().with_environment([("FLOWGATE_KAFKA__SASL_PASSWORD".into(), value)]);
+    let told = problems(&sources);
+    assert!(told[0].contains("`kafka.sasl.password`") && told[0].contains("no UTF-8"), "{told:?}");
+    assert!(!printed(&sources).contains("hunter2"));
+}
+
+#[test]
+fn a_file_with_secrets_that_everybody_may_read_is_warned_about() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flowgate.toml");
+    for (written, mode, warned) in [
+        ("[kafka]\nsasl.password = 'x'\n", 0o644, true),
+        ("[kafka]\nsasl.password = 'x'\n", 0o640, false),
+        ("[kafka]\nsasl.username = 'x'\n", 0o644, false),
+    ] {
+        std::fs::write(&path, written).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let sources = Sources::new().with_file(&path, true);
+        assert_eq!(sources.warnings().iter().any(|text| text.contains("chmod o-r")), warned, "{written} {mode:o}");
+    }
 }
 
 #[test]
@@ -147,9 +238,14 @@ fn variables_that_set_nothing_are_warned_about_and_those_of_kubernetes_are_not()
         ("FLOWGATE_PORT_8714_TCP", "tcp://10.0.0.1:8714"),
         ("FLOWGATE_CONFIG", "x.toml"),
         ("FLOWGATE_BROKER", "a:1"),
+        ("FLOWGATE_KAFKA_SASL_PASSWORD", "x"),
     ]));
     assert!(Settings::load(&sources).is_ok());
-    assert_eq!(sources.warnings(), ["FLOWGATE_BROKER sets nothing; did you mean FLOWGATE_BROKERS?"]);
+    let told = [
+        "FLOWGATE_BROKER sets nothing; did you mean FLOWGATE_BROKERS?",
+        "FLOWGATE_KAFKA_SASL_PASSWORD sets nothing; did you mean FLOWGATE_KAFKA__SASL_PASSWORD?",
+    ];
+    assert_eq!(sources.warnings(), told);
 }
 
 #[test]

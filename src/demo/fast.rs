@@ -10,6 +10,7 @@ use super::proof::Proof;
 use super::purchases::purchases;
 use super::show::{day, minute, thousands};
 use crate::flow::State;
+use crate::legible::legible;
 
 /// Plays everything and prints it. `false`: the proof does not hold, and what is wrong was printed.
 ///
@@ -53,7 +54,7 @@ fn introduce<B: Backend>(out: &mut impl Write, play: &Play<B>) -> Result<(), Fai
 fn farewell<B: Backend>(out: &mut impl Write, play: &Play<B>) -> Result<(), Failure> {
     let end = minute(play.end_of_data());
     for (name, watched) in play.session.watch.flows() {
-        let held = thousands(watched.fates().held);
+        let (name, held) = (legible(name), thousands(watched.fates().held));
         match watched.state.as_ref().map(|flow| &flow.state) {
             Some(State::Paused(pause)) => {
                 let until = minute(pause.resumes_at);
@@ -72,11 +73,11 @@ fn conclude(out: &mut impl Write, proof: &Proof, elapsed: Duration) -> Result<()
     writeln!(out, "\nCounted from the topics by the independent checker:\n\n{}", proof.table())?;
     let anomalies = &proof.report.anomalies;
     for anomaly in anomalies {
-        writeln!(out, "anomaly: {anomaly}")?;
+        writeln!(out, "anomaly: {}", legible(&anomaly.to_string()))?;
     }
     let differences = &proof.replay.differences;
     for difference in differences {
-        writeln!(out, "difference: {difference}")?;
+        writeln!(out, "difference: {}", legible(&difference.to_string()))?;
     }
     writeln!(
         out,

@@ -9,6 +9,7 @@ use crate::flow::{
     Action, AuditEvent, Cause, Command, Happening, Keep, NewRecords, OnExpiry, PauseOrder, Release, ResumeOrder,
     Transition, Verdict,
 };
+use crate::legible::legible;
 use crate::time::Timestamp;
 
 /// Something that happened to a flow.
@@ -22,7 +23,7 @@ pub struct Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, flow, text } = self;
-        write!(f, "{}  {flow:<13}  {text}", minute(*at))
+        write!(f, "{}  {:<13}  {}", minute(*at), legible(flow), legible(text))
     }
 }
 

@@ -14,6 +14,7 @@ use super::REQUEST;
 use super::errors::{RespErr, invalid, plain, text};
 use super::event::NativeEvent;
 use super::list::{Partitions, elements};
+use super::mask::words;
 use super::native::{Client, Of, c_string, millis};
 use super::shared::Shared;
 use crate::broker::{Action, Admin, Code, Committed, Error, NewTopic, Offset, Result};
@@ -287,7 +288,7 @@ impl NativeTopic {
         };
         if native.is_null() {
             // SAFETY: the buffer was filled in.
-            return Err(invalid(format!("{}: {}", topic.name, unsafe { text(reason.as_ptr()) })));
+            return Err(invalid(format!("{}: {}", topic.name, unsafe { words(reason.as_ptr()) })));
         }
         let native = Self(native);
         for (name, value) in &topic.config {

@@ -10,6 +10,7 @@ use sys::rd_kafka_resp_err_t::*;
 use super::REQUEST;
 use super::admin::{KafkaAdmin, pointers};
 use super::errors::{self, plain, text};
+use super::mask::words;
 use super::native::{Of, c_string};
 use crate::broker::{Action, Code, Error, Result};
 
@@ -67,7 +68,7 @@ impl KafkaAdmin {
             for resource in pointers(resources, count) {
                 let err = sys::rd_kafka_ConfigResource_error(*resource);
                 if err != RD_KAFKA_RESP_ERR_NO_ERROR {
-                    let reason = text(sys::rd_kafka_ConfigResource_error_string(*resource));
+                    let reason = words(sys::rd_kafka_ConfigResource_error_string(*resource));
                     return Err(plain(err, &format!("{of}: {reason}")));
                 }
                 let mut count = 0;

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use rdkafka::bindings as sys;
 use sys::rd_kafka_resp_err_t::*;
 
+use super::mask::words;
 use crate::broker::{Action, Code, Error};
 
 pub(super) type RespErr = sys::rd_kafka_resp_err_t;
@@ -35,7 +36,7 @@ impl Failure {
                 retriable: sys::rd_kafka_error_is_retriable(error) != 0,
                 requires_abort: sys::rd_kafka_error_txn_requires_abort(error) != 0,
                 fatal: sys::rd_kafka_error_is_fatal(error) != 0,
-                text: text(sys::rd_kafka_error_string(error)),
+                text: words(sys::rd_kafka_error_string(error)),
             };
             sys::rd_kafka_error_destroy(error);
             Some(failure)

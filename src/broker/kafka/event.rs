@@ -7,6 +7,7 @@ use rdkafka::bindings as sys;
 
 use super::errors::{RespErr, text};
 use super::list::elements;
+use super::mask::words;
 
 /// Something that arrived in a client's queue.
 pub(super) enum Event {
@@ -70,7 +71,7 @@ impl NativeEvent {
             ErrorEvent {
                 code: sys::rd_kafka_event_error(self.ptr()),
                 fatal: sys::rd_kafka_event_error_is_fatal(self.ptr()) != 0,
-                reason: text(sys::rd_kafka_event_error_string(self.ptr())),
+                reason: words(sys::rd_kafka_event_error_string(self.ptr())),
                 at,
             }
         }
@@ -83,7 +84,7 @@ impl NativeEvent {
             if sys::rd_kafka_event_log(self.ptr(), &raw mut facility, &raw mut line, &raw mut level) != 0 {
                 return;
             }
-            (text(facility), text(line))
+            (text(facility), words(line))
         };
         match level {
             0..=4 => tracing::warn!(target: "librdkafka", facility, "{line}"),

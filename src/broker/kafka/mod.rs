@@ -8,6 +8,7 @@ mod describe;
 mod errors;
 mod event;
 mod list;
+mod mask;
 mod member;
 mod native;
 mod offsets;
@@ -15,10 +16,12 @@ mod producer;
 mod publisher;
 mod reader;
 mod record;
+pub mod settings;
 mod shared;
 mod transaction;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +29,7 @@ use rdkafka::ClientConfig;
 use rdkafka::types::RDKafkaType;
 
 pub use admin::KafkaAdmin;
+pub use mask::REDACTED;
 pub use member::KafkaMember;
 pub use producer::KafkaProducer;
 pub use publisher::KafkaPublisher;
@@ -46,7 +50,7 @@ const INIT: Duration = Duration::from_secs(10);
 /// Larger than any topic allows: librdkafka measures a record before it is compressed, the broker's word is what counts.
 const LARGEST_RECORD: &str = "50000000";
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct KafkaOptions {
     /// Some brokers of the cluster, `host:port` with commas between.
     pub brokers: String,
@@ -63,6 +67,19 @@ impl KafkaOptions {
     }
 }
 
+/// Without the values of librdkafka's settings.
+impl fmt::Debug for KafkaOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { brokers, client, reader_group } = self;
+        let names: Vec<_> = client.keys().collect();
+        f.debug_struct("KafkaOptions")
+            .field("brokers", brokers)
+            .field("client", &names)
+            .field("reader_group", reader_group)
+            .finish()
+    }
+}
+
 /// A Kafka cluster.
 #[derive(Clone)]
 pub struct Kafka {
@@ -71,9 +88,12 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// Nothing is connected yet: see [`Kafka::connect`].
+    /// Nothing is connected yet: see [`Kafka::connect`]. Values of settings that may not be shown are kept out of all
+    /// errors and logs of this process from here on.
     #[must_use]
     pub fn new(options: KafkaOptions) -> Self {
+        let secrets = options.client.iter().filter(|(name, value)| !settings::may_show(name, value));
+        mask::hide(secrets.map(|(_, value)| value.as_str()));
         Self { options: Arc::new(options), shared: Arc::default() }
     }
 

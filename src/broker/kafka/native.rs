@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::bindings as sys;
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaType;
 use sys::rd_kafka_resp_err_t::{
     RD_KAFKA_RESP_ERR__INVALID_ARG, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, RD_KAFKA_RESP_ERR_NO_ERROR as OK,
@@ -21,6 +22,8 @@ use sys::rd_kafka_resp_err_t::{
 use super::errors::{self, Failure, RespErr, invalid, text};
 use super::event::{ErrorEvent, Event, NativeEvent};
 use super::list::slice;
+use super::mask::{masked, words};
+use super::settings::may_show;
 use super::shared::Shared;
 use crate::broker::{Action, Code, Error, Result};
 
@@ -43,7 +46,7 @@ impl Client {
     pub fn new(kind: RDKafkaType, mut config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
         // Log lines come as events too, instead of on librdkafka's own threads.
         config.set("log.queue", "true");
-        let native = config.create_native_config().map_err(|error| invalid(error.to_string()))?;
+        let native = config.create_native_config().map_err(|error| unfit(&error))?;
         let consumer = matches!(kind, RDKafkaType::RD_KAFKA_CONSUMER);
         let events =
             sys::RD_KAFKA_EVENT_ERROR | if consumer { sys::RD_KAFKA_EVENT_REBALANCE } else { sys::RD_KAFKA_EVENT_DR };
@@ -57,7 +60,7 @@ impl Client {
             let rk = sys::rd_kafka_new(kind, native.ptr(), reason.as_mut_ptr(), reason.len());
             if rk.is_null() {
                 ManuallyDrop::drop(&mut native);
-                return Err(invalid(text(reason.as_ptr())));
+                return Err(invalid(words(reason.as_ptr())));
             }
             rk
         };
@@ -273,7 +276,7 @@ impl Client {
         let event = answer?;
         // SAFETY: the event lives.
         let (err, reason) =
-            unsafe { (sys::rd_kafka_event_error(event.ptr()), text(sys::rd_kafka_event_error_string(event.ptr()))) };
+            unsafe { (sys::rd_kafka_event_error(event.ptr()), words(sys::rd_kafka_event_error_string(event.ptr()))) };
         if err == OK { Ok(event) } else { Err(errors::plain(err, &format!("{name}: {reason}"))) }
     }
 }
@@ -288,6 +291,22 @@ impl Drop for Client {
             sys::rd_kafka_destroy_flags(self.rk, sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
         }
     }
+}
+
+/// A setting that librdkafka does not take. Its own words quote the value.
+fn unfit(error: &KafkaError) -> Error {
+    use sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN;
+    invalid(match error {
+        KafkaError::ClientConfig(RD_KAFKA_CONF_UNKNOWN, _, name, _) => {
+            format!("`kafka.{name}`: librdkafka has no such setting")
+        }
+        KafkaError::ClientConfig(_, why, name, value) if may_show(name, value) => {
+            format!("`kafka.{name}`: librdkafka does not take its value: {}", masked(why.clone()))
+        }
+        KafkaError::ClientConfig(_, _, name, _) => format!("`kafka.{name}`: librdkafka does not take its value"),
+        KafkaError::Nul(_) => "a setting of librdkafka has a NUL byte in it".to_owned(),
+        _ => "librdkafka does not take its settings".to_owned(),
+    })
 }
 
 /// Which topics metadata is asked for.

@@ -10,6 +10,7 @@ use super::admin::{KafkaAdmin, pointers};
 use super::errors::{self, invalid, plain};
 use super::event::NativeEvent;
 use super::list::{Partitions, elements, slice};
+use super::mask::words;
 use super::native::c_string;
 use crate::broker::{Action, Code, Committed, Error, Offset, Result};
 
@@ -104,7 +105,7 @@ fn of_group<'a>(
     unsafe {
         let error = sys::rd_kafka_group_result_error(group);
         if !error.is_null() {
-            return Err(plain(sys::rd_kafka_error_code(error), &errors::text(sys::rd_kafka_error_string(error))));
+            return Err(plain(sys::rd_kafka_error_code(error), &words(sys::rd_kafka_error_string(error))));
         }
         Ok(elements(sys::rd_kafka_group_result_partitions(group)))
     }

@@ -12,6 +12,7 @@ use sys::rd_kafka_resp_err_t::*;
 
 use super::errors::{self, Failure, invalid};
 use super::event::{Event, NativeEvent};
+use super::mask::words;
 use super::native::{Client, Of, TopicHandle, TopicMetadata};
 use super::record;
 use super::shared::Shared;
@@ -115,7 +116,7 @@ impl Core {
         // SAFETY: client and buffer live during the call, which ends the text with a NUL.
         let (err, reason) = unsafe {
             let err = sys::rd_kafka_fatal_error(self.client.ptr(), reason.as_mut_ptr(), reason.len());
-            (err, errors::text(reason.as_ptr()))
+            (err, words(reason.as_ptr()))
         };
         (err != RD_KAFKA_RESP_ERR_NO_ERROR).then(|| Error::new(Action::Rebuild, errors::code(err), reason))
     }

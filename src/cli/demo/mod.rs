@@ -106,7 +106,8 @@ impl Demo {
         };
         match (done, site.leave()) {
             (Err(failure), Err(left)) => {
-                site::tell(&left.to_string());
+                // Legible already, with a hint in a line of its own. Nobody may be reading.
+                let _ = writeln!(io::stderr(), "{left}");
                 Err(failure)
             }
             (done, left) => done.and_then(|holds| left.map(|()| holds)),

@@ -9,6 +9,7 @@ use crate::cli::topics::{create, look, refuse};
 use crate::cli::{Failure, exit};
 use crate::flow::Limits;
 use crate::instance::StopSign;
+use crate::legible::legible;
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 use crate::topics::Layout;
@@ -152,7 +153,7 @@ impl<B: Broker> Site<B> {
 
 /// On standard error: standard output is for what happens. Nobody may be reading.
 pub(super) fn tell(what: &str) {
-    let _ = writeln!(std::io::stderr(), "{what}");
+    let _ = writeln!(std::io::stderr(), "{}", legible(what));
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::super::show::{day as date, span, thousands};
 use super::super::signals::Signals;
 use super::super::watch::{Fates, Watched};
 use crate::flow::State;
+use crate::legible::legible;
 use crate::time::Timestamp;
 
 /// How long a signal may have to wait.
@@ -64,7 +65,7 @@ fn describe<B: Backend>(play: &Play<B>) -> String {
     );
     for (name, watched) in flows {
         if let Some(state) = watched.state.as_ref().and_then(|flow| describe_state(&flow.state, play.now())) {
-            line.push_str(&format!("  {name} {state}"));
+            line.push_str(&format!("  {} {state}", legible(name)));
         }
     }
     line

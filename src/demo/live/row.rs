@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use crossterm::queue;
 use crossterm::style::{Attribute, Color, Print, ResetColor, SetAttribute, SetForegroundColor};
 
+use crate::legible::legible;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     Plain,
@@ -17,7 +19,7 @@ pub(super) enum Look {
     Resuming,
 }
 
-/// Everything in it is one column wide.
+/// Everything in it is one column wide, and nothing of it is obeyed by the terminal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Row(Vec<(Look, String)>);
 
@@ -28,7 +30,7 @@ impl Row {
 
     #[must_use]
     pub fn and(mut self, look: Look, text: impl Into<String>) -> Self {
-        self.0.push((look, text.into()));
+        self.0.push((look, legible(&text.into()).into_owned()));
         self
     }
 
