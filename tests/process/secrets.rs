@@ -67,7 +67,8 @@ fn planted() -> Vec<Planted> {
     };
     let set = |text: String| ["-X".to_owned(), text];
     let login = "security.protocol = 'SASL_SSL'\nsasl.mechanism = 'PLAIN'\nsasl.username = 'ops'\n";
-    let token = "security.protocol = 'SASL_SSL'\nsasl.mechanism = 'OAUTHBEARER'\n";
+    let token = "security.protocol = 'SASL_SSL'\nsasl.mechanism = 'OAUTHBEARER'\n\
+                 enable.sasl.oauthbearer.unsecure.jwt = true\n";
     vec![
         file("a password", format!("[kafka]\n{login}sasl.password = '{SECRET}'\n"), false),
         file("a secret of OAuth", format!("[kafka]\n{token}sasl.oauthbearer.config = 'principal=x {SECRET}'\n"), false),
@@ -200,7 +201,15 @@ fn no_command_prints_a_secret() {
         }
     }
     // The search has seen what it is about.
-    for seen in ["kafka.sasl.password", "********", "wrong version number", "librdkafka", "DEBUG", "`ps`"] {
+    for seen in [
+        "kafka.sasl.password",
+        "********",
+        "wrong version number",
+        "beginning at:********",
+        "librdkafka",
+        "DEBUG",
+        "`ps`",
+    ] {
         assert!(logs.contains(seen), "nothing printed `{seen}`");
     }
 }
