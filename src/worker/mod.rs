@@ -11,22 +11,26 @@
 //! ```
 //!
 //! - `gather.rs` polls; the member is polled nowhere else, so the assignment changes only between transactions
-//!   (`assignment.rs`); `reading.rs` takes what is read back of queues, `wake.rs` says how long a poll may wait;
+//!   (`assignment.rs`); `control.rs` reads the commands, `reading.rs` takes what is read back of queues, `wake.rs` says how
+//!   long a poll may wait;
 //! - `join.rs` takes a partition over, step by step, while the others go on;
 //! - `decide.rs` turns what was gathered into a [`turn::Turn`], without any call: `commands.rs`, `timers.rs`, `backlog.rs`,
 //!   `events.rs`, in this order;
 //! - `queue_topics.rs`, `write.rs` and `commit.rs` make it hold: topics, records, offsets, commit; and find out whether it
 //!   holds when the answer is lost;
-//! - `publish.rs` lets what was staged become real; an abort drops it, and `chores.rs` rewinds.
+//! - `publish.rs` lets what was staged become real; an abort drops it, and `chores.rs` rewinds; `age.rs` drops what took
+//!   too long.
 //!
 //! Architecture invariant: what a turn stages is not visible to anything before its commit is known.
 //! Architecture invariant: nothing here reads a clock, sleeps or is random; [`Worker::step`] makes one call to the broker.
 
+mod age;
 mod assignment;
 mod backlog;
 mod chores;
 mod commands;
 mod commit;
+mod control;
 mod decide;
 mod events;
 mod gather;
@@ -173,7 +177,8 @@ impl<B: Broker> Worker<B> {
     /// # Errors
     /// [`Stop`]: the process has to end; the worker must not be stepped again.
     pub fn step(&mut self, now: Timestamp) -> Result<Step, Stop> {
-        let (phase, step) = match std::mem::replace(&mut self.phase, Phase::Left) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Left);
+        let (phase, step) = match self.unless_too_old(phase, now) {
             Phase::Start => self.start()?,
             Phase::Replace(after) => self.replace(after, now)?,
             Phase::Chores => self.chore(now)?,
