@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use super::chores::Chore;
 use super::gather::{Gather, Next};
-use super::table::Stage;
+use super::table::{Stage, left};
 use super::{BACKOFF, ONLY, Phase, Step, Stop, Worker, in_hand};
 use crate::broker::{Action, Broker, PollLimit, Polled, Reader, Record};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
+
+/// The member is polled at least so often, however many commands wait.
+const MEMBER: Duration = Duration::from_secs(1);
 
 impl<B: Broker> Worker<B> {
     pub(super) fn gather_commands(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
@@ -59,6 +62,11 @@ impl<B: Broker> Worker<B> {
     /// A turn for commands alone.
     fn decide_commands(&mut self, mut gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
         gather.gathered.only_commands = !mutant::is(Mutant::EventsWhileMoreCommandsWait);
+        if std::mem::take(&mut self.table.stale) || left(self.table.member_polled, MEMBER, now).is_none() {
+            // The group is heard of by the member's poll alone. What that brings is read again.
+            gather.next = Next::Events;
+            return (Phase::Gather(gather), Step::Progress);
+        }
         self.decide(gather, now)
     }
 

@@ -191,12 +191,13 @@ impl<B: Broker> Worker<B> {
             }
             Err(error) => return self.trouble(error, Phase::Gather(gather)),
         }
+        self.table.member_polled = now;
         let new = &gather.gathered.events[before..];
         gather.bytes += new.iter().map(Record::size).sum::<usize>();
         let full = gather.gathered.events.len() >= budget.records
             || gather.bytes >= budget.bytes
             || gather.began.is_some_and(|began| now.since(began) >= budget.time);
-        if !new.is_empty() && !full {
+        if !new.is_empty() && !full && !gather.gathered.only_commands {
             return Ok((Phase::Gather(gather), Step::Progress));
         }
         match self.silent(&gather, now) {

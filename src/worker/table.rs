@@ -142,7 +142,9 @@ pub(super) struct Table {
     /// Commands below it are known to be there, from before the reader was put back or because the topic was asked for its
     /// end: no timer and no event comes before they are gathered.
     pub control_floor: i64,
-    /// When the topic was last asked.
+    /// When the member was last polled.
+    pub member_polled: Timestamp,
+    /// When the control topic was last asked.
     pub floor_asked: Option<Timestamp>,
     /// Queue topics that this worker has made: what is in them and not in a committed state was aborted.
     pub created: BTreeSet<String>,
