@@ -22,7 +22,8 @@
 //!   too long.
 //!
 //! Architecture invariant: what a turn stages is not visible to anything before its commit is known.
-//! Architecture invariant: nothing here reads a clock, sleeps or is random; [`Worker::step`] makes one call to the broker.
+//! Architecture invariant: nothing here reads a clock, sleeps or is random; [`Worker::step`] makes few calls to the broker, but
+//! for the first one of all.
 
 mod age;
 mod assignment;
@@ -172,7 +173,7 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// Makes one call to the broker and goes on from its answer.
+    /// Makes the next call to the broker, or the few of one phase, and goes on from the answer.
     ///
     /// # Errors
     /// [`Stop`]: the process has to end; the worker must not be stepped again.
@@ -414,7 +415,7 @@ impl<B: Broker> Worker<B> {
     }
 }
 
-/// Reads at offset 0 of a topic with one partition: control and queue topics.
+/// The partition of a topic that has one: control and queue topics.
 const ONLY: i32 = 0;
 
 /// Assigns a reader from an offset, as a chore does.

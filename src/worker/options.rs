@@ -27,7 +27,7 @@ pub struct Options {
     pub queue_ttl: Duration,
     /// Replicas of a queue topic; `None`: the broker's default.
     pub replication_factor: Option<i32>,
-    /// Settings of a queue topic beyond those it must have.
+    /// How long the cleaner leaves the newest records of a queue topic alone.
     pub queue_segment: Duration,
     /// How long a poll waits when there is nothing to do.
     pub idle: Duration,
@@ -39,7 +39,8 @@ pub struct Budget {
     pub records: usize,
     pub bytes: usize,
     pub time: Duration,
-    /// Held entries passed in one turn, all draining flows together; an unlimited drain may go beyond it.
+    /// Held entries passed in one turn, all draining flows together; an unlimited drain goes beyond it to outrun what
+    /// arrives for its flow.
     pub backlog: usize,
     /// Queue topics written in one turn: each costs it about half a millisecond, new ones more.
     pub topics: usize,

@@ -1,5 +1,6 @@
-//! What a worker knows, as committed: its partitions, their flows, and where it reads. Only `publish.rs`, `join.rs` and
-//! the rewinding of `chores.rs` change it.
+//! What a worker knows: its partitions, their flows, and where it reads. Of the flows and their partitions it is what is
+//! committed: `join.rs` reads it, and `publish.rs` changes it when a turn holds. Where readers are, and what waits, changes
+//! with the calls that find it out.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

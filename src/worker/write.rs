@@ -1,4 +1,4 @@
-//! Makes a turn hold: queue topics, records, offsets, commit; and finds out what became of it when the answer is lost.
+//! Writes a turn: waits for the leaders of its topics, sends its records, and waits until all of them are acknowledged.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
