@@ -56,6 +56,14 @@ pub enum Mutant {
     StateWrittenForALiveEvent,
     /// After a commit that was answered late the same producer goes on.
     ProducerKeptAfterALateAnswer,
+    /// A turn is sent and committed however long ago it was decided.
+    TurnHasNoAge,
+    /// A turn that is full of commands, while more of them wait, takes timers and events too.
+    EventsWhileMoreCommandsWait,
+    /// A partition that no command concerns is noted to have applied one more than was read.
+    IdleControlPositionOneTooFar,
+    /// However much is held for a flow while it drains, a turn passes no more entries of it.
+    DrainDoesNotOutrunItsFlow,
 }
 
 #[cfg(debug_assertions)]

@@ -1,6 +1,10 @@
 //! The production worker on the memory broker: what is delivered, held, and turned away, whatever happens between.
 #![allow(clippy::unwrap_used)]
 
+#[path = "gate/age.rs"]
+mod age;
+#[path = "gate/bounds.rs"]
+mod bounds;
 #[path = "gate/clocks.rs"]
 mod clocks;
 #[path = "gate/corpus.rs"]
@@ -9,6 +13,8 @@ mod corpus;
 mod crashing;
 #[path = "gate/draining.rs"]
 mod draining;
+#[path = "gate/hot.rs"]
+mod hot;
 #[path = "gate/keeping.rs"]
 mod keeping;
 #[path = "gate/neighbours.rs"]

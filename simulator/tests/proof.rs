@@ -55,11 +55,16 @@ fn ten_thousand_seeds() {
     assert!(fates.into_iter().chain(others).all(|of| of > 1_000), "every fate, many times: {sums:?}");
 }
 
+/// Breakages whose meaning is no promise by itself, and which no schedule shows because its events end: `tests/gate/hot.rs`
+/// finds that a drain does not end while events of its flow fill every turn.
+const OTHERS_FIND: [Mutant; 1] = [Mutant::DrainDoesNotOutrunItsFlow];
+
 /// Goal: every deliberate breakage is found within as many seeds as are run with every change.
 #[test]
 fn every_mutant_is_found() {
     let found = Mutex::new(BTreeMap::new());
-    let mutants = Mutant::value_variants();
+    let mutants: Vec<Mutant> =
+        Mutant::value_variants().iter().copied().filter(|mutant| !OTHERS_FIND.contains(mutant)).collect();
     run::each(0, Some(mutants.len() as u64), THREADS, |number| {
         let mutant = mutants[number as usize];
         let seed = find(mutant, 0..SEEDS);

@@ -74,6 +74,7 @@ impl Reader<'_> {
                 time: self.duration("turn.time", Duration::from_millis(1)..=Duration::from_secs(5)),
                 backlog: self.number("turn.backlog", 1..=10_000_000),
                 topics: self.number("turn.topics", 1..=100_000),
+                commands: Budget::default().commands,
             },
             session_timeout,
             transaction_timeout,

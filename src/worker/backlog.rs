@@ -4,7 +4,7 @@
 
 use super::decide::Decider;
 use super::events::refused;
-use super::table::{Backlog, Bucket, Origin, Owned, Sweeping, Tracked, Treatment, Waiting};
+use super::table::{Amount, Backlog, Bucket, Origin, Owned, Sweeping, Tracked, Treatment, Waiting};
 use super::turn::{StagedFlow, To, Write};
 use crate::broker::Record;
 use crate::broker::murmur2::partition_for;
@@ -15,6 +15,10 @@ use crate::mutant::{self, Mutant};
 use crate::schema::Reason;
 use crate::schema::headers::{self, Discarded, Released};
 
+/// How many times its bytes a turn may pass at most for drains that have to outrun their flows. Three: what arrives in a turn
+/// fills it by records and by bytes at most, which is two.
+const HOT: usize = 3;
+
 /// An entry's fate with what it takes to write it.
 struct Passed {
     passing: Passing,
@@ -24,7 +28,8 @@ struct Passed {
 impl Decider<'_> {
     pub(super) fn backlogs(&mut self) {
         let table = self.table;
-        for (partition, owned) in table.owned.iter().filter(|(_, owned)| owned.is_active()) {
+        let active = || table.owned.iter().filter(|(_, owned)| owned.is_active());
+        for (partition, owned) in active() {
             // Flows that began to resume in this very turn have nothing read yet; an empty queue ends at once.
             let staged: Vec<FlowId> = match self.turn.partitions.get(partition) {
                 Some(staged) => staged.flows.keys().filter(|flow| !owned.draining.contains(*flow)).cloned().collect(),
@@ -33,17 +38,25 @@ impl Decider<'_> {
             for flow in staged {
                 self.finish(*partition, &flow);
             }
-            let share = self.options.turn.backlog / owned.draining.len().max(1);
-            for flow in &owned.draining {
-                if let Some(tracked) = owned.flows.get(flow) {
-                    self.drain(*partition, owned, tracked, share.max(1));
-                }
-                self.finish(*partition, flow);
+        }
+        let flows =
+            || active().flat_map(|(partition, owned)| owned.draining.iter().map(move |flow| (*partition, owned, flow)));
+        let share = flows().count().max(1);
+        let share = Amount { entries: (self.budget.backlog / share).max(1), bytes: (self.budget.bytes / share).max(1) };
+        // Those for which there was no room in the turn before come first.
+        let first = table.next_to_drain.as_ref();
+        let is_later = |(partition, _, flow): &(i32, &Owned, &FlowId)| {
+            first.is_none_or(|(of, first)| (*partition, *flow) >= (*of, first))
+        };
+        for (partition, owned, flow) in flows().filter(is_later).chain(flows().filter(|flow| !is_later(flow))) {
+            if let Some(tracked) = owned.flows.get(flow) {
+                self.drain(partition, owned, tracked, share);
             }
+            self.finish(partition, flow);
         }
     }
 
-    fn drain(&mut self, partition: i32, owned: &Owned, tracked: &Tracked, share: usize) {
+    fn drain(&mut self, partition: i32, owned: &Owned, tracked: &Tracked, share: Amount) {
         let Some(backlog) = tracked.backlog.as_ref().filter(|backlog| backlog.blocked.is_none()) else {
             // An empty queue needs no backlog: stage it for its end.
             if tracked.flow.queue.is_passed() {
@@ -54,9 +67,8 @@ impl Decider<'_> {
         if !matches!(ready(tracked, self.now), Ok(true)) {
             return;
         }
-        // Rates and the end of a fixed share: an unlimited drain must outrun its own flow's arrivals.
-        let budget = share.max(backlog.held_before.saturating_mul(2));
         let now = self.now;
+        let mut drained = self.turn.drained_bytes;
         let Some(staged) = self.turn.flow(partition, owned, &tracked.flow.id) else { return };
         // A command of this turn may have stopped it.
         let Some(drain) = staged.flow.drain() else { return };
@@ -65,13 +77,28 @@ impl Decider<'_> {
         if let Some(rate) = rate {
             bucket.refill(rate, now);
         }
+        let mut next_to_drain = None;
+        // An unlimited drain must outrun what arrives for its flow: it may go beyond its share, and the turn beyond its own.
+        let at_least = if rate.is_none() { backlog.at_least() } else { Amount::default() };
         let mut passed = Vec::new();
-        let mut bytes = 0;
-        for (index, waiting) in backlog.buffer.iter().take(budget).enumerate() {
-            if rate.is_some() && bucket.tokens < 1.0 || bytes >= self.options.turn.bytes {
+        let mut done = Amount::default();
+        let (room, most) = (self.budget.bytes, self.budget.bytes.saturating_mul(HOT));
+        for (index, waiting) in backlog.buffer.iter().enumerate() {
+            if rate.is_some() && bucket.tokens < 1.0 {
                 break;
             }
-            bytes += waiting.size;
+            let shares = done.entries < share.entries && done.bytes < share.bytes;
+            let outruns = !done.missing_of(at_least).is_nothing();
+            let has_room = drained < room || outruns && drained < most;
+            if shares && !has_room && next_to_drain.is_none() {
+                next_to_drain = Some((partition, tracked.flow.id.clone()));
+            }
+            if !has_room || !shares && !outruns {
+                break;
+            }
+            done.entries += 1;
+            done.bytes += waiting.size;
+            drained += waiting.size;
             let passing = pass(staged, tracked, backlog, waiting);
             if passing == Passing::Release && rate.is_some() {
                 bucket.tokens -= 1.0;
@@ -81,6 +108,8 @@ impl Decider<'_> {
         staged.passed = passed.len();
         staged.bucket = Some(bucket);
         staged.changed |= !passed.is_empty();
+        self.turn.drained_bytes = drained;
+        self.turn.next_to_drain = self.turn.next_to_drain.take().or(next_to_drain);
         for Passed { passing, index } in passed {
             if let Some(waiting) = backlog.buffer.get(index) {
                 self.write_passed(partition, &tracked.flow.id, waiting, passing, release);

@@ -80,7 +80,7 @@ impl<B: Broker> Worker<B> {
         }
         let Some(chore) = self.chores.pop_front() else {
             self.chores.append(&mut self.deferred);
-            return Ok((Phase::Gather(Gather::new(self.table.control_scan)), Step::Progress));
+            return Ok((Phase::Gather(Gather::new(&self.table)), Step::Progress));
         };
         match self.call(&chore, now)? {
             Ok(()) => Ok((Phase::Chores, Step::Progress)),
@@ -193,6 +193,7 @@ impl<B: Broker> Worker<B> {
                         self.table.missing.remove(topic);
                         return;
                     }
+                    self.table.created.remove(topic);
                     let times = self.table.missing.entry(topic.clone()).or_default();
                     *times += 1;
                     tracing::error!(topic, times, "a queue topic is gone: somebody else deleted it");

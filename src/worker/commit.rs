@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::table::left;
 use super::turn::Turn;
 use super::{After, BACKOFF, Phase, Step, Stop, Transaction, Worker, in_hand};
 use crate::broker::{Abort, Action, Broker, Code, Commit, Error, Member, Offset, Transaction as _};
@@ -63,10 +64,11 @@ impl<B: Broker> Worker<B> {
 
     pub(super) fn commit(
         &mut self,
-        turn: Box<Turn>,
+        mut turn: Box<Turn>,
         transaction: Transaction<B>,
         now: Timestamp,
     ) -> Result<(Phase<B>, Step), Stop> {
+        turn.commit_asked_for = true;
         match transaction.commit() {
             Commit::Done(producer) => {
                 self.producer = Some(producer);
@@ -98,7 +100,7 @@ impl<B: Broker> Worker<B> {
 
     /// Another process under our id, unless the transaction had outlived its time: then the broker fenced us itself.
     pub(super) fn fenced_by_equal(&self, begun_at: Timestamp, error: &Error, now: Timestamp) -> Option<Stop> {
-        let in_time = now.since(begun_at) < self.options.transaction_timeout;
+        let in_time = left(begun_at, self.options.transaction_timeout, now).is_some();
         (error.code == Code::Fenced && in_time).then(|| Stop::FencedByEqual(self.options.transactional_id()))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::gather::Gathered;
-use super::options::Options;
+use super::options::{Budget, Options};
 use super::table::{Special, Stage, Table};
 use super::turn::{To, Turn, Write};
 use crate::broker::{Header, Record};
@@ -18,6 +18,8 @@ use crate::time::Timestamp;
 pub(super) struct Decider<'a> {
     pub table: &'a Table,
     pub options: &'a Options,
+    /// When the turn is full.
+    pub budget: Budget,
     pub now: Timestamp,
     pub turn: Turn,
     /// The broker refuses the timestamp of what this turn is for.
@@ -34,10 +36,16 @@ const AHEAD: Duration = Duration::from_secs(60 * 60);
 const RETENTION_MARGIN: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 
 pub(super) fn decide(table: &Table, options: &Options, gathered: Gathered, now: Timestamp, name: String) -> Turn {
-    let turn = Turn { name, decided_at: now, ..Turn::default() };
-    let mut decider = Decider { table, options, now, turn, time_of_writing: false };
+    let (gathered_at, only_commands) = (gathered.began, gathered.only_commands);
+    let turn = Turn { name, decided_at: now, gathered_at, only_commands, ..Turn::default() };
+    let budget = table.pace.budget(options.turn);
+    let mut decider = Decider { table, options, budget, now, turn, time_of_writing: false };
     match &table.special {
         Some(special) => decider.special(special, gathered),
+        None if gathered.only_commands => {
+            decider.commands(&gathered.commands);
+            decider.turn.cut = !gathered.events.is_empty();
+        }
         None => {
             let mut events = gathered.events;
             if mutant::is(Mutant::EventsBeforeCommands) {
@@ -57,8 +65,8 @@ pub(super) fn decide(table: &Table, options: &Options, gathered: Gathered, now: 
 
 /// The clean stop: every partition is marked with where it stands.
 pub(super) fn decide_last(table: &Table, options: &Options, now: Timestamp, name: String) -> Turn {
-    let turn = Turn { name, decided_at: now, last: true, ..Turn::default() };
-    let mut decider = Decider { table, options, now, turn, time_of_writing: false };
+    let turn = Turn { name, decided_at: now, gathered_at: now, last: true, ..Turn::default() };
+    let mut decider = Decider { table, options, budget: options.turn, now, turn, time_of_writing: false };
     for (number, owned) in table.owned.iter().filter(|(_, owned)| owned.introduced) {
         let staged = decider.turn.partition(*number, owned);
         Arc::make_mut(&mut staged.record).clean = true;
@@ -79,6 +87,10 @@ impl Decider<'_> {
         use super::table::Origin;
         match &special.origin {
             Origin::Event { partition, offset } => {
+                if !self.table.owned.get(partition).is_some_and(|owned| owned.fetching) {
+                    // What the member brings is not what comes next: it was not put back yet.
+                    return;
+                }
                 let (mut before, mut at) = (Vec::new(), None);
                 let gone =
                     gathered.events.iter().any(|record| record.partition == *partition && record.offset > *offset);
@@ -114,11 +126,14 @@ impl Decider<'_> {
             let Some(owned) = self.table.owned.get(partition).filter(|owned| owned.position < *position) else {
                 continue;
             };
-            self.turn.partition(*partition, owned).position = *position;
+            let staged = self.turn.partition(*partition, owned);
+            // Events may have come since it was looked at.
+            staged.position = staged.position.max(*position);
         }
     }
 
-    /// Partition records: after a take-over, with commands, and once a minute where the input has moved.
+    /// Partition records: after a take-over, with commands, and once a minute where the input has moved, or the control
+    /// topic by commands for other partitions: who reads them again would do so at every abort and every start.
     fn records(&mut self) {
         for (number, owned) in &self.table.owned {
             if matches!(owned.stage, Stage::Joining(_)) {
@@ -127,14 +142,20 @@ impl Decider<'_> {
             let moved = |position: i64| {
                 position != owned.record.input && self.now.since(owned.record.input_at) >= NOTE_POSITION
             };
+            let mut control = self.table.control_scan;
+            let scanned = control > owned.record.control
+                && self.now.since(owned.record.input_at) >= NOTE_POSITION
+                && self.table.special.is_none();
             let due = match self.turn.partitions.get(number) {
-                Some(staged) => staged.record_changed || moved(staged.position),
-                None => false,
+                Some(staged) => staged.record_changed || moved(staged.position) || scanned,
+                None => scanned,
             };
             if !due && owned.introduced {
                 continue;
             }
-            let control = self.table.control_scan;
+            if scanned && mutant::is(Mutant::IdleControlPositionOneTooFar) {
+                control += 1;
+            }
             let (now, last) = (self.now, self.turn.last);
             let staged = self.turn.partition(*number, owned);
             staged.record_changed = true;

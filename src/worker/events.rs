@@ -27,7 +27,7 @@ impl Decider<'_> {
                 self.turn.cut = true;
                 continue;
             }
-            if self.turn.touched >= self.options.turn.topics {
+            if self.turn.touched >= self.budget.topics {
                 // Every topic costs the turn time: the rest is read again for the next one.
                 self.turn.cut = true;
                 return;
@@ -169,7 +169,7 @@ impl Decider<'_> {
             }
         };
         let partition = record.partition;
-        self.turn.write(Write {
+        let write = Write {
             to: To::Queue(partition, event.flow.clone()),
             partition: super::ONLY,
             timestamp,
@@ -177,7 +177,9 @@ impl Decider<'_> {
             value: record.value.clone(),
             headers: written.headers,
             origin: Origin::of(record),
-        });
+        };
+        let bytes = write.size();
+        self.turn.write(write);
         let Some(staged) =
             self.turn.partitions.get_mut(&partition).and_then(|staged| staged.flows.get_mut(&event.flow))
         else {
@@ -190,6 +192,7 @@ impl Decider<'_> {
             kind: event.kind,
             record: event.record.clone(),
             latest: entry.latest,
+            bytes,
         });
         if staged.flow.queue.topic.is_none() {
             staged.flow.queue.number += 1;

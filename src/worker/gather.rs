@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::chores::Chore;
-use super::table::{Owned, Stage};
-use super::{BACKOFF, ONLY, Phase, Step, Stop, Worker, decide, in_hand};
+use super::table::{Owned, Stage, Table, left};
+use super::{BACKOFF, Phase, Step, Stop, Worker, decide, in_hand};
 use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record};
 use crate::time::Timestamp;
 
@@ -16,22 +16,35 @@ pub(super) struct Gathered {
     pub events: Vec<Record>,
     /// Partitions without events whose reader has passed gaps, and to where.
     pub passed: Vec<(i32, i64)>,
+    /// More commands wait than a turn takes: they come before everything else.
+    pub only_commands: bool,
+    /// When the commands were asked for.
+    pub began: Timestamp,
 }
 
 /// The polling for one turn, under way.
 pub(super) struct Gather {
-    next: Next,
+    pub next: Next,
     began: Option<Timestamp>,
-    gathered: Gathered,
+    pub gathered: Gathered,
     bytes: usize,
     /// How far the control topic was read for this turn.
-    scan: i64,
+    pub scan: i64,
+    /// A turn takes no more commands than were gathered.
+    pub full_of_commands: bool,
+    /// When held entries were first asked for, and whether this turn waits for the last of them.
+    backlog_began: Option<Timestamp>,
+    waits: bool,
+    /// The turn before could not take every command that was known to be there.
+    pub was_behind: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Join,
     Commands,
+    /// Where the control topic ends.
+    End,
     /// How far the control reader is, past gaps at the end too.
     Scan,
     Backlog,
@@ -40,15 +53,24 @@ enum Next {
     Position(i32),
 }
 
-/// Commands a turn takes at most: there are few.
-const COMMANDS: PollLimit = PollLimit { records: 1_000, bytes: 4 * 1024 * 1024, wait: Duration::ZERO };
-
-/// How long a turn waits for the last entries of a drain, so that a hot flow cannot outrun it.
+/// How long a turn waits for the last entries of a drain, and reads what its next budget lacks, so that a hot flow cannot
+/// outrun it.
 const LAST_ENTRIES: Duration = Duration::from_millis(100);
 
 impl Gather {
-    pub fn new(scan: i64) -> Self {
-        Self { next: Next::Join, began: None, gathered: Gathered::default(), bytes: 0, scan }
+    pub fn new(table: &Table) -> Self {
+        let scan = table.control_scan;
+        Self {
+            next: Next::Join,
+            began: None,
+            gathered: Gathered::default(),
+            bytes: 0,
+            scan,
+            full_of_commands: false,
+            backlog_began: None,
+            waits: false,
+            was_behind: scan < table.control_floor,
+        }
     }
 }
 
@@ -60,6 +82,8 @@ impl<B: Broker> Worker<B> {
                 return Ok(self.stop_turn(now));
             }
             self.look_at_drains(now);
+            // A clock that was set back: what it said before is no time.
+            self.table.floor_asked = self.table.floor_asked.filter(|asked| *asked <= now);
         }
         match gather.next {
             Next::Join => {
@@ -70,8 +94,9 @@ impl<B: Broker> Worker<B> {
                     None => self.gather(gather, now),
                 }
             }
-            Next::Commands => self.gather_commands(gather),
-            Next::Scan => self.gather_scan(gather),
+            Next::Commands => self.gather_commands(gather, now),
+            Next::End => self.gather_end(gather, now),
+            Next::Scan => self.gather_scan(gather, now),
             Next::Backlog => self.gather_backlog(gather, now),
             Next::Events => self.gather_events(gather, now),
             Next::Position(partition) => self.gather_position(gather, partition, now),
@@ -87,62 +112,37 @@ impl<B: Broker> Worker<B> {
         self.table.owned.iter().filter_map(joining).min().map(|(_, number)| number)
     }
 
-    fn gather_commands(&mut self, mut gather: Gather) -> Result<(Phase<B>, Step), Stop> {
-        let clients = in_hand(&mut self.clients)?;
-        let before = gather.gathered.commands.len();
-        match clients.control.poll(COMMANDS, &mut gather.gathered.commands) {
-            Ok(Polled::OutOfRange { low, .. }) => {
-                // Retention deleted commands that nobody was up to take: what is left is applied.
-                tracing::warn!(low, "commands were deleted before they could be applied");
-                self.chores.push_back(Chore::ReadControl { from: Some(low) });
-                return Ok((Phase::Chores, Step::Progress));
-            }
-            Ok(_) => {}
-            Err(error) => return self.trouble(error, Phase::Gather(gather)),
-        }
-        if let Some(last) = gather.gathered.commands.last() {
-            gather.scan = gather.scan.max(last.offset + 1);
-        }
-        let introducing = self.table.owned.values().any(|owned| matches!(owned.stage, Stage::Introducing));
-        gather.next = match gather.gathered.commands.len() > before {
-            // More may wait: all of them come before the first event.
-            true => Next::Commands,
-            false if introducing || gather.scan < self.table.control_floor => Next::Scan,
-            false => Next::Backlog,
-        };
-        Ok((Phase::Gather(gather), Step::Progress))
-    }
-
-    fn gather_scan(&mut self, mut gather: Gather) -> Result<(Phase<B>, Step), Stop> {
-        let clients = in_hand(&mut self.clients)?;
-        match clients.control.position(&self.options.topics.control, ONLY) {
-            Ok(position) => gather.scan = gather.scan.max(position.unwrap_or_default()),
-            Err(error) => return self.trouble(error, Phase::Gather(gather)),
-        }
-        if gather.scan < self.table.control_floor {
-            // An abort put the reader back: what it had read comes again, before any event.
-            gather.next = Next::Commands;
-            return Ok((Phase::Gather(gather), Step::Waiting(Duration::from_millis(5))));
-        }
-        gather.next = Next::Backlog;
-        Ok((Phase::Gather(gather), Step::Progress))
-    }
-
     fn gather_backlog(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         gather.next = Next::Events;
         if self.table.reading.is_empty() {
             return self.gather(gather, now);
         }
-        let waits = !self.table.waited && self.table.only_last_entries_missing();
-        self.table.waited = waits;
-        let wait = if waits { LAST_ENTRIES } else { Duration::ZERO };
-        let limit = PollLimit { records: self.options.turn.records, bytes: self.options.turn.bytes, wait };
+        let began = match gather.backlog_began {
+            Some(began) => began,
+            None => {
+                gather.waits = !self.table.waited && self.table.only_last_entries_missing();
+                self.table.waited = gather.waits;
+                *gather.backlog_began.insert(now)
+            }
+        };
+        let left = left(began, LAST_ENTRIES, now).unwrap_or_default();
+        let (budget, lacking) = (self.budget(), self.table.lacking());
+        let limit = PollLimit {
+            records: budget.records.max(lacking.entries),
+            bytes: budget.bytes.max(lacking.bytes),
+            wait: if gather.waits { left } else { Duration::ZERO },
+        };
         let clients = in_hand(&mut self.clients)?;
         let mut records = Vec::new();
         let polled = clients.queues.poll(limit, &mut records);
+        let brought = !records.is_empty();
         // Also of a poll that failed: its reader has gone on behind what it brought.
         for record in records {
             self.take_entry(record);
+        }
+        if brought && !left.is_zero() && !self.table.lacking().is_nothing() {
+            // A poll may bring less than there is.
+            gather.next = Next::Backlog;
         }
         match polled {
             Ok(Polled::OutOfRange { topic, low, .. }) => self.block(&topic, low),
@@ -168,7 +168,7 @@ impl<B: Broker> Worker<B> {
     }
 
     fn gather_events(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        let budget = self.options.turn;
+        let budget = self.budget();
         let idle = gather.gathered.events.is_empty() && gather.gathered.commands.is_empty();
         let wait = if idle { self.table.wait_at_most(now, self.options.idle) } else { Duration::ZERO };
         let limit = PollLimit {
@@ -191,12 +191,13 @@ impl<B: Broker> Worker<B> {
             }
             Err(error) => return self.trouble(error, Phase::Gather(gather)),
         }
+        self.table.member_polled = now;
         let new = &gather.gathered.events[before..];
         gather.bytes += new.iter().map(Record::size).sum::<usize>();
         let full = gather.gathered.events.len() >= budget.records
             || gather.bytes >= budget.bytes
             || gather.began.is_some_and(|began| now.since(began) >= budget.time);
-        if !new.is_empty() && !full {
+        if !new.is_empty() && !full && !gather.gathered.only_commands {
             return Ok((Phase::Gather(gather), Step::Progress));
         }
         match self.silent(&gather, now) {
@@ -240,11 +241,28 @@ impl<B: Broker> Worker<B> {
     }
 
     /// The turn for what was gathered; straight to the next gathering if there is nothing in it.
-    fn decide(&mut self, gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
+    pub(super) fn decide(&mut self, mut gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
+        let began = gather.began.unwrap_or(now);
+        if self.table.special.is_none() && !gather.gathered.only_commands && self.is_outdated(began, now) {
+            // It has hung: whatever was recorded meanwhile comes before these events and the timers that are due now.
+            gather.began = Some(now);
+            gather.next = Next::Commands;
+            return (Phase::Gather(gather), Step::Progress);
+        }
+        gather.gathered.began = began;
+        let only_commands = gather.gathered.only_commands;
         self.table.control_scan = gather.scan;
         let name = self.turn_name();
         let turn = decide::decide(&self.table, &self.options, gather.gathered, now, name);
         if turn.is_empty() {
+            self.table.pace.rest();
+            if only_commands {
+                // None of them concerns us; others wait.
+                if turn.cut {
+                    self.rewind();
+                }
+                return (Phase::Chores, Step::Progress);
+            }
             if turn.special {
                 // What was to be treated is not there any more: those that stood aside for it go on, and what was
                 // gathered in its stead comes again.

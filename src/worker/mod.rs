@@ -11,22 +11,27 @@
 //! ```
 //!
 //! - `gather.rs` polls; the member is polled nowhere else, so the assignment changes only between transactions
-//!   (`assignment.rs`); `reading.rs` takes what is read back of queues, `wake.rs` says how long a poll may wait;
+//!   (`assignment.rs`); `control.rs` reads the commands, `reading.rs` takes what is read back of queues, `wake.rs` says how
+//!   long a poll may wait;
 //! - `join.rs` takes a partition over, step by step, while the others go on;
 //! - `decide.rs` turns what was gathered into a [`turn::Turn`], without any call: `commands.rs`, `timers.rs`, `backlog.rs`,
 //!   `events.rs`, in this order;
 //! - `queue_topics.rs`, `write.rs` and `commit.rs` make it hold: topics, records, offsets, commit; and find out whether it
 //!   holds when the answer is lost;
-//! - `publish.rs` lets what was staged become real; an abort drops it, and `chores.rs` rewinds.
+//! - `publish.rs` lets what was staged become real; an abort drops it, and `chores.rs` rewinds; `age.rs` drops what took
+//!   too long.
 //!
 //! Architecture invariant: what a turn stages is not visible to anything before its commit is known.
-//! Architecture invariant: nothing here reads a clock, sleeps or is random; [`Worker::step`] makes one call to the broker.
+//! Architecture invariant: nothing here reads a clock, sleeps or is random; [`Worker::step`] makes few calls to the broker, but
+//! for the first one of all.
 
+mod age;
 mod assignment;
 mod backlog;
 mod chores;
 mod commands;
 mod commit;
+mod control;
 mod decide;
 mod events;
 mod gather;
@@ -168,12 +173,13 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// Makes one call to the broker and goes on from its answer.
+    /// Makes the next call to the broker, or the few of one phase, and goes on from the answer.
     ///
     /// # Errors
     /// [`Stop`]: the process has to end; the worker must not be stepped again.
     pub fn step(&mut self, now: Timestamp) -> Result<Step, Stop> {
-        let (phase, step) = match std::mem::replace(&mut self.phase, Phase::Left) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Left);
+        let (phase, step) = match self.unless_too_old(phase, now) {
             Phase::Start => self.start()?,
             Phase::Replace(after) => self.replace(after, now)?,
             Phase::Chores => self.chore(now)?,
@@ -409,7 +415,7 @@ impl<B: Broker> Worker<B> {
     }
 }
 
-/// Reads at offset 0 of a topic with one partition: control and queue topics.
+/// The partition of a topic that has one: control and queue topics.
 const ONLY: i32 = 0;
 
 /// Assigns a reader from an offset, as a chore does.

@@ -39,16 +39,26 @@ pub struct Budget {
     pub records: usize,
     pub bytes: usize,
     pub time: Duration,
-    /// Held entries passed in one turn, all draining flows together; an unlimited drain may go beyond it.
+    /// Held entries passed in one turn, all draining flows together; an unlimited drain goes beyond it to outrun what
+    /// arrives for its flow.
     pub backlog: usize,
     /// Queue topics written in one turn: each costs it about half a millisecond, new ones more.
     pub topics: usize,
+    /// Commands taken in one turn; a turn with more of them waiting takes nothing else.
+    pub commands: usize,
 }
 
 impl Default for Budget {
     /// 20,000 records or 50 ms: where measured throughput levels off (600,000 records/s).
     fn default() -> Self {
-        Self { records: 20_000, bytes: 16 * 1024 * 1024, time: Duration::from_millis(50), backlog: 10_000, topics: 500 }
+        Self {
+            records: 20_000,
+            bytes: 16 * 1024 * 1024,
+            time: Duration::from_millis(50),
+            backlog: 10_000,
+            topics: 500,
+            commands: 1_000,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A turn holds: what it staged becomes real, and what follows from it is ordered.
 
 use super::chores::Chore;
-use super::table::{Backlog, Owned, Sweeping, Table, Tracked};
+use super::table::{Amount, Backlog, Owned, Sweeping, Table, Tracked};
 use super::turn::{StagedFlow, Turn};
 use super::{Phase, Step, Stop, Worker};
 use crate::broker::Broker;
@@ -16,7 +16,9 @@ const DELETE_EVERY: u64 = 50_000;
 impl<B: Broker> Worker<B> {
     pub(super) fn publish(&mut self, turn: Turn, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         self.stats.add(&turn.stats);
-        let (last, cut, special) = (turn.last, turn.cut, turn.special);
+        self.table.pace.hold(now.since(turn.gathered_at) <= self.options.transaction_timeout / 2);
+        let (last, cut, special, only_commands) = (turn.last, turn.cut, turn.special, turn.only_commands);
+        self.table.next_to_drain = turn.next_to_drain;
         for (partition, staged) in turn.partitions {
             let Some(owned) = self.table.owned.get_mut(&partition) else { continue };
             owned.position = staged.position;
@@ -42,7 +44,9 @@ impl<B: Broker> Worker<B> {
         }
         let applied_below = self.table.control_scan;
         self.table.bare_commands.retain(|offset| *offset >= applied_below);
-        self.activate();
+        if !only_commands {
+            self.activate();
+        }
         if cut || special {
             // What was not taken comes again, and the partitions that stood aside for a refused record go on.
             self.rewind();
@@ -82,7 +86,7 @@ impl<B: Broker> Worker<B> {
                 backlog.buffer_bytes = backlog.buffer_bytes.saturating_sub(waiting.size);
             }
             backlog.bucket = bucket.unwrap_or(backlog.bucket);
-            backlog.held_before = fed.len();
+            backlog.held_before = Amount { entries: fed.len(), bytes: fed.iter().map(|entry| entry.bytes).sum() };
             if watermark.entry.saturating_sub(backlog.deleted_entry) >= DELETE_EVERY {
                 backlog.deleted_entry = watermark.entry;
                 chores.push(Chore::DeleteRecords { topic: backlog.topic.to_string(), up_to: watermark.offset });

@@ -30,6 +30,7 @@ impl<B: Broker> Worker<B> {
             match answer {
                 Ok(()) => {
                     let name = queue_topic(&turn, partition, &flow).unwrap_or_default().to_owned();
+                    self.table.missing.remove(&name);
                     self.table.created.insert(name);
                 }
                 Err(error) if error.code == Code::TopicExists => {
@@ -73,7 +74,9 @@ impl<B: Broker> Worker<B> {
             }
         };
         turn.probes.pop();
-        if marks.end > 0 {
+        if marks.end == 0 {
+            self.table.created.insert(name);
+        } else {
             let topics = &self.options.topics;
             if let Some(staged) = turn.partitions.get_mut(&partition).and_then(|of| of.flows.get_mut(&flow)) {
                 staged.flow.queue.number += 1;

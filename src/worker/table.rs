@@ -1,5 +1,6 @@
-//! What a worker knows, as committed: its partitions, their flows, and where it reads. Only `publish.rs`, `join.rs` and
-//! the rewinding of `chores.rs` change it.
+//! What a worker knows: its partitions, their flows, and where it reads. Of the flows and their partitions it is what is
+//! committed: `join.rs` reads it, and `publish.rs` changes it when a turn holds. Where readers are, and what waits, changes
+//! with the calls that find it out.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -9,11 +10,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::age::Pace;
 use super::join::Joining;
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Action, Code, Compression, Error};
 use crate::flow::index::{Index, Sweep};
 use crate::flow::{Flow, FlowId, Partition, Rate};
+use crate::mutant::{self, Mutant};
 use crate::schema::entry::Held;
 use crate::schema::{Reason, Unknown};
 use crate::time::Timestamp;
@@ -68,6 +71,8 @@ pub struct Stats {
     /// How many milliseconds our clock is ahead of the broker's, as the last state record told; 0 within the time that
     /// the record took.
     pub clock_ahead: Option<i64>,
+    /// Turns that were dropped because they had outlived their transaction's time.
+    pub outdated: u64,
     /// Failed calls, by what was to be done about them.
     pub troubles: BTreeMap<&'static str, u64>,
     /// The last failed call, in the client's words.
@@ -135,8 +140,13 @@ pub(super) struct Table {
     pub clock_alarm: Option<ClockAlarm>,
     /// How many milliseconds our clock is ahead of the broker's; 0 as long as that is less than what is allowed.
     pub clock_ahead: i64,
-    /// How far the control topic was read before the reader was put back: no event comes before it is there again.
+    /// Commands below it are known to be there, from before the reader was put back or because the topic was asked for its
+    /// end: no timer and no event comes before they are gathered.
     pub control_floor: i64,
+    /// When the member was last polled.
+    pub member_polled: Timestamp,
+    /// When the control topic was last asked.
+    pub floor_asked: Option<Timestamp>,
     /// Queue topics that this worker has made: what is in them and not in a committed state was aborted.
     pub created: BTreeSet<String>,
     /// Queue topics that could not be written to, and how often in a row the cluster said that they do not exist.
@@ -147,10 +157,13 @@ pub(super) struct Table {
     pub stale: bool,
     /// The turn before waited for the last entries of a drain: this one does not.
     pub waited: bool,
+    pub pace: Pace,
+    /// The draining flow that comes first in the next turn, where not all of them found room in the last one.
+    pub next_to_drain: Option<(i32, FlowId)>,
 }
 
 /// The kinds of [`Table::obstacles`].
-pub const KINDS: [&str; 3] = ["queue_topic", "held_events_deleted", "clock"];
+pub const KINDS: [&str; 4] = ["queue_topic", "held_events_deleted", "clock", "too_slow"];
 
 impl Table {
     pub fn tracked(&mut self, partition: i32, flow: &FlowId) -> Option<&mut Tracked> {
@@ -159,7 +172,7 @@ impl Table {
 
     /// What does not go on: its kind, and a sentence that says why.
     pub fn obstacles(&self) -> Vec<(&'static str, String)> {
-        let [queue_topic, deleted, clock] = KINDS;
+        let [queue_topic, deleted, clock, slow] = KINDS;
         let off = self.clock_alarm.map(|_| "the clock is off by more than a minute: nothing moves".to_owned());
         let waits = self.owned.iter().filter_map(|(partition, owned)| {
             owned.wait.as_ref().map(|wait| format!("the events of partition {partition} wait: {}", wait.reason))
@@ -170,7 +183,8 @@ impl Table {
             Some(format!("flow `{}` is blocked: {}", tracked.flow.id, blocked.reason))
         });
         let of = |kind: &'static str| move |sentence: String| (kind, sentence);
-        off.into_iter().map(of(clock)).chain(waits.map(of(queue_topic))).chain(blocked.map(of(deleted))).collect()
+        let own = off.into_iter().map(of(clock)).chain(self.pace.obstacle().map(of(slow)));
+        own.chain(waits.map(of(queue_topic))).chain(blocked.map(of(deleted))).collect()
     }
 }
 
@@ -352,10 +366,32 @@ pub(super) struct Backlog {
     pub bucket: Bucket,
     /// Held events were deleted: nothing of it can be passed.
     pub blocked: Option<Blocked>,
-    /// Events held for it in the turn before: its next budget is at least twice that.
-    pub held_before: usize,
+    /// What was held for it in the turn before: an unlimited drain passes at least twice that.
+    pub held_before: Amount,
     /// The entry up to which records of the topic were last deleted.
     pub deleted_entry: u64,
+}
+
+/// How much of something there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Amount {
+    pub entries: usize,
+    pub bytes: usize,
+}
+
+impl Amount {
+    pub fn times(self, factor: usize) -> Self {
+        Self { entries: self.entries.saturating_mul(factor), bytes: self.bytes.saturating_mul(factor) }
+    }
+
+    /// What of `whole` is missing here.
+    pub fn missing_of(self, whole: Self) -> Self {
+        Self { entries: whole.entries.saturating_sub(self.entries), bytes: whole.bytes.saturating_sub(self.bytes) }
+    }
+
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -425,15 +461,30 @@ impl Backlog {
     const BUFFER: usize = 20_000;
     const BUFFER_BYTES: usize = 32 * 1024 * 1024;
 
-    /// A hot flow's buffer takes what its next budget allows, and more: else the drain could not outrun it.
+    /// A hot flow's buffer takes what its next two budgets allow: else the drain could not outrun it.
     pub fn is_full(&self) -> bool {
-        let entries = Self::BUFFER.max(self.held_before.saturating_mul(3));
-        self.buffer.len() >= entries || self.buffer_bytes >= Self::BUFFER_BYTES
+        let hot = self.held_before.times(4);
+        self.buffer.len() >= Self::BUFFER.max(hot.entries) || self.buffer_bytes >= Self::BUFFER_BYTES.max(hot.bytes)
     }
 
-    /// Whether it is worth reading on.
+    /// Whether it is worth reading on: before the buffer has less than the next budget.
     pub fn has_room(&self) -> bool {
-        self.buffer.len() < Self::BUFFER / 2 && self.buffer_bytes < Self::BUFFER_BYTES / 2
+        let hot = self.held_before.times(3);
+        self.buffer.len() < (Self::BUFFER / 2).max(hot.entries)
+            && self.buffer_bytes < (Self::BUFFER_BYTES / 2).max(hot.bytes)
+    }
+
+    /// What an unlimited drain passes at least, so that it outruns what is held for it meanwhile.
+    pub fn at_least(&self) -> Amount {
+        match mutant::is(Mutant::DrainDoesNotOutrunItsFlow) {
+            true => Amount::default(),
+            false => self.held_before.times(2),
+        }
+    }
+
+    /// What of that has not been read.
+    pub fn lacks(&self) -> Amount {
+        Amount { entries: self.buffer.len(), bytes: self.buffer_bytes }.missing_of(self.at_least())
     }
 
     pub fn clear(&mut self) {
@@ -479,7 +530,7 @@ impl Backlog {
             sweep,
             bucket: super::table::Bucket::new(now),
             blocked: None,
-            held_before: 0,
+            held_before: Amount::default(),
             deleted_entry: watermark.entry,
         }
     }

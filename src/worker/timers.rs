@@ -2,15 +2,32 @@
 
 use super::commands::sets_or_fires_a_deadline;
 use super::decide::Decider;
+use super::table::{Owned, Stage, Table};
 use crate::flow::FlowId;
 use crate::mutant::{self, Mutant};
+use crate::time::Timestamp;
+
+/// The flows of a partition whose deadlines have come.
+fn due(owned: &Owned, now: Timestamp) -> impl Iterator<Item = &FlowId> {
+    let early = std::time::Duration::from_secs(if mutant::is(Mutant::TimerFiresEarly) { 70 } else { 0 });
+    owned.timers.iter().take_while(move |(due, _)| due.before(early) <= now).map(|(_, flow)| flow)
+}
+
+impl Table {
+    /// Whether some deadline has come since then.
+    pub fn is_timer_due(&self, since: Option<Timestamp>, now: Timestamp) -> bool {
+        let come = |owned: &Owned, by: Option<Timestamp>| by.map_or(0, |by| due(owned, by).count());
+        self.owned.values().any(|owned| owned.is_active() && come(owned, Some(now)) > come(owned, since))
+    }
+}
 
 impl Decider<'_> {
+    /// Every command recorded until the end of the control topic was asked for is applied. What has become due since then
+    /// waits for those that were recorded since.
     pub(super) fn timers(&mut self) {
         let now = self.now;
         for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| owned.is_active()) {
-            let early = std::time::Duration::from_secs(if mutant::is(Mutant::TimerFiresEarly) { 70 } else { 0 });
-            for (_, flow) in owned.timers.iter().take_while(|(due, _)| due.before(early) <= now) {
+            for flow in self.table.floor_asked.into_iter().flat_map(|asked| due(owned, asked.min(now))) {
                 self.fire(*partition, flow);
             }
             for (_, flow) in owned.retirements.iter().take_while(|(due, _)| *due <= now) {
@@ -19,12 +36,13 @@ impl Decider<'_> {
         }
     }
 
-    /// Configuration may have lowered the longest pause since: what was restored comes under it, before its timers.
+    /// Configuration may have lowered the longest pause since: what was restored comes under it, behind the commands that
+    /// waited, before its timers.
     pub(super) fn caps(&mut self) {
         let (now, limits) = (self.now, self.options.limits);
-        for (partition, owned) in
-            self.table.owned.iter().filter(|(_, owned)| owned.takes_commands() && !owned.introduced)
-        {
+        let scan = self.table.control_scan;
+        let introducing = |owned: &&Owned| matches!(owned.stage, Stage::Introducing) && scan >= owned.control_end;
+        for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| introducing(owned)) {
             for (due, flow) in &owned.timers {
                 let paused_at = owned.flows.get(flow).and_then(|of| of.flow.pause()).map(|pause| pause.paused_at);
                 if paused_at.is_none_or(|paused_at| paused_at.after(limits.max_pause) >= *due) {

@@ -17,6 +17,10 @@ pub(super) struct Turn {
     /// Stands in the metadata of its offsets: proves afterwards whether it holds.
     pub name: String,
     pub decided_at: Timestamp,
+    /// When the commands it is made from were asked for: its age counts from here.
+    pub gathered_at: Timestamp,
+    /// From here on it may hold, whatever its age.
+    pub commit_asked_for: bool,
     pub partitions: BTreeMap<i32, StagedPartition>,
     pub writes: Vec<Write>,
     pub audit: Vec<AuditEvent>,
@@ -34,6 +38,8 @@ pub(super) struct Turn {
     /// Events and entries not taken though they were gathered: their readers go back.
     pub cut: bool,
     pub stats: Stats,
+    /// More commands wait than it takes: it holds nothing else.
+    pub only_commands: bool,
     /// The clean stop: nothing comes after it.
     pub last: bool,
     /// When a transaction was begun, for its age.
@@ -48,6 +54,10 @@ pub(super) struct Turn {
     pub touched: usize,
     /// Topics made for it: their leaders may take a while.
     pub made_topics: BTreeSet<String>,
+    /// Bytes of held entries that it passes.
+    pub drained_bytes: usize,
+    /// The first draining flow that found no room any more: the next turn begins with it.
+    pub next_to_drain: Option<(i32, FlowId)>,
 }
 
 pub(super) struct StagedPartition {
@@ -76,6 +86,17 @@ pub(super) struct Fed {
     pub kind: Kind,
     pub record: RecordId,
     pub latest: bool,
+    /// Of its record in the queue topic.
+    pub bytes: usize,
+}
+
+impl Write {
+    /// As [`Record::size`].
+    pub fn size(&self) -> usize {
+        let length = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+        let headers: usize = self.headers.iter().map(|header| header.name.len() + length(&header.value)).sum();
+        length(&self.key) + length(&self.value) + headers
+    }
 }
 
 /// A record to be written.

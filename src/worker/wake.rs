@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::backlog::ready;
-use super::table::{ClockAlarm, Stage, Sweeping, Table, Wait, left};
+use super::table::{Amount, ClockAlarm, Stage, Sweeping, Table, Wait, left};
 use crate::time::Timestamp;
 
 impl Table {
@@ -14,8 +14,23 @@ impl Table {
             let unlimited = tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
             let sweeping = matches!(backlog.sweep, Sweeping::Running(_));
             let missing = tracked.flow.queue.last_entry().saturating_sub(backlog.read_to);
-            let last_turn = u64::try_from(backlog.held_before).unwrap_or(u64::MAX);
+            let last_turn = u64::try_from(backlog.held_before.entries).unwrap_or(u64::MAX);
             unlimited && !sweeping && backlog.blocked.is_none() && missing > 0 && missing <= last_turn
+        })
+    }
+
+    /// What drains that have to outrun their flows have not read of their budgets, though it is there.
+    pub(super) fn lacking(&self) -> Amount {
+        let hot = self.draining().filter_map(|tracked| {
+            let unlimited = tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
+            let backlog = tracked.backlog.as_ref().filter(|of| unlimited && of.on && of.blocked.is_none())?;
+            let missing =
+                !matches!(backlog.sweep, Sweeping::Running(_)) && backlog.read_to < tracked.flow.queue.last_entry();
+            missing.then(|| backlog.lacks())
+        });
+        hot.fold(Amount::default(), |sum, of| Amount {
+            entries: sum.entries.saturating_add(of.entries),
+            bytes: sum.bytes.saturating_add(of.bytes),
         })
     }
 

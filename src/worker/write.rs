@@ -1,4 +1,4 @@
-//! Makes a turn hold: queue topics, records, offsets, commit; and finds out what became of it when the answer is lost.
+//! Writes a turn: waits for the leaders of its topics, sends its records, and waits until all of them are acknowledged.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,7 +24,15 @@ const LEADERS: Duration = Duration::from_secs(10);
 const KNOWN_LEADERS: Duration = Duration::from_secs(2);
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn begin_turn(&mut self, turn: Turn) -> Phase<B> {
+    pub(super) fn begin_turn(&mut self, mut turn: Turn) -> Phase<B> {
+        let (made, new): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut turn.new_topics).into_iter().partition(|(partition, flow)| {
+                queue_topic(&turn, *partition, flow).is_some_and(|name| self.table.created.contains(name))
+            });
+        // Made for a turn that did not hold: asked for again, a slow cluster would take its time again.
+        let made = made.iter().filter_map(|(partition, flow)| queue_topic(&turn, *partition, flow).map(str::to_owned));
+        turn.made_topics = made.collect();
+        turn.new_topics = new;
         match turn.new_topics.is_empty() {
             true => Phase::Leaders(Box::new(turn)),
             false => Phase::Create(Box::new(turn)),
@@ -60,6 +68,12 @@ impl<B: Broker> Worker<B> {
                 }
             }
         }
+        if self.is_too_old(&turn, now) {
+            self.producer = Some(producer);
+            self.drop_turn(&turn, now);
+            self.rewind();
+            return Ok((Phase::Chores, Step::Progress));
+        }
         match producer.begin() {
             Ok(transaction) => {
                 turn.begun_at = now;
@@ -94,8 +108,12 @@ impl<B: Broker> Worker<B> {
         let queues = queue_topics_among(&turn, topics);
         // Without those of the gate itself no turn can be.
         let patience = if queues.is_empty() { LEADERS } else { patience };
-        if now.since(turn.decided_at) >= patience {
+        let too_old = self.is_too_old(&turn, now);
+        if now.since(turn.decided_at) >= patience || too_old {
             tracing::warn!("no leaders for the topics of a turn; it is given up");
+            if queues.is_empty() && too_old {
+                self.drop_turn(&turn, now);
+            }
             for (partition, topic) in queues {
                 self.find_queue(partition, &topic, format!("`{topic}` has no leader"), now);
             }

@@ -303,6 +303,13 @@ impl Rig {
         self.flow(id).state_word()
     }
 
+    /// Up to where a partition has applied the commands, as its record says.
+    pub fn control_position(&self, partition: i32) -> i64 {
+        let states = self.memory.dump(&self.topics.state, partition, Isolation::ReadCommitted).unwrap();
+        let newest = states.iter().rev().find(|record| record.key.as_deref() == Some(b"")).unwrap();
+        flowgate::schema::partition::read(newest.value.as_deref().unwrap()).unwrap().body.control
+    }
+
     pub fn queue(&self, flow: &str) -> String {
         self.flow(flow).queue.topic.unwrap()
     }

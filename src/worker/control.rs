@@ -1,0 +1,123 @@
+//! Reads the control topic for a turn. A turn takes a bounded number of commands; if more of them wait, it holds nothing
+//! else, and the next one goes on where it stopped: no timer and no event comes before a command that was recorded earlier.
+//!
+//! That nothing more comes does not prove that nothing waits. So the end of the topic is asked for before a timer fires, and
+//! when a turn is full of commands; up to there everything is applied first, and what was recorded later waits for the next
+//! turn: commands that keep coming hold nobody up.
+
+use std::time::Duration;
+
+use super::chores::Chore;
+use super::gather::{Gather, Next};
+use super::table::{Stage, left};
+use super::{BACKOFF, ONLY, Phase, Step, Stop, Worker, in_hand};
+use crate::broker::{Action, Broker, PollLimit, Polled, Reader, Record};
+use crate::mutant::{self, Mutant};
+use crate::time::Timestamp;
+
+/// The member is polled at least so often, however many commands wait.
+const MEMBER: Duration = Duration::from_secs(1);
+
+impl<B: Broker> Worker<B> {
+    pub(super) fn gather_commands(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        let budget = self.budget();
+        let commands = &mut gather.gathered.commands;
+        let before = commands.len();
+        let bytes: usize = commands.iter().map(Record::size).sum();
+        let limit = PollLimit {
+            records: budget.commands.saturating_sub(before),
+            bytes: budget.bytes.saturating_sub(bytes),
+            wait: Duration::ZERO,
+        };
+        if limit.records > 0 && limit.bytes > 0 {
+            match in_hand(&mut self.clients)?.control.poll(limit, commands) {
+                Ok(Polled::OutOfRange { low, .. }) => {
+                    // Retention deleted commands that nobody was up to take: what is left is applied.
+                    tracing::warn!(low, "commands were deleted before they could be applied");
+                    self.chores.push_back(Chore::ReadControl { from: Some(low) });
+                    return Ok((Phase::Chores, Step::Progress));
+                }
+                Ok(_) => {}
+                Err(error) => return self.trouble(error, Phase::Gather(gather)),
+            }
+        }
+        let new = &gather.gathered.commands[before..];
+        gather.scan = new.last().map_or(gather.scan, |last| gather.scan.max(last.offset + 1));
+        gather.full_of_commands =
+            new.len() >= limit.records || new.iter().map(Record::size).sum::<usize>() >= limit.bytes;
+        let introducing = self.table.owned.values().any(|owned| matches!(owned.stage, Stage::Introducing));
+        let behind = gather.scan < self.table.control_floor;
+        gather.next = match gather.full_of_commands {
+            true if behind => return Ok(self.decide_commands(gather, now)),
+            true if gather.was_behind => self.next_for_timers(now),
+            true => Next::End,
+            // More may wait.
+            false if gather.gathered.commands.len() > before => Next::Commands,
+            false if introducing || behind => Next::Scan,
+            false => self.next_for_timers(now),
+        };
+        Ok((Phase::Gather(gather), Step::Progress))
+    }
+
+    /// A turn for commands alone.
+    fn decide_commands(&mut self, mut gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
+        gather.gathered.only_commands = !mutant::is(Mutant::EventsWhileMoreCommandsWait);
+        if std::mem::take(&mut self.table.stale) || left(self.table.member_polled, MEMBER, now).is_none() {
+            // The group is heard of by the member's poll alone. What that brings is read again.
+            gather.next = Next::Events;
+            return (Phase::Gather(gather), Step::Progress);
+        }
+        self.decide(gather, now)
+    }
+
+    /// What follows the commands: the question whether there are more, if a timer has become due since it was asked.
+    fn next_for_timers(&self, now: Timestamp) -> Next {
+        match self.table.is_timer_due(self.table.floor_asked, now) {
+            true => Next::End,
+            false => Next::Backlog,
+        }
+    }
+
+    /// Where the control topic ends now.
+    pub(super) fn gather_end(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        // By a client that does not wait for commands just now.
+        let marks = in_hand(&mut self.clients)?.stable.watermarks(&self.options.topics.control, ONLY);
+        match marks {
+            Ok(marks) => {
+                self.table.floor_asked = Some(now);
+                self.table.control_floor = self.table.control_floor.max(marks.end);
+                gather.next = Next::Scan;
+                Ok((Phase::Gather(gather), Step::Progress))
+            }
+            Err(error) if error.action == Action::Retry => {
+                self.stats.trouble(&error);
+                if gather.full_of_commands {
+                    return Ok((self.decide_commands(gather, now).0, Step::Waiting(BACKOFF)));
+                }
+                // Timers wait for the answer, and nothing else does.
+                gather.next = Next::Backlog;
+                Ok((Phase::Gather(gather), Step::Waiting(BACKOFF)))
+            }
+            Err(error) => self.trouble(error, Phase::Gather(gather)),
+        }
+    }
+
+    /// How far the reader is, past gaps too.
+    pub(super) fn gather_scan(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        match in_hand(&mut self.clients)?.control.position(&self.options.topics.control, ONLY) {
+            Ok(position) => gather.scan = gather.scan.max(position.unwrap_or_default()),
+            Err(error) => return self.trouble(error, Phase::Gather(gather)),
+        }
+        let behind = gather.scan < self.table.control_floor;
+        if behind && gather.full_of_commands {
+            return Ok(self.decide_commands(gather, now));
+        }
+        if behind {
+            // What is known to be there comes before any timer and any event. An abort puts the reader back, too.
+            gather.next = Next::Commands;
+            return Ok((Phase::Gather(gather), Step::Waiting(Duration::from_millis(5))));
+        }
+        gather.next = self.next_for_timers(now);
+        Ok((Phase::Gather(gather), Step::Progress))
+    }
+}
