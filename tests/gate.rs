@@ -17,6 +17,8 @@ mod neighbours;
 mod ordering;
 #[path = "gate/pausing.rs"]
 mod pausing;
+#[path = "gate/refused.rs"]
+mod refused;
 #[path = "gate/rig.rs"]
 mod rig;
 #[path = "support/say.rs"]

@@ -3,10 +3,11 @@
 //! Deleting is fenced by nothing, so it is only ever asked for what the committed state gives up: records below a
 //! committed watermark, topics whose retirement is committed. A request that comes late does no harm.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::gather::Gather;
-use super::table::{ClockAlarm, Origin, Stage, Sweeping, Wait, left};
+use super::table::{ClockAlarm, Stage, Sweeping, Wait, left};
 use super::{Phase, Step, Stop, Worker, assign, in_hand};
 use crate::broker::{Action, Admin, Broker, Code, Error, Member, Producer, Reader};
 use crate::flow::FlowId;
@@ -124,7 +125,7 @@ impl<B: Broker> Worker<B> {
             Chore::Acknowledge => in_hand(&mut self.clients)?.member.acknowledge(),
             Chore::FetchFrom { partition } => {
                 let Some(owned) = self.table.owned.get(partition) else { return Ok(Ok(())) };
-                if !owned.is_active() || owned.wait.is_some() || self.left_out(*partition) {
+                if !owned.is_active() || owned.wait.is_some() {
                     return Ok(Ok(()));
                 }
                 let position = owned.position;
@@ -226,15 +227,6 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// A refused record has a turn of its own: meanwhile no other partition's events are gathered.
-    fn left_out(&self, partition: i32) -> bool {
-        match self.table.special.as_ref().map(|special| &special.origin) {
-            Some(Origin::Event { partition: alone, .. }) => *alone != partition,
-            Some(Origin::Entry { .. }) => true,
-            Some(Origin::Command { .. } | Origin::Own) | None => false,
-        }
-    }
-
     fn read_queue(&mut self, partition: i32, flow: &FlowId, now: Timestamp) -> Result<Result<(), Error>, Stop> {
         let Some(tracked) = self.table.tracked(partition, flow) else { return Ok(Ok(())) };
         let Some(backlog) = tracked.backlog.as_mut().filter(|of| of.blocked.is_none() && !of.on && !of.is_full())
@@ -259,28 +251,9 @@ impl<B: Broker> Worker<B> {
     /// Everything is read again from where it is committed: events and commands. What was read back of queues stays:
     /// entries leave the buffers only when their passing holds.
     pub(super) fn rewind(&mut self) {
-        let owned_still = match self.table.special.as_ref().map(|special| &special.origin) {
-            Some(Origin::Event { partition, .. } | Origin::Entry { partition, .. }) => {
-                self.table.owned.get(partition).is_some_and(super::table::Owned::is_active)
-            }
-            Some(Origin::Command { .. } | Origin::Own) => false,
-            None => true,
-        };
-        if !owned_still {
-            self.table.special = None;
-        }
         let active = self.table.owned.iter().filter(|(_, owned)| owned.is_active());
-        let partitions: Vec<i32> = active.map(|(partition, _)| *partition).collect();
-        for partition in partitions {
-            if let Some(owned) = self.table.owned.get_mut(&partition) {
-                owned.fetching = false;
-            }
-            let chore = match self.left_out(partition) {
-                true => Chore::PauseEvents { partition },
-                false => Chore::FetchFrom { partition },
-            };
-            self.chores.push_back(chore);
-        }
+        let partitions = active.map(|(partition, _)| *partition).collect();
+        self.read_again(&partitions);
         if mutant::is(Mutant::ControlReaderNotMovedBackAtAnAbort) {
             return;
         }
@@ -288,15 +261,19 @@ impl<B: Broker> Worker<B> {
         self.chores.push_back(Chore::ReadControl { from: None });
     }
 
+    /// The events of these partitions are read again from where they are committed.
+    pub(super) fn read_again(&mut self, partitions: &BTreeSet<i32>) {
+        for partition in partitions {
+            if let Some(owned) = self.table.owned.get_mut(partition) {
+                owned.fetching = false;
+                self.chores.push_back(Chore::FetchFrom { partition: *partition });
+            }
+        }
+    }
+
     /// Lets the events of a partition wait, visibly; its commands and timers go on, and so do all other partitions.
     pub(super) fn hold_back(&mut self, partition: i32, reason: String, now: Timestamp) {
         tracing::error!(partition, reason, "the events of a partition wait");
-        if let Some(Origin::Event { partition: waiting, .. }) = self.table.special.as_ref().map(|of| &of.origin)
-            && *waiting == partition
-        {
-            // Nobody stands aside for an event that has to wait; it is refused again when its turn comes.
-            self.table.special = None;
-        }
         if let Some(owned) = self.table.owned.get_mut(&partition) {
             owned.wait = Some(Wait { since: now, reason });
             self.chores.push_back(Chore::PauseEvents { partition });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::chores::Chore;
 use super::table::{Owned, Stage};
-use super::{BACKOFF, ONLY, Phase, Step, Stop, Worker, decide, in_hand};
+use super::{BACKOFF, ONLY, Phase, Step, Stop, Worker, decide, in_hand, refused};
 use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record};
 use crate::time::Timestamp;
 
@@ -60,10 +60,11 @@ impl<B: Broker> Worker<B> {
                 return Ok(self.stop_turn(now));
             }
             self.look_at_drains(now);
+            self.table.look_at_refused(now);
         }
         match gather.next {
             Next::Join => {
-                gather.next = if self.table.special.is_some() { Next::Events } else { Next::Commands };
+                gather.next = Next::Commands;
                 // Before anything is gathered: a partition that is restored puts the control reader back.
                 match self.joining() {
                     Some(partition) => self.join(partition, gather, now),
@@ -241,16 +242,16 @@ impl<B: Broker> Worker<B> {
 
     /// The turn for what was gathered; straight to the next gathering if there is nothing in it.
     fn decide(&mut self, gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
-        self.table.control_scan = gather.scan;
+        let before = std::mem::replace(&mut self.table.control_scan, gather.scan);
         let name = self.turn_name();
-        let turn = decide::decide(&self.table, &self.options, gather.gathered, now, name);
+        let turn = refused::decide(&self.table, &self.options, gather.gathered, now, name);
+        if turn.alone.is_some() {
+            // The commands that were gathered come again, and before any event.
+            self.table.control_scan = before;
+            self.table.control_floor = self.table.control_floor.max(gather.scan);
+        }
         if turn.is_empty() {
-            if turn.special {
-                // What was to be treated is not there any more: those that stood aside for it go on, and what was
-                // gathered in its stead comes again.
-                self.table.special = None;
-                self.rewind();
-            }
+            self.read_again(&turn.reread);
             let mut until = self.table.next_wake(now);
             if !self.chores.is_empty() {
                 let soon = now.after(Duration::from_millis(1));

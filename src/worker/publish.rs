@@ -16,7 +16,7 @@ const DELETE_EVERY: u64 = 50_000;
 impl<B: Broker> Worker<B> {
     pub(super) fn publish(&mut self, turn: Turn, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         self.stats.add(&turn.stats);
-        let (last, cut, special) = (turn.last, turn.cut, turn.special);
+        let (last, cut, reread, alone) = (turn.last, turn.cut, turn.reread, turn.alone.is_some());
         for (partition, staged) in turn.partitions {
             let Some(owned) = self.table.owned.get_mut(&partition) else { continue };
             owned.position = staged.position;
@@ -37,15 +37,14 @@ impl<B: Broker> Worker<B> {
         if last {
             return Ok((Phase::Leave, Step::Progress));
         }
-        if special {
-            self.table.special = None;
-        }
+        self.table.after_turn(alone);
         let applied_below = self.table.control_scan;
         self.table.bare_commands.retain(|offset| *offset >= applied_below);
         self.activate();
-        if cut || special {
-            // What was not taken comes again, and the partitions that stood aside for a refused record go on.
-            self.rewind();
+        match cut {
+            // What was gathered and not taken comes again.
+            true => self.rewind(),
+            false => self.read_again(&reread),
         }
         Ok((Phase::Chores, Step::Progress))
     }

@@ -1,5 +1,5 @@
-//! What a worker knows, as committed: its partitions, their flows, and where it reads. Only `publish.rs`, `join.rs` and
-//! the rewinding of `chores.rs` change it.
+//! What a worker knows: its partitions and their flows, as committed, and where it reads. Deciding a turn changes none
+//! of it; the steps that call the broker do, each what its answer tells.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::join::Joining;
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Action, Code, Compression, Error};
+use crate::broker::{Action, Error};
 use crate::flow::index::{Index, Sweep};
 use crate::flow::{Flow, FlowId, Partition, Rate};
 use crate::schema::entry::Held;
@@ -129,8 +129,8 @@ pub(super) struct Table {
     pub control_scan: i64,
     /// The queue topics being read, and whose they are.
     pub reading: Map<Arc<str>, (i32, FlowId)>,
-    /// A record that the broker refused, to be treated in a turn of its own.
-    pub special: Option<Special>,
+    /// Records that the broker refused, each to be treated in a turn of its own (`refused.rs`).
+    pub refused: BTreeMap<Origin, super::refused::Refused>,
     /// The clock disagrees with the broker's: turns that touch deadlines wait until then.
     pub clock_alarm: Option<ClockAlarm>,
     /// How many milliseconds our clock is ahead of the broker's; 0 as long as that is less than what is allowed.
@@ -150,7 +150,7 @@ pub(super) struct Table {
 }
 
 /// The kinds of [`Table::obstacles`].
-pub const KINDS: [&str; 3] = ["queue_topic", "held_events_deleted", "clock"];
+pub const KINDS: [&str; 4] = ["queue_topic", "held_events_deleted", "clock", "refused_record"];
 
 impl Table {
     pub fn tracked(&mut self, partition: i32, flow: &FlowId) -> Option<&mut Tracked> {
@@ -158,8 +158,8 @@ impl Table {
     }
 
     /// What does not go on: its kind, and a sentence that says why.
-    pub fn obstacles(&self) -> Vec<(&'static str, String)> {
-        let [queue_topic, deleted, clock] = KINDS;
+    pub fn obstacles(&self, enrollments: &str) -> Vec<(&'static str, String)> {
+        let [queue_topic, deleted, clock, refused] = KINDS;
         let off = self.clock_alarm.map(|_| "the clock is off by more than a minute: nothing moves".to_owned());
         let waits = self.owned.iter().filter_map(|(partition, owned)| {
             owned.wait.as_ref().map(|wait| format!("the events of partition {partition} wait: {}", wait.reason))
@@ -170,7 +170,9 @@ impl Table {
             Some(format!("flow `{}` is blocked: {}", tracked.flow.id, blocked.reason))
         });
         let of = |kind: &'static str| move |sentence: String| (kind, sentence);
-        off.into_iter().map(of(clock)).chain(waits.map(of(queue_topic))).chain(blocked.map(of(deleted))).collect()
+        let missing = self.missing_refused(enrollments).map(of(refused));
+        let waits = waits.map(of(queue_topic)).chain(blocked.map(of(deleted))).chain(missing);
+        off.into_iter().map(of(clock)).chain(waits).collect()
     }
 }
 
@@ -192,15 +194,8 @@ pub(super) fn left(since: Timestamp, length: Duration, now: Timestamp) -> Option
     length.checked_sub(now.since(since)).filter(|left| !left.is_zero())
 }
 
-/// What has to happen to a record that the broker refused.
-#[derive(Clone, Debug)]
-pub(super) struct Special {
-    pub origin: Origin,
-    pub treatment: Treatment,
-}
-
 /// Where a record of a turn comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Origin {
     Event {
         partition: i32,
@@ -217,45 +212,6 @@ pub(super) enum Origin {
     },
     /// State, audit: made by the gate.
     Own,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Treatment {
-    /// Alone, by a producer that compresses.
-    Compress,
-    /// With the time of writing instead of its own.
-    TimeOfWriting,
-    /// The topics do not take it: a dead letter without its value.
-    WithoutValue(Reason),
-    /// Not even that: without key and headers too.
-    Bare(Reason),
-}
-
-impl Treatment {
-    /// What to do about a refusal, given what was done about the record already; `None`: nothing is left.
-    pub fn next(refusal: Code, before: Option<Self>) -> Option<Self> {
-        match (refusal, before) {
-            (_, Some(Self::Bare(_))) => None,
-            (_, Some(Self::WithoutValue(reason))) => Some(Self::Bare(reason)),
-            (Code::TooLarge, Some(Self::Compress)) => Some(Self::WithoutValue(Reason::TooLarge)),
-            (Code::TooLarge, None | Some(Self::TimeOfWriting)) => Some(Self::Compress),
-            (Code::InvalidTimestamp, None) => Some(Self::TimeOfWriting),
-            (Code::InvalidTimestamp | Code::InvalidRecord, _) => Some(Self::WithoutValue(Reason::Refused)),
-            _ => None,
-        }
-    }
-
-    /// Whether the broker can refuse a record for this, rather than a call.
-    pub fn is_refusal(code: Code) -> bool {
-        matches!(code, Code::TooLarge | Code::InvalidTimestamp | Code::InvalidRecord)
-    }
-
-    pub fn compression(self) -> Compression {
-        match self {
-            Self::Compress => Compression::Zstd,
-            Self::TimeOfWriting | Self::WithoutValue(_) | Self::Bare(_) => Compression::None,
-        }
-    }
 }
 
 /// A partition that is this worker's.
