@@ -15,6 +15,8 @@ mod keeping;
 mod neighbours;
 #[path = "gate/ordering.rs"]
 mod ordering;
+#[path = "gate/orphans.rs"]
+mod orphans;
 #[path = "gate/pausing.rs"]
 mod pausing;
 #[path = "gate/refused.rs"]

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::gather::Gather;
+use super::orphans::{Looked, SOON};
 use super::table::{ClockAlarm, Stage, Sweeping, Wait, left};
 use super::{Phase, Step, Stop, Worker, assign, in_hand};
 use crate::broker::{Action, Admin, Broker, Code, Error, Member, Producer, Reader};
@@ -53,6 +54,8 @@ pub(super) enum Chore {
     DeleteTopics {
         topics: Vec<String>,
     },
+    /// Look for queue topics that nothing needs any more.
+    FindOrphans,
     /// See whether a queue topic that could not be written to is there at all.
     FindQueue {
         topic: String,
@@ -79,6 +82,9 @@ impl<B: Broker> Worker<B> {
         for partition in over {
             self.chores.push_back(Chore::FetchFrom { partition });
         }
+        if self.chores.is_empty() && self.table.is_time_for_orphans(now) {
+            self.chores.push_back(Chore::FindOrphans);
+        }
         let Some(chore) = self.chores.pop_front() else {
             self.chores.append(&mut self.deferred);
             return Ok((Phase::Gather(Gather::new(self.table.control_scan)), Step::Progress));
@@ -86,13 +92,19 @@ impl<B: Broker> Worker<B> {
         match self.call(&chore, now)? {
             Ok(()) => Ok((Phase::Chores, Step::Progress)),
             Err(error) if matches!(chore, Chore::DeleteRecords { .. } | Chore::DeleteTopics { .. }) => {
-                // It costs room, nothing else; the next drain's end asks for more than this.
+                // It costs room, nothing else; the next drain's end asks for more than this, and topics that are left are
+                // looked for.
+                if matches!(chore, Chore::DeleteTopics { .. }) {
+                    self.table.looked_for_orphans = Some(Looked { at: now, lasts: SOON });
+                }
                 tracing::warn!(%error, ?chore, "could not delete");
                 self.stats.trouble(&error);
                 Ok((Phase::Chores, Step::Progress))
             }
-            Err(error) if error.action != Action::Stop && matches!(chore, Chore::FindQueue { .. }) => {
-                // It is looked for again when it cannot be written to again.
+            Err(error)
+                if error.action != Action::Stop && matches!(chore, Chore::FindQueue { .. } | Chore::FindOrphans) =>
+            {
+                // It is looked for again: a queue topic when it cannot be written to again, orphans after a while.
                 self.stats.trouble(&error);
                 Ok((Phase::Chores, Step::Progress))
             }
@@ -199,6 +211,7 @@ impl<B: Broker> Worker<B> {
                     tracing::error!(topic, times, "a queue topic is gone: somebody else deleted it");
                 })
             }
+            Chore::FindOrphans => self.find_orphans(now)?,
             Chore::DeleteTopics { topics } => {
                 for topic in topics {
                     self.table.missing.remove(topic);
@@ -289,6 +302,7 @@ impl<B: Broker> Worker<B> {
                 && (scan >= owned.control_end || mutant::is(Mutant::EventsBeforeCommandsThatWaited))
             {
                 owned.stage = Stage::Active;
+                self.table.looked_for_orphans = None;
                 owned.scanned = owned.scanned.max(scan);
                 self.chores.push_back(Chore::FetchFrom { partition: *partition });
             }

@@ -17,6 +17,7 @@
 //!   `events.rs`, in this order; `refused.rs`: a turn for one record that the broker has refused;
 //! - `queue_topics.rs`, `write.rs` and `commit.rs` make it hold: topics, records, offsets, commit; and find out whether it
 //!   holds when the answer is lost;
+//! - `orphans.rs` finds queue topics that were left behind;
 //! - `publish.rs` lets what was staged become real; an abort drops it, and `chores.rs` rewinds.
 //!
 //! Architecture invariant: what a turn stages is not visible to anything before its commit is known.
@@ -32,6 +33,7 @@ mod events;
 mod gather;
 mod join;
 mod options;
+mod orphans;
 mod publish;
 mod queue_topics;
 mod reading;

@@ -145,6 +145,8 @@ pub(super) struct Table {
     pub bare_commands: BTreeSet<i64>,
     /// The group has moved on: what is ours has to be asked before anything else, the clean stop too.
     pub stale: bool,
+    /// `None`: not since a partition was taken over.
+    pub looked_for_orphans: Option<super::orphans::Looked>,
     /// The turn before waited for the last entries of a drain: this one does not.
     pub waited: bool,
 }
