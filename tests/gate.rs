@@ -21,8 +21,12 @@ mod keeping;
 mod neighbours;
 #[path = "gate/ordering.rs"]
 mod ordering;
+#[path = "gate/orphans.rs"]
+mod orphans;
 #[path = "gate/pausing.rs"]
 mod pausing;
+#[path = "gate/refused.rs"]
+mod refused;
 #[path = "gate/rig.rs"]
 mod rig;
 #[path = "support/say.rs"]

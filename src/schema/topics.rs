@@ -87,6 +87,18 @@ impl Topics {
         format!("{}{QUEUE}", self.prefix)
     }
 
+    /// What a name says that looks like a queue topic's: the flow, `None` where a hash stands for it, and the number.
+    /// Only [`Topics::queue`] tells whether it is exactly the name of that topic.
+    #[must_use]
+    pub fn queue_of(&self, name: &str) -> Option<(Option<FlowId>, u32)> {
+        let (flow, number) = name.strip_prefix(&self.queue_prefix())?.rsplit_once('.')?;
+        let number = number.parse().ok()?;
+        if flow.starts_with("_h") {
+            return Some((None, number));
+        }
+        Some((Some(FlowId::new(&unescaped(flow)?).ok()?), number))
+    }
+
     /// The transactional id of a worker's producer: an equal one fences it.
     #[must_use]
     pub fn transactional_id(&self, instance: &str, worker: usize) -> String {
@@ -114,6 +126,22 @@ fn escaped(flow: &FlowId) -> String {
         }
     }
     name
+}
+
+/// The flow id that is written as `name`, if one is.
+fn unescaped(name: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'_' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            _ => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn hashed(flow: &FlowId) -> String {
@@ -194,6 +222,11 @@ mod tests {
                 prop_assert!(name.len() <= MAX_NAME);
                 prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)), "{}", name);
                 prop_assert!(name.starts_with(&topics.queue_prefix()));
+            }
+            if let Some((named, number)) = topics.queue_of(&topics.queue(&one, n)) {
+                prop_assert!(named.is_none_or(|named| named == one) && number == n);
+            } else {
+                prop_assert!(false, "it is the name of a queue topic");
             }
             // As Kafka compares them: it refuses a topic whose name differs from another's in dots and underscores only.
             let [a, b, c, d] = names.map(|name| name.replace('.', "_"));

@@ -10,6 +10,7 @@ impl<B: Broker> Worker<B> {
     pub(super) fn assigned(&mut self, partitions: &[i32]) -> Result<(Phase<B>, Step), Stop> {
         self.table.joined = true;
         tracing::info!(?partitions, "assigned");
+        self.table.forget_refused(partitions);
         for partition in partitions {
             self.table.owned.insert(*partition, Owned::joining());
         }
@@ -28,6 +29,7 @@ impl<B: Broker> Worker<B> {
                 self.chores.push_back(Chore::StopRestoring { partition: *partition });
             }
         }
+        self.table.forget_refused(partitions);
         self.table.created.clear();
         // What touched a deadline may be somebody else's now; if not, the next turn finds out anew.
         self.table.clock_alarm = None;

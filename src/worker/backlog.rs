@@ -4,7 +4,7 @@
 
 use super::decide::Decider;
 use super::events::refused;
-use super::table::{Amount, Backlog, Bucket, Origin, Owned, Sweeping, Tracked, Treatment, Waiting};
+use super::table::{Amount, Backlog, Bucket, Origin, Owned, Sweeping, Tracked, Waiting};
 use super::turn::{StagedFlow, To, Write};
 use crate::broker::Record;
 use crate::broker::murmur2::partition_for;
@@ -67,6 +67,12 @@ impl Decider<'_> {
         if !matches!(ready(tracked, self.now), Ok(true)) {
             return;
         }
+        let (table, flow) = (self.table, &tracked.flow.id);
+        let origin = |number: u64| Origin::Entry { partition, flow: flow.clone(), number };
+        let is_refused = |waiting: &Waiting| table.is_refused(|| origin(waiting.held.number));
+        if backlog.buffer.front().is_some_and(is_refused) {
+            return;
+        }
         let now = self.now;
         let mut drained = self.turn.drained_bytes;
         let Some(staged) = self.turn.flow(partition, owned, &tracked.flow.id) else { return };
@@ -84,7 +90,7 @@ impl Decider<'_> {
         let mut done = Amount::default();
         let (room, most) = (self.budget.bytes, self.budget.bytes.saturating_mul(HOT));
         for (index, waiting) in backlog.buffer.iter().enumerate() {
-            if rate.is_some() && bucket.tokens < 1.0 {
+            if rate.is_some() && bucket.tokens < 1.0 || is_refused(waiting) {
                 break;
             }
             let shares = done.entries < share.entries && done.bytes < share.bytes;
@@ -168,41 +174,8 @@ impl Decider<'_> {
         self.note_own_transition(partition, flow, transition);
     }
 
-    /// A held entry that the broker refused downstream, alone in its turn.
-    pub(super) fn special_entry(&mut self, partition: i32, flow: &FlowId, number: u64, treatment: Treatment) {
-        // Unless it is found again there is nothing to treat any more.
-        self.turn.special = true;
-        let table = self.table;
-        let Some(owned) = table.owned.get(&partition).filter(|owned| owned.is_active()) else { return };
-        let Some(tracked) = owned.flows.get(flow) else { return };
-        let Some(backlog) = &tracked.backlog else { return };
-        let Some(place) = backlog.buffer.iter().position(|waiting| waiting.held.number == number) else { return };
-        self.turn.special = false;
-        if place > 0 {
-            // What lies before it goes first, by itself.
-            self.drain_up_to(partition, owned, tracked, place);
-            return;
-        }
-        self.turn.special = true;
-        self.turn.compression = treatment.compression();
-        match treatment {
-            Treatment::Compress => self.drain_up_to(partition, owned, tracked, 1),
-            Treatment::TimeOfWriting => {
-                self.time_of_writing = true;
-                self.drain_up_to(partition, owned, tracked, 1);
-            }
-            Treatment::WithoutValue(reason) | Treatment::Bare(reason) => {
-                self.drain_up_to(partition, owned, tracked, 1);
-                if let Some(waiting) = backlog.buffer.front() {
-                    let bare = matches!(treatment, Treatment::Bare(_));
-                    self.bury_entry(partition, flow, waiting, reason, bare);
-                }
-            }
-        }
-    }
-
     /// What was to be released or discarded cannot be: a dead letter without its value instead, which counts as removed.
-    fn bury_entry(&mut self, partition: i32, flow: &FlowId, waiting: &Waiting, reason: Reason, bare: bool) {
+    pub(super) fn bury_entry(&mut self, partition: i32, flow: &FlowId, waiting: &Waiting, reason: Reason, bare: bool) {
         let dead_letters = self.table.shape.dead_letters.max(1);
         let passed = |write: &&mut Write| matches!(write.to, To::Records | To::Discarded);
         if let Some(write) = self.turn.writes.iter_mut().find(passed) {
@@ -237,20 +210,24 @@ impl Decider<'_> {
         }
     }
 
-    fn drain_up_to(&mut self, partition: i32, owned: &Owned, tracked: &Tracked, entries: usize) {
+    /// Passes the next entry of a drain and nothing else.
+    pub(super) fn drain_first(&mut self, partition: i32, owned: &Owned, tracked: &Tracked) {
+        let now = self.now;
         let Some(backlog) = &tracked.backlog else { return };
+        let Some(waiting) = backlog.buffer.front() else { return };
         let Some(staged) = self.turn.flow(partition, owned, &tracked.flow.id) else { return };
         let Some(drain) = staged.flow.drain() else { return };
-        let release = Released::from(drain.cause);
-        let mut passings = Vec::new();
-        for waiting in backlog.buffer.iter().take(entries) {
-            passings.push(pass(staged, tracked, backlog, waiting));
+        let (rate, release) = (drain.max_rate, Released::from(drain.cause));
+        let passing = pass(staged, tracked, backlog, waiting);
+        let mut bucket = backlog.bucket;
+        if let Some(rate) = rate {
+            bucket.refill(rate, now);
+            bucket.tokens -= if passing == Passing::Release { 1.0 } else { 0.0 };
         }
-        staged.passed = passings.len();
+        staged.bucket = Some(bucket);
+        staged.passed = 1;
         staged.changed = true;
-        for (waiting, passing) in backlog.buffer.iter().zip(passings) {
-            self.write_passed(partition, &tracked.flow.id, waiting, passing, release);
-        }
+        self.write_passed(partition, &tracked.flow.id, waiting, passing, release);
         self.finish(partition, &tracked.flow.id);
     }
 }

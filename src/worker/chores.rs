@@ -3,10 +3,12 @@
 //! Deleting is fenced by nothing, so it is only ever asked for what the committed state gives up: records below a
 //! committed watermark, topics whose retirement is committed. A request that comes late does no harm.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::gather::Gather;
-use super::table::{ClockAlarm, Origin, Stage, Sweeping, Wait, left};
+use super::orphans::{Looked, SOON};
+use super::table::{ClockAlarm, Stage, Sweeping, Wait, left};
 use super::{Phase, Step, Stop, Worker, assign, in_hand};
 use crate::broker::{Action, Admin, Broker, Code, Error, Member, Producer, Reader};
 use crate::flow::FlowId;
@@ -52,6 +54,8 @@ pub(super) enum Chore {
     DeleteTopics {
         topics: Vec<String>,
     },
+    /// Look for queue topics that nothing needs any more.
+    FindOrphans,
     /// See whether a queue topic that could not be written to is there at all.
     FindQueue {
         topic: String,
@@ -78,6 +82,9 @@ impl<B: Broker> Worker<B> {
         for partition in over {
             self.chores.push_back(Chore::FetchFrom { partition });
         }
+        if self.chores.is_empty() && self.table.is_time_for_orphans(now) {
+            self.chores.push_back(Chore::FindOrphans);
+        }
         let Some(chore) = self.chores.pop_front() else {
             self.chores.append(&mut self.deferred);
             return Ok((Phase::Gather(Gather::new(&self.table)), Step::Progress));
@@ -85,13 +92,19 @@ impl<B: Broker> Worker<B> {
         match self.call(&chore, now)? {
             Ok(()) => Ok((Phase::Chores, Step::Progress)),
             Err(error) if matches!(chore, Chore::DeleteRecords { .. } | Chore::DeleteTopics { .. }) => {
-                // It costs room, nothing else; the next drain's end asks for more than this.
+                // It costs room, nothing else; the next drain's end asks for more than this, and topics that are left are
+                // looked for.
+                if matches!(chore, Chore::DeleteTopics { .. }) {
+                    self.table.looked_for_orphans = Some(Looked { at: now, lasts: SOON });
+                }
                 tracing::warn!(%error, ?chore, "could not delete");
                 self.stats.trouble(&error);
                 Ok((Phase::Chores, Step::Progress))
             }
-            Err(error) if error.action != Action::Stop && matches!(chore, Chore::FindQueue { .. }) => {
-                // It is looked for again when it cannot be written to again.
+            Err(error)
+                if error.action != Action::Stop && matches!(chore, Chore::FindQueue { .. } | Chore::FindOrphans) =>
+            {
+                // It is looked for again: a queue topic when it cannot be written to again, orphans after a while.
                 self.stats.trouble(&error);
                 Ok((Phase::Chores, Step::Progress))
             }
@@ -124,7 +137,7 @@ impl<B: Broker> Worker<B> {
             Chore::Acknowledge => in_hand(&mut self.clients)?.member.acknowledge(),
             Chore::FetchFrom { partition } => {
                 let Some(owned) = self.table.owned.get(partition) else { return Ok(Ok(())) };
-                if !owned.is_active() || owned.wait.is_some() || self.left_out(*partition) {
+                if !owned.is_active() || owned.wait.is_some() {
                     return Ok(Ok(()));
                 }
                 let position = owned.position;
@@ -199,6 +212,7 @@ impl<B: Broker> Worker<B> {
                     tracing::error!(topic, times, "a queue topic is gone: somebody else deleted it");
                 })
             }
+            Chore::FindOrphans => self.find_orphans(now)?,
             Chore::DeleteTopics { topics } => {
                 for topic in topics {
                     self.table.missing.remove(topic);
@@ -227,15 +241,6 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// A refused record has a turn of its own: meanwhile no other partition's events are gathered.
-    fn left_out(&self, partition: i32) -> bool {
-        match self.table.special.as_ref().map(|special| &special.origin) {
-            Some(Origin::Event { partition: alone, .. }) => *alone != partition,
-            Some(Origin::Entry { .. }) => true,
-            Some(Origin::Command { .. } | Origin::Own) | None => false,
-        }
-    }
-
     fn read_queue(&mut self, partition: i32, flow: &FlowId, now: Timestamp) -> Result<Result<(), Error>, Stop> {
         let Some(tracked) = self.table.tracked(partition, flow) else { return Ok(Ok(())) };
         let Some(backlog) = tracked.backlog.as_mut().filter(|of| of.blocked.is_none() && !of.on && !of.is_full())
@@ -260,28 +265,9 @@ impl<B: Broker> Worker<B> {
     /// Everything is read again from where it is committed: events and commands. What was read back of queues stays:
     /// entries leave the buffers only when their passing holds.
     pub(super) fn rewind(&mut self) {
-        let owned_still = match self.table.special.as_ref().map(|special| &special.origin) {
-            Some(Origin::Event { partition, .. } | Origin::Entry { partition, .. }) => {
-                self.table.owned.get(partition).is_some_and(super::table::Owned::is_active)
-            }
-            Some(Origin::Command { .. } | Origin::Own) => false,
-            None => true,
-        };
-        if !owned_still {
-            self.table.special = None;
-        }
         let active = self.table.owned.iter().filter(|(_, owned)| owned.is_active());
-        let partitions: Vec<i32> = active.map(|(partition, _)| *partition).collect();
-        for partition in partitions {
-            if let Some(owned) = self.table.owned.get_mut(&partition) {
-                owned.fetching = false;
-            }
-            let chore = match self.left_out(partition) {
-                true => Chore::PauseEvents { partition },
-                false => Chore::FetchFrom { partition },
-            };
-            self.chores.push_back(chore);
-        }
+        let partitions = active.map(|(partition, _)| *partition).collect();
+        self.read_again(&partitions);
         if mutant::is(Mutant::ControlReaderNotMovedBackAtAnAbort) {
             return;
         }
@@ -289,15 +275,19 @@ impl<B: Broker> Worker<B> {
         self.chores.push_back(Chore::ReadControl { from: None });
     }
 
+    /// The events of these partitions are read again from where they are committed.
+    pub(super) fn read_again(&mut self, partitions: &BTreeSet<i32>) {
+        for partition in partitions {
+            if let Some(owned) = self.table.owned.get_mut(partition) {
+                owned.fetching = false;
+                self.chores.push_back(Chore::FetchFrom { partition: *partition });
+            }
+        }
+    }
+
     /// Lets the events of a partition wait, visibly; its commands and timers go on, and so do all other partitions.
     pub(super) fn hold_back(&mut self, partition: i32, reason: String, now: Timestamp) {
         tracing::error!(partition, reason, "the events of a partition wait");
-        if let Some(Origin::Event { partition: waiting, .. }) = self.table.special.as_ref().map(|of| &of.origin)
-            && *waiting == partition
-        {
-            // Nobody stands aside for an event that has to wait; it is refused again when its turn comes.
-            self.table.special = None;
-        }
         if let Some(owned) = self.table.owned.get_mut(&partition) {
             owned.wait = Some(Wait { since: now, reason });
             self.chores.push_back(Chore::PauseEvents { partition });
@@ -313,6 +303,7 @@ impl<B: Broker> Worker<B> {
                 && (scan >= owned.control_end || mutant::is(Mutant::EventsBeforeCommandsThatWaited))
             {
                 owned.stage = Stage::Active;
+                self.table.looked_for_orphans = None;
                 owned.scanned = owned.scanned.max(scan);
                 self.chores.push_back(Chore::FetchFrom { partition: *partition });
             }

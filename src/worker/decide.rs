@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::gather::Gathered;
 use super::options::{Budget, Options};
-use super::table::{Special, Stage, Table};
+use super::table::{Stage, Table};
 use super::turn::{To, Turn, Write};
 use crate::broker::{Header, Record};
 use crate::flow::{AuditEvent, FlowId, Happening, PauseId, Position, Transition};
@@ -35,30 +35,34 @@ const AHEAD: Duration = Duration::from_secs(60 * 60);
 /// A timestamp closer than this to the end of its topic's retention is replaced.
 const RETENTION_MARGIN: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 
-pub(super) fn decide(table: &Table, options: &Options, gathered: Gathered, now: Timestamp, name: String) -> Turn {
+/// A turn of everything that was gathered, up to refused records.
+pub(super) fn decide_ordinary(
+    table: &Table,
+    options: &Options,
+    gathered: Gathered,
+    now: Timestamp,
+    name: String,
+) -> Turn {
     let (gathered_at, only_commands) = (gathered.began, gathered.only_commands);
     let turn = Turn { name, decided_at: now, gathered_at, only_commands, ..Turn::default() };
     let budget = table.pace.budget(options.turn);
     let mut decider = Decider { table, options, budget, now, turn, time_of_writing: false };
-    match &table.special {
-        Some(special) => decider.special(special, gathered),
-        None if gathered.only_commands => {
-            decider.commands(&gathered.commands);
-            decider.turn.cut = !gathered.events.is_empty();
-        }
-        None => {
-            let mut events = gathered.events;
-            if mutant::is(Mutant::EventsBeforeCommands) {
-                decider.events(std::mem::take(&mut events));
-            }
-            decider.commands(&gathered.commands);
-            decider.caps();
-            decider.timers();
-            decider.backlogs();
-            decider.events(events);
-            decider.passed(&gathered.passed);
-        }
+    let mut events = gathered.events;
+    if only_commands {
+        decider.commands(&gathered.commands);
+        decider.turn.cut = !events.is_empty();
+        decider.records();
+        return decider.turn;
     }
+    if mutant::is(Mutant::EventsBeforeCommands) {
+        decider.events(std::mem::take(&mut events));
+    }
+    decider.commands(&gathered.commands);
+    decider.caps();
+    decider.timers();
+    decider.backlogs();
+    decider.events(events);
+    decider.passed(&gathered.passed);
     decider.records();
     decider.turn
 }
@@ -82,44 +86,6 @@ impl Decider<'_> {
         Timestamp(self.now.0 - self.table.clock_ahead)
     }
 
-    /// A turn for one refused record alone, if that is what was gathered first; else a turn up to it.
-    fn special(&mut self, special: &Special, gathered: Gathered) {
-        use super::table::Origin;
-        match &special.origin {
-            Origin::Event { partition, offset } => {
-                if !self.table.owned.get(partition).is_some_and(|owned| owned.fetching) {
-                    // What the member brings is not what comes next: it was not put back yet.
-                    return;
-                }
-                let (mut before, mut at) = (Vec::new(), None);
-                let gone =
-                    gathered.events.iter().any(|record| record.partition == *partition && record.offset > *offset);
-                for record in gathered.events {
-                    if record.partition == *partition && record.offset == *offset {
-                        at = Some(record);
-                    } else if record.partition == *partition && record.offset < *offset {
-                        before.push(record);
-                    }
-                }
-                self.turn.cut = true;
-                if !before.is_empty() {
-                    self.events(before);
-                } else if let Some(record) = at {
-                    self.turn.special = true;
-                    self.turn.compression = special.treatment.compression();
-                    self.special_event(record, special.treatment);
-                } else {
-                    // Retention took it, or it has not come yet.
-                    self.turn.special = gone;
-                }
-            }
-            Origin::Entry { partition, flow, number } => {
-                self.special_entry(*partition, flow, *number, special.treatment);
-            }
-            Origin::Command { .. } | Origin::Own => self.turn.special = true,
-        }
-    }
-
     /// Takes gaps at the ends of silent partitions as passed.
     fn passed(&mut self, passed: &[(i32, i64)]) {
         for (partition, position) in passed {
@@ -134,7 +100,7 @@ impl Decider<'_> {
 
     /// Partition records: after a take-over, with commands, and once a minute where the input has moved, or the control
     /// topic by commands for other partitions: who reads them again would do so at every abort and every start.
-    fn records(&mut self) {
+    pub(super) fn records(&mut self) {
         for (number, owned) in &self.table.owned {
             if matches!(owned.stage, Stage::Joining(_)) {
                 continue;
@@ -145,16 +111,21 @@ impl Decider<'_> {
             let mut control = self.table.control_scan;
             let scanned = control > owned.record.control
                 && self.now.since(owned.record.input_at) >= NOTE_POSITION
-                && self.table.special.is_none();
+                && self.turn.alone.is_none();
             let due = match self.turn.partitions.get(number) {
                 Some(staged) => staged.record_changed || moved(staged.position) || scanned,
                 None => scanned,
             };
-            if !due && owned.introduced {
+            // A turn for a refused record introduces nobody: what comes before that has no place in it.
+            if !due && (owned.introduced || self.turn.alone.is_some()) {
                 continue;
             }
             if scanned && mutant::is(Mutant::IdleControlPositionOneTooFar) {
                 control += 1;
+            }
+            if self.turn.alone.is_some() {
+                // The commands that were gathered are not applied in it.
+                control = 0;
             }
             let (now, last) = (self.now, self.turn.last);
             let staged = self.turn.partition(*number, owned);
@@ -163,7 +134,8 @@ impl Decider<'_> {
             record.clean = last;
             record.input = staged.position;
             record.input_at = now;
-            // Whatever was gathered below it has been applied to this partition, in this turn or before.
+            // Whatever was gathered below it has been applied to this partition, in this turn or before; but for a turn for
+            // a refused record, which applies no command.
             record.control = record.control.max(control);
         }
     }
@@ -177,8 +149,9 @@ impl Decider<'_> {
     pub(super) fn note_own_transition(&mut self, partition: i32, flow: &FlowId, transition: Transition) {
         // A turn for a refused record takes no commands: then the scan is behind what was applied.
         let applied = self.table.owned.get(&partition).map_or(0, |owned| owned.scanned);
+        let scan = if self.turn.alone.is_some() { 0 } else { self.table.control_scan };
         let pause = self.pause(partition, flow);
-        self.note_transition(partition, flow, (transition, pause), None, applied.max(self.table.control_scan));
+        self.note_transition(partition, flow, (transition, pause), None, applied.max(scan));
     }
 
     /// The pause that a staged flow is in.

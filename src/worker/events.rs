@@ -1,7 +1,7 @@
 //! The events of a turn, in their order: each is delivered, held, turned away, sent to its home, or a dead letter.
 
 use super::decide::Decider;
-use super::table::{Origin, Owned, Treatment};
+use super::table::{Origin, Owned};
 use super::turn::{Fed, StagedFlow, To, Write};
 use crate::broker::Record;
 use crate::broker::murmur2::partition_for;
@@ -19,8 +19,8 @@ impl Decider<'_> {
     pub(super) fn events(&mut self, events: Vec<Record>) {
         let table = self.table;
         for record in events {
-            let Some(owned) = table.owned.get(&record.partition) else { continue };
-            if !owned.is_active() || !owned.fetching || owned.wait.is_some() {
+            let Some(owned) = table.takes_events(record.partition) else { continue };
+            if self.turn.reread.contains(&record.partition) {
                 continue;
             }
             if mutant::is(Mutant::NeighbourHeldBackByADrain) && !owned.draining.is_empty() {
@@ -32,16 +32,20 @@ impl Decider<'_> {
                 self.turn.cut = true;
                 return;
             }
-            let staged = self.turn.partition(record.partition, owned);
-            if record.offset < staged.position {
+            let position = self.turn.partitions.get(&record.partition).map_or(owned.position, |of| of.position);
+            if record.offset < position {
                 continue;
             }
-            staged.position = record.offset + 1;
+            if table.is_refused(|| Origin::of(&record)) {
+                self.turn.reread.insert(record.partition);
+                continue;
+            }
+            self.turn.partition(record.partition, owned).position = record.offset + 1;
             self.event(record, owned);
         }
     }
 
-    fn event(&mut self, record: Record, owned: &Owned) {
+    pub(super) fn event(&mut self, record: Record, owned: &Owned) {
         let event = match schema::event::read(record.value.as_deref()) {
             Ok(event) => event,
             Err(_) if mutant::is(Mutant::BadInputSkipped) => return,
@@ -205,7 +209,7 @@ impl Decider<'_> {
         self.bury(record, unreadable.reason, &unreadable.detail, record.value.clone());
     }
 
-    fn bury(&mut self, record: &Record, reason: Reason, detail: &str, value: Option<bytes::Bytes>) {
+    pub(super) fn bury(&mut self, record: &Record, reason: Reason, detail: &str, value: Option<bytes::Bytes>) {
         self.turn.stats.dead_letter(reason);
         self.turn.write(Write {
             to: To::DeadLetters,
@@ -216,26 +220,6 @@ impl Decider<'_> {
             headers: headers::dead_letter(record, reason, detail),
             origin: Origin::of(record),
         });
-    }
-
-    /// An event that the broker refused, alone in its turn.
-    pub(super) fn special_event(&mut self, record: Record, treatment: Treatment) {
-        let table = self.table;
-        let Some(owned) = table.owned.get(&record.partition).filter(|owned| owned.is_active()) else { return };
-        let staged = self.turn.partition(record.partition, owned);
-        staged.position = record.offset + 1;
-        match treatment {
-            Treatment::Compress => self.event(record, owned),
-            Treatment::TimeOfWriting => {
-                self.time_of_writing = true;
-                self.event(record, owned);
-            }
-            Treatment::WithoutValue(reason) => self.bury(&record, reason, &refused(reason, &record.value), None),
-            Treatment::Bare(reason) => {
-                let detail = refused(reason, &record.value);
-                self.bury(&Record { key: None, headers: Vec::new(), ..record }, reason, &detail, None);
-            }
-        }
     }
 }
 

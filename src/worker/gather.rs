@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::chores::Chore;
 use super::table::{Owned, Stage, Table, left};
-use super::{BACKOFF, Phase, Step, Stop, Worker, decide, in_hand};
+use super::{BACKOFF, Phase, Step, Stop, Worker, decide, in_hand, refused};
 use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record};
 use crate::time::Timestamp;
 
@@ -84,10 +84,11 @@ impl<B: Broker> Worker<B> {
             self.look_at_drains(now);
             // A clock that was set back: what it said before is no time.
             self.table.floor_asked = self.table.floor_asked.filter(|asked| *asked <= now);
+            self.table.look_at_refused(now);
         }
         match gather.next {
             Next::Join => {
-                gather.next = if self.table.special.is_some() { Next::Events } else { Next::Commands };
+                gather.next = Next::Commands;
                 // Before anything is gathered: a partition that is restored puts the control reader back.
                 match self.joining() {
                     Some(partition) => self.join(partition, gather, now),
@@ -243,7 +244,7 @@ impl<B: Broker> Worker<B> {
     /// The turn for what was gathered; straight to the next gathering if there is nothing in it.
     pub(super) fn decide(&mut self, mut gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
         let began = gather.began.unwrap_or(now);
-        if self.table.special.is_none() && !gather.gathered.only_commands && self.is_outdated(began, now) {
+        if !gather.gathered.only_commands && self.is_outdated(began, now) {
             // It has hung: whatever was recorded meanwhile comes before these events and the timers that are due now.
             gather.began = Some(now);
             gather.next = Next::Commands;
@@ -251,23 +252,23 @@ impl<B: Broker> Worker<B> {
         }
         gather.gathered.began = began;
         let only_commands = gather.gathered.only_commands;
-        self.table.control_scan = gather.scan;
+        let before = std::mem::replace(&mut self.table.control_scan, gather.scan);
         let name = self.turn_name();
-        let turn = decide::decide(&self.table, &self.options, gather.gathered, now, name);
+        let turn = refused::decide(&self.table, &self.options, gather.gathered, now, name);
+        if turn.alone.is_some() {
+            // The commands that were gathered come again, and before any event.
+            self.table.control_scan = before;
+            self.table.control_floor = self.table.control_floor.max(gather.scan);
+        }
         if turn.is_empty() {
             self.table.pace.rest();
+            match turn.cut {
+                true => self.rewind(),
+                false => self.read_again(&turn.reread),
+            }
             if only_commands {
                 // None of them concerns us; others wait.
-                if turn.cut {
-                    self.rewind();
-                }
                 return (Phase::Chores, Step::Progress);
-            }
-            if turn.special {
-                // What was to be treated is not there any more: those that stood aside for it go on, and what was
-                // gathered in its stead comes again.
-                self.table.special = None;
-                self.rewind();
             }
             let mut until = self.table.next_wake(now);
             if !self.chores.is_empty() {

@@ -15,9 +15,10 @@
 //!   long a poll may wait;
 //! - `join.rs` takes a partition over, step by step, while the others go on;
 //! - `decide.rs` turns what was gathered into a [`turn::Turn`], without any call: `commands.rs`, `timers.rs`, `backlog.rs`,
-//!   `events.rs`, in this order;
+//!   `events.rs`, in this order; `refused.rs`: a turn for one record that the broker has refused;
 //! - `queue_topics.rs`, `write.rs` and `commit.rs` make it hold: topics, records, offsets, commit; and find out whether it
 //!   holds when the answer is lost;
+//! - `orphans.rs` finds queue topics that were left behind;
 //! - `publish.rs` lets what was staged become real; an abort drops it, and `chores.rs` rewinds; `age.rs` drops what took
 //!   too long.
 //!
@@ -37,9 +38,11 @@ mod events;
 mod gather;
 mod join;
 mod options;
+mod orphans;
 mod publish;
 mod queue_topics;
 mod reading;
+mod refused;
 mod snapshot;
 mod stop;
 mod table;
@@ -239,7 +242,7 @@ impl<B: Broker> Worker<B> {
     /// What does not go on, and why: a sentence each.
     #[must_use]
     pub fn obstacles(&self) -> Vec<String> {
-        self.table.obstacles().into_iter().map(|(_, sentence)| sentence).collect()
+        self.table.obstacles(&self.options.topics.enrollments).into_iter().map(|(_, sentence)| sentence).collect()
     }
 
     /// Whether it has joined and restored every partition it was given.

@@ -17,7 +17,8 @@ impl<B: Broker> Worker<B> {
     pub(super) fn publish(&mut self, turn: Turn, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         self.stats.add(&turn.stats);
         self.table.pace.hold(now.since(turn.gathered_at) <= self.options.transaction_timeout / 2);
-        let (last, cut, special, only_commands) = (turn.last, turn.cut, turn.special, turn.only_commands);
+        let (last, cut, reread, only_commands) = (turn.last, turn.cut, turn.reread, turn.only_commands);
+        let alone = turn.alone.is_some();
         self.table.next_to_drain = turn.next_to_drain;
         for (partition, staged) in turn.partitions {
             let Some(owned) = self.table.owned.get_mut(&partition) else { continue };
@@ -39,17 +40,16 @@ impl<B: Broker> Worker<B> {
         if last {
             return Ok((Phase::Leave, Step::Progress));
         }
-        if special {
-            self.table.special = None;
-        }
+        self.table.after_turn(!alone && !only_commands);
         let applied_below = self.table.control_scan;
         self.table.bare_commands.retain(|offset| *offset >= applied_below);
         if !only_commands {
             self.activate();
         }
-        if cut || special {
-            // What was not taken comes again, and the partitions that stood aside for a refused record go on.
-            self.rewind();
+        match cut {
+            // What was gathered and not taken comes again.
+            true => self.rewind(),
+            false => self.read_again(&reread),
         }
         Ok((Phase::Chores, Step::Progress))
     }

@@ -48,7 +48,8 @@ impl<B: Broker> Worker<B> {
     /// Where it stands. Costs a look at every flow that is not live.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let (joined, stats, blocked) = (self.table.joined, self.stats.clone(), self.table.obstacles());
+        let (joined, stats, blocked) =
+            (self.table.joined, self.stats.clone(), self.table.obstacles(&self.options.topics.enrollments));
         let mut shot = Snapshot { joined, stats, blocked, ..Snapshot::default() };
         shot.stats.lateness.clear();
         for (number, owned) in &self.table.owned {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::age::Pace;
 use super::join::Joining;
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Action, Code, Compression, Error};
+use crate::broker::{Action, Error};
 use crate::flow::index::{Index, Sweep};
 use crate::flow::{Flow, FlowId, Partition, Rate};
 use crate::mutant::{self, Mutant};
@@ -134,8 +134,8 @@ pub(super) struct Table {
     pub control_scan: i64,
     /// The queue topics being read, and whose they are.
     pub reading: Map<Arc<str>, (i32, FlowId)>,
-    /// A record that the broker refused, to be treated in a turn of its own.
-    pub special: Option<Special>,
+    /// Records that the broker refused, each to be treated in a turn of its own (`refused.rs`).
+    pub refused: BTreeMap<Origin, super::refused::Refused>,
     /// The clock disagrees with the broker's: turns that touch deadlines wait until then.
     pub clock_alarm: Option<ClockAlarm>,
     /// How many milliseconds our clock is ahead of the broker's; 0 as long as that is less than what is allowed.
@@ -155,6 +155,8 @@ pub(super) struct Table {
     pub bare_commands: BTreeSet<i64>,
     /// The group has moved on: what is ours has to be asked before anything else, the clean stop too.
     pub stale: bool,
+    /// `None`: not since a partition was taken over.
+    pub looked_for_orphans: Option<super::orphans::Looked>,
     /// The turn before waited for the last entries of a drain: this one does not.
     pub waited: bool,
     pub pace: Pace,
@@ -163,7 +165,7 @@ pub(super) struct Table {
 }
 
 /// The kinds of [`Table::obstacles`].
-pub const KINDS: [&str; 4] = ["queue_topic", "held_events_deleted", "clock", "too_slow"];
+pub const KINDS: [&str; 5] = ["queue_topic", "held_events_deleted", "clock", "too_slow", "refused_record"];
 
 impl Table {
     pub fn tracked(&mut self, partition: i32, flow: &FlowId) -> Option<&mut Tracked> {
@@ -171,8 +173,8 @@ impl Table {
     }
 
     /// What does not go on: its kind, and a sentence that says why.
-    pub fn obstacles(&self) -> Vec<(&'static str, String)> {
-        let [queue_topic, deleted, clock, slow] = KINDS;
+    pub fn obstacles(&self, enrollments: &str) -> Vec<(&'static str, String)> {
+        let [queue_topic, deleted, clock, slow, refused] = KINDS;
         let off = self.clock_alarm.map(|_| "the clock is off by more than a minute: nothing moves".to_owned());
         let waits = self.owned.iter().filter_map(|(partition, owned)| {
             owned.wait.as_ref().map(|wait| format!("the events of partition {partition} wait: {}", wait.reason))
@@ -184,7 +186,8 @@ impl Table {
         });
         let of = |kind: &'static str| move |sentence: String| (kind, sentence);
         let own = off.into_iter().map(of(clock)).chain(self.pace.obstacle().map(of(slow)));
-        own.chain(waits.map(of(queue_topic))).chain(blocked.map(of(deleted))).collect()
+        let missing = self.missing_refused(enrollments).map(of(refused));
+        own.chain(waits.map(of(queue_topic))).chain(blocked.map(of(deleted))).chain(missing).collect()
     }
 }
 
@@ -206,15 +209,8 @@ pub(super) fn left(since: Timestamp, length: Duration, now: Timestamp) -> Option
     length.checked_sub(now.since(since)).filter(|left| !left.is_zero())
 }
 
-/// What has to happen to a record that the broker refused.
-#[derive(Clone, Debug)]
-pub(super) struct Special {
-    pub origin: Origin,
-    pub treatment: Treatment,
-}
-
 /// Where a record of a turn comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Origin {
     Event {
         partition: i32,
@@ -231,45 +227,6 @@ pub(super) enum Origin {
     },
     /// State, audit: made by the gate.
     Own,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Treatment {
-    /// Alone, by a producer that compresses.
-    Compress,
-    /// With the time of writing instead of its own.
-    TimeOfWriting,
-    /// The topics do not take it: a dead letter without its value.
-    WithoutValue(Reason),
-    /// Not even that: without key and headers too.
-    Bare(Reason),
-}
-
-impl Treatment {
-    /// What to do about a refusal, given what was done about the record already; `None`: nothing is left.
-    pub fn next(refusal: Code, before: Option<Self>) -> Option<Self> {
-        match (refusal, before) {
-            (_, Some(Self::Bare(_))) => None,
-            (_, Some(Self::WithoutValue(reason))) => Some(Self::Bare(reason)),
-            (Code::TooLarge, Some(Self::Compress)) => Some(Self::WithoutValue(Reason::TooLarge)),
-            (Code::TooLarge, None | Some(Self::TimeOfWriting)) => Some(Self::Compress),
-            (Code::InvalidTimestamp, None) => Some(Self::TimeOfWriting),
-            (Code::InvalidTimestamp | Code::InvalidRecord, _) => Some(Self::WithoutValue(Reason::Refused)),
-            _ => None,
-        }
-    }
-
-    /// Whether the broker can refuse a record for this, rather than a call.
-    pub fn is_refusal(code: Code) -> bool {
-        matches!(code, Code::TooLarge | Code::InvalidTimestamp | Code::InvalidRecord)
-    }
-
-    pub fn compression(self) -> Compression {
-        match self {
-            Self::Compress => Compression::Zstd,
-            Self::TimeOfWriting | Self::WithoutValue(_) | Self::Bare(_) => Compression::None,
-        }
-    }
 }
 
 /// A partition that is this worker's.

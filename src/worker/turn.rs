@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::refused::Alone;
 use super::table::{Bucket, Origin, Owned, Stats};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Compression, Header, Record};
@@ -33,8 +34,10 @@ pub(super) struct Turn {
     /// Entries were stamped with the time at which they were held, our clock taken to be so many milliseconds ahead.
     pub stamped: Option<i64>,
     pub compression: Compression,
-    /// The refused record that this turn is for.
-    pub special: bool,
+    /// The refused record that this turn is for, and nothing else.
+    pub alone: Option<Alone>,
+    /// Partitions whose events were taken up to a refused record: they are read again from there.
+    pub reread: BTreeSet<i32>,
     /// Events and entries not taken though they were gathered: their readers go back.
     pub cut: bool,
     pub stats: Stats,

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::table::{ClockAlarm, Map, Origin, Special, Treatment};
+use super::refused::Treatment;
+use super::table::{ClockAlarm, Map};
 use super::turn::{To, Turn, Write, name_of, queue_topic};
 use super::{After, BACKOFF, Phase, Step, Stop, Transaction, Worker};
 use crate::broker::{Action, Broker, Code, Delivered, Error, Outgoing, Producer, Topic, Transaction as _};
@@ -243,28 +244,10 @@ impl<B: Broker> Worker<B> {
             if let Some(stop) = self.fenced_by_equal(turn.begun_at, error, now) {
                 return Err(stop);
             }
-            let origin = usize::try_from(*tag).ok().and_then(|tag| turn.writes.get(tag)).map(|write| &write.origin);
-            match origin {
-                Some(Origin::Command { offset }) if Treatment::is_refusal(error.code) => {
-                    tracing::warn!(offset, %error, "the dead letter of a command was refused");
-                    self.table.bare_commands.insert(*offset);
-                }
-                Some(origin) if Treatment::is_refusal(error.code) && *origin != Origin::Own => {
-                    let special = self.table.special.as_ref().filter(|of| turn.special && of.origin == *origin);
-                    let before = special.map(|special| special.treatment);
-                    let Some(treatment) = Treatment::next(error.code, before) else {
-                        return Err(Stop::topics(format!(
-                            "`{}` does not even take a dead letter without its value, key and headers ({error}): see \
-                             `flowgate topics check`",
-                            self.options.topics.dead_letters
-                        )));
-                    };
-                    tracing::warn!(?origin, ?treatment, %error, "a record was refused");
-                    self.table.special = Some(Special { origin: origin.clone(), treatment });
-                    break;
-                }
-                _ if error.action == Action::Stop => return Err(Stop::from(error.clone())),
-                _ if error.code == Code::UnknownTopic => {
+            match () {
+                () if Treatment::is_refusal(error.code) => {}
+                () if error.action == Action::Stop => return Err(Stop::from(error.clone())),
+                () if error.code == Code::UnknownTopic => {
                     let write = usize::try_from(*tag).ok().and_then(|tag| turn.writes.get(tag));
                     if let Some(Write { to: To::Queue(partition, flow), .. }) = write
                         && let Some(topic) = queue_topic(turn, *partition, flow)
@@ -273,8 +256,16 @@ impl<B: Broker> Worker<B> {
                         self.find_queue(*partition, topic, reason, now);
                     }
                 }
-                _ => {}
+                () => {}
             }
+        }
+        if !self.note_refused(turn, failed, now) {
+            let why = failed.first().map_or("", |(_, error)| error.detail.as_str());
+            return Err(Stop::topics(format!(
+                "`{}` does not even take a dead letter without its value, key and headers ({why}): see \
+                 `flowgate topics check`",
+                self.options.topics.dead_letters
+            )));
         }
         Ok((Phase::Abort(transaction), Step::Progress))
     }

@@ -11,9 +11,10 @@ pub enum Operation {
     Join,
     Poll,
     Acknowledge,
-    FetchFrom,
     Committed,
     Leave,
+    /// Of a member; the subject is topic and partition, as `topic/partition`.
+    FetchFrom,
     /// Of a reader; the subject is the topic, empty for a poll.
     Assign,
     ReaderPoll,

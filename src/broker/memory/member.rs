@@ -149,7 +149,7 @@ impl port::Member for Member {
     }
 
     fn fetch_from(&mut self, partition: i32, offset: i64) -> Result<()> {
-        self.memory.check(Operation::FetchFrom, &self.options.group)?;
+        self.memory.check(Operation::FetchFrom, &format!("{}/{partition}", self.options.topic))?;
         if self.waiting.is_some() {
             return Err(Error::new(Action::Retry, Code::Busy, "a change of assignment waits to be acknowledged"));
         }
