@@ -56,6 +56,8 @@ pub enum Mutant {
     StateWrittenForALiveEvent,
     /// After a commit that was answered late the same producer goes on.
     ProducerKeptAfterALateAnswer,
+    /// Who takes a drain over releases a quarter of a second's worth at once.
+    BucketFullAtATakeOver,
 }
 
 #[cfg(debug_assertions)]

@@ -209,15 +209,26 @@ impl Decider<'_> {
     }
 
     fn drain_up_to(&mut self, partition: i32, owned: &Owned, tracked: &Tracked, entries: usize) {
+        let now = self.now;
         let Some(backlog) = &tracked.backlog else { return };
         let Some(staged) = self.turn.flow(partition, owned, &tracked.flow.id) else { return };
         let Some(drain) = staged.flow.drain() else { return };
-        let release = Released::from(drain.cause);
+        let (rate, release) = (drain.max_rate, Released::from(drain.cause));
+        // What was refused had been allowed. Its tokens were dropped with its turn: they are taken here.
+        let mut bucket = backlog.bucket;
+        if let Some(rate) = rate {
+            bucket.refill(rate, now);
+        }
         let mut passings = Vec::new();
         for waiting in backlog.buffer.iter().take(entries) {
-            passings.push(pass(staged, tracked, backlog, waiting));
+            let passing = pass(staged, tracked, backlog, waiting);
+            if passing == Passing::Release && rate.is_some() {
+                bucket.tokens -= 1.0;
+            }
+            passings.push(passing);
         }
         staged.passed = passings.len();
+        staged.bucket = Some(bucket);
         staged.changed = true;
         for (waiting, passing) in backlog.buffer.iter().zip(passings) {
             self.write_passed(partition, &tracked.flow.id, waiting, passing, release);

@@ -14,6 +14,7 @@ use crate::broker::murmur2::partition_for;
 use crate::broker::{Action, Code, Compression, Error};
 use crate::flow::index::{Index, Sweep};
 use crate::flow::{Flow, FlowId, Partition, Rate};
+use crate::mutant::{self, Mutant};
 use crate::schema::entry::Held;
 use crate::schema::{Reason, Unknown};
 use crate::time::Timestamp;
@@ -388,7 +389,7 @@ pub(super) struct Waiting {
     pub size: usize,
 }
 
-/// How many releases a rate allows. Starts with one: a take-over gives nothing away.
+/// How many releases a rate allows: one when a drain begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Bucket {
     pub tokens: f64,
@@ -398,6 +399,13 @@ pub(super) struct Bucket {
 impl Bucket {
     pub fn new(now: Timestamp) -> Self {
         Self { tokens: 1.0, at: now }
+    }
+
+    /// Of a drain that another owner began, when all that is known is when that one wrote the flow's state last: whatever it
+    /// released, it had done so by then. Nothing is given away, however often owners follow one another.
+    pub fn taken_over(written: Timestamp, now: Timestamp) -> Self {
+        let tokens = if mutant::is(Mutant::BucketFullAtATakeOver) { f64::INFINITY } else { 0.0 };
+        Self { tokens, at: written.min(now) }
     }
 
     /// Fills up for the time since; never holds more than a quarter of a second's worth, or one.
