@@ -445,3 +445,9 @@ pub enum Stepped {
 fn client_id(machine: usize) -> String {
     format!("{}-{WORKER}", NAMES[machine])
 }
+
+/// Whether an offset's metadata says that a turn of one of the workers committed it.
+#[must_use]
+pub fn is_a_turns_name(metadata: &str) -> bool {
+    (0..MACHINES).any(|machine| metadata.starts_with(&format!("{}-", client_id(machine))))
+}

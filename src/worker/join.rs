@@ -272,6 +272,7 @@ impl<B: Broker> Worker<B> {
                     record.input, record.input_at
                 ));
             }
+            Some(committed) if mutant::is(Mutant::PositionsNotVerified) => committed.offset,
             Some(committed) if committed.offset < record.input => {
                 return lost(format!(
                     "the group's committed offset {} lies before {}, which the record says was reached",
