@@ -10,7 +10,7 @@ use crate::world::is_a_turns_name;
 
 /// Looks at the committed offsets again and again.
 #[derive(Default)]
-pub struct Positions {
+pub(crate) struct Positions {
     /// By partition: the farthest that was seen.
     reached: [i64; PARTITIONS as usize],
 }
@@ -21,18 +21,16 @@ impl Positions {
     ///
     /// # Errors
     /// A sentence: a turn did so.
-    pub fn look(&mut self, memory: &Memory, topics: &Topics) -> Result<(), String> {
+    pub(crate) fn look(&mut self, memory: &Memory, topics: &Topics) -> Result<(), String> {
         for (partition, reached) in (0..PARTITIONS).zip(&mut self.reached) {
             let Some(committed) = memory.committed(&topics.group, &topics.enrollments, partition) else { continue };
             // Only what went back needs a look at the record.
             if committed.offset < *reached && is_a_turns_name(&committed.metadata) {
                 let recorded = recorded(memory, topics, partition)?;
-                if recorded.is_some_and(|recorded| committed.offset < recorded) {
+                if committed.offset < recorded {
                     return Err(format!(
-                        "turn {} committed offset {} of partition {partition}, whose record says that {} was reached",
-                        committed.metadata,
-                        committed.offset,
-                        recorded.unwrap_or_default()
+                        "turn {} committed offset {} of partition {partition}, whose record says that {recorded} was reached",
+                        committed.metadata, committed.offset
                     ));
                 }
             }
@@ -42,11 +40,14 @@ impl Positions {
     }
 }
 
-/// The input position in the record of a partition.
-fn recorded(memory: &Memory, topics: &Topics, partition: i32) -> Result<Option<i64>, String> {
+/// The farthest input position that a record of the partition has named: the turn itself may have written another one.
+fn recorded(memory: &Memory, topics: &Topics, partition: i32) -> Result<i64, String> {
     let states = memory.dump(&topics.state, partition, Isolation::ReadCommitted).map_err(|error| error.to_string())?;
-    let newest = states.iter().rev().find(|record| record.key.as_deref() == Some(b""));
-    let Some(value) = newest.and_then(|record| record.value.as_deref()) else { return Ok(None) };
-    let record = schema::partition::read(value).map_err(|error| error.to_string())?;
-    Ok(Some(record.body.input))
+    let records = states.iter().filter(|record| record.key.as_deref() == Some(b""));
+    let mut farthest = 0;
+    for value in records.filter_map(|record| record.value.as_deref()) {
+        let record = schema::partition::read(value).map_err(|error| error.to_string())?;
+        farthest = farthest.max(record.body.input);
+    }
+    Ok(farthest)
 }

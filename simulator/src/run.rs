@@ -12,7 +12,6 @@ use flowgate_checker::{Circumstances, Retention, Sums};
 use crate::generate::PHASES;
 use crate::oracle::Verdict;
 use crate::plan::{Kind, Op, Plan};
-use crate::positions::Positions;
 use crate::trace::Trace;
 use crate::world::{Counted, World};
 use crate::{generate, oracle};
@@ -111,18 +110,15 @@ pub fn find(mutant: Mutant, seeds: std::ops::Range<u64>) -> Option<(u64, String)
 
 fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
     world.trace.line(&format!("seed {}: {:?}", plan.seed, plan.shape));
-    let mut positions = Positions::default();
     for (index, op) in plan.ops.iter().enumerate() {
         if world.trace.is_on() {
             let now = world.memory.now();
             world.trace.line(&format!("{index:4} {now} {op}"));
         }
         world.apply(op)?;
-        positions.look(&world.memory, &world.topics)?;
     }
     world.trace.line("everything heals");
     world.settle_for_good()?;
-    positions.look(&world.memory, &world.topics)?;
     let mut log = world.archive.log(&world.memory, &world.topics)?;
     log.never_too_large = plan.shape.records_bytes.map(|_| generate::NOISE);
     tell(world, &log);

@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::archive::Archive;
 use crate::fault::Faults;
 use crate::plan::{Event, MACHINES, Op, PARTITIONS, Plan, Shape};
+use crate::positions::Positions;
 use crate::trace::Trace;
 
 const START: Timestamp = Timestamp(1_750_000_000_000);
@@ -39,6 +40,7 @@ pub struct World {
     pub downs: Vec<Down>,
     /// Of the turns that hold: from the first poll to the commit.
     pub longest_turn: Duration,
+    positions: Positions,
     pub shape: Shape,
     incarnations: u32,
 }
@@ -105,9 +107,22 @@ impl World {
         let hook = faults.clone();
         memory.set_fault_hook(Some(Box::new(move |call| hook.consult(call))));
         let machines = (0..MACHINES).map(|_| Machine::default()).collect();
-        let (archive, counted, downs, longest_turn, incarnations) = Default::default();
+        let (archive, counted, downs, longest_turn, positions, incarnations) = Default::default();
         let shape = plan.shape;
-        Ok(Self { memory, topics, faults, archive, trace, counted, machines, downs, longest_turn, shape, incarnations })
+        Ok(Self {
+            memory,
+            topics,
+            faults,
+            archive,
+            trace,
+            counted,
+            machines,
+            downs,
+            longest_turn,
+            positions,
+            shape,
+            incarnations,
+        })
     }
 
     /// # Errors
@@ -351,6 +366,7 @@ impl World {
         let step = worker.step(now);
         if worker.stats().turns > turns {
             self.longest_turn = self.longest_turn.max(self.memory.now().since(*gathered_at));
+            self.positions.look(&self.memory, &self.topics)?;
         }
         if phase != "gather" && worker.phase() == "gather" {
             *gathered_at = self.memory.now();

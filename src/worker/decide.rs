@@ -43,9 +43,6 @@ pub(super) fn decide(table: &Table, options: &Options, gathered: Gathered, now: 
             if mutant::is(Mutant::EventsBeforeCommands) {
                 decider.events(std::mem::take(&mut events));
             }
-            if mutant::is(Mutant::TimersBeforeCommands) {
-                decider.timers();
-            }
             decider.commands(&gathered.commands);
             decider.caps();
             decider.timers();

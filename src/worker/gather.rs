@@ -7,6 +7,7 @@ use super::chores::Chore;
 use super::table::{Owned, Stage};
 use super::{BACKOFF, ONLY, Phase, Step, Stop, Worker, decide, in_hand};
 use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// What a turn is made from.
@@ -63,7 +64,13 @@ impl<B: Broker> Worker<B> {
         }
         match gather.next {
             Next::Join => {
-                gather.next = if self.table.special.is_some() { Next::Events } else { Next::Commands };
+                gather.next = match self.table.special.is_some() {
+                    true => Next::Events,
+                    false if mutant::is(Mutant::TimersBeforeCommands) && self.has_timer_due(&gather, now) => {
+                        Next::Backlog
+                    }
+                    false => Next::Commands,
+                };
                 // Before anything is gathered: a partition that is restored puts the control reader back.
                 match self.joining() {
                     Some(partition) => self.join(partition, gather, now),
@@ -76,6 +83,13 @@ impl<B: Broker> Worker<B> {
             Next::Events => self.gather_events(gather, now),
             Next::Position(partition) => self.gather_position(gather, partition, now),
         }
+    }
+
+    /// For a mutant: whether a timer is due, and no commands have to be read again.
+    fn has_timer_due(&self, gather: &Gather, now: Timestamp) -> bool {
+        let mut owned = self.table.owned.values();
+        let is_due = |owned: &Owned| owned.timers.first().is_some_and(|(due, _)| *due <= now);
+        gather.scan >= self.table.control_floor && owned.clone().all(Owned::is_active) && owned.any(is_due)
     }
 
     /// The partition whose restoring goes on next.
