@@ -31,7 +31,7 @@
 //! - `find`: looks for every event among the delivered records;
 //! - `order`: compares the order of what was found;
 //! - `judge`, `compare`: what should be against what is, for a flow and for an event; makes the sums;
-//! - `examine`: all of that up to here, for every judge;
+//! - `examine`: all of that up to `find`, for every judge;
 //! - `promises`: what is not about single events, a file a judge: see [`promises()`];
 //! - `reroute`, `reject`, `count`: twins at home; dead letters and discarded records; the gate's own counters.
 //!

@@ -10,6 +10,8 @@
 //! - `timestamps`: which were replaced;
 //! - `names`: no queue topic's name comes twice.
 //!
+//! A judge of its own is what only `check` can count: withdraws while a flow is not live (`count`).
+//!
 //! They share `documents` (what is read of audit and states) and `moments` (when a turn was decided).
 
 mod ages;
