@@ -64,6 +64,33 @@ pub enum Mutant {
     IdleControlPositionOneTooFar,
     /// However much is held for a flow while it drains, a turn passes no more entries of it.
     DrainDoesNotOutrunItsFlow,
+    /// Who takes a drain over releases a quarter of a second's worth at once.
+    BucketFullAtATakeOver,
+    /// A drain that a timer began goes as fast as it can, though its state names a rate.
+    ExpiryRateIgnored,
+    /// The deadline of a pause is looked at before the commands that wait.
+    TimersBeforeCommands,
+    /// How long an event was held is counted from the event's own timestamp.
+    HeldSinceTheEventsOwnTime,
+    /// Whatever is forwarded or released gets the time of writing, and says what its own was.
+    TimestampAlwaysReplaced,
+    /// Records are taken for too old at half the age.
+    TimestampReplacedTooEarly,
+    /// A pause that stops a drain keeps the start values of the one before.
+    AtPauseOfTheFirstPauseKept,
+    /// A new pause begins to count withdraws again.
+    WithdrawnForgottenAtAPause,
+    /// A resume while resuming that names no rate takes the one in force away.
+    RedirectForgetsTheRate,
+    /// An update of a pause that names no rate for its end takes the one in force away.
+    UpdateForgetsTheExpiryRate,
+    /// Records of a queue topic are never deleted.
+    NothingDeletedAfterADrain,
+    IdleQueueTopicNeverRetired,
+    /// The queue topic that comes after a retired one has its name again.
+    QueueTopicNumberNotRaised,
+    /// A new owner goes on from whatever offset the group has, and compares it with nothing.
+    PositionsNotVerified,
 }
 
 #[cfg(debug_assertions)]

@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum as _;
 use company::{Company, Dice};
-use flowgate_checker::{Circumstances, Departure, Fault, Report};
+use flowgate_checker::{Circumstances, Departure, Fault, Report, Retention};
 use inject::Chaos;
 use load::Load;
 use plan::{Plan, Tallies};
@@ -52,8 +52,18 @@ const PARTITIONS: u32 = 6;
 /// How long anything may take until all is well again.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// One machine has one clock; the cap is the default.
-const CIRCUMSTANCES: Circumstances = Circumstances { clocks_apart_ms: 0, max_pause_ms: 14 * 24 * 3_600_000 };
+const DAY_MS: i64 = 24 * 3_600_000;
+
+/// One machine has one clock; cap and retention are the defaults. Readers see little while brokers are down, and the
+/// cleaner may have been there.
+const CIRCUMSTANCES: Circumstances = Circumstances {
+    clocks_apart_ms: 0,
+    clock_off_ms: 0,
+    turn_ms: 120_000,
+    max_pause_ms: 14 * DAY_MS,
+    retention: Some(Retention { records_ms: Some(30 * DAY_MS), enrollments_ms: Some(7 * DAY_MS) }),
+    every_state: false,
+};
 
 /// Goal: every promise that the topics can show, under every fault there is. Method: as above; each fault counts only if it
 /// really happened, and one that never did fails the test.

@@ -8,8 +8,8 @@ use crate::follow::Transition;
 use crate::gather::{Gathered, Topics};
 use crate::judge::Judgement;
 use crate::record::Log;
-use crate::report::{PerKind, Sums};
-use crate::walk::Walk;
+use crate::report::{Kind, PerKind, Sums};
+use crate::walk::{Arrival, State, Walk};
 use crate::{Anomaly, Fault};
 
 /// A flow's public state, as far as it is compared.
@@ -20,9 +20,11 @@ pub(crate) struct GateState {
     /// Queue entries so far.
     pub last_entry: u64,
     pub watermark: u64,
+    /// Withdraws that came while it was not live.
+    pub withdrawn: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Counts {
     pub queued: PerKind,
@@ -41,6 +43,7 @@ struct Document {
     counts: Counts,
     #[serde(default)]
     queue: Queue,
+    withdrawn: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +94,7 @@ pub(crate) fn states(
                     counts: document.counts,
                     last_entry: document.queue.next_entry.saturating_sub(1),
                     watermark: document.queue.watermark.entry,
+                    withdrawn: document.withdrawn,
                 };
                 states.insert(flow, Some(state));
             }
@@ -131,6 +135,21 @@ pub(crate) fn compare(gate: &GateState, walk: &Walk, sums: &Sums, faults: &mut V
         // here as what it would have become.
         let names = ["replaced + removed + lost (enroll)", "replaced + removed + lost (advance)"];
         pair(names, counts.replaced + counts.removed + counts.lost, sums.replaced + sums.removed + sums.lost);
+    }
+}
+
+/// Compares how many withdraws came while the flow was not live: they are in no sum.
+pub(crate) fn withdrawn(gate: &GateState, walk: &Walk, gathered: &Gathered<'_>, flow: usize, faults: &mut Vec<Fault>) {
+    let Some(withdrawn) = gate.withdrawn else { return };
+    let events = gathered.flows[flow].events.iter().zip(&walk.arrivals);
+    let counted = events.filter(|(event, (arrival, segment))| {
+        gathered.events[**event].kind == Kind::Withdraw
+            && *arrival == Arrival::Delivered
+            && walk.segments[*segment].state != State::Live
+    });
+    let found = counted.count() as u64;
+    if withdrawn != found {
+        faults.push(Fault::Counter { counter: "withdrawn", gate: withdrawn, found });
     }
 }
 

@@ -31,7 +31,8 @@
 //! - `find`: looks for every event among the delivered records;
 //! - `order`: compares the order of what was found;
 //! - `judge`, `compare`: what should be against what is, for a flow and for an event; makes the sums;
-//! - `promises`: timers, repeated commands, what a live flow costs: see [`promises()`];
+//! - `examine`: all of that up to `find`, for every judge;
+//! - `promises`: what is not about single events, a file a judge: see [`promises()`];
 //! - `reroute`, `reject`, `count`: twins at home; dead letters and discarded records; the gate's own counters.
 //!
 //! Beside it, and independent of all that, [`replay()`] plays everything again on an ordinary list and compares sequences.
@@ -39,6 +40,7 @@
 mod anomaly;
 mod compare;
 mod count;
+mod examine;
 mod find;
 mod follow;
 mod gather;
@@ -57,18 +59,15 @@ mod time;
 mod understand;
 mod walk;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use find::find;
-use gather::{Gathered, Topics};
+use examine::Examined;
+use gather::Topics;
 use judge::{Case, Court, Judgement};
-use settle::{Fate, settle};
-use walk::{Walk, walk};
 
 pub use anomaly::{Anomaly, Fault, Place};
 pub use home::{home, murmur2};
-pub use promises::{Circumstances, promises};
+pub use promises::{Circumstances, Retention, promises};
 pub use record::{Header, Log, Record};
 pub use replay::{Departure, Difference, Replay, replay};
 pub use report::{Commands, Kind, PerKind, Report, Sums};
@@ -78,29 +77,11 @@ pub use report::{Commands, Kind, PerKind, Report, Sums};
 pub fn check(log: &Log) -> Report {
     let topics = Topics { prefix: &log.prefix };
     let mut anomalies = Vec::new();
-    let rejected = reject::sources(log, topics, &mut anomalies);
-    let mut gathered = Gathered::read(log, &rejected.dead_events);
-    let followed = follow::follow(log, topics, &rejected.dead_commands);
-    let gates = count::states(log, topics, &mut anomalies);
-    for name in followed.transitions.keys() {
-        gathered.flow(Cow::Owned(name.clone()));
-    }
+    let Examined { rejected, gathered, followed, gates, walks, fates, found } =
+        Examined::of(log, topics, &mut anomalies);
     let reroutes = reroute::reroutes(&gathered, topics, log.enrollment_partitions, &mut anomalies);
     let dead = reject::dead_letters(log, topics, &gathered, &rejected, &mut anomalies);
     reject::homeless(log, topics, &gathered, &rejected.discarded, &mut anomalies);
-
-    let transitions = |flow: &FlowName<'_>| followed.transitions.get(&**flow).map_or(&[][..], Vec::as_slice);
-    let gate = |flow: &FlowName<'_>| gates.get(&**flow).and_then(Option::as_ref);
-    let mut fates = vec![Fate::Live; gathered.events.len()];
-    let mut walks: Vec<Walk> = Vec::with_capacity(gathered.flows.len());
-    for (index, flow) in gathered.flows.iter().enumerate() {
-        let walk = walk(&gathered, index, transitions(&flow.name), gate(&flow.name).map(|gate| gate.last_entry));
-        for (event, fate) in flow.events.iter().zip(settle(&gathered, index, &walk)) {
-            fates[*event] = fate;
-        }
-        walks.push(walk);
-    }
-    let found = find(&gathered, &fates, &log.records);
     for record in &found.strangers {
         let fault = Fault::Unexplained { at: topics.place("records", record), why: "no event has these bytes" };
         anomalies.push(Anomaly { flow: None, fault });
@@ -114,11 +95,11 @@ pub fn check(log: &Log) -> Report {
 
     let mut report = Report { flowless_dead: dead.flowless, commands: followed.commands, ..Report::default() };
     report.events = log.enrollments.len() as u64;
-    anomalies.extend(followed.anomalies);
     let mut left = count::left(log);
     let court = Court { log, topics, gathered: &gathered, fates, found, discarded: rejected.discarded };
     for (index, flow) in gathered.flows.iter().enumerate() {
-        let (transitions, gate) = (transitions(&flow.name), gate(&flow.name));
+        let transitions = followed.of(&flow.name);
+        let gate = gates.get(&*flow.name).and_then(Option::as_ref);
         let partition = home(&flow.name, partitions);
         let walk = &walks[index];
         let mut judgement = court.judge(&Case { flow: index, walk, transitions, gate, partition });
@@ -130,7 +111,10 @@ pub fn check(log: &Log) -> Report {
         }
         count::held(log, topics, &gathered, &mut judgement, &mut left);
         match gate {
-            Some(gate) => count::compare(gate, walk, &judgement.sums, &mut judgement.faults),
+            Some(gate) => {
+                count::compare(gate, walk, &judgement.sums, &mut judgement.faults);
+                count::withdrawn(gate, walk, &gathered, index, &mut judgement.faults);
+            }
             None => count::absent(log, &gates, &flow.name, transitions, &mut judgement.faults),
         }
         let Judgement { mut sums, faults, .. } = judgement;
@@ -139,8 +123,7 @@ pub fn check(log: &Log) -> Report {
         anomalies.extend(faults.into_iter().map(|fault| Anomaly { flow: Some(flow.name.to_string()), fault }));
         report.flows.insert(flow.name.to_string(), sums);
     }
+    anomalies.extend(followed.anomalies);
     report.anomalies = anomalies;
     report
 }
-
-type FlowName<'a> = Cow<'a, str>;

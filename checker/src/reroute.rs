@@ -55,7 +55,7 @@ pub(crate) fn reroutes(
 }
 
 /// The times that a record at home may have had elsewhere, and how many of its headers the gate added then.
-fn times(record: &Record) -> impl Iterator<Item = (usize, i64)> {
+pub(crate) fn times(record: &Record) -> impl Iterator<Item = (usize, i64)> {
     let replaced = record.headers.last().filter(|(name, _)| name == TIMESTAMP.as_bytes());
     let original = replaced.and_then(|(_, value)| std::str::from_utf8(value.as_deref()?).ok());
     let original = original.and_then(|text| text.parse().ok().or_else(|| milliseconds(text)));

@@ -7,6 +7,15 @@ use serde_json::{Value, json};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
+const CIRCUMSTANCES: Circumstances = Circumstances {
+    clocks_apart_ms: 500,
+    clock_off_ms: 0,
+    turn_ms: 0,
+    max_pause_ms: 14 * DAY_MS,
+    retention: None,
+    every_state: true,
+};
+
 /// A flow that was seen, was paused for a minute, ended by its timer, and went live; one that never was.
 struct Story {
     audit: Vec<Value>,
@@ -55,8 +64,7 @@ impl Story {
         };
         let (audit, state) = (records(&self.audit), records(&self.states));
         let log = Log { prefix: "flow".to_owned(), enrollment_partitions: 1, audit, state, ..Log::default() };
-        let circumstances = Circumstances { clocks_apart_ms: 500, max_pause_ms: 14 * DAY_MS };
-        promises(&log, circumstances).iter().map(ToString::to_string).collect()
+        promises(&log, CIRCUMSTANCES).iter().map(ToString::to_string).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What retention takes, kept for the checker: it has to see every record there ever was.
+//! What retention and the cleaner take, kept for the checker: it has to see every record there ever was.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use flowgate_checker::Log;
 
 use crate::plan::PARTITIONS;
 
-/// Committed records by topic and partition, up to the low watermark at the last look.
+/// Committed records by topic and partition: what retention has taken, and every public state up to the last look.
 #[derive(Default)]
 pub struct Archive {
     taken: BTreeMap<(String, i32), Vec<Record>>,
@@ -38,6 +38,20 @@ impl Archive {
         self.take(memory, &topics.enrollments, before)
     }
 
+    /// Takes note of every public state before the cleaner comes.
+    ///
+    /// # Errors
+    /// The broker's, as a sentence.
+    pub fn keep_states(&mut self, memory: &Memory, topics: &Topics) -> Result<(), String> {
+        for partition in 0..PARTITIONS {
+            let kept = self.taken.entry((topics.state.clone(), partition)).or_default();
+            let next = kept.last().map_or(0, |record| record.offset + 1);
+            let new = seen(memory, &topics.state, partition)?;
+            kept.extend(new.into_iter().filter(|record| record.offset >= next));
+        }
+        Ok(())
+    }
+
     fn look(&self, memory: &Memory, topic: &str) -> Result<Vec<Vec<Record>>, String> {
         (0..PARTITIONS).map(|partition| seen(memory, topic, partition)).collect()
     }
@@ -63,9 +77,10 @@ impl Archive {
         proof::gather(topics, PARTITIONS, &queues, |topic| {
             let mut all = Vec::new();
             for partition in 0..admin.partitions(topic).map_err(failed)?.unwrap_or_default() {
-                let taken = self.taken.get(&(topic.to_owned(), partition));
-                all.extend(taken.into_iter().flatten().cloned().map(proof::plain));
-                all.extend(seen(memory, topic, partition)?.into_iter().map(proof::plain));
+                let taken = self.taken.get(&(topic.to_owned(), partition)).map_or(&[][..], Vec::as_slice);
+                let next = taken.last().map_or(0, |record| record.offset + 1);
+                let left = seen(memory, topic, partition)?.into_iter().filter(|record| record.offset >= next);
+                all.extend(taken.iter().cloned().chain(left).map(proof::plain));
             }
             Ok(all)
         })

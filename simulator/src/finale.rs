@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flowgate::broker::Isolation;
-use flowgate::flow::{Flow, State};
+use flowgate::flow::{Flow, Queue, State};
 use flowgate::schema;
 use flowgate::time::Timestamp;
 use flowgate::worker::Worker;
@@ -49,10 +49,13 @@ impl World {
         if self.shape.patient {
             self.leave_to_timers()?;
         }
+        let mut left = self.flows()?;
+        left.retain(|flow| !matches!(flow.state, State::Live) && !flow.queue.is_passed());
         self.resume_all()?;
         for _ in 0..2_000 {
             self.settle()?;
             if self.flows()?.iter().all(|flow| matches!(flow.state, State::Live)) {
+                self.queues_go(&left)?;
                 return self.stop();
             }
             self.wait(Duration::from_millis(250));
@@ -95,6 +98,31 @@ impl World {
             self.control(command.to_string().as_bytes())?;
         }
         Ok(())
+    }
+
+    /// Queues that were drained with nothing going wrong are emptied at once, and go when they have been idle for long enough.
+    fn queues_go(&mut self, drained: &[Flow]) -> Result<(), String> {
+        let topics: Vec<(Queue, String)> = {
+            let mut flows = self.flows()?;
+            flows.retain(|flow| drained.iter().any(|drained| drained.id == flow.id));
+            flows.into_iter().filter_map(|flow| Some((flow.queue.clone(), flow.queue.topic?))).collect()
+        };
+        for (queue, topic) in &topics {
+            let low =
+                self.memory.watermarks(topic, 0, Isolation::ReadUncommitted).map_err(|error| error.to_string())?.low;
+            if low < queue.watermark.offset {
+                let up_to = queue.watermark.offset;
+                return Err(format!(
+                    "`{topic}` is not emptied after its drain: it begins at {low}, and {up_to} is passed"
+                ));
+            }
+        }
+        self.wait(Duration::from_secs(self.shape.queue_ttl + 1));
+        self.settle()?;
+        match topics.iter().find(|(_, topic)| self.memory.watermarks(topic, 0, Isolation::ReadUncommitted).is_ok()) {
+            Some((_, topic)) => Err(format!("`{topic}` is still there, though it was idle for long enough")),
+            None => Ok(()),
+        }
     }
 
     /// How late timers fired since the last look, at most.

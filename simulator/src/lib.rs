@@ -6,6 +6,7 @@
 //! - [`dice`]: where choices come from; [`generate`]: from a seed to a schedule;
 //! - [`world`]: the machines and what a schedule does to them; [`fault`]: calls that go wrong; [`archive`]: what retention
 //!   takes;
+//! - `positions`: where the input stands, after every turn;
 //! - `finale`: everything heals, and the gate has to come to rest;
 //! - [`oracle`]: the independent checker has the last word;
 //! - [`run`]: all of it; [`shrink`]: makes a failing schedule small; [`trace`]: tells it.
@@ -17,6 +18,7 @@ mod finale;
 pub mod generate;
 pub mod oracle;
 pub mod plan;
+mod positions;
 pub mod run;
 pub mod shrink;
 pub mod trace;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use clap::ValueEnum as _;
 use flowgate::mutant::Mutant;
-use flowgate_checker::{Circumstances, Sums};
+use flowgate_checker::{Circumstances, Retention, Sums};
 
 use crate::generate::PHASES;
 use crate::oracle::Verdict;
@@ -124,17 +124,27 @@ fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
     tell(world, &log);
     let generations = world.memory.generation(&world.topics.group);
     world.counted.rebalances = u64::try_from(generations - 1).unwrap_or(0);
-    let verdict = oracle::judge(&log, circumstances(plan), &world.downs)?;
+    let verdict = oracle::judge(&log, circumstances(plan, world)?, &world.downs)?;
     Ok(figures(world, &verdict))
 }
 
 /// What the topics do not tell.
-fn circumstances(plan: &Plan) -> Circumstances {
-    let ahead = plan.ops.iter().filter_map(|op| if let Op::Clock { ahead, .. } = op { Some(*ahead) } else { None });
-    // A gate that is off by more than the allowed minute decides nothing about a deadline.
-    let farthest = ahead.map(|ahead| ahead.abs().min(61_000)).max().unwrap_or_default();
-    let max_pause_ms = i64::try_from(plan.shape.max_pause).unwrap_or(i64::MAX / 1000) * 1000;
-    Circumstances { clocks_apart_ms: 2 * farthest, max_pause_ms }
+fn circumstances(plan: &Plan, world: &World) -> Result<Circumstances, String> {
+    let ahead =
+        plan.ops.iter().filter_map(|op| if let Op::Clock { ahead, .. } = op { Some(ahead.abs()) } else { None });
+    let clock_off_ms = ahead.max().unwrap_or_default();
+    Ok(Circumstances {
+        // A gate that is off by more than the allowed minute decides nothing about a deadline.
+        clocks_apart_ms: 2 * clock_off_ms.min(61_000),
+        clock_off_ms,
+        turn_ms: i64::try_from(world.longest_turn.as_millis()).unwrap_or(i64::MAX),
+        max_pause_ms: i64::try_from(plan.shape.max_pause).unwrap_or(i64::MAX / 1000) * 1000,
+        retention: Some(Retention {
+            records_ms: world.retention(&world.topics.records)?,
+            enrollments_ms: world.retention(&world.topics.enrollments)?,
+        }),
+        every_state: true,
+    })
 }
 
 /// Every record there is at the end.

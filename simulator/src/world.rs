@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::archive::Archive;
 use crate::fault::Faults;
 use crate::plan::{Event, MACHINES, Op, PARTITIONS, Plan, Shape};
+use crate::positions::Positions;
 use crate::trace::Trace;
 
 const START: Timestamp = Timestamp(1_750_000_000_000);
@@ -37,6 +38,9 @@ pub struct World {
     pub counted: Counted,
     pub machines: Vec<Machine>,
     pub downs: Vec<Down>,
+    /// Of the turns that hold: from the first poll to the commit.
+    pub longest_turn: Duration,
+    positions: Positions,
     pub shape: Shape,
     incarnations: u32,
 }
@@ -46,8 +50,10 @@ pub struct World {
 pub struct Machine {
     pub worker: Option<Worker<Memory>>,
     pub frozen: bool,
-    /// Processes that hung when another one was started in their place.
-    zombies: Vec<Worker<Memory>>,
+    /// When it began to gather last.
+    gathered_at: Timestamp,
+    /// Processes that hung when another one was started in their place, and when they began to gather.
+    zombies: Vec<(Worker<Memory>, Timestamp)>,
     /// How many milliseconds its clock differs from the broker's.
     pub ahead: i64,
 }
@@ -101,8 +107,22 @@ impl World {
         let hook = faults.clone();
         memory.set_fault_hook(Some(Box::new(move |call| hook.consult(call))));
         let machines = (0..MACHINES).map(|_| Machine::default()).collect();
-        let (archive, counted, downs, incarnations) = Default::default();
-        Ok(Self { memory, topics, faults, archive, trace, counted, machines, downs, shape: plan.shape, incarnations })
+        let (archive, counted, downs, longest_turn, positions, incarnations) = Default::default();
+        let shape = plan.shape;
+        Ok(Self {
+            memory,
+            topics,
+            faults,
+            archive,
+            trace,
+            counted,
+            machines,
+            downs,
+            longest_turn,
+            positions,
+            shape,
+            incarnations,
+        })
     }
 
     /// # Errors
@@ -184,6 +204,16 @@ impl World {
         }
     }
 
+    /// For how many milliseconds a topic keeps its records; `None`: for ever.
+    ///
+    /// # Errors
+    /// The broker's, as a sentence.
+    pub fn retention(&self, topic: &str) -> Result<Option<i64>, String> {
+        let admin = self.memory.admin();
+        let config = admin.and_then(|mut admin| admin.topic_config(topic)).map_err(|error| error.to_string())?;
+        Ok(config.get("retention.ms").and_then(|text| text.parse().ok()).filter(|millis| *millis >= 0))
+    }
+
     pub fn wait(&self, time: Duration) {
         self.memory.advance_to(self.memory.now().after(time));
     }
@@ -213,7 +243,7 @@ impl World {
         let options = self.options(machine);
         let of = &mut self.machines[machine];
         if of.frozen {
-            of.zombies.extend(of.worker.take());
+            of.zombies.extend(of.worker.take().map(|worker| (worker, of.gathered_at)));
         }
         of.frozen = false;
         of.worker = Some(Worker::new(self.memory.clone(), options));
@@ -258,11 +288,11 @@ impl World {
     fn zombies(&mut self, machine: usize, steps: u64) -> Result<(), String> {
         let mut zombies = std::mem::take(&mut self.machines[machine].zombies);
         let mut left = Vec::new();
-        for mut zombie in zombies.drain(..) {
+        for (mut zombie, mut gathered_at) in zombies.drain(..) {
             let mut alive = true;
             for _ in 0..steps {
                 self.counted.zombie_steps += 1;
-                match self.one_step(machine, &mut zombie)? {
+                match self.one_step(machine, &mut zombie, &mut gathered_at)? {
                     Stepped::Moved => {}
                     Stepped::Nothing => break,
                     Stepped::Ended => {
@@ -272,7 +302,7 @@ impl World {
                 }
             }
             if alive {
-                left.push(zombie);
+                left.push((zombie, gathered_at));
             }
         }
         self.machines[machine].zombies = left;
@@ -315,18 +345,33 @@ impl World {
             return Ok(Stepped::Nothing);
         }
         let Some(mut worker) = of.worker.take() else { return Ok(Stepped::Nothing) };
-        let stepped = self.one_step(machine, &mut worker);
+        let mut gathered_at = of.gathered_at;
+        let stepped = self.one_step(machine, &mut worker, &mut gathered_at);
+        self.machines[machine].gathered_at = gathered_at;
         if !matches!(stepped, Ok(Stepped::Ended)) {
             self.machines[machine].worker = Some(worker);
         }
         stepped
     }
 
-    fn one_step(&mut self, machine: usize, worker: &mut Worker<Memory>) -> Result<Stepped, String> {
+    fn one_step(
+        &mut self,
+        machine: usize,
+        worker: &mut Worker<Memory>,
+        gathered_at: &mut Timestamp,
+    ) -> Result<Stepped, String> {
         self.counted.steps += 1;
+        let turns = worker.stats().turns;
         let now = Timestamp(self.memory.now().0 + self.machines[machine].ahead);
         let phase = worker.phase();
         let step = worker.step(now);
+        if worker.stats().turns > turns {
+            self.longest_turn = self.longest_turn.max(self.memory.now().since(*gathered_at));
+            self.positions.look(&self.memory, &self.topics)?;
+        }
+        if phase != "gather" && worker.phase() == "gather" {
+            *gathered_at = self.memory.now();
+        }
         if self.trace.is_on() {
             let news = self.faults.news();
             let faults: String = news.iter().map(|kind| format!(" [{kind:?}]")).collect();
@@ -394,6 +439,7 @@ impl World {
         for partition in 0..PARTITIONS {
             logs.push((self.topics.state.clone(), partition, Tombstones::Keep));
         }
+        self.archive.keep_states(&self.memory, &self.topics)?;
         for (topic, partition, tombstones) in logs {
             let marks = self.memory.watermarks(&topic, partition, Isolation::ReadUncommitted).map_err(failed)?;
             let up_to = marks.low + (marks.end - marks.low) * quarters / 4;
@@ -415,4 +461,10 @@ pub enum Stepped {
 /// As the worker's options have it.
 fn client_id(machine: usize) -> String {
     format!("{}-{WORKER}", NAMES[machine])
+}
+
+/// Whether an offset's metadata says that a turn of one of the workers committed it.
+#[must_use]
+pub fn is_a_turns_name(metadata: &str) -> bool {
+    (0..MACHINES).any(|machine| metadata.starts_with(&format!("{}-", client_id(machine))))
 }

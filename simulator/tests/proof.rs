@@ -21,6 +21,9 @@ const SEEDS: u64 = 10_000;
 
 const THREADS: usize = 2;
 
+/// No schedule sets offsets back: `positions.rs` does so by hand.
+const BY_HAND: [Mutant; 1] = [Mutant::PositionsNotVerified];
+
 /// Goal: whatever happens in whatever order, both oracles agree with the gate. A fault that never happened makes it red.
 #[test]
 fn ten_thousand_seeds() {
@@ -63,8 +66,8 @@ const OTHERS_FIND: [Mutant; 1] = [Mutant::DrainDoesNotOutrunItsFlow];
 #[test]
 fn every_mutant_is_found() {
     let found = Mutex::new(BTreeMap::new());
-    let mutants: Vec<Mutant> =
-        Mutant::value_variants().iter().copied().filter(|mutant| !OTHERS_FIND.contains(mutant)).collect();
+    let by_others = |mutant: &Mutant| OTHERS_FIND.contains(mutant) || BY_HAND.contains(mutant);
+    let mutants: Vec<Mutant> = Mutant::value_variants().iter().copied().filter(|mutant| !by_others(mutant)).collect();
     run::each(0, Some(mutants.len() as u64), THREADS, |number| {
         let mutant = mutants[number as usize];
         let seed = find(mutant, 0..SEEDS);

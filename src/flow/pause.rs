@@ -40,7 +40,8 @@ impl Flow {
                 pause.new_records = order.new_records.unwrap_or(pause.new_records);
                 pause.keep = order.keep.unwrap_or(pause.keep);
                 pause.on_expiry = order.on_expiry.unwrap_or(pause.on_expiry);
-                pause.expiry_rate = order.expiry_rate.or(pause.expiry_rate);
+                let kept = pause.expiry_rate.filter(|_| !mutant::is(Mutant::UpdateForgetsTheExpiryRate));
+                pause.expiry_rate = order.expiry_rate.or(kept);
                 pause.by.clone_from(&issue.command.issued_by);
                 if issue.command.reason.is_some() {
                     pause.reason.clone_from(&issue.command.reason);
@@ -73,7 +74,13 @@ impl Flow {
     }
 
     fn begin(&mut self, pause: Pause) {
-        self.at_pause = self.counts;
+        let keeps = mutant::is(Mutant::AtPauseOfTheFirstPauseKept) && matches!(self.state, State::Resuming { .. });
+        if !keeps {
+            self.at_pause = self.counts;
+        }
+        if mutant::is(Mutant::WithdrawnForgottenAtAPause) {
+            self.withdrawn = 0;
+        }
         self.state = State::Paused(pause);
     }
 }

@@ -1,6 +1,7 @@
 //! `resume`, in each state.
 
 use super::{Cause, Drain, Flow, Issue, LineReason, Outcome, Release, ResumeOrder, State, Transition};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 impl Flow {
@@ -32,7 +33,8 @@ impl Flow {
                     return (Outcome::unchanged("the flow is resuming already"), None);
                 }
                 drain.command = Some(issue.command.id.clone());
-                drain.max_rate = order.max_rate.or(drain.max_rate);
+                let kept = drain.max_rate.filter(|_| !mutant::is(Mutant::RedirectForgetsTheRate));
+                drain.max_rate = order.max_rate.or(kept);
                 if let Some(max_age) = order.max_age {
                     drain.max_age = Some(max_age);
                     drain.as_of = now;

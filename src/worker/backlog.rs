@@ -10,7 +10,7 @@ use crate::broker::Record;
 use crate::broker::murmur2::partition_for;
 use crate::flow::drain::{Passing, Removal, Survivor};
 use crate::flow::index::Indexed;
-use crate::flow::{FlowId, State};
+use crate::flow::{Cause, FlowId, State};
 use crate::mutant::{self, Mutant};
 use crate::schema::Reason;
 use crate::schema::headers::{self, Discarded, Released};
@@ -78,7 +78,10 @@ impl Decider<'_> {
         let Some(staged) = self.turn.flow(partition, owned, &tracked.flow.id) else { return };
         // A command of this turn may have stopped it.
         let Some(drain) = staged.flow.drain() else { return };
-        let (rate, release) = (drain.max_rate, Released::from(drain.cause));
+        let (mut rate, release) = (drain.max_rate, Released::from(drain.cause));
+        if mutant::is(Mutant::ExpiryRateIgnored) && drain.cause == Cause::Timer {
+            rate = None;
+        }
         let mut bucket = backlog.bucket;
         if let Some(rate) = rate {
             bucket.refill(rate, now);
@@ -132,7 +135,11 @@ impl Decider<'_> {
             }
             Passing::Release => {
                 self.turn.stats.released += 1;
-                let age = self.brokers_now().since(held.held_at);
+                let since = match mutant::is(Mutant::HeldSinceTheEventsOwnTime) {
+                    true => waiting.timestamp,
+                    false => held.held_at,
+                };
+                let age = self.brokers_now().since(since);
                 let mut headers = headers::released(&held.headers, release, &held.pause_id, age);
                 let timestamp = self.timestamp(waiting.timestamp, self.table.shape.records_retention, &mut headers);
                 let partition = partition_for(flow.as_str().as_bytes(), self.table.shape.records);
@@ -218,6 +225,7 @@ impl Decider<'_> {
         let Some(staged) = self.turn.flow(partition, owned, &tracked.flow.id) else { return };
         let Some(drain) = staged.flow.drain() else { return };
         let (rate, release) = (drain.max_rate, Released::from(drain.cause));
+        // What was refused had been allowed. Its token was dropped with its turn: it is taken here.
         let passing = pass(staged, tracked, backlog, waiting);
         let mut bucket = backlog.bucket;
         if let Some(rate) = rate {

@@ -62,7 +62,7 @@ impl<B: Broker> Worker<B> {
     /// A turn for commands alone.
     fn decide_commands(&mut self, mut gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
         gather.gathered.only_commands = !mutant::is(Mutant::EventsWhileMoreCommandsWait);
-        if std::mem::take(&mut self.table.stale) || left(self.table.member_polled, MEMBER, now).is_none() {
+        if self.table.stale || left(self.table.member_polled, MEMBER, now).is_none() {
             // The group is heard of by the member's poll alone. What that brings is read again.
             gather.next = Next::Events;
             return (Phase::Gather(gather), Step::Progress);

@@ -199,9 +199,11 @@ impl Decider<'_> {
         let old = retention.is_some_and(|retention| {
             // A topic kept for less than twice the margin would lose every timestamp: half of it is margin then.
             let margin = RETENTION_MARGIN.min(retention / 2);
-            own < self.now.before(retention.saturating_sub(margin))
+            let age = retention.saturating_sub(margin);
+            own < self.now.before(if mutant::is(Mutant::TimestampReplacedTooEarly) { age / 2 } else { age })
         });
-        if !ahead && !old && !self.time_of_writing && own.0 >= 0 {
+        let stays = !ahead && !old && !self.time_of_writing && own.0 >= 0;
+        if stays && !mutant::is(Mutant::TimestampAlwaysReplaced) {
             return Some(own);
         }
         headers.push(headers::timestamp(own));

@@ -199,7 +199,9 @@ impl Decider<'_> {
             bytes,
         });
         if staged.flow.queue.topic.is_none() {
-            staged.flow.queue.number += 1;
+            if staged.flow.queue.number == 0 || !mutant::is(Mutant::QueueTopicNumberNotRaised) {
+                staged.flow.queue.number += 1;
+            }
             staged.flow.queue.topic = Some(self.options.topics.queue(&event.flow, staged.flow.queue.number));
             self.turn.new_topics.push((partition, event.flow.clone()));
         }

@@ -7,6 +7,7 @@ use super::chores::Chore;
 use super::table::{Owned, Stage, Table, left};
 use super::{BACKOFF, Phase, Step, Stop, Worker, decide, in_hand, refused};
 use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// What a turn is made from.
@@ -78,7 +79,7 @@ impl<B: Broker> Worker<B> {
     pub(super) fn gather(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         if gather.began.is_none() {
             gather.began = Some(now);
-            if self.stopping && !std::mem::take(&mut self.table.stale) {
+            if self.stopping && !self.table.stale {
                 return Ok(self.stop_turn(now));
             }
             self.look_at_drains(now);
@@ -88,7 +89,8 @@ impl<B: Broker> Worker<B> {
         }
         match gather.next {
             Next::Join => {
-                gather.next = Next::Commands;
+                let timers_first = mutant::is(Mutant::TimersBeforeCommands) && self.has_timer_due(&gather, now);
+                gather.next = if timers_first { Next::Backlog } else { Next::Commands };
                 // Before anything is gathered: a partition that is restored puts the control reader back.
                 match self.joining() {
                     Some(partition) => self.join(partition, gather, now),
@@ -102,6 +104,13 @@ impl<B: Broker> Worker<B> {
             Next::Events => self.gather_events(gather, now),
             Next::Position(partition) => self.gather_position(gather, partition, now),
         }
+    }
+
+    /// For a mutant: whether a timer is due, and no commands have to be read again.
+    fn has_timer_due(&self, gather: &Gather, now: Timestamp) -> bool {
+        let mut owned = self.table.owned.values();
+        let is_due = |owned: &Owned| owned.timers.first().is_some_and(|(due, _)| *due <= now);
+        gather.scan >= self.table.control_floor && owned.clone().all(Owned::is_active) && owned.any(is_due)
     }
 
     /// The partition whose restoring goes on next.
@@ -193,6 +202,7 @@ impl<B: Broker> Worker<B> {
             Err(error) => return self.trouble(error, Phase::Gather(gather)),
         }
         self.table.member_polled = now;
+        self.table.stale = false;
         let new = &gather.gathered.events[before..];
         gather.bytes += new.iter().map(Record::size).sum::<usize>();
         let full = gather.gathered.events.len() >= budget.records

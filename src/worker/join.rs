@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::chores::Chore;
 use super::gather::Gather;
-use super::table::{Owned, Stage, Table, Tracked, left};
+use super::table::{Bucket, Owned, Stage, Table, Tracked, left};
 use super::{Phase, Step, Stop, Worker, in_hand};
 use crate::broker::{Broker, Committed, Member, PollLimit, Polled, Reader, Record, Watermarks};
 use crate::flow::{FlowId, Partition};
@@ -272,6 +272,7 @@ impl<B: Broker> Worker<B> {
                     record.input, record.input_at
                 ));
             }
+            Some(committed) if mutant::is(Mutant::PositionsNotVerified) => committed.offset,
             Some(committed) if committed.offset < record.input => {
                 return lost(format!(
                     "the group's committed offset {} lies before {}, which the record says was reached",
@@ -318,6 +319,9 @@ impl<B: Broker> Worker<B> {
             if let Some(tracked) = owned.flows.get_mut(&flow)
                 && super::publish::start_drain(tracked, self.options.index_bytes, now)
             {
+                if let Some(backlog) = &mut tracked.backlog {
+                    backlog.bucket = Bucket::taken_over(tracked.flow.updated_at, now);
+                }
                 self.chores.push_back(Chore::ReadQueue { partition, flow });
             }
         }

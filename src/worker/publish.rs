@@ -193,7 +193,7 @@ pub(super) fn arm(owned: &mut Owned, id: &FlowId, ttl: std::time::Duration) {
             owned.draining.insert(id.clone());
         }
         State::Live => {
-            if flow.queue.topic.is_some() {
+            if flow.queue.topic.is_some() && !mutant::is(Mutant::IdleQueueTopicNeverRetired) {
                 owned.retirements.insert((flow.updated_at.after(ttl), id.clone()));
             }
         }

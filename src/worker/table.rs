@@ -381,7 +381,7 @@ pub(super) struct Waiting {
     pub size: usize,
 }
 
-/// How many releases a rate allows. Starts with one: a take-over gives nothing away.
+/// How many releases a rate allows: one when a drain begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Bucket {
     pub tokens: f64,
@@ -391,6 +391,13 @@ pub(super) struct Bucket {
 impl Bucket {
     pub fn new(now: Timestamp) -> Self {
         Self { tokens: 1.0, at: now }
+    }
+
+    /// Of a drain that another owner began, when all that is known is when that one wrote the flow's state last: whatever it
+    /// released, it had done so by then. Nothing is given away, however often owners follow one another.
+    pub fn taken_over(written: Timestamp, now: Timestamp) -> Self {
+        let tokens = if mutant::is(Mutant::BucketFullAtATakeOver) { f64::INFINITY } else { 0.0 };
+        Self { tokens, at: written.min(now) }
     }
 
     /// Fills up for the time since; never holds more than a quarter of a second's worth, or one.

@@ -26,8 +26,9 @@ impl Decider<'_> {
     /// waits for those that were recorded since.
     pub(super) fn timers(&mut self) {
         let now = self.now;
+        let asked = if mutant::is(Mutant::TimersBeforeCommands) { Some(now) } else { self.table.floor_asked };
         for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| owned.is_active()) {
-            for flow in self.table.floor_asked.into_iter().flat_map(|asked| due(owned, asked.min(now))) {
+            for flow in asked.into_iter().flat_map(|asked| due(owned, asked.min(now))) {
                 self.fire(*partition, flow);
             }
             for (_, flow) in owned.retirements.iter().take_while(|(due, _)| *due <= now) {

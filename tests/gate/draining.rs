@@ -47,6 +47,42 @@ fn a_drain_keeps_to_its_rate() {
     assert_eq!(rig.delivered("welcome"), "a b c d e f g h i j");
 }
 
+/// Goal: owners that follow one another at once keep to the rate together. Method: clean stops, which take no time.
+#[test]
+fn a_drain_keeps_to_its_rate_across_take_overs() {
+    let mut rig = held("a b c d e f g h i j k l");
+    let from = rig.now();
+    rig.order("welcome", "resume", json!({"max_rate": 1}));
+    for _ in 0..6 {
+        rig.stop();
+        rig.start("a");
+        rig.settle();
+        rig.run_for(Duration::from_millis(250));
+        let passed = rig.delivered("welcome").split_whitespace().count();
+        let seconds = rig.now().since(from).as_secs_f64();
+        assert!(passed as f64 <= seconds + 1.0, "{passed} after {seconds} s");
+    }
+    rig.run_until_live("welcome");
+    assert_eq!(rig.delivered("welcome"), "a b c d e f g h i j k l");
+}
+
+/// Goal: a record that is refused and goes in a turn of its own counts against the rate. Method: the records topic takes the
+/// first one only compressed.
+#[test]
+fn a_refused_record_counts_against_the_rate() {
+    let mut rig = Rig::new();
+    rig.memory.configure(&rig.topics.records, "max.message.bytes", "2000").unwrap();
+    rig.order("welcome", "pause", json!({}));
+    let value = json!({"flow_id": "welcome", "record_id": "a", "padding": "x".repeat(3_000)});
+    rig.send_value("welcome", &value);
+    rig.send_all("welcome", "b c d");
+    rig.settle();
+    rig.order("welcome", "resume", json!({"max_rate": 1}));
+    assert_eq!(rig.delivered("welcome"), "a");
+    rig.run_until_live("welcome");
+    assert_eq!(rig.delivered("welcome"), "a b c d");
+}
+
 /// Goal: a resume while resuming changes the rate, and only what it names.
 #[test]
 fn a_running_drain_takes_other_orders() {

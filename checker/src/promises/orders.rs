@@ -1,0 +1,233 @@
+//! What public states say of pauses and drains, against what commands made of them.
+
+use serde_json::Value;
+
+use super::documents::{Drain, Line, Pause, State, Told};
+use super::{Circumstances, Commands, Story, Wrong};
+use crate::count::Counts;
+use crate::gather::Topics;
+use crate::time::milliseconds;
+
+/// Every public state has the options of its pause, the orders of its drain, the line up to which is discarded and the
+/// counts with which its pause began as the transitions before it made them.
+pub(super) fn orders(
+    story: &Story<'_>,
+    commands: &Commands<'_>,
+    topics: Topics<'_>,
+    circumstances: Circumstances,
+    wrong: &mut Wrong<'_>,
+) {
+    let transitions: Vec<&Told> =
+        story.audit.iter().map(|(_, told)| *told).filter(|told| told.transition.is_some()).collect();
+    let mut next = 0;
+    let mut orders = Orders::default();
+    let (mut counts, mut at_pause) = (Some(Counts::default()), Some(Counts::default()));
+    for (record, state) in &story.states {
+        // Without them nobody can tell which transitions a state knows of.
+        let Some(answered) = &state.commands else { return };
+        let newest = answered.last().map_or(-1, |answered| answered.offset);
+        let is_known = |told: &&Told| told.command_offset.is_some_and(|offset| offset <= newest);
+        let known = transitions[next..].iter().rposition(is_known).map_or(next, |last| next + last + 1);
+        let mut paused = false;
+        // Behind the newest command only what nobody ordered can have made it what it is.
+        while let Some(told) = transitions.get(next)
+            && (next < known || told.command_offset.is_none() && !orders.are_those_of(state))
+        {
+            paused |= matches!(told.transition.as_deref(), Some("paused" | "repaused"));
+            orders.change(told, commands);
+            next += 1;
+        }
+        if paused {
+            // Commands come first in a turn: nothing is counted between the state before and the pause.
+            at_pause = counts.filter(|_| circumstances.every_state);
+        }
+        if orders.are_those_of(state) {
+            let begun = at_pause.or(state.at_pause);
+            let differs = orders.differ(state).or((state.at_pause != begun).then(|| "at_pause".to_owned()));
+            if let Some(field) = differs {
+                let why = format!("its {field} is not what commands and transitions made it");
+                wrong(&Some(state.flow_id.clone()), topics.place("state", record), why);
+            }
+        }
+        (counts, at_pause) = (state.counts, state.at_pause);
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Orders {
+    state: &'static str,
+    pause_id: Option<String>,
+    pause: PauseOptions,
+    drain: DrainOrders,
+    line: Option<(u64, &'static str, Option<String>)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct PauseOptions {
+    new_records: String,
+    keep: String,
+    on_expiry: String,
+    expiry_rate: Option<f64>,
+    by: Option<String>,
+    reason: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct DrainOrders {
+    command_id: Option<String>,
+    cause: &'static str,
+    release: String,
+    max_rate: Option<f64>,
+    max_age_seconds: Option<i64>,
+    as_of: Option<i64>,
+}
+
+impl Orders {
+    fn are_those_of(&self, state: &State) -> bool {
+        let live = if self.state.is_empty() { "live" } else { self.state };
+        state.state == live && (live == "live" || state.pause.as_ref().map(|pause| &pause.id) == self.pause_id.as_ref())
+    }
+
+    fn change(&mut self, told: &Told, commands: &Commands<'_>) {
+        let command = told.command_offset.and_then(|offset| commands.get(&offset)).map(|command| &**command);
+        let entry = told.position.map_or(0, |position| position.entry);
+        let text = |name: &str| command.and_then(|command| command.get(name)?.as_str()).map(str::to_owned);
+        match told.transition.as_deref().unwrap_or_default() {
+            word @ ("paused" | "repaused" | "updated") => {
+                if word != "updated" {
+                    (self.pause, self.line) = (PauseOptions::default(), None);
+                }
+                self.state = "paused";
+                self.pause.update(command);
+            }
+            "resumed" => {
+                self.state = "resuming";
+                self.drain = DrainOrders { cause: "resume", as_of: milliseconds(&told.at), ..DrainOrders::default() };
+                self.drain.change(command, told);
+                self.line = None;
+            }
+            "redirected" => self.drain.change(command, told),
+            "expired" => {
+                self.state = "resuming";
+                let discards = self.pause.on_expiry == "discard";
+                self.drain = DrainOrders {
+                    cause: "timer",
+                    release: if discards { "none" } else { "all" }.to_owned(),
+                    max_rate: self.pause.expiry_rate,
+                    as_of: milliseconds(&told.at),
+                    ..DrainOrders::default()
+                };
+                self.line = discards.then_some((entry, "expired", None));
+            }
+            "live" => (self.state, self.line) = ("live", None),
+            _ => return,
+        }
+        if matches!(told.transition.as_deref(), Some("resumed" | "redirected")) {
+            match text("release").as_deref() {
+                Some("none") => self.line = Some((entry, "release_none", text("command_id"))),
+                Some(_) => self.line = None,
+                None => {}
+            }
+        }
+        self.pause_id.clone_from(&told.pause_id);
+    }
+
+    /// The field that differs.
+    fn differ(&self, state: &State) -> Option<String> {
+        let line = state.queue.as_ref().map(|queue| queue.discard_through.as_ref().map(Line::parts));
+        let ours = self.line.as_ref().map(|(entry, reason, command)| (*entry, *reason, command.as_deref()));
+        let line = line.filter(|line| *line != ours).map(|_| "queue.discard_through");
+        if state.state == "live" {
+            return line.map(str::to_owned);
+        }
+        let pause =
+            state.pause.as_ref().and_then(|pause| self.pause.differ(pause)).map(|field| format!("pause.{field}"));
+        let drain = match (self.state, &state.drain) {
+            ("resuming", Some(drain)) => self.drain.differ(drain).map(|field| format!("drain.{field}")),
+            ("resuming", None) | (_, Some(_)) => Some("drain".to_owned()),
+            (_, None) => None,
+        };
+        pause.or(drain).or(line.map(str::to_owned))
+    }
+}
+
+impl PauseOptions {
+    fn default_words(&mut self) {
+        for (word, default) in
+            [(&mut self.new_records, "queue"), (&mut self.keep, "latest"), (&mut self.on_expiry, "resume")]
+        {
+            if word.is_empty() {
+                default.clone_into(word);
+            }
+        }
+    }
+
+    /// Takes what a command says; what it does not say stays.
+    fn update(&mut self, command: Option<&Value>) {
+        let text = |name: &str| command.and_then(|command| command.get(name)?.as_str()).map(str::to_owned);
+        self.default_words();
+        for (word, given) in [
+            (&mut self.new_records, text("new_records")),
+            (&mut self.keep, text("keep")),
+            (&mut self.on_expiry, text("on_expiry")),
+        ] {
+            if let Some(given) = given {
+                *word = given;
+            }
+        }
+        self.expiry_rate = number(command, "expiry_rate").or(self.expiry_rate);
+        self.by = text("issued_by").or(self.by.take());
+        self.reason = text("reason").or(self.reason.take());
+    }
+
+    fn differ(&self, pause: &Pause) -> Option<&'static str> {
+        pause.keep.as_ref()?;
+        let words = [
+            ("new_records", pause.new_records.as_ref(), &self.new_records),
+            ("keep", pause.keep.as_ref(), &self.keep),
+            ("on_expiry", pause.on_expiry.as_ref(), &self.on_expiry),
+        ];
+        let word = words.into_iter().find(|(_, told, ours)| *told != Some(*ours)).map(|(field, ..)| field);
+        let others = [
+            ("expiry_rate", pause.expiry_rate == self.expiry_rate),
+            ("by", pause.by == self.by),
+            ("reason", pause.reason == self.reason),
+        ];
+        word.or(others.into_iter().find(|(_, same)| !same).map(|(field, _)| field))
+    }
+}
+
+impl DrainOrders {
+    /// Takes what a resume says; what it does not say stays.
+    fn change(&mut self, command: Option<&Value>, told: &Told) {
+        let text = |name: &str| command.and_then(|command| command.get(name)?.as_str()).map(str::to_owned);
+        self.command_id = text("command_id");
+        if let Some(release) = text("release") {
+            self.release = release;
+        } else if self.release.is_empty() {
+            "all".clone_into(&mut self.release);
+        }
+        self.max_rate = number(command, "max_rate").or(self.max_rate);
+        if let Some(age) = command.and_then(|command| command.get("max_age_seconds")?.as_i64()) {
+            self.max_age_seconds = Some(age);
+            self.as_of = milliseconds(&told.at);
+        }
+    }
+
+    fn differ(&self, drain: &Drain) -> Option<&'static str> {
+        drain.cause.as_ref()?;
+        let fields = [
+            ("command_id", drain.command_id == self.command_id),
+            ("cause", drain.cause.as_deref() == Some(self.cause)),
+            ("release", drain.release.as_ref() == Some(&self.release)),
+            ("max_rate", drain.max_rate == self.max_rate),
+            ("max_age_seconds", drain.max_age_seconds == self.max_age_seconds),
+            ("as_of", drain.as_of.as_deref().and_then(milliseconds) == self.as_of),
+        ];
+        fields.into_iter().find(|(_, same)| !same).map(|(field, _)| field)
+    }
+}
+
+fn number(command: Option<&Value>, name: &str) -> Option<f64> {
+    command?.get(name)?.as_f64()
+}

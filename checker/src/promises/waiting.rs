@@ -1,0 +1,38 @@
+//! A timer does not come before a command that was there before it.
+
+use std::collections::HashMap;
+
+use super::{Circumstances, Story, Wrong};
+use crate::gather::Topics;
+use crate::time::milliseconds;
+
+/// No timer fires while a command of its flow waits that was recorded before the deadline: the command may move the
+/// deadline, or end the pause. One recorded at the deadline or later comes behind it. So may one that was recorded while the
+/// timer's turn was under way: its poll for commands was made before that. `recorded`: when the broker took each command.
+pub(super) fn waiting(
+    story: &Story<'_>,
+    recorded: &HashMap<i64, i64>,
+    topics: Topics<'_>,
+    circumstances: Circumstances,
+    wrong: &mut Wrong<'_>,
+) {
+    for (at, (record, told)) in story.audit.iter().enumerate() {
+        if told.transition.as_deref() != Some("expired") {
+            continue;
+        }
+        // As the newest public state of the pause has it.
+        let pauses = story.states.iter().rev().filter_map(|(_, state)| state.pause.as_ref());
+        let mut pauses = pauses.filter(|pause| Some(&pause.id) == told.pause_id.as_ref());
+        let Some(deadline) = pauses.next().and_then(|pause| milliseconds(&pause.resumes_at)) else { continue };
+        let in_time = deadline.min(record.timestamp_ms - circumstances.turn_ms);
+        let later = story.audit[at..].iter().filter(|(_, told)| told.outcome.is_some());
+        let waited = later.filter_map(|(_, told)| told.command_offset).find(|offset| {
+            let recorded = recorded.get(offset);
+            recorded.is_some_and(|recorded| *recorded < in_time)
+        });
+        if let Some(command) = waited {
+            let why = format!("its timer fires while command {command} waits, which was recorded before the deadline");
+            wrong(&told.flow_id, topics.place("audit", record), why);
+        }
+    }
+}
