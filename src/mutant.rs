@@ -56,6 +56,24 @@ pub enum Mutant {
     StateWrittenForALiveEvent,
     /// After a commit that was answered late the same producer goes on.
     ProducerKeptAfterALateAnswer,
+    /// A new owner fires timers before it has seen the commands that waited for it.
+    TimersBeforeCommandsThatWaited,
+    /// After an abort nothing that comes at once is taken for nothing to be read again of the control topic.
+    EmptyPollTakenForAllCommandsRead,
+    /// Commands that were written before the first gate started are not applied.
+    CommandsBeforeTheFirstStartSkipped,
+    LoweredMaxPauseIgnoredAtAStart,
+    /// An offset that lies before the one in the partition record is gone on from.
+    PositionBehindTheRecordAccepted,
+    /// No committed offset: the partition record's position is gone on from, whether the stop was clean or not.
+    ExpiredPositionsTakenFromTheRecord,
+    HeadersLostAtAReroute,
+    /// Upstream's headers that are named like the gate's are taken for the gate's, and off.
+    ForgedHeadersTakenOffAtAReroute,
+    /// A record that is sent again for its size keeps a timestamp that its topic does not.
+    TimestampForgottenForALargeRecord,
+    /// A member that the group threw out goes on with the partitions it had.
+    LostPartitionsKept,
 }
 
 #[cfg(debug_assertions)]

@@ -11,6 +11,8 @@ mod crashing;
 mod draining;
 #[path = "gate/keeping.rs"]
 mod keeping;
+#[path = "gate/latency.rs"]
+mod latency;
 #[path = "gate/neighbours.rs"]
 mod neighbours;
 #[path = "gate/ordering.rs"]

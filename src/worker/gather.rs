@@ -7,6 +7,7 @@ use super::chores::Chore;
 use super::table::{Owned, Stage};
 use super::{BACKOFF, ONLY, Phase, Step, Stop, Worker, decide, in_hand};
 use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// What a turn is made from.
@@ -119,7 +120,7 @@ impl<B: Broker> Worker<B> {
             Ok(position) => gather.scan = gather.scan.max(position.unwrap_or_default()),
             Err(error) => return self.trouble(error, Phase::Gather(gather)),
         }
-        if gather.scan < self.table.control_floor {
+        if gather.scan < self.table.control_floor && !mutant::is(Mutant::EmptyPollTakenForAllCommandsRead) {
             // An abort put the reader back: what it had read comes again, before any event.
             gather.next = Next::Commands;
             return Ok((Phase::Gather(gather), Step::Waiting(Duration::from_millis(5))));

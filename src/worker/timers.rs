@@ -2,13 +2,17 @@
 
 use super::commands::sets_or_fires_a_deadline;
 use super::decide::Decider;
+use super::table::Owned;
 use crate::flow::FlowId;
 use crate::mutant::{self, Mutant};
 
 impl Decider<'_> {
     pub(super) fn timers(&mut self) {
         let now = self.now;
-        for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| owned.is_active()) {
+        let takes_part = |owned: &Owned| {
+            owned.is_active() || mutant::is(Mutant::TimersBeforeCommandsThatWaited) && owned.takes_commands()
+        };
+        for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| takes_part(owned)) {
             let early = std::time::Duration::from_secs(if mutant::is(Mutant::TimerFiresEarly) { 70 } else { 0 });
             for (_, flow) in owned.timers.iter().take_while(|(due, _)| due.before(early) <= now) {
                 self.fire(*partition, flow);
@@ -28,6 +32,9 @@ impl Decider<'_> {
             for (due, flow) in &owned.timers {
                 let paused_at = owned.flows.get(flow).and_then(|of| of.flow.pause()).map(|pause| pause.paused_at);
                 if paused_at.is_none_or(|paused_at| paused_at.after(limits.max_pause) >= *due) {
+                    continue;
+                }
+                if mutant::is(Mutant::LoweredMaxPauseIgnoredAtAStart) {
                     continue;
                 }
                 let Some(staged) = self.turn.flow(*partition, owned, flow) else { continue };
