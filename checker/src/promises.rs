@@ -17,8 +17,10 @@ use crate::time::milliseconds;
 pub struct Circumstances {
     /// How far the clocks of two gates may have been apart, in milliseconds.
     pub clocks_apart_ms: i64,
-    /// The longest pause, in milliseconds.
+    /// The longest pause, in milliseconds, that any gate allowed.
     pub max_pause_ms: i64,
+    /// The longest pause, in milliseconds, that every gate allowed.
+    pub least_max_pause_ms: i64,
 }
 
 /// Commands of a flow that the gate remembers, and so those whose repetition is certain to be known.
@@ -90,7 +92,7 @@ fn timers(told: &[(&Record, Told)], topics: Topics<'_>, circumstances: Circumsta
                             deadlines.remove(&key);
                         }
                     }
-                    None => drop(deadlines.insert(key, at + circumstances.max_pause_ms)),
+                    None => drop(deadlines.insert(key, at + circumstances.least_max_pause_ms)),
                 }
             }
             "expired" | "resumed" => {

@@ -55,7 +55,8 @@ impl Story {
         };
         let (audit, state) = (records(&self.audit), records(&self.states));
         let log = Log { prefix: "flow".to_owned(), enrollment_partitions: 1, audit, state, ..Log::default() };
-        let circumstances = Circumstances { clocks_apart_ms: 500, max_pause_ms: 14 * DAY_MS };
+        let circumstances =
+            Circumstances { clocks_apart_ms: 500, max_pause_ms: 14 * DAY_MS, least_max_pause_ms: 14 * DAY_MS };
         promises(&log, circumstances).iter().map(ToString::to_string).collect()
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use clap::ValueEnum as _;
 use flowgate::mutant::Mutant;
 use flowgate_checker::{Circumstances, Sums};
+use serde_json::Value;
 
 use crate::generate::PHASES;
 use crate::oracle::Verdict;
@@ -122,6 +123,7 @@ fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
     let mut log = world.archive.log(&world.memory, &world.topics)?;
     log.never_too_large = plan.shape.records_bytes.map(|_| generate::NOISE);
     tell(world, &log);
+    told(world, &log);
     let generations = world.memory.generation(&world.topics.group);
     world.counted.rebalances = u64::try_from(generations - 1).unwrap_or(0);
     let verdict = oracle::judge(&log, circumstances(plan), &world.downs)?;
@@ -133,8 +135,30 @@ fn circumstances(plan: &Plan) -> Circumstances {
     let ahead = plan.ops.iter().filter_map(|op| if let Op::Clock { ahead, .. } = op { Some(*ahead) } else { None });
     // A gate that is off by more than the allowed minute decides nothing about a deadline.
     let farthest = ahead.map(|ahead| ahead.abs().min(61_000)).max().unwrap_or_default();
-    let max_pause_ms = i64::try_from(plan.shape.max_pause).unwrap_or(i64::MAX / 1000) * 1000;
-    Circumstances { clocks_apart_ms: 2 * farthest, max_pause_ms }
+    let changed = plan.ops.iter().filter_map(|op| if let Op::MaxPause(seconds) = op { Some(*seconds) } else { None });
+    let limits: Vec<u64> = changed.chain([plan.shape.max_pause]).collect();
+    let ms = |seconds: Option<&u64>| seconds.and_then(|of| i64::try_from(*of).ok()).unwrap_or(i64::MAX / 1000) * 1000;
+    Circumstances {
+        clocks_apart_ms: 2 * farthest,
+        max_pause_ms: ms(limits.iter().max()),
+        least_max_pause_ms: ms(limits.iter().min()),
+    }
+}
+
+/// Counts what only the topics tell.
+fn told(world: &mut World, log: &flowgate_checker::Log) {
+    let read = |record: &flowgate_checker::Record| serde_json::from_slice::<Value>(record.value.as_deref()?).ok();
+    let counted = &mut world.counted;
+    counted.thrown_out = world.memory.thrown_out(&world.topics.group);
+    for event in log.audit.iter().filter_map(read) {
+        let unpassed = event["position"]["watermark"].as_u64() < event["position"]["entry"].as_u64();
+        counted.capped += u64::from(event["transition"] == "updated" && event["command_offset"].is_null());
+        counted.redirected += u64::from(event["transition"] == "redirected" && unpassed);
+    }
+    for drain in log.state.iter().filter_map(read).map(|state| state["drain"].clone()) {
+        let limited = u64::from(drain["max_rate"].is_number());
+        counted.limited[usize::from(drain["cause"] == "timer")] += limited;
+    }
 }
 
 /// Every record there is at the end.
@@ -212,6 +236,17 @@ impl Figures {
         to.strays += of.strays;
         to.restarts += of.restarts;
         to.expiries += of.expiries;
+        to.slow_answers += of.slow_answers;
+        to.thrown_out += of.thrown_out;
+        to.early_commands += of.early_commands;
+        to.strays_with_headers += of.strays_with_headers;
+        to.odd_in_many_ways += of.odd_in_many_ways;
+        to.losses = [0, 1, 2].map(|at| to.losses[at] + of.losses[at]);
+        to.gone_on_cleanly += of.gone_on_cleanly;
+        to.positions_lost += of.positions_lost;
+        to.capped += of.capped;
+        to.limited = [0, 1].map(|at| to.limited[at] + of.limited[at]);
+        to.redirected += of.redirected;
         to.cleanings += of.cleanings;
         to.retentions += of.retentions;
         to.rebalances += of.rebalances;
@@ -236,6 +271,17 @@ impl Figures {
             rebalances,
             restarts,
             expiries,
+            slow_answers,
+            thrown_out,
+            early_commands,
+            strays_with_headers,
+            odd_in_many_ways,
+            losses: [expired, set_back, set_ahead],
+            gone_on_cleanly,
+            positions_lost,
+            capped,
+            limited: [slow_resumes, slow_expiries],
+            redirected,
         } = &self.counted;
         let others = [
             ("zombie", zombie_steps),
@@ -246,6 +292,20 @@ impl Figures {
             ("a late deletion", &strays.deletions),
             ("a start where none was left", restarts),
             ("a pause left to its timer", expiries),
+            ("a slow answer to a poll", slow_answers),
+            ("a member thrown out for not polling", thrown_out),
+            ("a command before the first start", early_commands),
+            ("an event with headers at the wrong partition", strays_with_headers),
+            ("an event that is odd in many ways", odd_in_many_ways),
+            ("offsets that expired", expired),
+            ("an offset set back", set_back),
+            ("an offset set ahead", set_ahead),
+            ("going on from a clean stop without offsets", gone_on_cleanly),
+            ("a stop for lost positions", positions_lost),
+            ("a deadline brought down by a lowered max_pause", capped),
+            ("a resume with a rate", slow_resumes),
+            ("an expiry with a rate", slow_expiries),
+            ("a drain redirected under way", redirected),
             ("cleaning", cleanings),
             ("retention", retentions),
             ("rebalance", rebalances),

@@ -37,7 +37,11 @@ pub(super) fn decide(table: &Table, options: &Options, gathered: Gathered, now: 
     let turn = Turn { name, decided_at: now, ..Turn::default() };
     let mut decider = Decider { table, options, now, turn, time_of_writing: false };
     match &table.special {
-        Some(special) => decider.special(special, gathered),
+        Some(special) => {
+            // This turn, too, may be the first after a take-over.
+            decider.caps();
+            decider.special(special, gathered);
+        }
         None => {
             let mut events = gathered.events;
             if mutant::is(Mutant::EventsBeforeCommands) {
