@@ -58,7 +58,7 @@ pub enum Mutant {
     ProducerKeptAfterALateAnswer,
     /// A new owner fires timers before it has seen the commands that waited for it.
     TimersBeforeCommandsThatWaited,
-    /// After an abort nothing that comes at once is taken for nothing to be read again of the control topic.
+    /// A new owner's first poll of the control topic brings nothing: it takes everything there for read.
     EmptyPollTakenForAllCommandsRead,
     /// Commands that were written before the first gate started are not applied.
     CommandsBeforeTheFirstStartSkipped,

@@ -75,6 +75,7 @@ enum What {
     Redirect,
     MaxPause,
     Lose,
+    Outage,
 }
 
 /// The schedule of a seed.
@@ -119,6 +120,7 @@ pub fn plan(seed: u64) -> Plan {
         What::Arm,
         What::Redirect,
         What::MaxPause,
+        What::Outage,
     ];
     for what in swarm {
         weights.push((dice.of(&[0, 0, 1, 2, 5]), what));
@@ -247,8 +249,35 @@ impl Generator {
                 Op::Start { machine }
             }
             What::Lose => self.lose(ops),
+            What::Outage => self.outage(machine, ops),
         };
         ops.push(op);
+    }
+
+    /// A short pause; all gates go down, and commands are recorded before its deadline and after it; a gate comes.
+    fn outage(&mut self, machine: usize, ops: &mut Vec<Op>) -> Op {
+        let flow = self.dice.of(&self.flows.clone());
+        let on_expiry = self.dice.of(&["discard", "resume"]);
+        let order = |generator: &mut Self, action, more| Op::Command {
+            id: generator.next_id(),
+            flow: flow.to_owned(),
+            action,
+            more,
+        };
+        ops.push(order(self, "pause", json!({"for_seconds": 5, "on_expiry": on_expiry})));
+        ops.push(Op::Step { machine, steps: 60 });
+        ops.push(Op::Send(self.event()));
+        ops.push(Op::Step { machine, steps: 60 });
+        ops.extend((0..MACHINES).map(|machine| Op::Crash { machine }));
+        ops.push(Op::Wait(self.dice.of(&[3_000, 3_000, 6_000])));
+        for _ in 0..self.dice.below(3) {
+            ops.push(self.command());
+        }
+        let action = self.dice.of(&["resume", "resume", "pause"]);
+        ops.push(order(self, action, json!({})));
+        ops.push(Op::Wait(30_000));
+        ops.push(Op::Start { machine });
+        Op::Step { machine, steps: 100 }
     }
 
     /// Everybody goes, cleanly or not; the offsets do not stay as they were; somebody comes again.

@@ -17,7 +17,8 @@ use crate::fault::Faults;
 use crate::plan::{Event, Lag, MACHINES, Op, PARTITIONS, Plan, Shape};
 use crate::trace::Trace;
 
-const START: Timestamp = Timestamp(1_750_000_000_000);
+/// The broker's time at which every schedule begins.
+pub const START: Timestamp = Timestamp(1_750_000_000_000);
 
 /// After so long a process not heard of has left the group.
 pub const SESSION: Duration = Duration::from_secs(10);
@@ -107,6 +108,8 @@ pub struct Counted {
 /// What there was when a process was started and none was left: whoever comes next has to apply every command that waits
 /// before it takes one event.
 pub struct Down {
+    /// The broker's time.
+    pub at: Timestamp,
     /// Commands below it waited.
     pub control_end: i64,
     /// Of the input, by partition: where the next owner goes on.
@@ -292,7 +295,7 @@ impl World {
         if let Some(positions) = positions.filter(|_| known) {
             let marks = self.memory.watermarks(control, 0, Isolation::ReadUncommitted);
             let control_end = marks.map_err(|error| error.to_string())?.end;
-            self.downs.push(Down { control_end, positions });
+            self.downs.push(Down { at: self.memory.now(), control_end, positions });
             self.counted.restarts += 1;
         }
         Ok(())

@@ -117,10 +117,17 @@ impl<B: Broker> Worker<B> {
     fn gather_scan(&mut self, mut gather: Gather) -> Result<(Phase<B>, Step), Stop> {
         let clients = in_hand(&mut self.clients)?;
         match clients.control.position(&self.options.topics.control, ONLY) {
-            Ok(position) => gather.scan = gather.scan.max(position.unwrap_or_default()),
+            Ok(position) => {
+                let ends = self.table.owned.values().map(|owned| owned.control_end).max();
+                let position = match mutant::is(Mutant::EmptyPollTakenForAllCommandsRead) {
+                    true => ends,
+                    false => position,
+                };
+                gather.scan = gather.scan.max(position.unwrap_or_default());
+            }
             Err(error) => return self.trouble(error, Phase::Gather(gather)),
         }
-        if gather.scan < self.table.control_floor && !mutant::is(Mutant::EmptyPollTakenForAllCommandsRead) {
+        if gather.scan < self.table.control_floor {
             // An abort put the reader back: what it had read comes again, before any event.
             gather.next = Next::Commands;
             return Ok((Phase::Gather(gather), Step::Waiting(Duration::from_millis(5))));
