@@ -9,16 +9,18 @@
 //!   takes;
 //! - `finale`: everything heals, and the gate has to come to rest;
 //! - [`oracle`]: the independent checker has the last word;
+//! - [`counted`]: what happened;
 //! - [`run`]: all of it; [`shrink`]: makes a failing schedule small; [`trace`]: tells it.
 
 pub mod archive;
+pub mod counted;
 pub mod dice;
 pub mod fault;
 mod finale;
 pub mod generate;
 pub mod oracle;
 pub mod plan;
-mod positions;
+pub mod positions;
 pub mod run;
 mod send;
 pub mod shrink;

@@ -6,7 +6,8 @@ use flowgate::flow::State;
 use flowgate_checker::{Circumstances, Log, Record, Report};
 use serde_json::Value;
 
-use crate::world::{Down, START};
+use crate::positions::Down;
+use crate::world::START;
 
 /// What both oracles found in order.
 pub struct Verdict {

@@ -1,20 +1,34 @@
-//! Committed offsets that are lost while nobody runs, when a gate has to stop for that, and how an operator restores them.
+//! Committed offsets while nobody runs: what the next owner has to make of them; how they are lost, when a gate has to stop
+//! for that, and how an operator restores them.
+
+use std::time::Duration;
 
 use flowgate::broker::{Admin, Broker, Isolation, Offset};
 use flowgate::client::positions;
+use flowgate::schema::topics::Topics;
+use flowgate::time::Timestamp;
 use flowgate::worker::Stop;
 use serde_json::Value;
 
 use crate::plan::{Loss, PARTITIONS};
 use crate::world::{SESSION, World};
 
-use std::time::Duration;
-
 /// Offsets of a group expire when nobody was in it for so long.
 const EXPIRY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The exit code of a gate that cannot go on from its positions.
 const POSITIONS_LOST: u8 = 9;
+
+/// What there was when a process was started and none was left: whoever comes next has to apply every command that waits
+/// before it takes one event.
+pub struct Down {
+    /// The broker's time.
+    pub at: Timestamp,
+    /// Commands below it waited.
+    pub control_end: i64,
+    /// Of the input, by partition: where the next owner goes on.
+    pub positions: Vec<i64>,
+}
 
 /// What a partition record says of the input.
 struct Record {
@@ -23,6 +37,22 @@ struct Record {
 }
 
 impl World {
+    /// Takes note of what waits, if nobody runs and nothing can change what is committed.
+    pub(crate) fn note_down(&mut self) -> Result<(), String> {
+        let nobody = self.machines.iter().all(|of| of.worker.is_none() && of.zombies.is_empty());
+        let Topics { group, enrollments, control, .. } = &self.topics;
+        let committed = |partition| Some(self.memory.committed(group, enrollments, partition)?.offset);
+        let positions: Option<Vec<i64>> = (0..PARTITIONS).map(committed).collect();
+        let known = nobody && self.memory.is_quiet() && self.lost.is_empty();
+        if let Some(positions) = positions.filter(|_| known) {
+            let marks = self.memory.watermarks(control, 0, Isolation::ReadUncommitted);
+            let control_end = marks.map_err(|error| error.to_string())?.end;
+            self.downs.push(Down { at: self.memory.now(), control_end, positions });
+            self.counted.restarts += 1;
+        }
+        Ok(())
+    }
+
     /// Does something to the group's offsets, if nobody runs and everything is at rest.
     ///
     /// # Errors

@@ -10,11 +10,12 @@ use flowgate::mutant::Mutant;
 use flowgate_checker::{Circumstances, Sums};
 use serde_json::Value;
 
+use crate::counted::Counted;
 use crate::generate::PHASES;
 use crate::oracle::Verdict;
 use crate::plan::{Kind, Op, Plan};
 use crate::trace::Trace;
-use crate::world::{Counted, World};
+use crate::world::World;
 use crate::{generate, oracle};
 
 /// What went well, in figures.
@@ -225,31 +226,7 @@ impl Figures {
         for (kind, count) in &other.faults {
             *self.faults.entry(*kind).or_default() += count;
         }
-        let (to, of) = (&mut self.counted, &other.counted);
-        to.steps += of.steps;
-        for (to, of) in [(&mut to.crashes, &of.crashes), (&mut to.freezes, &of.freezes)] {
-            of.iter().for_each(|(phase, count)| *to.entry(phase).or_default() += count);
-        }
-        to.zombie_steps += of.zombie_steps;
-        to.fenced += of.fenced;
-        to.clock_jumps += of.clock_jumps;
-        to.strays += of.strays;
-        to.restarts += of.restarts;
-        to.expiries += of.expiries;
-        to.slow_answers += of.slow_answers;
-        to.thrown_out += of.thrown_out;
-        to.early_commands += of.early_commands;
-        to.strays_with_headers += of.strays_with_headers;
-        to.odd_in_many_ways += of.odd_in_many_ways;
-        to.losses = [0, 1, 2].map(|at| to.losses[at] + of.losses[at]);
-        to.gone_on_cleanly += of.gone_on_cleanly;
-        to.positions_lost += of.positions_lost;
-        to.capped += of.capped;
-        to.limited = [0, 1].map(|at| to.limited[at] + of.limited[at]);
-        to.redirected += of.redirected;
-        to.cleanings += of.cleanings;
-        to.retentions += of.retentions;
-        to.rebalances += of.rebalances;
+        self.counted.add(&other.counted);
         self.sums += &other.sums;
     }
 
@@ -258,59 +235,8 @@ impl Figures {
     pub fn never(&self) -> Vec<String> {
         let faults = Kind::value_variants().iter().filter(|kind| !self.faults.contains_key(kind));
         let mut never: Vec<String> = faults.map(|kind| format!("{kind:?}")).collect();
-        let Counted {
-            steps: _,
-            crashes,
-            freezes,
-            zombie_steps,
-            fenced,
-            clock_jumps,
-            strays,
-            cleanings,
-            retentions,
-            rebalances,
-            restarts,
-            expiries,
-            slow_answers,
-            thrown_out,
-            early_commands,
-            strays_with_headers,
-            odd_in_many_ways,
-            losses: [expired, set_back, set_ahead],
-            gone_on_cleanly,
-            positions_lost,
-            capped,
-            limited: [slow_resumes, slow_expiries],
-            redirected,
-        } = &self.counted;
-        let others = [
-            ("zombie", zombie_steps),
-            ("fenced by an equal", fenced),
-            ("clock jump", clock_jumps),
-            // One that still ends something is next to impossible: a gate keeps no producer that has one under way.
-            ("a late end of a transaction that met its successor", &strays.refused_ends),
-            ("a late deletion", &strays.deletions),
-            ("a start where none was left", restarts),
-            ("a pause left to its timer", expiries),
-            ("a slow answer to a poll", slow_answers),
-            ("a member thrown out for not polling", thrown_out),
-            ("a command before the first start", early_commands),
-            ("an event with headers at the wrong partition", strays_with_headers),
-            ("an event that is odd in many ways", odd_in_many_ways),
-            ("offsets that expired", expired),
-            ("an offset set back", set_back),
-            ("an offset set ahead", set_ahead),
-            ("going on from a clean stop without offsets", gone_on_cleanly),
-            ("a stop for lost positions", positions_lost),
-            ("a deadline brought down by a lowered max_pause", capped),
-            ("a resume with a rate", slow_resumes),
-            ("an expiry with a rate", slow_expiries),
-            ("a drain redirected under way", redirected),
-            ("cleaning", cleanings),
-            ("retention", retentions),
-            ("rebalance", rebalances),
-        ];
         // A phase that the worker has and no schedule knows would not be missed below.
+        let Counted { crashes, freezes, .. } = &self.counted;
         let phases = PHASES.iter().chain(crashes.keys()).filter(|phase| **phase != "left");
         for phase in phases.collect::<BTreeSet<_>>() {
             let missed = |what: &str| format!("{what} before `{phase}`");
@@ -318,7 +244,7 @@ impl Figures {
             never.extend((!crashes.contains_key(phase)).then(|| missed("crash")));
             never.extend((!freezes.contains_key(phase)).then(|| missed("freeze")));
         }
-        never.extend(others.into_iter().filter(|(_, count)| **count == 0).map(|(name, _)| name.to_owned()));
+        never.extend(self.counted.never().into_iter().map(str::to_owned));
         never
     }
 }

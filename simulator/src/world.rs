@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flowgate::broker::memory::{Arrived, Latency, Memory, Serving, Tombstones};
+use flowgate::broker::memory::{Latency, Memory, Serving, Tombstones};
 use flowgate::broker::{Admin, Broker, Isolation};
 use flowgate::schema::topics::Topics;
 use flowgate::time::Timestamp;
@@ -12,9 +12,11 @@ use flowgate::worker::{Options, Step, Stop, Worker};
 use serde_json::json;
 
 use crate::archive::Archive;
+use crate::counted::Counted;
 use crate::dice::Dice;
 use crate::fault::Faults;
 use crate::plan::{Event, Lag, MACHINES, Op, PARTITIONS, Plan, Shape};
+use crate::positions::Down;
 use crate::trace::Trace;
 
 /// The broker's time at which every schedule begins.
@@ -60,60 +62,6 @@ pub struct Machine {
     pub max_pause: Duration,
     /// How many milliseconds its clock differs from the broker's.
     pub ahead: i64,
-}
-
-/// How often something happened to a worker, by the phase that it was about to begin.
-pub type ByPhase = BTreeMap<&'static str, u64>;
-
-/// What has happened, apart from faults of calls.
-#[derive(Clone, Debug, Default)]
-pub struct Counted {
-    pub steps: u64,
-    pub crashes: ByPhase,
-    pub freezes: ByPhase,
-    pub zombie_steps: u64,
-    pub fenced: u64,
-    pub clock_jumps: u64,
-    pub strays: Arrived,
-    pub cleanings: u64,
-    pub retentions: u64,
-    /// Generations of the group after the first.
-    pub rebalances: u64,
-    /// Starts of a process when none was left, with everything at rest.
-    pub restarts: u64,
-    /// Pauses that were left to their timers at the end.
-    pub expiries: u64,
-    /// Times that a slow broker was waited for by a worker with nothing else to do.
-    pub slow_answers: u64,
-    /// Members that the group threw out because they did not poll.
-    pub thrown_out: u64,
-    pub early_commands: u64,
-    pub strays_with_headers: u64,
-    /// Events with more than one oddity.
-    pub odd_in_many_ways: u64,
-    /// Offsets that expired, were set back and were set ahead.
-    pub losses: [u64; 3],
-    /// Partitions that went on after their offset had expired, since they had been left cleanly.
-    pub gone_on_cleanly: u64,
-    /// Processes that ended with exit code 9, rightly.
-    pub positions_lost: u64,
-    /// Deadlines that a lowered `max_pause` brought down.
-    pub capped: u64,
-    /// Drains with a rate: of a resume's, and of a pause's end.
-    pub limited: [u64; 2],
-    /// Drains that got another order while something was left.
-    pub redirected: u64,
-}
-
-/// What there was when a process was started and none was left: whoever comes next has to apply every command that waits
-/// before it takes one event.
-pub struct Down {
-    /// The broker's time.
-    pub at: Timestamp,
-    /// Commands below it waited.
-    pub control_end: i64,
-    /// Of the input, by partition: where the next owner goes on.
-    pub positions: Vec<i64>,
 }
 
 impl World {
@@ -282,22 +230,6 @@ impl World {
         of.frozen = false;
         of.max_pause = options.limits.max_pause;
         of.worker = Some(Worker::new(self.memory.clone(), options));
-        Ok(())
-    }
-
-    /// Takes note of what waits, if nobody runs and nothing can change what is committed.
-    fn note_down(&mut self) -> Result<(), String> {
-        let nobody = self.machines.iter().all(|of| of.worker.is_none() && of.zombies.is_empty());
-        let Topics { group, enrollments, control, .. } = &self.topics;
-        let committed = |partition| Some(self.memory.committed(group, enrollments, partition)?.offset);
-        let positions: Option<Vec<i64>> = (0..PARTITIONS).map(committed).collect();
-        let known = nobody && self.memory.is_quiet() && self.lost.is_empty();
-        if let Some(positions) = positions.filter(|_| known) {
-            let marks = self.memory.watermarks(control, 0, Isolation::ReadUncommitted);
-            let control_end = marks.map_err(|error| error.to_string())?.end;
-            self.downs.push(Down { at: self.memory.now(), control_end, positions });
-            self.counted.restarts += 1;
-        }
         Ok(())
     }
 

@@ -77,6 +77,22 @@ fn every_mutant_is_found() {
     assert!(missed.is_empty(), "not found within {SEEDS} seeds: {missed:?}");
 }
 
+/// Goal: what only a slow broker shows is not found by other means. Method: the same schedules on a broker that shows
+/// everything at once.
+#[test]
+fn timers_before_commands_take_a_slow_broker_to_be_seen() {
+    let broken = |slow: bool, number: u64| {
+        let mut plan = generate::plan(number);
+        if !slow {
+            plan.shape.lag.records = 0;
+        }
+        run::broken(&plan, Some(Mutant::TimersBeforeCommandsThatWaited), Trace::default()).result.is_err()
+    };
+    let found: Vec<u64> = (0..60).filter(|number| broken(true, *number)).collect();
+    assert!(!found.is_empty());
+    assert_eq!(found.iter().filter(|number| broken(false, **number)).count(), 0, "{found:?}");
+}
+
 /// Goal: a seed is a run, byte for byte, in whatever process. Method: the whole trace, with every record in every topic.
 #[test]
 fn a_seed_is_the_same_in_every_process() {
