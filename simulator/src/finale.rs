@@ -148,14 +148,16 @@ impl World {
         Ok(())
     }
 
-    /// Steps every worker until all have nothing to do.
+    /// Steps every worker until all have nothing to do. As soon as time passes for one it is the next one's turn: no machine
+    /// stands still while another one works.
     fn settle(&mut self) -> Result<(), String> {
         let mut quiet = 0;
+        let mut steps = 0;
         while quiet < 2 {
-            let before = self.progress();
+            let before = (self.progress(), self.memory.now());
             for machine in 0..MACHINES {
-                let mut steps = 0;
-                while self.step(machine)? == Stepped::Moved {
+                let now = self.memory.now();
+                while self.step(machine)? == Stepped::Moved && self.memory.now() == now {
                     steps += 1;
                     if steps > RESTLESS {
                         return Err(format!("machine {machine} does not come to rest; {}", self.obstacles()));
@@ -163,7 +165,7 @@ impl World {
                 }
             }
             // Twice: what one of them did last may concern the others.
-            quiet = if self.progress() == before { quiet + 1 } else { 0 };
+            quiet = if (self.progress(), self.memory.now()) == before { quiet + 1 } else { 0 };
         }
         Ok(())
     }
