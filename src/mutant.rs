@@ -89,8 +89,24 @@ pub enum Mutant {
     IdleQueueTopicNeverRetired,
     /// The queue topic that comes after a retired one has its name again.
     QueueTopicNumberNotRaised,
-    /// A new owner goes on from whatever offset the group has, and compares it with nothing.
-    PositionsNotVerified,
+    /// A new owner fires timers before it has seen the commands that waited for it.
+    TimersBeforeCommandsThatWaited,
+    /// A new owner's first poll of the control topic brings nothing: it takes everything there for read.
+    EmptyPollTakenForAllCommandsRead,
+    /// Commands that were written before the first gate started are not applied.
+    CommandsBeforeTheFirstStartSkipped,
+    LoweredMaxPauseIgnoredAtAStart,
+    /// An offset that lies before the one in the partition record is gone on from.
+    PositionBehindTheRecordAccepted,
+    /// No committed offset: the partition record's position is gone on from, whether the stop was clean or not.
+    ExpiredPositionsTakenFromTheRecord,
+    HeadersLostAtAReroute,
+    /// Upstream's headers that are named like the gate's are taken for the gate's, and off.
+    ForgedHeadersTakenOffAtAReroute,
+    /// A record that is sent again for its size keeps a timestamp that its topic does not.
+    TimestampForgottenForALargeRecord,
+    /// A member that the group threw out goes on with the partitions it had.
+    LostPartitionsKept,
 }
 
 #[cfg(debug_assertions)]

@@ -17,6 +17,8 @@ mod draining;
 mod hot;
 #[path = "gate/keeping.rs"]
 mod keeping;
+#[path = "gate/latency.rs"]
+mod latency;
 #[path = "gate/neighbours.rs"]
 mod neighbours;
 #[path = "gate/ordering.rs"]

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use conformance::Harness;
-use flowgate::broker::memory::{Memory, Tombstones};
+use flowgate::broker::memory::{Memory, Serving, Tombstones};
 use flowgate::broker::{Admin, Broker, MemberOptions};
 use flowgate::time::Timestamp;
 
@@ -25,6 +25,19 @@ struct InMemory {
 
 fn start() -> InMemory {
     InMemory { memory: Memory::new(Timestamp(1_700_000_000_000)), names: Cell::new(0) }
+}
+
+fn start_slowly() -> InMemory {
+    let broker = start();
+    let mut polls = 0;
+    broker.memory.set_latency(Some(Box::new(move |serving| match serving {
+        Serving::Begin => 3,
+        Serving::Poll => {
+            polls += 1;
+            polls % 4
+        }
+    })));
+    broker
 }
 
 impl Harness for InMemory {
@@ -81,3 +94,8 @@ impl Harness for InMemory {
 }
 
 conformance_suite!(super::start);
+
+/// The same of a broker that shows its logs as slowly as Kafka does.
+mod slow {
+    conformance_suite!(super::super::start_slowly);
+}

@@ -149,7 +149,7 @@ impl Court<'_> {
                 }
                 Fate::Passed(Passing { end: End::Either, segment, .. }) => {
                     judgement.sums.removed.count(event.kind);
-                    is_old_enough(record, case.walk, segment).then_some(MAX_AGE)
+                    is_old_enough(record, event.source, case.walk, segment).then_some(MAX_AGE)
                 }
                 Fate::Passed(_) | Fate::Held { .. } | Fate::Replaced { .. } => {
                     judgement.sums.removed.count(event.kind);
@@ -190,9 +190,12 @@ fn is_same(record: &Record, source: &Record) -> bool {
 
 /// Whether a record may have been removed for its age, as far as it says since when it was held. `flowgate-held-ms` is
 /// counted up to the removal, so it is never less than the age that decides.
-fn is_old_enough(record: &Record, walk: &Walk, segment: usize) -> bool {
+fn is_old_enough(record: &Record, source: &Record, walk: &Walk, segment: usize) -> bool {
     let orders = &walk.segments[segment].drain;
     let (Some(limit), Some((_, ordered))) = (orders.max_age_ms, orders.ordered_ms) else { return true };
+    // An upstream's headers of these names say nothing.
+    let record =
+        &Record { headers: record.headers.iter().skip(source.headers.len()).cloned().collect(), ..Record::default() };
     let number = |name: &str| record.last_header(name).and_then(|text| text.parse::<i64>().ok());
     let since = number("flowgate-held-at").or_else(|| record.last_header("flowgate-held-at").and_then(milliseconds));
     since.is_none_or(|since| ordered - since > limit) && number("flowgate-held-ms").is_none_or(|held| held > limit)

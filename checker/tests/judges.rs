@@ -14,6 +14,7 @@ const CIRCUMSTANCES: Circumstances = Circumstances {
     clock_off_ms: 0,
     turn_ms: 0,
     max_pause_ms: 14 * DAY_MS,
+    least_max_pause_ms: 14 * DAY_MS,
     retention: Some(Retention { records_ms: Some(30 * DAY_MS), enrollments_ms: Some(7 * DAY_MS) }),
     every_state: true,
 };

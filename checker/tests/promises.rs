@@ -12,6 +12,7 @@ const CIRCUMSTANCES: Circumstances = Circumstances {
     clock_off_ms: 0,
     turn_ms: 0,
     max_pause_ms: 14 * DAY_MS,
+    least_max_pause_ms: 14 * DAY_MS,
     retention: None,
     every_state: true,
 };

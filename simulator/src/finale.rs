@@ -23,6 +23,8 @@ impl World {
     /// A sentence: what does not come to its end.
     pub fn settle_for_good(&mut self) -> Result<(), String> {
         self.faults.disarm();
+        // From now on nobody is held up: whoever has nothing to do polls while time passes.
+        self.shape.hangs = false;
         self.memory.set_fault_hook(None);
         self.bury_zombies();
         for machine in 0..MACHINES {
@@ -40,7 +42,9 @@ impl World {
             self.start(0)?;
         }
         self.settle()?;
+        self.positions_are_restored()?;
         self.all_is_read()?;
+        self.caps_hold()?;
         for flow in self.flows()? {
             if flow.deadline().is_some_and(|deadline| deadline <= self.memory.now()) {
                 return Err(format!("the timer of {} has not fired; {}", flow.id, self.obstacles()));
@@ -140,6 +144,33 @@ impl World {
             let read = read.map_or(0, |committed| committed.offset);
             if read < next {
                 return Err(format!("partition {partition} is read up to {read} of {next}; {}", self.obstacles()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who has to stop for its positions has stopped.
+    fn positions_are_restored(&self) -> Result<(), String> {
+        match self.lost.is_empty() {
+            true => Ok(()),
+            false => Err(format!("offsets were lost (partition, where it was: {:?}), and gates go on", self.lost)),
+        }
+    }
+
+    /// No pause is longer than the owner of its flow allows, whatever its owner's owner allowed.
+    fn caps_hold(&self) -> Result<(), String> {
+        let flows = self.flows()?;
+        for machine in &self.machines {
+            let partitions = machine.worker.iter().flat_map(|worker| worker.snapshot().partitions);
+            for partition in partitions.filter(|partition| partition.stage == "active") {
+                let at_home = flows.iter().filter(|flow| self.home(flow.id.as_str()) == partition.number);
+                let too_long = |flow: &&Flow| match &flow.state {
+                    State::Paused(pause) => pause.resumes_at > pause.paused_at.after(machine.max_pause),
+                    State::Live | State::Resuming { .. } => false,
+                };
+                if let Some(flow) = at_home.into_iter().find(too_long) {
+                    return Err(format!("the pause of {} lasts longer than its owner allows", flow.id));
+                }
             }
         }
         Ok(())

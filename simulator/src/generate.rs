@@ -1,11 +1,14 @@
 //! From a seed to a schedule. Each seed leaves some kinds of things out and does others often (swarm testing: a schedule
 //! in which everything happens a little finds less than many in which a few things happen a lot).
 
+mod commands;
+mod events;
+
 use clap::ValueEnum as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::dice::Dice;
-use crate::plan::{Armed, Event, FLOWS, Kind, MACHINES, Op, PARTITIONS, Plan, Shape};
+use crate::plan::{Armed, FLOWS, Kind, Lag, Loss, MACHINES, Op, PARTITIONS, Plan, Shape};
 
 /// The phases of a worker before which it can be stopped.
 pub const PHASES: [&str; 15] = [
@@ -26,12 +29,7 @@ pub const PHASES: [&str; 15] = [
     "leave",
 ];
 
-/// The flow of [`NOISE`], which no command names: what is refused only when it is released is counted as removed and lies
-/// in the dead letters, and the checker knows no such fate.
-const BULK: &str = "bulk";
-
-/// The length of what is too large for `flow.records` in some seeds, even compressed; other padding is shorter.
-pub const NOISE: usize = 4_000;
+pub use events::{LARGE, NOISE};
 
 const HOUR: i64 = 60 * 60 * 1000;
 const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -74,6 +72,10 @@ enum What {
     Strays,
     StraysAt,
     Arm,
+    Redirect,
+    MaxPause,
+    Lose,
+    Outage,
 }
 
 /// The schedule of a seed.
@@ -90,7 +92,12 @@ pub fn plan(seed: u64) -> Plan {
         max_pause: dice.of(&[8, 60, 14 * 24 * 60 * 60]),
         records_bytes: dice.of(&[None, None, Some(2_000)]),
         patient: dice.one_in(2),
+        lag: Lag { empty_polls: 0, records: 0 },
+        hangs: dice.one_in(2),
     };
+    if dice.one_in(2) {
+        shape.lag = Lag { empty_polls: dice.of(&[1, 3, 20]), records: dice.of(&[1, 2, 9, 300]) };
+    }
     let mut weights = vec![(30, What::Send), (7, What::Command), (40, What::Step), (10, What::Wait)];
     let swarm = [
         What::Noise,
@@ -111,10 +118,15 @@ pub fn plan(seed: u64) -> Plan {
         What::Strays,
         What::StraysAt,
         What::Arm,
+        What::Redirect,
+        What::MaxPause,
+        What::Outage,
     ];
     for what in swarm {
         weights.push((dice.of(&[0, 0, 1, 2, 5]), what));
     }
+    // It takes the whole fleet down and up again.
+    weights.push((u32::from(dice.one_in(3)), What::Lose));
     // Numbers that only show after a thousand entries. Rare, for it takes time.
     let big = dice.one_in(25);
     weights.push((u32::from(big), What::Burst));
@@ -133,7 +145,18 @@ pub fn plan(seed: u64) -> Plan {
     let length = 60 + dice.below(360);
     let (number, commands, last_id) = Default::default();
     let mut generator = Generator { dice, weights, faults, flows, odd_events, number, commands, last_id };
-    let mut ops = vec![Op::Start { machine: 0 }, Op::Step { machine: 0, steps: 80 }];
+    let mut ops = Vec::new();
+    if generator.dice.one_in(3) {
+        // Upstreams and operators are there before the first gate is.
+        for _ in 0..1 + generator.dice.below(8) {
+            let op = match generator.dice.one_in(2) {
+                true => generator.command(),
+                false => Op::Send(generator.event()),
+            };
+            ops.push(op);
+        }
+    }
+    ops.extend([Op::Start { machine: 0 }, Op::Step { machine: 0, steps: 80 }]);
     while (ops.len() as u64) < length {
         generator.add_to(&mut ops);
     }
@@ -189,7 +212,7 @@ impl Generator {
             What::Zombie => Op::Zombie { machine, steps: 1 + self.dice.below(30) },
             What::Wait => Op::Wait(self.dice.of(&[1, 10, 100, 500, 3_000])),
             What::WaitSession => Op::Wait(11_000),
-            What::WaitDays => Op::Wait(self.dice.of(&[60_000, DAY, 15 * DAY])),
+            What::WaitDays => Op::Wait(self.dice.of(&[60_000, 301_000, DAY, 15 * DAY])),
             What::Clock => {
                 let ahead = self.dice.of(&[0, 0, 30_000, -30_000, 61_000, HOUR, -HOUR, 15 * DAY.cast_signed()]);
                 Op::Clock { machine, ahead }
@@ -217,8 +240,69 @@ impl Generator {
                 Op::Arm(Armed { kind, after: self.dice.weighted(&[(4, 0), (2, 1), (1, 5), (1, 20)]) })
             }
             What::Arm => Op::Wait(1),
+            What::Redirect => self.redirect(machine, ops),
+            What::MaxPause => {
+                ops.push(Op::MaxPause(self.dice.of(&[4, 8, 60, 3_600, 14 * 24 * 60 * 60])));
+                if self.dice.one_in(2) {
+                    ops.push(Op::Crash { machine });
+                }
+                Op::Start { machine }
+            }
+            What::Lose => self.lose(ops),
+            What::Outage => self.outage(machine, ops),
         };
         ops.push(op);
+    }
+
+    /// A short pause; all gates go down, and commands are recorded before its deadline and after it; a gate comes.
+    fn outage(&mut self, machine: usize, ops: &mut Vec<Op>) -> Op {
+        let flow = self.dice.of(&self.flows.clone());
+        let on_expiry = self.dice.of(&["discard", "resume"]);
+        let order = |generator: &mut Self, action, more| Op::Command {
+            id: generator.next_id(),
+            flow: flow.to_owned(),
+            action,
+            more,
+        };
+        ops.push(order(self, "pause", json!({"for_seconds": 5, "on_expiry": on_expiry})));
+        ops.push(Op::Step { machine, steps: 60 });
+        ops.push(Op::Send(self.event()));
+        ops.push(Op::Step { machine, steps: 60 });
+        ops.extend((0..MACHINES).map(|machine| Op::Crash { machine }));
+        ops.push(Op::Wait(self.dice.of(&[3_000, 3_000, 6_000])));
+        for _ in 0..self.dice.below(3) {
+            ops.push(self.command());
+        }
+        let action = self.dice.of(&["resume", "resume", "pause"]);
+        ops.push(order(self, action, json!({})));
+        ops.push(Op::Wait(30_000));
+        ops.push(Op::Start { machine });
+        Op::Step { machine, steps: 100 }
+    }
+
+    /// Everybody goes, cleanly or not; the offsets do not stay as they were; somebody comes again.
+    fn lose(&mut self, ops: &mut Vec<Op>) -> Op {
+        let clean = self.dice.one_in(2);
+        for machine in 0..MACHINES {
+            ops.push(Op::Thaw { machine });
+            if clean {
+                ops.push(Op::Stop { machine });
+                ops.push(Op::Step { machine, steps: 300 });
+            }
+            ops.push(Op::Crash { machine });
+            ops.push(Op::Zombie { machine, steps: 300 });
+        }
+        ops.extend([Op::Markers, Op::Strays, Op::Wait(11_000), Op::Markers]);
+        let partition = self.dice.below(PARTITIONS as u64) as i32;
+        ops.push(Op::Lose(match self.dice.below(5) {
+            0 | 1 => Loss::Expired,
+            2 => Loss::SetAhead { partition },
+            _ => Loss::SetBack { partition, by: 1 + self.dice.below(3).cast_signed() },
+        }));
+        let machine = self.dice.of(&[0, 1]);
+        ops.push(Op::Start { machine });
+        ops.push(Op::Step { machine, steps: 2_500 });
+        Op::Start { machine }
     }
 
     fn bring_to_a_phase(&mut self, machine: usize, ops: &mut Vec<Op>) {
@@ -231,78 +315,5 @@ impl Generator {
             ops.push(Op::Wait(3_500));
         }
         ops.push(Op::StepTo { machine, phase });
-    }
-
-    /// Text that no compression makes much shorter.
-    fn noise(&mut self, length: usize) -> String {
-        (0..length).map(|_| char::from(b'!' + self.dice.below(90) as u8)).collect()
-    }
-
-    /// Of a command that was not sent yet.
-    fn next_id(&mut self) -> String {
-        self.last_id += 1;
-        format!("c{}", self.last_id)
-    }
-
-    fn event(&mut self) -> Event {
-        self.number += 1;
-        let flow = self.dice.of(&self.flows.clone());
-        let kind = self.dice.of(&["enroll", "enroll", "enroll", "advance", "advance", "withdraw"]);
-        let record = self.dice.below(12).to_string();
-        let mut value = json!({"flow_id": flow, "record_id": record, "kind": kind, "n": self.number});
-        let mut event = Event { flow, value: Vec::new(), partition: None, key: true, timestamp: None, forged: false };
-        if self.odd_events {
-            match self.dice.below(24) {
-                0 => event.partition = Some(self.dice.below(PARTITIONS as u64) as i32),
-                1 => event.partition = Some(self.dice.below(PARTITIONS as u64) as i32),
-                2 => event.key = false,
-                3 => event.timestamp = Some(self.dice.of(&[7, 1_000_000_000_000, 1_999_999_999_999])),
-                4 => event.forged = true,
-                5 => value["padding"] = Value::from("x".repeat(3_000)),
-                10 => {
-                    event.flow = BULK;
-                    value["flow_id"] = Value::from(BULK);
-                    value["padding"] = Value::from(self.noise(NOISE));
-                }
-                6 => value["record_id"] = Value::Null,
-                7 => value["flow_id"] = Value::from("*"),
-                8 => value["kind"] = Value::from("evaporate"),
-                9 => value["record_id"] = Value::from(self.dice.below(9)),
-                _ => {}
-            }
-        }
-        event.value = value.to_string().into_bytes();
-        if self.odd_events && self.dice.one_in(60) {
-            event.value = vec![0xff, b'{', 0];
-        }
-        event
-    }
-
-    fn command(&mut self) -> Op {
-        if !self.commands.is_empty() && self.dice.one_in(6) {
-            // The very same once more.
-            let back = 1 + self.dice.below(self.commands.len().min(5) as u64) as usize;
-            return self.commands[self.commands.len() - back].clone();
-        }
-        let (action, more) = match self.dice.below(16) {
-            0 | 1 => ("pause", json!({})),
-            2 => ("pause", json!({"keep": "all"})),
-            3 => ("pause", json!({"keep": "latest"})),
-            4 => ("pause", json!({"new_records": "discard", "for_seconds": 7})),
-            5 => ("pause", json!({"for_seconds": 5, "on_expiry": "discard"})),
-            6 => ("pause", json!({"for_seconds": 6, "expiry_rate": 30, "keep": "latest"})),
-            7..=9 => ("resume", json!({})),
-            10 => ("resume", json!({"max_rate": self.dice.of(&[1, 3, 40])})),
-            11 => ("resume", json!({"release": "none"})),
-            12 => ("resume", json!({"release": "all", "max_rate": 3})),
-            13 => ("resume", json!({"max_age_seconds": self.dice.of(&[1, 200, 90_000])})),
-            14 => ("pause", json!({"for_seconds": 99_999_999})),
-            _ => ("purge", json!({})),
-        };
-        let id = self.next_id();
-        let flow = if self.dice.one_in(30) { "nobody" } else { self.dice.of(&self.flows.clone()) };
-        let op = Op::Command { id, flow: flow.to_owned(), action, more };
-        self.commands.push(op.clone());
-        op
     }
 }

@@ -4,22 +4,27 @@
 //! or the broker is random. A schedule is data ([`plan`]), so that a failing one can be made small and read.
 //!
 //! - [`dice`]: where choices come from; [`generate`]: from a seed to a schedule;
-//! - [`world`]: the machines and what a schedule does to them; [`fault`]: calls that go wrong; [`archive`]: what retention
+//! - [`world`]: the machines and what a schedule does to them; `send`: what upstreams and operators write; `positions`:
+//!   committed offsets that are lost, and restored; [`fault`]: calls that go wrong; [`archive`]: what retention
 //!   takes;
-//! - `positions`: where the input stands, after every turn;
+//! - `reached`: where the input stands, after every turn;
 //! - `finale`: everything heals, and the gate has to come to rest;
 //! - [`oracle`]: the independent checker has the last word;
+//! - [`counted`]: what happened;
 //! - [`run`]: all of it; [`shrink`]: makes a failing schedule small; [`trace`]: tells it.
 
 pub mod archive;
+pub mod counted;
 pub mod dice;
 pub mod fault;
 mod finale;
 pub mod generate;
 pub mod oracle;
 pub mod plan;
-mod positions;
+pub mod positions;
+mod reached;
 pub mod run;
+mod send;
 pub mod shrink;
 pub mod trace;
 pub mod world;

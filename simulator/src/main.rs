@@ -1,5 +1,6 @@
 //! `flowgate-simulator`: seeds without end, or one of them told in full.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +22,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run one seed after another; ends at the first red one
+    /// Run one seed after another, from any of them on; ends at the first red one
     Run {
         /// The first seed
         #[arg(long, default_value_t = 0)]
@@ -31,6 +32,9 @@ enum Command {
         seeds: Option<u64>,
         #[arg(long, default_value_t = 2)]
         threads: usize,
+        /// Go on behind a red seed, and name all of them at the end
+        #[arg(long)]
+        keep_going: bool,
     },
     /// Tell what happens in one seed
     Replay {
@@ -69,7 +73,7 @@ fn main() -> ExitCode {
     // A panic of a schedule is its outcome; where it happened is part of it.
     std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
     match Cli::parse().command {
-        Command::Run { from, seeds, threads } => run_seeds(from, seeds, threads),
+        Command::Run { from, seeds, threads, keep_going } => run_seeds(from, seeds, threads, keep_going),
         Command::Replay { seed, ops, mutant } => replay(seed, &ops, mutant),
         Command::Mutants { seeds, only } => mutants(seeds, only),
         Command::Shrink { seed, tries } => {
@@ -110,11 +114,11 @@ fn replay(seed: u64, ops: &[usize], mutant: Option<Mutant>) -> ExitCode {
     if outcome.result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run_seeds(from: u64, seeds: Option<u64>, threads: usize) -> ExitCode {
+fn run_seeds(from: u64, seeds: Option<u64>, threads: usize, keep_going: bool) -> ExitCode {
     const TELL: Duration = Duration::from_secs(10);
     let began = Instant::now();
     let total = Mutex::new((Figures::default(), began));
-    let red = Mutex::new(None);
+    let red = Mutex::new(BTreeMap::new());
     run::each(from, seeds.map(|seeds| from + seeds), threads, |seed| match run::seed(seed) {
         Ok(figures) => {
             let (total, told) = &mut *lock(&total);
@@ -126,12 +130,17 @@ fn run_seeds(from: u64, seeds: Option<u64>, threads: usize) -> ExitCode {
             ControlFlow::Continue(())
         }
         Err(why) => {
-            lock(&red).get_or_insert((seed, why));
-            ControlFlow::Break(())
+            eprintln!("RED seed {seed}: {why}");
+            lock(&red).insert(seed, why);
+            if keep_going { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         }
     });
     println!("{:?}", lock(&total).0);
-    match &*lock(&red) {
+    let red = lock(&red);
+    if keep_going {
+        println!("{} red seeds: {:?}", red.len(), red.keys().collect::<Vec<_>>());
+    }
+    match red.first_key_value() {
         None => ExitCode::SUCCESS,
         Some((seed, why)) => {
             println!("RED seed {seed}: {why}\nread it with: {REPLAY} {seed}");

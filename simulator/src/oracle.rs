@@ -1,9 +1,13 @@
 //! The last word: the independent checker over all topics, and the list model that plays everything again.
 
-use flowgate_checker::{Circumstances, Log, Report};
+use std::collections::HashMap;
+
+use flowgate::flow::State;
+use flowgate_checker::{Circumstances, Log, Record, Report};
 use serde_json::Value;
 
-use crate::world::Down;
+use crate::positions::Down;
+use crate::world::START;
 
 /// What both oracles found in order.
 pub struct Verdict {
@@ -23,6 +27,8 @@ pub fn judge(log: &Log, circumstances: Circumstances, downs: &[Down]) -> Result<
     }
     lines.extend(flowgate_checker::promises(log, circumstances).iter().map(ToString::to_string));
     lines.extend(waited(log, downs));
+    lines.extend(timers_waited(log, downs));
+    lines.extend(kept(log));
     let replay = flowgate_checker::replay(log);
     lines.extend(replay.differences.iter().map(|difference| format!("the list says: {difference}")));
     if lines.is_empty() {
@@ -48,5 +54,54 @@ fn waited<'a>(log: &'a Log, downs: &'a [Down]) -> impl Iterator<Item = String> +
                  next owner began at {began}"
             )
         })
+    })
+}
+
+fn document(record: &Record) -> Option<Value> {
+    serde_json::from_slice(record.value.as_deref()?).ok()
+}
+
+/// The same of timers: a command that waited, recorded before the deadline, comes before the end that the timer would make.
+fn timers_waited(log: &Log, downs: &[Down]) -> Vec<String> {
+    let mut deadlines: HashMap<(String, String), i64> = HashMap::new();
+    for value in log.state.iter().filter_map(|record| record.value.as_deref()) {
+        let Ok(state) = flowgate::schema::state::read(value) else { continue };
+        if let State::Resuming { pause, .. } = &state.body.state {
+            deadlines.insert((state.body.id.as_str().to_owned(), pause.id.clone()), pause.resumes_at.0);
+        }
+    }
+    let recorded: HashMap<i64, i64> = log.control.iter().map(|record| (record.offset, record.timestamp_ms)).collect();
+    let mut audit: Vec<(&Record, Value)> =
+        log.audit.iter().filter_map(|record| Some((record, document(record)?))).collect();
+    audit.sort_by_key(|(record, _)| (record.partition, record.offset));
+    let mut expired: HashMap<String, (i64, i64)> = HashMap::new();
+    let mut wrong = Vec::new();
+    for (record, told) in &audit {
+        let Some(flow) = told["flow_id"].as_str() else { continue };
+        if told["transition"] == "expired" {
+            let pause = told["pause_id"].as_str().unwrap_or_default();
+            if let Some(deadline) = deadlines.get(&(flow.to_owned(), pause.to_owned())) {
+                expired.insert(flow.to_owned(), (*deadline, record.timestamp_ms));
+            }
+        }
+        let (Some(offset), Some((deadline, at))) = (told["command_offset"].as_i64(), expired.get(flow)) else {
+            continue;
+        };
+        let waited = downs.iter().any(|down| offset < down.control_end && down.at.0 <= *at);
+        if waited && recorded.get(&offset).is_some_and(|recorded| recorded < deadline) {
+            wrong
+                .push(format!("P3: command {offset} waited while no gate ran, and the timer of {flow} came before it"));
+        }
+    }
+    wrong
+}
+
+/// Nothing is delivered with a timestamp that retention would not let stand for a week.
+fn kept(log: &Log) -> impl Iterator<Item = String> + '_ {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    // The topic keeps records for 30 days.
+    let oldest = START.0 - (30 - 8) * DAY_MS;
+    log.records.iter().filter(move |record| record.timestamp_ms < oldest).map(|record| {
+        format!("record {} of partition {} is delivered with a timestamp of long ago", record.offset, record.partition)
     })
 }

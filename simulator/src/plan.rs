@@ -36,6 +36,19 @@ pub struct Shape {
     pub records_bytes: Option<u32>,
     /// Pauses that are left at the end are ended by their timers, not by an operator.
     pub patient: bool,
+    pub lag: Lag,
+    /// Whoever is not stepped while time passes does not poll either, and the group throws it out after five minutes. Else
+    /// that happens only to those in the middle of a turn.
+    pub hangs: bool,
+}
+
+/// How slowly readers and members are shown what is in the logs, up to these; both 0: at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Lag {
+    /// Polls that bring nothing after a partition was given a position.
+    pub empty_polls: u64,
+    /// Records of a partition in a poll.
+    pub records: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -110,7 +123,25 @@ pub enum Op {
     Strays,
     /// A later call meets a fault.
     Arm(Armed),
+    /// Processes that start from now on let a pause last so many seconds.
+    MaxPause(u64),
+    /// The group's offsets go or change, if nobody runs.
+    Lose(Loss),
 }
+
+/// What becomes of committed offsets.
+#[derive(Clone, Copy, Debug)]
+pub enum Loss {
+    /// Nobody runs for a week: all of them are gone.
+    Expired,
+    /// That of a partition lies before its partition record's, by so much if there is so much.
+    SetBack { partition: i32, by: i64 },
+    /// That of a partition lies behind the end of its log.
+    SetAhead { partition: i32 },
+}
+
+/// An upstream's headers.
+pub type Headers = &'static [(&'static str, Option<&'static str>)];
 
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -121,8 +152,17 @@ pub struct Event {
     pub key: bool,
     /// Milliseconds since 1970; else the time of sending.
     pub timestamp: Option<i64>,
-    /// A header that looks like one of the gate's.
-    pub forged: bool,
+    pub headers: Headers,
+}
+
+impl Event {
+    /// In how many ways it is not what the gate likes best.
+    #[must_use]
+    pub fn oddities(&self) -> usize {
+        let large = self.value.len() >= crate::generate::LARGE;
+        let odd = [self.partition.is_some(), !self.key, self.timestamp.is_some(), !self.headers.is_empty(), large];
+        odd.into_iter().filter(|odd| *odd).count()
+    }
 }
 
 /// A fault that waits for its call.
@@ -189,10 +229,13 @@ impl fmt::Display for Op {
                 if let Some(partition) = event.partition {
                     write!(f, " to partition {partition}")?;
                 }
-                match event.timestamp {
-                    Some(timestamp) => write!(f, " stamped {timestamp}"),
-                    None => Ok(()),
+                if let Some(timestamp) = event.timestamp {
+                    write!(f, " stamped {timestamp}")?;
                 }
+                if !event.key {
+                    f.write_str(" without key")?;
+                }
+                event.headers.iter().try_for_each(|(name, value)| write!(f, " {name}={}", value.unwrap_or("null")))
             }
             Self::Burst { flow, kind, first, count } => write!(f, "send {count} {kind}s of {flow}, from {first}"),
             Self::Command { id, flow, action, more } => write!(f, "command {id}: {action} {flow} {more}"),
@@ -213,6 +256,12 @@ impl fmt::Display for Op {
             Self::Retain => f.write_str("retention runs"),
             Self::Markers => f.write_str("lagging markers are written"),
             Self::Strays => f.write_str("late requests arrive"),
+            Self::MaxPause(seconds) => write!(f, "whoever starts lets a pause last {seconds} s"),
+            Self::Lose(Loss::Expired) => f.write_str("nobody runs for a week: offsets expire"),
+            Self::Lose(Loss::SetBack { partition, by }) => {
+                write!(f, "offset of partition {partition} set back by {by}")
+            }
+            Self::Lose(Loss::SetAhead { partition }) => write!(f, "offset of partition {partition} set behind the end"),
             Self::Arm(Armed { kind, after }) => write!(f, "to come: {kind:?} after {after} calls"),
         }
     }

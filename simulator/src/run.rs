@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use clap::ValueEnum as _;
 use flowgate::mutant::Mutant;
 use flowgate_checker::{Circumstances, Retention, Sums};
+use serde_json::Value;
 
+use crate::counted::Counted;
 use crate::generate::PHASES;
 use crate::oracle::Verdict;
 use crate::plan::{Kind, Op, Plan};
 use crate::trace::Trace;
-use crate::world::{Counted, World};
+use crate::world::World;
 use crate::{generate, oracle};
 
 /// What went well, in figures.
@@ -122,6 +124,7 @@ fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
     let mut log = world.archive.log(&world.memory, &world.topics)?;
     log.never_too_large = plan.shape.records_bytes.map(|_| generate::NOISE);
     tell(world, &log);
+    told(world, &log);
     let generations = world.memory.generation(&world.topics.group);
     world.counted.rebalances = u64::try_from(generations - 1).unwrap_or(0);
     let verdict = oracle::judge(&log, circumstances(plan, world)?, &world.downs)?;
@@ -133,18 +136,38 @@ fn circumstances(plan: &Plan, world: &World) -> Result<Circumstances, String> {
     let ahead =
         plan.ops.iter().filter_map(|op| if let Op::Clock { ahead, .. } = op { Some(ahead.abs()) } else { None });
     let clock_off_ms = ahead.max().unwrap_or_default();
+    let changed = plan.ops.iter().filter_map(|op| if let Op::MaxPause(seconds) = op { Some(*seconds) } else { None });
+    let limits: Vec<u64> = changed.chain([plan.shape.max_pause]).collect();
+    let ms = |seconds: Option<&u64>| seconds.and_then(|of| i64::try_from(*of).ok()).unwrap_or(i64::MAX / 1000) * 1000;
     Ok(Circumstances {
         // A gate that is off by more than the allowed minute decides nothing about a deadline.
         clocks_apart_ms: 2 * clock_off_ms.min(61_000),
         clock_off_ms,
         turn_ms: i64::try_from(world.longest_turn.as_millis()).unwrap_or(i64::MAX),
-        max_pause_ms: i64::try_from(plan.shape.max_pause).unwrap_or(i64::MAX / 1000) * 1000,
+        max_pause_ms: ms(limits.iter().max()),
+        least_max_pause_ms: ms(limits.iter().min()),
         retention: Some(Retention {
             records_ms: world.retention(&world.topics.records)?,
             enrollments_ms: world.retention(&world.topics.enrollments)?,
         }),
         every_state: true,
     })
+}
+
+/// Counts what only the topics tell.
+fn told(world: &mut World, log: &flowgate_checker::Log) {
+    let read = |record: &flowgate_checker::Record| serde_json::from_slice::<Value>(record.value.as_deref()?).ok();
+    let counted = &mut world.counted;
+    counted.thrown_out = world.memory.thrown_out(&world.topics.group);
+    for event in log.audit.iter().filter_map(read) {
+        let unpassed = event["position"]["watermark"].as_u64() < event["position"]["entry"].as_u64();
+        counted.capped += u64::from(event["transition"] == "updated" && event["command_offset"].is_null());
+        counted.redirected += u64::from(event["transition"] == "redirected" && unpassed);
+    }
+    for drain in log.state.iter().filter_map(read).map(|state| state["drain"].clone()) {
+        let limited = u64::from(drain["max_rate"].is_number());
+        counted.limited[usize::from(drain["cause"] == "timer")] += limited;
+    }
 }
 
 /// Every record there is at the end.
@@ -211,20 +234,7 @@ impl Figures {
         for (kind, count) in &other.faults {
             *self.faults.entry(*kind).or_default() += count;
         }
-        let (to, of) = (&mut self.counted, &other.counted);
-        to.steps += of.steps;
-        for (to, of) in [(&mut to.crashes, &of.crashes), (&mut to.freezes, &of.freezes)] {
-            of.iter().for_each(|(phase, count)| *to.entry(phase).or_default() += count);
-        }
-        to.zombie_steps += of.zombie_steps;
-        to.fenced += of.fenced;
-        to.clock_jumps += of.clock_jumps;
-        to.strays += of.strays;
-        to.restarts += of.restarts;
-        to.expiries += of.expiries;
-        to.cleanings += of.cleanings;
-        to.retentions += of.retentions;
-        to.rebalances += of.rebalances;
+        self.counted.add(&other.counted);
         self.sums += &other.sums;
     }
 
@@ -233,34 +243,8 @@ impl Figures {
     pub fn never(&self) -> Vec<String> {
         let faults = Kind::value_variants().iter().filter(|kind| !self.faults.contains_key(kind));
         let mut never: Vec<String> = faults.map(|kind| format!("{kind:?}")).collect();
-        let Counted {
-            steps: _,
-            crashes,
-            freezes,
-            zombie_steps,
-            fenced,
-            clock_jumps,
-            strays,
-            cleanings,
-            retentions,
-            rebalances,
-            restarts,
-            expiries,
-        } = &self.counted;
-        let others = [
-            ("zombie", zombie_steps),
-            ("fenced by an equal", fenced),
-            ("clock jump", clock_jumps),
-            // One that still ends something is next to impossible: a gate keeps no producer that has one under way.
-            ("a late end of a transaction that met its successor", &strays.refused_ends),
-            ("a late deletion", &strays.deletions),
-            ("a start where none was left", restarts),
-            ("a pause left to its timer", expiries),
-            ("cleaning", cleanings),
-            ("retention", retentions),
-            ("rebalance", rebalances),
-        ];
         // A phase that the worker has and no schedule knows would not be missed below.
+        let Counted { crashes, freezes, .. } = &self.counted;
         let phases = PHASES.iter().chain(crashes.keys()).filter(|phase| **phase != "left");
         for phase in phases.collect::<BTreeSet<_>>() {
             let missed = |what: &str| format!("{what} before `{phase}`");
@@ -268,7 +252,7 @@ impl Figures {
             never.extend((!crashes.contains_key(phase)).then(|| missed("crash")));
             never.extend((!freezes.contains_key(phase)).then(|| missed("freeze")));
         }
-        never.extend(others.into_iter().filter(|(_, count)| **count == 0).map(|(name, _)| name.to_owned()));
+        never.extend(self.counted.never().into_iter().map(str::to_owned));
         never
     }
 }

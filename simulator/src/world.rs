@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flowgate::broker::memory::{Arrived, Memory, Tombstones};
-use flowgate::broker::{Admin, Broker, Header, Isolation, Publication, Publisher};
+use flowgate::broker::memory::{Latency, Memory, Serving, Tombstones};
+use flowgate::broker::{Admin, Broker, Isolation};
 use flowgate::schema::topics::Topics;
 use flowgate::time::Timestamp;
 use flowgate::topics::{Layout, specification};
@@ -12,12 +12,16 @@ use flowgate::worker::{Options, Step, Stop, Worker};
 use serde_json::json;
 
 use crate::archive::Archive;
+use crate::counted::Counted;
+use crate::dice::Dice;
 use crate::fault::Faults;
-use crate::plan::{Event, MACHINES, Op, PARTITIONS, Plan, Shape};
-use crate::positions::Positions;
+use crate::plan::{Event, Lag, MACHINES, Op, PARTITIONS, Plan, Shape};
+use crate::positions::Down;
+use crate::reached::Reached;
 use crate::trace::Trace;
 
-const START: Timestamp = Timestamp(1_750_000_000_000);
+/// The broker's time at which every schedule begins.
+pub const START: Timestamp = Timestamp(1_750_000_000_000);
 
 /// After so long a process not heard of has left the group.
 pub const SESSION: Duration = Duration::from_secs(10);
@@ -26,8 +30,8 @@ pub const SESSION: Duration = Duration::from_secs(10);
 const NAMES: [&str; MACHINES] = ["a", "b", "c"];
 const WORKER: usize = 0;
 
-/// Longer than any schedule: a jump of the clock must not look like a worker that hangs.
-const FOR_EVER: Duration = Duration::from_secs(600 * 24 * 60 * 60);
+/// After so long a process that does not poll has left the group.
+const POLLS: Duration = Duration::from_secs(5 * 60);
 
 pub struct World {
     pub memory: Memory,
@@ -40,8 +44,14 @@ pub struct World {
     pub downs: Vec<Down>,
     /// Of the turns that hold: from the first poll to the commit.
     pub longest_turn: Duration,
-    positions: Positions,
+    reached: Reached,
     pub shape: Shape,
+    /// Partitions whose committed offsets were lost, so that whoever takes them over has to stop; with where they were.
+    pub lost: BTreeMap<i32, i64>,
+    /// Somebody stopped for that: the offsets are to be restored.
+    pub restoring: bool,
+    /// Seconds: of processes that start.
+    max_pause: u64,
     incarnations: u32,
 }
 
@@ -53,41 +63,11 @@ pub struct Machine {
     /// When it began to gather last.
     gathered_at: Timestamp,
     /// Processes that hung when another one was started in their place, and when they began to gather.
-    zombies: Vec<(Worker<Memory>, Timestamp)>,
+    pub(crate) zombies: Vec<(Worker<Memory>, Timestamp)>,
+    /// The longest pause that its process allows.
+    pub max_pause: Duration,
     /// How many milliseconds its clock differs from the broker's.
     pub ahead: i64,
-}
-
-/// How often something happened to a worker, by the phase that it was about to begin.
-pub type ByPhase = BTreeMap<&'static str, u64>;
-
-/// What has happened, apart from faults of calls.
-#[derive(Clone, Debug, Default)]
-pub struct Counted {
-    pub steps: u64,
-    pub crashes: ByPhase,
-    pub freezes: ByPhase,
-    pub zombie_steps: u64,
-    pub fenced: u64,
-    pub clock_jumps: u64,
-    pub strays: Arrived,
-    pub cleanings: u64,
-    pub retentions: u64,
-    /// Generations of the group after the first.
-    pub rebalances: u64,
-    /// Starts of a process when none was left, with everything at rest.
-    pub restarts: u64,
-    /// Pauses that were left to their timers at the end.
-    pub expiries: u64,
-}
-
-/// What there was when a process was started and none was left: whoever comes next has to apply every command that waits
-/// before it takes one event.
-pub struct Down {
-    /// Commands below it waited.
-    pub control_end: i64,
-    /// Of the input, by partition: where the next owner goes on.
-    pub positions: Vec<i64>,
 }
 
 impl World {
@@ -107,21 +87,23 @@ impl World {
         let hook = faults.clone();
         memory.set_fault_hook(Some(Box::new(move |call| hook.consult(call))));
         let machines = (0..MACHINES).map(|_| Machine::default()).collect();
-        let (archive, counted, downs, longest_turn, positions, incarnations) = Default::default();
-        let shape = plan.shape;
+        memory.set_latency(latency(plan));
         Ok(Self {
             memory,
             topics,
             faults,
-            archive,
+            archive: Archive::default(),
             trace,
-            counted,
+            counted: Counted::default(),
             machines,
-            downs,
-            longest_turn,
-            positions,
-            shape,
-            incarnations,
+            downs: Vec::new(),
+            longest_turn: Duration::ZERO,
+            reached: Reached::default(),
+            shape: plan.shape,
+            lost: BTreeMap::new(),
+            restoring: false,
+            max_pause: plan.shape.max_pause,
+            incarnations: 0,
         })
     }
 
@@ -129,11 +111,14 @@ impl World {
     /// A sentence: something happened that must not.
     pub fn apply(&mut self, op: &Op) -> Result<(), String> {
         match op {
-            Op::Send(event) => self.send(event),
+            Op::Send(event) => {
+                self.count_oddities(event);
+                self.send(event)
+            }
             Op::Burst { flow, kind, first, count } => (0..*count).try_for_each(|number| {
                 let record = format!("burst-{first}-{number}");
                 let value = json!({"flow_id": flow, "record_id": record, "kind": kind}).to_string().into_bytes();
-                self.send(&Event { flow, value, partition: None, key: true, timestamp: None, forged: false })
+                self.send(&Event { flow, value, partition: None, key: true, timestamp: None, headers: &[] })
             }),
             Op::Command { id, flow, action, more } => {
                 let mut command = json!({
@@ -143,6 +128,7 @@ impl World {
                 if let (Some(fields), Some(more)) = (command.as_object_mut(), more.as_object()) {
                     fields.extend(more.clone());
                 }
+                self.counted.early_commands += u64::from(self.incarnations == 0);
                 self.control(command.to_string().as_bytes())
             }
             Op::Noise(text) => self.control(text.as_bytes()),
@@ -185,6 +171,8 @@ impl World {
                 Ok(())
             }
             Op::Clean { quarters, tombstones } => self.clean(*quarters, *tombstones),
+            // What was read and what was not is not told by offsets that are wrong.
+            Op::Retain if !self.lost.is_empty() => Ok(()),
             Op::Retain => {
                 self.counted.retentions += 1;
                 self.archive.retain(&self.memory, &self.topics)
@@ -201,6 +189,11 @@ impl World {
                 self.faults.arm(*armed);
                 Ok(())
             }
+            Op::MaxPause(seconds) => {
+                self.max_pause = *seconds;
+                Ok(())
+            }
+            Op::Lose(loss) => self.lose(*loss),
         }
     }
 
@@ -214,8 +207,16 @@ impl World {
         Ok(config.get("retention.ms").and_then(|text| text.parse().ok()).filter(|millis| *millis >= 0))
     }
 
+    /// Lets time pass. Whoever is between two turns polls all the while, unless this seed's processes hang.
     pub fn wait(&self, time: Duration) {
+        let at_rest = |of: &Machine| {
+            of.worker.as_ref().is_some_and(|worker| !of.frozen && matches!(worker.phase(), "chores" | "gather"))
+        };
+        let long = time >= POLLS / 10 && !self.shape.hangs;
+        let polling: Vec<usize> = (0..MACHINES).filter(|of| long && at_rest(&self.machines[*of])).collect();
+        polling.iter().for_each(|of| self.memory.set_polling(&client_id(*of), true));
         self.memory.advance_to(self.memory.now().after(time));
+        polling.iter().for_each(|of| self.memory.set_polling(&client_id(*of), false));
     }
 
     fn options(&mut self, machine: usize) -> Options {
@@ -223,7 +224,7 @@ impl World {
         let mut options = Options::new(self.topics.clone(), NAMES[machine], WORKER, format!("i{}", self.incarnations));
         options.session_timeout = SESSION;
         options.transaction_timeout = SESSION;
-        options.max_poll_interval = FOR_EVER;
+        options.max_poll_interval = POLLS;
         options.turn.records = self.shape.turn_records;
         options.turn.bytes = self.shape.turn_bytes;
         options.turn.backlog = self.shape.turn_backlog;
@@ -231,7 +232,7 @@ impl World {
         options.turn.commands = self.shape.turn_records;
         options.index_bytes = self.shape.index_bytes;
         options.queue_ttl = Duration::from_secs(self.shape.queue_ttl);
-        options.limits.max_pause = Duration::from_secs(self.shape.max_pause);
+        options.limits.max_pause = Duration::from_secs(self.max_pause);
         options
     }
 
@@ -246,22 +247,8 @@ impl World {
             of.zombies.extend(of.worker.take().map(|worker| (worker, of.gathered_at)));
         }
         of.frozen = false;
+        of.max_pause = options.limits.max_pause;
         of.worker = Some(Worker::new(self.memory.clone(), options));
-        Ok(())
-    }
-
-    /// Takes note of what waits, if nobody runs and nothing can change what is committed.
-    fn note_down(&mut self) -> Result<(), String> {
-        let nobody = self.machines.iter().all(|of| of.worker.is_none() && of.zombies.is_empty());
-        let Topics { group, enrollments, control, .. } = &self.topics;
-        let committed = |partition| Some(self.memory.committed(group, enrollments, partition)?.offset);
-        let positions: Option<Vec<i64>> = (0..PARTITIONS).map(committed).collect();
-        if let Some(positions) = positions.filter(|_| nobody && self.memory.is_quiet()) {
-            let marks = self.memory.watermarks(control, 0, Isolation::ReadUncommitted);
-            let control_end = marks.map_err(|error| error.to_string())?.end;
-            self.downs.push(Down { control_end, positions });
-            self.counted.restarts += 1;
-        }
         Ok(())
     }
 
@@ -306,7 +293,7 @@ impl World {
             }
         }
         self.machines[machine].zombies = left;
-        Ok(())
+        self.restore_positions()
     }
 
     /// Every process that hung is stopped for good.
@@ -348,9 +335,11 @@ impl World {
         let mut gathered_at = of.gathered_at;
         let stepped = self.one_step(machine, &mut worker, &mut gathered_at);
         self.machines[machine].gathered_at = gathered_at;
-        if !matches!(stepped, Ok(Stepped::Ended)) {
-            self.machines[machine].worker = Some(worker);
+        match stepped {
+            Ok(Stepped::Ended) => drop(worker),
+            _ => self.machines[machine].worker = Some(worker),
         }
+        self.restore_positions()?;
         stepped
     }
 
@@ -367,7 +356,7 @@ impl World {
         let step = worker.step(now);
         if worker.stats().turns > turns {
             self.longest_turn = self.longest_turn.max(self.memory.now().since(*gathered_at));
-            self.positions.look(&self.memory, &self.topics)?;
+            self.reached.look(&self.memory, &self.topics)?;
         }
         if phase != "gather" && worker.phase() == "gather" {
             *gathered_at = self.memory.now();
@@ -387,6 +376,12 @@ impl World {
                 self.wait(until.since(now).max(Duration::from_millis(1)));
                 Ok(Stepped::Moved)
             }
+            // Whoever runs a worker polls again, and a slow broker answers then.
+            Ok(Step::Idle { .. }) if self.memory.take_withheld() => {
+                self.counted.slow_answers += 1;
+                self.wait(Duration::from_millis(1));
+                Ok(Stepped::Moved)
+            }
             Ok(Step::Idle { .. }) => Ok(Stepped::Nothing),
             Ok(Step::Left) => Ok(Stepped::Ended),
             // The process ends, and whoever runs it starts it again.
@@ -394,38 +389,13 @@ impl World {
                 self.counted.fenced += 1;
                 Ok(Stepped::Ended)
             }
+            Err(stop @ Stop::PositionsLost(_)) if self.is_lost(&stop) => {
+                self.counted.positions_lost += 1;
+                self.restoring = true;
+                Ok(Stepped::Ended)
+            }
             Err(stop) => Err(format!("a worker stops: {stop}")),
         }
-    }
-
-    pub fn send(&self, event: &Event) -> Result<(), String> {
-        let forged = [Header { name: "flowgate-release".into(), value: Some("upstream's own".into()) }];
-        self.publish(&Publication {
-            topic: &self.topics.enrollments,
-            partition: event.partition.or((!event.key).then(|| self.home(event.flow))),
-            timestamp: event.timestamp.map(Timestamp),
-            key: event.key.then_some(event.flow.as_bytes()),
-            value: Some(&event.value),
-            headers: if event.forged { &forged } else { &[] },
-        })
-    }
-
-    fn home(&self, flow: &str) -> i32 {
-        flowgate::broker::murmur2::partition_for(flow.as_bytes(), PARTITIONS)
-    }
-
-    pub fn control(&self, value: &[u8]) -> Result<(), String> {
-        let topic = &self.topics.control;
-        let (partition, key, value) = (Some(0), Some(b"operator".as_slice()), Some(value));
-        self.publish(&Publication { topic, partition, timestamp: None, key, value, headers: &[] })
-    }
-
-    fn publish(&self, publication: &Publication<'_>) -> Result<(), String> {
-        let mut publisher = self.memory.publisher().map_err(|error| error.to_string())?;
-        publisher.publish(publication).map_err(|error| error.to_string())?;
-        // What the topic itself refuses (a timestamp, a size) never became an event.
-        drop(publisher.flush(Duration::ZERO));
-        Ok(())
     }
 
     fn clean(&mut self, quarters: i64, tombstones: bool) -> Result<(), String> {
@@ -467,4 +437,17 @@ fn client_id(machine: usize) -> String {
 #[must_use]
 pub fn is_a_turns_name(metadata: &str) -> bool {
     (0..MACHINES).any(|machine| metadata.starts_with(&format!("{}-", client_id(machine))))
+}
+
+/// As slow as the seed's broker is.
+fn latency(plan: &Plan) -> Option<Latency> {
+    let Lag { empty_polls, records } = plan.shape.lag;
+    let mut dice = Dice::new(!plan.seed);
+    (records > 0).then(|| {
+        let latency = move |serving| match serving {
+            Serving::Begin => dice.below(empty_polls + 1) as usize,
+            Serving::Poll => dice.below(records + 1) as usize,
+        };
+        Box::new(latency) as Latency
+    })
 }

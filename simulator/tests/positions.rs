@@ -23,7 +23,7 @@ fn set_back() -> Result<(), String> {
     (plan.shape.records_bytes, plan.shape.turn_records) = (None, 40);
     let mut world = World::new(&plan, Trace::default())?;
     let value = json!({"flow_id": "f", "record_id": "1"}).to_string().into_bytes();
-    let event = Event { flow: "f", value, partition: Some(ELSEWHERE), key: true, timestamp: None, forged: false };
+    let event = Event { flow: "f", value, partition: Some(ELSEWHERE), key: true, timestamp: None, headers: &[] };
     let step = || Op::Step { machine: 0, steps: 200 };
     for op in [Op::Start { machine: 0 }, step(), Op::Send(event), step(), Op::Wait(61_000), step()] {
         world.apply(&op)?;
@@ -56,7 +56,7 @@ fn a_gate_ends_when_offsets_were_set_back() {
 
 #[test]
 fn one_that_goes_on_is_seen() {
-    mutant::choose(Some(Mutant::PositionsNotVerified));
+    mutant::choose(Some(Mutant::PositionBehindTheRecordAccepted));
     let why = set_back().unwrap_err();
     mutant::choose(None);
     assert!(why.contains("committed offset 1 of partition 0, whose record says that 2 was reached"), "{why}");

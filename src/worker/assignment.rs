@@ -4,6 +4,7 @@ use super::chores::Chore;
 use super::table::{Owned, Stage};
 use super::{Phase, Step, Stop, Worker};
 use crate::broker::Broker;
+use crate::mutant::{self, Mutant};
 
 impl<B: Broker> Worker<B> {
     /// New partitions begin to join. What was gathered is dropped and read again: its order with theirs matters.
@@ -24,7 +25,8 @@ impl<B: Broker> Worker<B> {
             true => tracing::warn!(?partitions, "the group has given our partitions away"),
             false => tracing::info!(?partitions, "revoked"),
         }
-        for partition in partitions {
+        let kept = lost && mutant::is(Mutant::LostPartitionsKept);
+        for partition in partitions.iter().filter(|_| !kept) {
             if let Some(Owned { stage: Stage::Joining(_), .. }) = self.table.owned.remove(partition) {
                 self.chores.push_back(Chore::StopRestoring { partition: *partition });
             }

@@ -105,7 +105,14 @@ impl<B: Broker> Worker<B> {
     /// How far the reader is, past gaps too.
     pub(super) fn gather_scan(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         match in_hand(&mut self.clients)?.control.position(&self.options.topics.control, ONLY) {
-            Ok(position) => gather.scan = gather.scan.max(position.unwrap_or_default()),
+            Ok(position) => {
+                let ends = || self.table.owned.values().map(|owned| owned.control_end).max();
+                let position = match mutant::is(Mutant::EmptyPollTakenForAllCommandsRead) {
+                    true => ends(),
+                    false => position,
+                };
+                gather.scan = gather.scan.max(position.unwrap_or_default());
+            }
             Err(error) => return self.trouble(error, Phase::Gather(gather)),
         }
         let behind = gather.scan < self.table.control_floor;

@@ -184,6 +184,14 @@ impl Decider<'_> {
         };
         let origin = super::table::Origin::of(&record);
         let mut headers = record.headers;
+        if matches!(to, To::Enrollments) {
+            if mutant::is(Mutant::HeadersLostAtAReroute) {
+                headers.clear();
+            }
+            if mutant::is(Mutant::ForgedHeadersTakenOffAtAReroute) {
+                headers.retain(|header| !header.name.starts_with(b"flowgate-"));
+            }
+        }
         let timestamp = self.timestamp(record.timestamp, retention, &mut headers);
         self.turn.write(Write { to, partition, timestamp, key: record.key, value: record.value, headers, origin });
     }
@@ -195,6 +203,9 @@ impl Decider<'_> {
         retention: Option<Duration>,
         headers: &mut Vec<Header>,
     ) -> Option<Timestamp> {
+        if mutant::is(Mutant::TimestampForgottenForALargeRecord) && self.turn.alone.is_some() {
+            return Some(own);
+        }
         let ahead = own > self.now.after(AHEAD);
         let old = retention.is_some_and(|retention| {
             // A topic kept for less than twice the margin would lose every timestamp: half of it is margin then.

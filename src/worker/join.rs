@@ -249,7 +249,11 @@ impl<B: Broker> Worker<B> {
                     committed.offset, self.options.topics.state
                 )),
                 None => {
-                    let new = Partition::new(shape.enrollments, shape.records, commands.low, marks.low, now);
+                    let commands = match mutant::is(Mutant::CommandsBeforeTheFirstStartSkipped) {
+                        true => commands.end,
+                        false => commands.low,
+                    };
+                    let new = Partition::new(shape.enrollments, shape.records, commands, marks.low, now);
                     owned.record = Arc::new(new);
                     owned.position = marks.low;
                     Ok(())
@@ -265,14 +269,14 @@ impl<B: Broker> Worker<B> {
             ));
         }
         let position = match &joining.committed {
-            None if record.clean => record.input,
+            None if record.clean || mutant::is(Mutant::ExpiredPositionsTakenFromTheRecord) => record.input,
             None => {
                 return lost(format!(
                     "the group has no committed offset, and the last stop was not a clean one (the record says {} at {})",
                     record.input, record.input_at
                 ));
             }
-            Some(committed) if mutant::is(Mutant::PositionsNotVerified) => committed.offset,
+            Some(committed) if mutant::is(Mutant::PositionBehindTheRecordAccepted) => committed.offset,
             Some(committed) if committed.offset < record.input => {
                 return lost(format!(
                     "the group's committed offset {} lies before {}, which the record says was reached",

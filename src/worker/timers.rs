@@ -26,8 +26,15 @@ impl Decider<'_> {
     /// waits for those that were recorded since.
     pub(super) fn timers(&mut self) {
         let now = self.now;
-        let asked = if mutant::is(Mutant::TimersBeforeCommands) { Some(now) } else { self.table.floor_asked };
-        for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| owned.is_active()) {
+        let takes_part = |owned: &Owned| {
+            owned.is_active() || mutant::is(Mutant::TimersBeforeCommandsThatWaited) && owned.takes_commands()
+        };
+        let asked = match mutant::is(Mutant::TimersBeforeCommands) || mutant::is(Mutant::TimersBeforeCommandsThatWaited)
+        {
+            true => Some(now),
+            false => self.table.floor_asked,
+        };
+        for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| takes_part(owned)) {
             for flow in asked.into_iter().flat_map(|asked| due(owned, asked.min(now))) {
                 self.fire(*partition, flow);
             }
@@ -47,6 +54,9 @@ impl Decider<'_> {
             for (due, flow) in &owned.timers {
                 let paused_at = owned.flows.get(flow).and_then(|of| of.flow.pause()).map(|pause| pause.paused_at);
                 if paused_at.is_none_or(|paused_at| paused_at.after(limits.max_pause) >= *due) {
+                    continue;
+                }
+                if mutant::is(Mutant::LoweredMaxPauseIgnoredAtAStart) {
                     continue;
                 }
                 let Some(staged) = self.turn.flow(*partition, owned, flow) else { continue };

@@ -102,3 +102,29 @@ fn a_gate_that_hung_through_retention() {
         assert_eq!(rig.delivered("welcome"), "a b c d e", "hung after {steps} steps");
     }
 }
+
+/// Goal: a `max_pause` that was lowered holds from a take-over on, whatever the first turns are for. Method: the partition
+/// that is restored first brings a record that `flow.records` refuses, which then has a turn of its own; the paused flow is
+/// of a partition that is restored meanwhile.
+#[test]
+fn a_lowered_limit_holds_though_a_refused_record_comes_first() {
+    for (paused, large) in [("welcome", "bulk"), ("b", "welcome"), ("welcome", "b"), ("f", "welcome"), ("b", "f")] {
+        let mut rig = Rig::with(|options| options.turn.records = 1);
+        rig.memory.configure(&rig.topics.records, "max.message.bytes", "2000").unwrap();
+        rig.order(paused, "pause", json!({}));
+        rig.workers.clear();
+        let noise: String =
+            (0..4_000_u32).map(|n| char::from(b'#' + (n.wrapping_mul(2_654_435_761) >> 26) as u8)).collect();
+        rig.send_value(large, &json!({"flow_id": large, "record_id": "7", "padding": noise}));
+        rig.adjust = |options| options.limits.max_pause = Duration::from_secs(40);
+        rig.start("b");
+        rig.wait(SESSION + Duration::from_secs(1));
+        rig.settle();
+        let flow = rig.flow(paused);
+        let pause = flow.pause().unwrap();
+        assert_eq!(pause.resumes_at.since(pause.paused_at), Duration::from_secs(40), "{paused} and {large}");
+        assert!(rig.workers[0].stats().aborts > 0, "the record was refused");
+        // The checker knows no topic that takes less than the enrollments.
+        rig.whole = false;
+    }
+}

@@ -47,8 +47,10 @@ pub struct Circumstances {
     /// How long a turn that holds took at most, in milliseconds, from the poll for its commands to its commit; with it,
     /// how long a reader took to see what had been recorded.
     pub turn_ms: i64,
-    /// The longest pause, in milliseconds.
+    /// The longest pause, in milliseconds, that any gate allowed.
     pub max_pause_ms: i64,
+    /// The longest pause, in milliseconds, that every gate allowed.
+    pub least_max_pause_ms: i64,
     /// `None`: replaced timestamps are not judged.
     pub retention: Option<Retention>,
     /// Every public state there ever was is in the log: the cleaner has taken none.

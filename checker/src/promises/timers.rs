@@ -40,7 +40,7 @@ pub(super) fn timers(
                             deadlines.remove(&key);
                         }
                     }
-                    None => drop(deadlines.insert(key, at + circumstances.max_pause_ms)),
+                    None => drop(deadlines.insert(key, at + circumstances.least_max_pause_ms)),
                 }
             }
             "expired" | "resumed" => {

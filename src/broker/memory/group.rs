@@ -26,6 +26,8 @@ pub(super) struct Group {
     pending: BTreeMap<Place, BTreeMap<u64, Stored>>,
     /// Counts offset commits: of two, the one written later wins, not the one decided later.
     writes: u64,
+    /// Members that were thrown out because they did not poll.
+    pub thrown_out: u64,
 }
 
 struct Stored {
@@ -39,6 +41,8 @@ pub(super) struct GroupMember {
     pub last_poll: Timestamp,
     /// Since when nothing was heard of it.
     pub silent: Option<Timestamp>,
+    /// It polls without being seen to: the driver lets much time pass at once.
+    pub polling: bool,
     /// Nobody else gets these: it was told that it has them, and has not yet acknowledged to give them up.
     pub held: BTreeSet<i32>,
     /// What it has in the current generation.
@@ -50,6 +54,7 @@ impl GroupMember {
         match self.silent {
             // A frozen process notices nothing, its poll interval neither.
             Some(since) => since.after(self.options.session_timeout),
+            None if self.polling => Timestamp(i64::MAX),
             None => self.last_poll.after(self.options.max_poll_interval),
         }
     }
@@ -120,7 +125,11 @@ impl Group {
     /// Removes the members whose time is over.
     fn expel_overdue(&mut self, now: Timestamp) {
         let before = self.members.len();
-        self.members.retain(|_, member| member.deadline() > now);
+        self.members.retain(|_, member| {
+            let stays = member.deadline() > now;
+            self.thrown_out += u64::from(!stays && member.silent.is_none());
+            stays
+        });
         self.due |= self.members.len() < before;
     }
 
@@ -147,7 +156,8 @@ impl State {
         let group = self.groups.entry(options.group.clone()).or_default();
         let generation = group.generation;
         let (held, assignment) = Default::default();
-        let member = GroupMember { options: options.clone(), last_poll: self.now, silent: None, held, assignment };
+        let (last_poll, silent, polling) = (self.now, None, false);
+        let member = GroupMember { options: options.clone(), last_poll, silent, polling, held, assignment };
         group.members.insert(self.members, member);
         group.due = true;
         self.advance_group(&options.group);
@@ -188,6 +198,17 @@ impl State {
             }
         }
         self.advance_groups(|_| true);
+    }
+
+    /// These members poll from now on although nobody sees it, or (`polling` false) have polled until now.
+    pub fn set_polling(&mut self, polling: bool, client_id: &str) {
+        let now = self.now;
+        for group in self.groups.values_mut() {
+            for member in group.members.values_mut().filter(|member| member.options.client_id == client_id) {
+                member.polling = polling;
+                member.last_poll = now;
+            }
+        }
     }
 
     /// The member's process is dead: silent, and no process of the same name that is thawed is this one.

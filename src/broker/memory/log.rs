@@ -55,6 +55,17 @@ impl Budget {
         self.records == 0 || self.bytes == 0
     }
 
+    /// What is left of it, but no more than so many records.
+    pub fn at_most(&self, records: usize) -> Self {
+        Self { records: self.records.min(records), bytes: self.bytes }
+    }
+
+    /// Takes out what was read within a share of at most so many records, of which `left` is left.
+    pub fn spend(&mut self, records: usize, left: &Self) {
+        self.records -= self.records.min(records) - left.records;
+        self.bytes = left.bytes;
+    }
+
     fn take(&mut self, entry: &Entry) {
         self.records -= 1;
         self.bytes = self.bytes.saturating_sub(entry.size());
@@ -67,6 +78,8 @@ pub(super) enum Seen {
     End,
     /// The budget is spent and there is more.
     Full,
+    /// Whether there is more is not known yet.
+    Withheld,
     OutOfRange {
         low: i64,
     },

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Memory;
 use super::fault::Operation;
 use super::group::{Group, MemberId};
+use super::latency::Fetching;
 use super::log::{Budget, Seen};
 use super::topic::invalid;
 use crate::broker::{
@@ -22,8 +23,8 @@ pub struct Member {
     generation: Option<i32>,
     /// The generation whose whole assignment has been reported, or the last one without this member.
     seen: i32,
-    /// The partitions it has, with the next offset of those in fetch.
-    positions: BTreeMap<i32, Option<i64>>,
+    /// The partitions it has, with where it reads those in fetch.
+    positions: BTreeMap<i32, Option<Fetching>>,
     waiting: Option<Change>,
     /// Where the next poll begins, so that no partition starves another.
     turn: i32,
@@ -88,6 +89,7 @@ impl port::Member for Member {
         self.memory.check(Operation::Poll, &self.options.group)?;
         let memory = self.memory.clone();
         let mut state = memory.lock();
+        let state = &mut *state;
         let now = state.now;
         if let Some(group) = state.groups.get_mut(&self.options.group) {
             if let Some(member) = group.members.get_mut(&self.id) {
@@ -106,10 +108,11 @@ impl port::Member for Member {
             self.positions.range(self.turn..).chain(self.positions.range(..self.turn)).map(|(&p, _)| p).collect();
         let before = records.len();
         for partition in order {
-            let Some(Some(position)) = self.positions.get_mut(&partition) else { continue };
+            let Some(Some(fetching)) = self.positions.get_mut(&partition) else { continue };
             let log = topic.log(partition)?;
-            match log.read((&topic.name, partition), position, Isolation::ReadCommitted, &mut budget, records) {
-                Seen::End => {}
+            let place = (&topic.name, partition);
+            match state.pace.read(log, place, fetching, Isolation::ReadCommitted, &mut budget, records) {
+                Seen::End | Seen::Withheld => {}
                 Seen::Full => {
                     self.turn = partition + 1;
                     break;
@@ -157,7 +160,7 @@ impl port::Member for Member {
             return Err(invalid(format!("offset {offset}")));
         }
         match self.positions.get_mut(&partition) {
-            Some(position) => *position = Some(offset),
+            Some(fetching) => *fetching = Some(self.memory.lock().pace.begin(offset)),
             None => return Err(invalid(format!("partition {partition} is not assigned"))),
         }
         Ok(())
@@ -165,14 +168,14 @@ impl port::Member for Member {
 
     fn pause(&mut self, partition: i32) -> Result<()> {
         match self.positions.get_mut(&partition) {
-            Some(position) => *position = None,
+            Some(fetching) => *fetching = None,
             None => return Err(invalid(format!("partition {partition} is not assigned"))),
         }
         Ok(())
     }
 
     fn position(&mut self, partition: i32) -> Result<Option<i64>> {
-        Ok(self.positions.get(&partition).copied().flatten())
+        Ok(self.positions.get(&partition).copied().flatten().map(|fetching| fetching.position))
     }
 
     fn committed(&mut self, partitions: &[i32], _limit: Duration) -> Result<Vec<Option<Committed>>> {

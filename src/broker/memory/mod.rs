@@ -5,7 +5,7 @@
 //! - `topic`: names and settings; `size`: what a record weighs.
 //! - `transaction`: transactional ids, epochs, markers; `group`, `assign`: consumer groups.
 //! - `member`, `reader`, `producer`, `publisher`: the clients.
-//! - `fault`: what a driver can make go wrong; `stray`: requests that arrive late.
+//! - `fault`: what a driver can make go wrong; `stray`: requests that arrive late; `latency`: how slowly records are shown.
 //!
 //! Time is the driver's: nothing happens by itself but in [`Memory::advance_to`]. Nothing is random, and no call waits.
 //!
@@ -17,6 +17,7 @@ mod assign;
 mod clean;
 mod fault;
 mod group;
+mod latency;
 mod log;
 mod member;
 mod producer;
@@ -38,6 +39,7 @@ use crate::time::Timestamp;
 
 pub use clean::Tombstones;
 pub use fault::{Call, Fault, Hook, Operation};
+pub use latency::{Latency, Serving};
 pub use member::Member;
 pub use producer::{Producer, Transaction};
 pub use publisher::{Admin, Publisher};
@@ -89,6 +91,24 @@ impl Memory {
     /// The process of this name goes on. If its members' sessions ended meanwhile, their next poll says so.
     pub fn thaw(&self, client_id: &str) {
         self.lock().set_silent(false, |_, options| options.client_id == client_id);
+    }
+
+    /// The process of this name polls from now on though it is not stepped, until this is called with `false`: for drivers
+    /// that let much time pass at once.
+    pub fn set_polling(&self, client_id: &str, polling: bool) {
+        self.lock().set_polling(polling, client_id);
+    }
+
+    /// How many members of a group were thrown out because they did not poll.
+    #[must_use]
+    pub fn thrown_out(&self, group: &str) -> u64 {
+        self.lock().groups.get(group).map_or(0, |group| group.thrown_out)
+    }
+
+    /// Whether a group has no members: then its offsets may be set, and expire in time.
+    #[must_use]
+    pub fn is_deserted(&self, group: &str) -> bool {
+        self.lock().groups.get(group).is_none_or(|group| group.members.is_empty())
     }
 
     /// Runs the cleaner on the records below `up_to`, as far as it may go: never to the last stable offset, nor to the
@@ -174,6 +194,19 @@ impl Memory {
         let mut faults = self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner);
         faults.hook = hook;
         self.shared.faulty.store(!faults.is_empty(), Ordering::SeqCst);
+    }
+
+    /// Has readers and members shown what is in the logs as slowly as `latency` says; `None`: as fast as they ask, which is
+    /// how a broker begins.
+    pub fn set_latency(&self, latency: Option<Latency>) {
+        self.lock().pace.latency = latency;
+    }
+
+    /// Whether some poll has brought less than there was since this was last asked: whoever stops polling when nothing
+    /// comes would miss it.
+    #[must_use]
+    pub fn take_withheld(&self) -> bool {
+        std::mem::take(&mut self.lock().pace.withheld)
     }
 
     /// The next call of `operation` meets `fault`. Orders for one operation are served one a call; an order comes

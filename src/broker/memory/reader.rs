@@ -6,6 +6,7 @@ use std::ops::Bound;
 
 use super::Memory;
 use super::fault::Operation;
+use super::latency::Fetching;
 use super::log::{Budget, Seen};
 use super::topic::{TopicId, invalid};
 use crate::broker::{self as port, Action, Code, Error, Isolation, PollLimit, Polled, Record, Result, Watermarks};
@@ -14,8 +15,7 @@ pub struct Reader {
     memory: Memory,
     number: u64,
     isolation: Isolation,
-    /// The next offset of each partition.
-    positions: BTreeMap<(TopicId, i32), i64>,
+    positions: BTreeMap<(TopicId, i32), Fetching>,
     /// Where the last poll stopped.
     turn: (TopicId, i32),
 }
@@ -38,8 +38,9 @@ impl port::Reader for Reader {
         }
         let mut state = self.memory.lock();
         let id = state.topics.find(topic)?;
+        let fetching = state.pace.begin(offset);
         let log = state.topics.named_mut(topic)?.log_mut(partition)?;
-        if self.positions.insert((id, partition), offset).is_none() {
+        if self.positions.insert((id, partition), fetching).is_none() {
             log.watchers.push(self.number);
         }
         if let Some(ready) = state.ready.get_mut(&self.number) {
@@ -71,7 +72,7 @@ impl port::Reader for Reader {
         let mut budget = Budget::new(limit);
         let before = records.len();
         for place in order {
-            let Some(position) = self.positions.get_mut(&place) else {
+            let Some(fetching) = self.positions.get_mut(&place) else {
                 ready.remove(&place);
                 continue;
             };
@@ -82,11 +83,12 @@ impl port::Reader for Reader {
             };
             let name = topic.name.clone();
             let log = topic.log_mut(place.1)?;
-            match log.read((&name, place.1), position, self.isolation, &mut budget, records) {
+            match state.pace.read(log, (&name, place.1), fetching, self.isolation, &mut budget, records) {
                 Seen::End => {
                     ready.remove(&place);
                     log.quiet = true;
                 }
+                Seen::Withheld => {}
                 Seen::Full => {
                     self.turn = place;
                     break;
@@ -109,7 +111,7 @@ impl port::Reader for Reader {
 
     fn position(&mut self, topic: &str, partition: i32) -> Result<Option<i64>> {
         let state = self.memory.lock();
-        Ok(state.topics.id(topic).and_then(|id| self.positions.get(&(id, partition)).copied()))
+        Ok(state.topics.id(topic).and_then(|id| self.positions.get(&(id, partition))).map(|of| of.position))
     }
 
     fn watermarks(&mut self, topic: &str, partition: i32) -> Result<Watermarks> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::{Bytes, BytesMut};
 
 use super::group::{Group, MemberId};
+use super::latency::Pace;
 use super::log::Entry;
 use super::size;
 use super::stray::Stray;
@@ -26,6 +27,7 @@ pub(super) struct State {
     pub clients: u64,
     /// What will arrive when the driver says so.
     pub strays: Vec<Stray>,
+    pub pace: Pace,
     /// The broker's own settings, as far as somebody looks at them; it obeys none.
     pub settings: BTreeMap<String, String>,
 }
@@ -43,10 +45,10 @@ pub(super) struct Incoming<'a> {
 
 impl State {
     pub fn new(now: Timestamp) -> Self {
-        let (topics, coordinator, groups, ready, strays) = Default::default();
+        let (topics, coordinator, groups, ready, strays, pace) = Default::default();
         let settings = [("offsets.retention.minutes", "10080")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { now, topics, coordinator, groups, members: 0, ready, clients: 0, strays, settings }
+        Self { now, topics, coordinator, groups, members: 0, ready, clients: 0, strays, pace, settings }
     }
 
     pub fn next_client(&mut self) -> u64 {

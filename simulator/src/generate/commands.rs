@@ -1,0 +1,67 @@
+//! Commands: what an operator orders, sensible or not.
+
+use serde_json::json;
+
+use super::Generator;
+use crate::plan::Op;
+
+impl Generator {
+    /// Of a command that was not sent yet.
+    pub(super) fn next_id(&mut self) -> String {
+        self.last_id += 1;
+        format!("c{}", self.last_id)
+    }
+
+    pub(super) fn command(&mut self) -> Op {
+        if !self.commands.is_empty() && self.dice.one_in(6) {
+            // The very same once more.
+            let back = 1 + self.dice.below(self.commands.len().min(5) as u64) as usize;
+            return self.commands[self.commands.len() - back].clone();
+        }
+        let (action, more) = match self.dice.below(16) {
+            0 | 1 => ("pause", json!({})),
+            2 => ("pause", json!({"keep": "all"})),
+            3 => ("pause", json!({"keep": "latest"})),
+            4 => ("pause", json!({"new_records": "discard", "for_seconds": 7})),
+            5 => ("pause", json!({"for_seconds": 5, "on_expiry": "discard"})),
+            6 => ("pause", json!({"for_seconds": 6, "expiry_rate": self.dice.of(&[1, 30, 900]), "keep": "latest"})),
+            7..=9 => ("resume", json!({})),
+            10 => ("resume", json!({"max_rate": self.dice.of(&[1, 3, 40, 5_000])})),
+            11 => ("resume", json!({"release": "none"})),
+            12 => ("resume", json!({"release": "all", "max_rate": 3})),
+            13 => ("resume", json!({"max_age_seconds": self.dice.of(&[1, 200, 90_000])})),
+            14 => ("pause", json!({"for_seconds": 99_999_999})),
+            _ => ("purge", json!({})),
+        };
+        let id = self.next_id();
+        let flow = if self.dice.one_in(30) { "nobody" } else { self.dice.of(&self.flows.clone()) };
+        let op = Op::Command { id, flow: flow.to_owned(), action, more };
+        self.commands.push(op.clone());
+        op
+    }
+
+    /// A drain that is limited, and gets other orders while it is under way.
+    pub(super) fn redirect(&mut self, machine: usize, ops: &mut Vec<Op>) -> Op {
+        let flow = self.dice.of(&self.flows.clone());
+        let mut order = |generator: &mut Self, action, more| {
+            ops.push(Op::Command { id: generator.next_id(), flow: flow.to_owned(), action, more });
+            let steps = 20 + generator.dice.below(40);
+            ops.push(Op::Step { machine, steps });
+            ops.push(Op::Wait(generator.dice.of(&[10, 400, 2_000])));
+        };
+        if self.dice.one_in(2) {
+            let rate = self.dice.of(&[1, 2]);
+            order(self, "pause", json!({"for_seconds": 2, "expiry_rate": rate, "keep": "all"}));
+        }
+        for _ in 0..1 + self.dice.below(3) {
+            let rate = self.dice.of(&[1, 2, 7, 60, 10_000]);
+            let more = match self.dice.below(4) {
+                0 => json!({"max_rate": rate, "release": "none"}),
+                1 => json!({"max_rate": rate, "release": "all"}),
+                _ => json!({"max_rate": rate}),
+            };
+            order(self, "resume", more);
+        }
+        Op::Step { machine, steps: 60 }
+    }
+}
