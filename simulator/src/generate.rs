@@ -129,7 +129,7 @@ pub fn plan(seed: u64) -> Plan {
     weights.push((u32::from(dice.one_in(3)), What::Lose));
     // Numbers that only show after a thousand entries. Rare, for it takes time.
     let big = dice.one_in(25);
-    weights.push((u32::from(big), What::Burst));
+    weights.push((2 * u32::from(big), What::Burst));
     if big {
         // A sweep with room for one entry reads a thousand of them a thousand times.
         shape.index_bytes = shape.index_bytes.max(20_000);
@@ -139,7 +139,7 @@ pub fn plan(seed: u64) -> Plan {
     weights.push((4, What::Start));
     weights.push((3, What::Thaw));
     let faults = Kind::value_variants().iter().copied().filter(|_| dice.one_in(2)).collect();
-    let count = dice.of(&[1, 2, 4, 6]);
+    let count = if big { 1 } else { dice.of(&[1, 2, 4, 6]) };
     let flows = FLOWS.into_iter().take(count).collect();
     let odd_events = dice.one_in(2);
     let length = 60 + dice.below(360);

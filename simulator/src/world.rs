@@ -60,10 +60,10 @@ pub struct World {
 pub struct Machine {
     pub worker: Option<Worker<Memory>>,
     pub frozen: bool,
-    /// When it began to gather last.
-    gathered_at: Timestamp,
-    /// Processes that hung when another one was started in their place, and when they began to gather.
-    pub(crate) zombies: Vec<(Worker<Memory>, Timestamp)>,
+    /// Of its process' newest turn.
+    times: Times,
+    /// Processes that hung when another one was started in their place.
+    pub(crate) zombies: Vec<(Worker<Memory>, Times)>,
     /// The longest pause that its process allows.
     pub max_pause: Duration,
     /// How many milliseconds its clock differs from the broker's.
@@ -244,7 +244,7 @@ impl World {
         let options = self.options(machine);
         let of = &mut self.machines[machine];
         if of.frozen {
-            of.zombies.extend(of.worker.take().map(|worker| (worker, of.gathered_at)));
+            of.zombies.extend(of.worker.take().map(|worker| (worker, of.times)));
         }
         of.frozen = false;
         of.max_pause = options.limits.max_pause;
@@ -275,11 +275,11 @@ impl World {
     fn zombies(&mut self, machine: usize, steps: u64) -> Result<(), String> {
         let mut zombies = std::mem::take(&mut self.machines[machine].zombies);
         let mut left = Vec::new();
-        for (mut zombie, mut gathered_at) in zombies.drain(..) {
+        for (mut zombie, mut times) in zombies.drain(..) {
             let mut alive = true;
             for _ in 0..steps {
                 self.counted.zombie_steps += 1;
-                match self.one_step(machine, &mut zombie, &mut gathered_at)? {
+                match self.one_step(machine, &mut zombie, &mut times)? {
                     Stepped::Moved => {}
                     Stepped::Nothing => break,
                     Stepped::Ended => {
@@ -289,7 +289,7 @@ impl World {
                 }
             }
             if alive {
-                left.push((zombie, gathered_at));
+                left.push((zombie, times));
             }
         }
         self.machines[machine].zombies = left;
@@ -332,9 +332,9 @@ impl World {
             return Ok(Stepped::Nothing);
         }
         let Some(mut worker) = of.worker.take() else { return Ok(Stepped::Nothing) };
-        let mut gathered_at = of.gathered_at;
-        let stepped = self.one_step(machine, &mut worker, &mut gathered_at);
-        self.machines[machine].gathered_at = gathered_at;
+        let mut times = of.times;
+        let stepped = self.one_step(machine, &mut worker, &mut times);
+        self.machines[machine].times = times;
         match stepped {
             Ok(Stepped::Ended) => drop(worker),
             _ => self.machines[machine].worker = Some(worker),
@@ -343,24 +343,13 @@ impl World {
         stepped
     }
 
-    fn one_step(
-        &mut self,
-        machine: usize,
-        worker: &mut Worker<Memory>,
-        gathered_at: &mut Timestamp,
-    ) -> Result<Stepped, String> {
+    fn one_step(&mut self, machine: usize, worker: &mut Worker<Memory>, times: &mut Times) -> Result<Stepped, String> {
         self.counted.steps += 1;
         let turns = worker.stats().turns;
         let now = Timestamp(self.memory.now().0 + self.machines[machine].ahead);
         let phase = worker.phase();
         let step = worker.step(now);
-        if worker.stats().turns > turns {
-            self.longest_turn = self.longest_turn.max(self.memory.now().since(*gathered_at));
-            self.reached.look(&self.memory, &self.topics)?;
-        }
-        if phase != "gather" && worker.phase() == "gather" {
-            *gathered_at = self.memory.now();
-        }
+        self.look_at_turn((phase, worker), turns, times)?;
         if self.trace.is_on() {
             let news = self.faults.news();
             let faults: String = news.iter().map(|kind| format!(" [{kind:?}]")).collect();
@@ -398,6 +387,34 @@ impl World {
         }
     }
 
+    /// After a step from this phase: when its turn began, and whether it holds now though it took too long.
+    fn look_at_turn(
+        &mut self,
+        (phase, worker): (&str, &Worker<Memory>),
+        turns_before: u64,
+        times: &mut Times,
+    ) -> Result<(), String> {
+        let now = self.memory.now();
+        if phase == "gather" && worker.phase() != "gather" {
+            times.decided = now;
+        }
+        let age = now.since(times.decided);
+        // A clock that is set otherwise under way may hide an age from the gate.
+        if phase == "offsets" && worker.phase() == "commit" && age >= SESSION && self.counted.clock_jumps == 0 {
+            return Err(format!(
+                "a turn is to be committed {age:?} after it was decided: longer than a transaction may last"
+            ));
+        }
+        if worker.stats().turns > turns_before {
+            self.longest_turn = self.longest_turn.max(now.since(times.gathered));
+            self.reached.look(&self.memory, &self.topics)?;
+        }
+        if phase != "gather" && worker.phase() == "gather" {
+            times.gathered = now;
+        }
+        Ok(())
+    }
+
     fn clean(&mut self, quarters: i64, tombstones: bool) -> Result<(), String> {
         self.counted.cleanings += 1;
         let failed = |error: flowgate::broker::Error| error.to_string();
@@ -417,6 +434,13 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// When the newest turn of a process began to gather, and when it was decided.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Times {
+    gathered: Timestamp,
+    decided: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
