@@ -56,6 +56,8 @@ pub enum Mutant {
     StateWrittenForALiveEvent,
     /// After a commit that was answered late the same producer goes on.
     ProducerKeptAfterALateAnswer,
+    /// A process that hung past its session makes a producer, which fences the one that was started in its place.
+    AZombieMakesAProducerWithoutAsking,
 }
 
 #[cfg(debug_assertions)]

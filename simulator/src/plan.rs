@@ -160,6 +160,7 @@ pub enum Kind {
     AssignFatal,
     WatermarksFail,
     CommittedBusy,
+    StandingUnknown,
     FetchFromFails,
     InitialiseBusy,
     InitialiseUnanswered,

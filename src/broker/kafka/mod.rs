@@ -9,6 +9,7 @@ mod errors;
 mod event;
 mod list;
 mod member;
+mod members;
 mod native;
 mod offsets;
 mod producer;
