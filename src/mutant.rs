@@ -107,6 +107,8 @@ pub enum Mutant {
     TimestampForgottenForALargeRecord,
     /// A member that the group threw out goes on with the partitions it had.
     LostPartitionsKept,
+    /// A process that hung past its session makes a producer, which fences the one that was started in its place.
+    AZombieMakesAProducerWithoutAsking,
 }
 
 #[cfg(debug_assertions)]

@@ -37,3 +37,5 @@ mod say;
 mod sharing;
 #[path = "gate/storm.rs"]
 mod storm;
+#[path = "gate/zombies.rs"]
+mod zombies;

@@ -40,6 +40,7 @@ impl Kind {
             Self::AssignFatal => Operation::Assign,
             Self::WatermarksFail => Operation::Watermarks,
             Self::CommittedBusy => Operation::Committed,
+            Self::StandingUnknown => Operation::Standing,
             Self::FetchFromFails => Operation::FetchFrom,
             Self::InitialiseBusy | Self::InitialiseUnanswered => Operation::Initialise,
             Self::DeleteRecordsPostponed | Self::DeleteFails | Self::LateDelete => Operation::DeleteRecords,
@@ -70,6 +71,7 @@ impl Kind {
             | Self::BeginFails
             | Self::AbortRetried
             | Self::PartitionsFail
+            | Self::StandingUnknown
             | Self::WatermarksFail
             | Self::DeleteFails => fail(Action::Retry, Code::TimedOut),
             Self::PollFails

@@ -200,6 +200,7 @@ pub enum Kind {
     AssignFatal,
     WatermarksFail,
     CommittedBusy,
+    StandingUnknown,
     FetchFromFails,
     InitialiseBusy,
     InitialiseUnanswered,

@@ -66,7 +66,7 @@ pub enum Isolation {
 #[derive(Clone, Debug)]
 pub struct MemberOptions {
     pub group: String,
-    /// Names the member to people (Kafka's `client.id`); not its identity in the group.
+    /// Names the member to people (Kafka's `client.id`), and to [`Member::standing`]; not its identity in the group.
     pub client_id: String,
     pub topic: String,
     /// A member not heard of for so long has left the group.
@@ -151,8 +151,22 @@ pub trait Member {
     /// [`Action::Retry`] before the first assignment.
     fn group(&self) -> Result<GroupMetadata>;
 
+    /// What the group's coordinator says of this member now, not what the member remembers. [`Action::Retry`] while no
+    /// coordinator answers. What the member has waiting for [`Member::poll`] stays where it is.
+    fn standing(&mut self) -> Result<Standing>;
+
     /// Leaves the group in good order, giving up all partitions. The member reads nothing afterwards.
     fn leave(self) -> Result<()>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// It has acknowledged an assignment, and the group still counts on it. A crashed or frozen member belongs to the
+    /// group until its session ends.
+    pub belongs: bool,
+    /// Another member with the same `client_id` is in the group: another process's, not one that this process dropped
+    /// before.
+    pub namesake: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,7 +22,10 @@ impl<B: Broker> Worker<B> {
 
     pub(super) fn revoked(&mut self, partitions: &[i32], lost: bool) -> Result<(Phase<B>, Step), Stop> {
         match lost {
-            true => tracing::warn!(?partitions, "the group has given our partitions away"),
+            true => {
+                tracing::warn!(?partitions, "the group has given our partitions away");
+                self.doubt_name();
+            }
             false => tracing::info!(?partitions, "revoked"),
         }
         let kept = lost && mutant::is(Mutant::LostPartitionsKept);

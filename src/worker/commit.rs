@@ -72,6 +72,7 @@ impl<B: Broker> Worker<B> {
         match transaction.commit() {
             Commit::Done(producer) => {
                 self.producer = Some(producer);
+                self.gives_way = false;
                 self.publish(*turn, now)
             }
             Commit::DoneReplace => Ok((Phase::Replace(After::Publish(turn)), Step::Progress)),
@@ -98,8 +99,12 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// Another process under our id, unless the transaction had outlived its time: then the broker fenced us itself.
-    pub(super) fn fenced_by_equal(&self, begun_at: Timestamp, error: &Error, now: Timestamp) -> Option<Stop> {
+    /// Another process under our id, unless the transaction had outlived its time: then the broker may have fenced us
+    /// itself, and the group tells who has the name.
+    pub(super) fn fenced_by_equal(&mut self, begun_at: Timestamp, error: &Error, now: Timestamp) -> Option<Stop> {
+        if error.code == Code::Fenced {
+            self.doubt_name();
+        }
         let in_time = left(begun_at, self.options.transaction_timeout, now).is_some();
         (error.code == Code::Fenced && in_time).then(|| Stop::FencedByEqual(self.options.transactional_id()))
     }

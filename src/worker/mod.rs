@@ -18,6 +18,7 @@
 //!   `events.rs`, in this order; `refused.rs`: a turn for one record that the broker has refused;
 //! - `queue_topics.rs`, `write.rs` and `commit.rs` make it hold: topics, records, offsets, commit; and find out whether it
 //!   holds when the answer is lost;
+//! - `replace.rs` makes the producer, if the transactional id is still ours;
 //! - `orphans.rs` finds queue topics that were left behind;
 //! - `publish.rs` lets what was staged become real; an abort drops it, and `chores.rs` rewinds; `age.rs` drops what took
 //!   too long.
@@ -43,6 +44,7 @@ mod publish;
 mod queue_topics;
 mod reading;
 mod refused;
+mod replace;
 mod snapshot;
 mod stop;
 mod table;
@@ -54,9 +56,7 @@ mod write;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::broker::{
-    Action, Broker, Compression, Error, Isolation, MemberOptions, Producer, ProducerOptions, Reader, Topic,
-};
+use crate::broker::{Action, Broker, Compression, Error, Isolation, MemberOptions, Producer, Reader, Topic};
 use crate::time::Timestamp;
 
 pub use options::{Budget, Options};
@@ -91,7 +91,7 @@ type Transaction<B> = <<B as Broker>::Producer as Producer>::Transaction;
 enum Phase<B: Broker> {
     /// Make the clients and learn the shape of the topics.
     Start,
-    /// Make a producer, which fences the one before and ends its transaction.
+    /// Make a producer, which fences the one before and ends its transaction; ask the group first, if need be.
     Replace(After),
     Chores,
     Gather(Gather),
@@ -151,6 +151,12 @@ pub struct Worker<B: Broker> {
     turns: u64,
     /// When the last transaction was begun.
     begun_at: Timestamp,
+    /// It has taken its first step.
+    started: bool,
+    /// When nobody else can have had our transactional id.
+    sure_at: Option<Timestamp>,
+    /// Another process of our name in the group goes first.
+    gives_way: bool,
     stopping: bool,
     stats: Stats,
 }
@@ -171,6 +177,9 @@ impl<B: Broker> Worker<B> {
             deferred: VecDeque::new(),
             turns: 0,
             begun_at: Timestamp::default(),
+            started: false,
+            sure_at: None,
+            gives_way: false,
             stopping: false,
             stats: Stats::default(),
         }
@@ -183,7 +192,7 @@ impl<B: Broker> Worker<B> {
     pub fn step(&mut self, now: Timestamp) -> Result<Step, Stop> {
         let phase = std::mem::replace(&mut self.phase, Phase::Left);
         let (phase, step) = match self.unless_too_old(phase, now) {
-            Phase::Start => self.start()?,
+            Phase::Start => self.start(now)?,
             Phase::Replace(after) => self.replace(after, now)?,
             Phase::Chores => self.chore(now)?,
             Phase::Gather(gather) => self.gather(gather, now)?,
@@ -251,7 +260,10 @@ impl<B: Broker> Worker<B> {
         self.table.joined && self.table.owned.values().all(table::Owned::is_active)
     }
 
-    fn start(&mut self) -> Result<(Phase<B>, Step), Stop> {
+    fn start(&mut self, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        if !std::mem::replace(&mut self.started, true) {
+            self.sure_at = Some(now);
+        }
         if self.clients.is_none() {
             match self.make_clients() {
                 Ok(clients) => self.clients = Some(clients),
@@ -261,7 +273,12 @@ impl<B: Broker> Worker<B> {
         match self.learn_shape() {
             Ok(shape) => {
                 self.table.shape = shape?;
-                Ok((Phase::Replace(After::Rewind), Step::Progress))
+                if self.is_sure(now) {
+                    return Ok((Phase::Replace(After::Rewind), Step::Progress));
+                }
+                // The producer is made for the first turn, when the group has taken us in.
+                self.rewind();
+                Ok((Phase::Chores, Step::Progress))
             }
             Err(error) => self.trouble(error, Phase::Start),
         }
@@ -347,41 +364,6 @@ impl<B: Broker> Worker<B> {
         }))
     }
 
-    /// A producer for the next transactions; the one before and its handles are gone.
-    fn replace(&mut self, after: After, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        self.producer = None;
-        self.handles.clear();
-        let compression = match &after {
-            After::Leaders(turn) => turn.compression,
-            After::Rewind | After::Publish(_) | After::ReadBack(_) => Compression::None,
-        };
-        let made = self.broker.producer(&ProducerOptions {
-            transactional_id: self.options.transactional_id(),
-            transaction_timeout: self.options.transaction_timeout,
-            compression,
-        });
-        match made {
-            Ok(producer) => self.producer = Some(producer),
-            // Without a producer nothing holds and nothing is lost: whatever it was, ask again, unless it is hopeless.
-            Err(error) if error.action == Action::Stop => return Err(Stop::from(error)),
-            Err(error) => {
-                self.stats.trouble(&error);
-                return Ok((Phase::Replace(after), Step::Waiting(BACKOFF)));
-            }
-        }
-        self.compression = compression;
-        self.stats.producers += 1;
-        match after {
-            After::Rewind => {
-                self.rewind();
-                Ok((Phase::Chores, Step::Progress))
-            }
-            After::Publish(turn) => self.publish(*turn, now),
-            After::ReadBack(turn) => Ok((Phase::ReadBack(turn), Step::Progress)),
-            After::Leaders(turn) => Ok((Phase::Leaders(turn), Step::Progress)),
-        }
-    }
-
     /// What to do about a failed call outside a transaction: again, from the start, or stop.
     fn trouble(&mut self, error: Error, again: Phase<B>) -> Result<(Phase<B>, Step), Stop> {
         self.stats.trouble(&error);
@@ -398,6 +380,7 @@ impl<B: Broker> Worker<B> {
 
     /// Drops every client and everything remembered: the group gives the partitions out again, maybe to us.
     fn start_anew(&mut self) {
+        self.doubt_name();
         self.clients = None;
         self.producer = None;
         self.handles.clear();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use flowgate::broker::{Broker, Code, Isolation, Member, Polled, Reader};
+use flowgate::broker::{Broker, Code, Isolation, Member, Polled, Reader, Standing};
 
 use super::Harness;
 use super::steps::{self, Consumer, MemberOf, Writer};
@@ -163,6 +163,63 @@ pub fn a_dropped_member_is_replaced<H: Harness>(h: &H) {
     let first = steps::sole_member(h, &group, &topic, 2);
     drop(first);
     steps::sole_member(h, &group, &topic, 2);
+}
+
+/// A member belongs to its group from its first assignment on, until it leaves or its time is over; it is asked for at the
+/// group, so that a member which has not polled since knows it too.
+pub fn a_member_belongs_while_the_group_counts_on_it<H: Harness>(h: &H) {
+    let topic = steps::topic(h, "belongs", 2, &[]);
+    let group = h.fresh_name("belongs");
+    let mut options = h.member_options(&group, &topic);
+    options.max_poll_interval = options.session_timeout;
+    let mut first = Consumer::new(h.broker().member(&options).unwrap());
+    let alone = |belongs| Standing { belongs, namesake: false };
+    assert_eq!(steps::insist(h, "standing answers", || first.member.standing()), alone(false), "not assigned yet");
+    let mut second = join(h, &group, &topic);
+    share(h, &mut first, &mut second, (1, 1));
+    assert_eq!(steps::insist(h, "standing answers", || first.member.standing()), alone(true));
+
+    h.eventually("the other member has all partitions", || {
+        second.turn();
+        (second.assigned.len() == 2).then_some(())
+    });
+    assert_eq!(steps::insist(h, "standing answers", || first.member.standing()), alone(false), "its time is over");
+    assert_eq!(steps::insist(h, "standing answers", || second.member.standing()), alone(true));
+
+    let (revoked, changes) = (first.revoked.len(), second.changes);
+    h.eventually("the lost member is back", || {
+        first.turn();
+        second.turn();
+        (first.revoked.len() > revoked && first.assigned.len() == 1 && second.changes > changes).then_some(())
+    });
+    assert_eq!(steps::insist(h, "standing answers", || first.member.standing()), alone(true), "it is back");
+}
+
+/// A member of the same client id is told of, as long as it lives; one that this process has dropped is not.
+pub fn a_namesake_is_another_processs_member<H: Harness>(h: &H) {
+    let topic = steps::topic(h, "namesake", 2, &[]);
+    let group = h.fresh_name("namesake");
+    let options = h.member_options(&group, &topic);
+    let mut first = Consumer::new(h.broker().member(&options).unwrap());
+    let mut second = Consumer::new(h.broker().member(&options).unwrap());
+    let mut third = join(h, &group, &topic);
+    h.eventually("two have a partition each", || {
+        first.turn();
+        second.turn();
+        third.turn();
+        (first.assigned.len() + second.assigned.len() + third.assigned.len() == 2
+            && third.changes > 0
+            && first.changes > 0
+            && second.changes > 0)
+            .then_some(())
+    });
+    let standing = steps::insist(h, "standing answers", || first.member.standing());
+    assert_eq!(standing, Standing { belongs: true, namesake: true });
+    drop(second);
+    let standing = steps::insist(h, "standing answers", || first.member.standing());
+    assert_eq!(standing, Standing { belongs: true, namesake: false });
+    let standing = steps::insist(h, "standing answers", || third.member.standing());
+    assert_eq!(standing, Standing { belongs: true, namesake: false }, "it has a name of its own");
 }
 
 /// What is assigned stays idle until it is given a position; from there it is read, also backwards, until it is paused.

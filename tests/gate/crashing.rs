@@ -173,12 +173,13 @@ fn settle_restarting(rig: &mut Rig, stops: &mut Vec<Stop>) {
     panic!("it does not recover: {stops:?} {:?}", rig.workers[0].stats());
 }
 
-const OPERATIONS: [Operation; 20] = [
+const OPERATIONS: [Operation; 21] = [
     Operation::Join,
     Operation::Poll,
     Operation::Acknowledge,
     Operation::FetchFrom,
     Operation::Committed,
+    Operation::Standing,
     Operation::Leave,
     Operation::Assign,
     Operation::ReaderPoll,
@@ -212,6 +213,10 @@ fn every_call_may_fail() {
                 let counted = Arc::clone(&calls);
                 let mut rig = Rig::with(small_turns);
                 rig.memory.set_fault_hook(Some(Box::new(move |call: &Call<'_>| {
+                    if operation == Operation::Standing && call.operation == Operation::Commit {
+                        // Whoever needs no other producer does not ask.
+                        return Some(Fault::Replace);
+                    }
                     let mut counts = counted.lock().unwrap();
                     counts.0 += u32::from(call.operation == operation);
                     let due = call.operation == operation

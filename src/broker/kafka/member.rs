@@ -6,7 +6,7 @@
 //! ask what is fetched, only that the change was answered.
 
 use std::collections::BTreeSet;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,10 @@ use super::consumer::{Change, Consumer, first_error};
 use super::errors::{invalid, plain};
 use super::event::Event;
 use super::list::Partitions;
+use super::members::members;
 use super::native::{Client, done, millis};
 use crate::broker::{
-    Action, Code, Committed, Error, GroupMetadata, Member, MemberOptions, PollLimit, Polled, Record, Result,
+    Action, Code, Committed, Error, GroupMetadata, Member, MemberOptions, PollLimit, Polled, Record, Result, Standing,
 };
 
 /// librdkafka's `RD_KAFKA_PARTITION_UA`: a topic as a whole.
@@ -32,6 +33,7 @@ const LEAVE: Duration = Duration::from_secs(5);
 pub struct KafkaMember {
     consumer: Consumer,
     topic: Arc<str>,
+    options: MemberOptions,
     /// The partitions of all acknowledged changes.
     owned: BTreeSet<i32>,
     /// Came behind records of the same poll, and is reported with the next one.
@@ -62,6 +64,7 @@ impl KafkaMember {
                 Ok(Self {
                     consumer,
                     topic,
+                    options: options.clone(),
                     owned: BTreeSet::new(),
                     unreported: None,
                     change: None,
@@ -124,6 +127,26 @@ impl KafkaMember {
             true => Ok(()),
             false => Err(invalid(format!("{}/{partition} is not assigned to this member", self.topic))),
         }
+    }
+
+    /// The id that the member has in its group, and may have left there when it is dropped; `None` before it has one, and
+    /// when it was thrown out.
+    fn note_id(&self) -> Option<CString> {
+        // SAFETY: the client lives; the string is ours, and freed as librdkafka allocated it.
+        let id = unsafe {
+            let id = sys::rd_kafka_memberid(self.consumer.client.ptr());
+            if id.is_null() {
+                return None;
+            }
+            let copy = CStr::from_ptr(id).to_owned();
+            sys::rd_kafka_mem_free(self.consumer.client.ptr(), id.cast());
+            copy
+        };
+        if id.is_empty() {
+            return None;
+        }
+        self.consumer.client.shared.note_member(&id.to_string_lossy());
+        Some(id)
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -263,6 +286,18 @@ impl Member for KafkaMember {
         })
     }
 
+    fn standing(&mut self) -> Result<Standing> {
+        let now = self.note_id();
+        // By the member's own client: a request about a group needs one that has it (see `admin::Groups`).
+        let members = members(&self.consumer.client, &self.options.group)?;
+        let known = self.group.as_ref().filter(|known| Some(known.member_id()) == now.as_deref());
+        let belongs =
+            known.is_some_and(|known| members.iter().any(|at| *at.id == *known.member_id().to_string_lossy()));
+        let is_own = |id: &str| self.consumer.client.shared.is_own_member(id);
+        let namesake = members.iter().any(|at| at.client_id == self.options.client_id && !is_own(&at.id));
+        Ok(Standing { belongs, namesake })
+    }
+
     fn leave(mut self) -> Result<()> {
         let client = &self.consumer.client;
         let _entered = client.shared.enter("leave", LEAVE);
@@ -297,6 +332,7 @@ impl Drop for KafkaMember {
         if self.left {
             return;
         }
+        self.note_id();
         // A client that still waits for the answer to an assignment is never destroyed: it waits for ever, and busily
         // (`rd_kafka_cgrp_try_terminate`). An empty answer ends that, and changes nothing otherwise.
         let answered = match self.is_eager() {

@@ -10,6 +10,7 @@ mod event;
 mod list;
 mod mask;
 mod member;
+mod members;
 mod native;
 mod offsets;
 mod producer;

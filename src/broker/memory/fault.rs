@@ -12,6 +12,7 @@ pub enum Operation {
     Poll,
     Acknowledge,
     Committed,
+    Standing,
     Leave,
     /// Of a member; the subject is topic and partition, as `topic/partition`.
     FetchFrom,

@@ -118,6 +118,11 @@ impl Group {
         self.offsets.clear();
     }
 
+    /// Whether another process than this member's has the name; dead ones have none here.
+    pub fn has_namesake(&self, member: MemberId, client_id: &str) -> bool {
+        self.members.iter().any(|(&id, other)| id != member && other.options.client_id == client_id)
+    }
+
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.members.values().map(GroupMember::deadline).min()
     }

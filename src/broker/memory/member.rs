@@ -12,7 +12,7 @@ use super::log::{Budget, Seen};
 use super::topic::invalid;
 use crate::broker::{
     self as port, Action, Code, Committed, Error, GroupMetadata, Isolation, MemberOptions, PollLimit, Polled, Record,
-    Result,
+    Result, Standing,
 };
 
 pub struct Member {
@@ -195,6 +195,18 @@ impl port::Member for Member {
         };
         let group = self.options.group.as_str().into();
         Ok(GroupMetadata::new(Identity { group, member: self.id, generation }))
+    }
+
+    fn standing(&mut self) -> Result<Standing> {
+        self.memory.check(Operation::Standing, &self.options.group)?;
+        let state = self.memory.lock();
+        let Some(group) = state.groups.get(&self.options.group) else {
+            return Ok(Standing { belongs: false, namesake: false });
+        };
+        Ok(Standing {
+            belongs: self.generation.is_some() && group.members.contains_key(&self.id),
+            namesake: group.has_namesake(self.id, &self.options.client_id),
+        })
     }
 
     fn leave(mut self) -> Result<()> {

@@ -1,0 +1,94 @@
+//! Makes a producer, which fences the one before it under the same transactional id and ends its transaction.
+//!
+//! The one before may be another process's: whoever starts an instance again while the old process hangs makes it the
+//! **successor** of one that may wake up. So the name is used only while it is surely ours:
+//!
+//! - a process that has just started makes its first producer at once: what is left of a dead predecessor ends there;
+//! - before any other producer the worker asks the group's coordinator, and the answer is good for half a session: no
+//!   session ends sooner than that after a sign of life;
+//! - the group does not count on it any more: no producer is made, and everything remembered goes, as after a crash. It
+//!   joins again, and makes a producer when it has a turn to write, and the answer is that it belongs to the group;
+//! - another process of its name is in the group, and this one was out of it, or its producer was fenced: it stops. The
+//!   other one has taken over.
+//!
+//! Whoever never left the group and was never fenced does not give way: of two that were started under one name the one
+//! that is fenced first stops.
+
+use super::{After, BACKOFF, Phase, Step, Stop, Worker, in_hand};
+use crate::broker::{Action, Broker, Compression, Member, ProducerOptions};
+use crate::mutant::{self, Mutant};
+use crate::time::Timestamp;
+
+impl<B: Broker> Worker<B> {
+    /// Whether the name is surely ours: no process can have taken it over since it was.
+    pub(super) fn is_sure(&self, now: Timestamp) -> bool {
+        let lasts = self.options.session_timeout / 2;
+        let sure = self.sure_at.is_some_and(|at| at <= now && now.since(at) < lasts);
+        sure || mutant::is(Mutant::AZombieMakesAProducerWithoutAsking)
+    }
+
+    /// We were out of the group, or fenced: somebody may have taken the name over, and goes first.
+    pub(super) fn doubt_name(&mut self) {
+        self.sure_at = None;
+        self.gives_way = true;
+    }
+
+    /// A producer for the next transactions; the one before and its handles are gone.
+    pub(super) fn replace(&mut self, after: After, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        self.producer = None;
+        self.handles.clear();
+        if !self.is_sure(now) {
+            return self.ask(after, now);
+        }
+        let compression = match &after {
+            After::Leaders(turn) => turn.compression,
+            After::Rewind | After::Publish(_) | After::ReadBack(_) => Compression::None,
+        };
+        let made = self.broker.producer(&ProducerOptions {
+            transactional_id: self.options.transactional_id(),
+            transaction_timeout: self.options.transaction_timeout,
+            compression,
+        });
+        match made {
+            Ok(producer) => self.producer = Some(producer),
+            // Without a producer nothing holds and nothing is lost: whatever it was, ask again, unless it is hopeless.
+            Err(error) if error.action == Action::Stop => return Err(Stop::from(error)),
+            Err(error) => {
+                self.stats.trouble(&error);
+                return Ok((Phase::Replace(after), Step::Waiting(BACKOFF)));
+            }
+        }
+        self.gives_way = false;
+        self.compression = compression;
+        self.stats.producers += 1;
+        match after {
+            After::Rewind => {
+                self.rewind();
+                Ok((Phase::Chores, Step::Progress))
+            }
+            After::Publish(turn) => self.publish(*turn, now),
+            After::ReadBack(turn) => Ok((Phase::ReadBack(turn), Step::Progress)),
+            After::Leaders(turn) => Ok((Phase::Leaders(turn), Step::Progress)),
+        }
+    }
+
+    /// Learns from the group whether the name is still ours.
+    fn ask(&mut self, after: After, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        let standing = match in_hand(&mut self.clients)?.member.standing() {
+            Ok(standing) => standing,
+            Err(error) => return self.trouble(error, Phase::Replace(after)),
+        };
+        if standing.namesake && (self.gives_way || !standing.belongs) {
+            return Err(Stop::FencedByEqual(self.options.transactional_id()));
+        }
+        if !standing.belongs {
+            // A turn whose commit is not known may hold: whoever has its partitions now reads what is committed.
+            tracing::warn!("the group does not count on this worker any more; it joins again");
+            self.start_anew();
+            return Ok((Phase::Start, Step::Waiting(BACKOFF)));
+        }
+        // When it was asked, not when the answer came: we may have hung in between.
+        self.sure_at = Some(now);
+        Ok((Phase::Replace(after), Step::Progress))
+    }
+}

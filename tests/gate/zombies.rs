@@ -1,0 +1,126 @@
+//! A process hangs, another one is started in its place, under its name or another, and then the first one wakes up.
+
+use std::time::Duration;
+
+use flowgate::worker::{Step, Stop, Worker};
+use serde_json::json;
+
+use super::rig::{Rig, SESSION};
+
+const PHASES: [&str; 8] = ["chores", "gather", "create", "leaders", "send", "acks", "offsets", "commit"];
+
+const LATER: Duration = Duration::from_secs(1);
+
+/// A worker that hangs before this phase of a turn that holds events; a pause of another flow stands.
+fn hanging(phase: &str) -> (Rig, Worker<flowgate::broker::memory::Memory>) {
+    let mut rig = Rig::new();
+    rig.order("welcome", "pause", json!({}));
+    rig.send_all("welcome", "a b");
+    assert!(rig.step_to(0, phase), "{phase}");
+    rig.memory.freeze("a-0");
+    let zombie = rig.workers.remove(0);
+    (rig, zombie)
+}
+
+/// Steps the zombie until it ends or has nothing to do; how it ended.
+fn wake(rig: &Rig, zombie: &mut Worker<flowgate::broker::memory::Memory>, most: u32) -> Option<Stop> {
+    for _ in 0..most {
+        match zombie.step(rig.now()) {
+            Ok(Step::Waiting(time)) => rig.wait(time),
+            Ok(Step::Idle { .. } | Step::Progress) => {}
+            Ok(Step::Left) => panic!("nobody told it to leave"),
+            Err(stop) => return Some(stop),
+        }
+    }
+    None
+}
+
+/// Goal: whoever was started in place of a hanging process goes on when that one wakes up, in whatever phase it hung: its
+/// producer is not fenced, and its timers fire in time.
+/// Method: freeze one beyond session and transaction in each phase, start another one of its name, thaw it, step it.
+#[test]
+fn a_zombie_leaves_its_successor_alone() {
+    for phase in PHASES {
+        let (mut rig, mut zombie) = hanging(phase);
+        rig.start("a");
+        rig.wait(SESSION + LATER);
+        rig.settle();
+        assert!(rig.workers[0].is_ready(), "{phase}");
+        rig.command("cart", "pause", json!({"for_seconds": 60}));
+        rig.settle();
+        let paused_at = rig.now();
+        rig.memory.thaw("a-0");
+        // Whether it ends or waits for partitions, it has ended when it has met its successor's producer.
+        let made = zombie.stats().producers;
+        let stop = wake(&rig, &mut zombie, 400);
+        assert_eq!(zombie.stats().producers, made, "{phase}: it has made a producer");
+        if let Some(stop) = &stop {
+            assert!(matches!(stop, Stop::FencedByEqual(_)) && stop.exit_code() == 4, "{phase}: {stop:?}");
+        }
+        drop(zombie);
+        rig.wait(SESSION + LATER);
+        rig.settle();
+        rig.memory.advance_to(paused_at.after(Duration::from_secs(60)));
+        rig.settle();
+        assert_eq!(rig.state("cart"), "live", "{phase}: the timer of the successor");
+        assert_eq!(rig.workers[0].stats().producers, 1, "{phase}: the successor was fenced");
+        rig.order("welcome", "resume", json!({}));
+        assert_eq!(rig.delivered("welcome"), "a b", "{phase}");
+    }
+}
+
+/// Goal: a zombie that was thrown out, and whose successor is only just starting, does not fence it either: it makes no
+/// producer before the group has taken it in, and then it finds the other one there and ends.
+#[test]
+fn a_zombie_that_wakes_before_its_successor_has_joined_ends_later() {
+    for phase in PHASES {
+        let (mut rig, mut zombie) = hanging(phase);
+        rig.wait(SESSION + LATER);
+        rig.memory.thaw("a-0");
+        let made = zombie.stats().producers;
+        // It has learnt that it is out of the group, or is about to.
+        let mut stop = wake(&rig, &mut zombie, 3);
+        rig.start("a");
+        for _ in 0..2_000 {
+            stop = stop.or_else(|| wake(&rig, &mut zombie, 1));
+            rig.step(0).unwrap();
+            if stop.is_some() {
+                break;
+            }
+        }
+        assert!(matches!(stop, Some(Stop::FencedByEqual(_))), "{phase}: {stop:?}");
+        assert_eq!(zombie.stats().producers, made, "{phase}: it has made a producer");
+        drop(zombie);
+        rig.wait(SESSION + LATER);
+        rig.settle();
+        assert_eq!(rig.workers[0].stats().producers, 1, "{phase}: the successor was fenced");
+        rig.order("welcome", "resume", json!({}));
+        assert_eq!(rig.delivered("welcome"), "a b", "{phase}");
+    }
+}
+
+/// Goal: where nobody has taken its name over, a process that hung goes on by itself, alone or beside another one that
+/// has its partitions.
+#[test]
+fn a_zombie_without_a_namesake_goes_on() {
+    for phase in PHASES {
+        for other in [None, Some("b")] {
+            let (mut rig, zombie) = hanging(phase);
+            other.into_iter().for_each(|name| rig.start(name));
+            rig.wait(SESSION + LATER);
+            rig.settle();
+            rig.memory.thaw("a-0");
+            rig.workers.push(zombie);
+            rig.settle();
+            rig.pass(SESSION + LATER);
+            assert!(rig.workers.iter().all(Worker::is_ready), "{phase} {other:?}");
+            rig.order("welcome", "resume", json!({}));
+            assert_eq!(rig.delivered("welcome"), "a b", "{phase} {other:?}");
+            for flow in ["b", "f", "cart"] {
+                rig.send_all(flow, "x");
+                rig.settle();
+                assert_eq!(rig.delivered(flow), "x", "{phase} {other:?}");
+            }
+        }
+    }
+}
