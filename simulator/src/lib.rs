@@ -21,3 +21,4 @@ pub mod run;
 pub mod shrink;
 pub mod trace;
 pub mod world;
+mod zombie;

@@ -15,6 +15,7 @@ use crate::archive::Archive;
 use crate::fault::Faults;
 use crate::plan::{Event, MACHINES, Op, PARTITIONS, Plan, Shape};
 use crate::trace::Trace;
+use crate::zombie::Zombie;
 
 const START: Timestamp = Timestamp(1_750_000_000_000);
 
@@ -46,8 +47,12 @@ pub struct World {
 pub struct Machine {
     pub worker: Option<Worker<Memory>>,
     pub frozen: bool,
+    /// When its process last began to hang.
+    pub(crate) hung: Option<Timestamp>,
+    /// When its process had its first producer.
+    pub(crate) settled: Option<Timestamp>,
     /// Processes that hung when another one was started in their place.
-    zombies: Vec<Worker<Memory>>,
+    pub(crate) zombies: Vec<Zombie>,
     /// How many milliseconds its clock differs from the broker's.
     pub ahead: i64,
 }
@@ -212,9 +217,10 @@ impl World {
         let options = self.options(machine);
         let of = &mut self.machines[machine];
         if of.frozen {
-            of.zombies.extend(of.worker.take());
+            let since = of.hung.unwrap_or_default();
+            of.zombies.extend(of.worker.take().map(|worker| Zombie::new(worker, since)));
         }
-        of.frozen = false;
+        (of.frozen, of.hung, of.settled) = Default::default();
         of.worker = Some(Worker::new(self.memory.clone(), options));
         Ok(())
     }
@@ -244,45 +250,17 @@ impl World {
             && !of.frozen
         {
             of.frozen = true;
+            of.hung = Some(self.memory.now());
             *self.counted.freezes.entry(worker.phase()).or_default() += 1;
             self.memory.freeze(&client_id(machine));
         }
     }
 
     pub fn thaw(&mut self, machine: usize) {
+        let now = self.memory.now();
         self.machines[machine].frozen = false;
+        self.machines[machine].zombies.iter_mut().for_each(|zombie| zombie.wake(now));
         self.memory.thaw(&client_id(machine));
-    }
-
-    fn zombies(&mut self, machine: usize, steps: u64) -> Result<(), String> {
-        let mut zombies = std::mem::take(&mut self.machines[machine].zombies);
-        let mut left = Vec::new();
-        for mut zombie in zombies.drain(..) {
-            let mut alive = true;
-            for _ in 0..steps {
-                self.counted.zombie_steps += 1;
-                match self.one_step(machine, &mut zombie)? {
-                    Stepped::Moved => {}
-                    Stepped::Nothing => break,
-                    Stepped::Ended => {
-                        alive = false;
-                        break;
-                    }
-                }
-            }
-            if alive {
-                left.push(zombie);
-            }
-        }
-        self.machines[machine].zombies = left;
-        Ok(())
-    }
-
-    /// Every process that hung is stopped for good.
-    pub fn bury_zombies(&mut self) {
-        for machine in &mut self.machines {
-            machine.zombies.clear();
-        }
     }
 
     fn steps(&mut self, machine: usize, steps: u64) -> Result<(), String> {
@@ -316,12 +294,15 @@ impl World {
         let Some(mut worker) = of.worker.take() else { return Ok(Stepped::Nothing) };
         let stepped = self.one_step(machine, &mut worker);
         if !matches!(stepped, Ok(Stepped::Ended)) {
-            self.machines[machine].worker = Some(worker);
+            let now = self.memory.now();
+            let of = &mut self.machines[machine];
+            of.settled = of.settled.or_else(|| (worker.stats().producers > 0).then_some(now));
+            of.worker = Some(worker);
         }
         stepped
     }
 
-    fn one_step(&mut self, machine: usize, worker: &mut Worker<Memory>) -> Result<Stepped, String> {
+    pub(crate) fn one_step(&mut self, machine: usize, worker: &mut Worker<Memory>) -> Result<Stepped, String> {
         self.counted.steps += 1;
         let now = Timestamp(self.memory.now().0 + self.machines[machine].ahead);
         let phase = worker.phase();
