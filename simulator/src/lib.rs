@@ -5,7 +5,7 @@
 //!
 //! - [`dice`]: where choices come from; [`generate`]: from a seed to a schedule;
 //! - [`world`]: the machines and what a schedule does to them; [`fault`]: calls that go wrong; [`archive`]: what retention
-//!   takes;
+//!   takes; `zombie`: processes that hung, beside those in their place;
 //! - `finale`: everything heals, and the gate has to come to rest;
 //! - [`oracle`]: the independent checker has the last word;
 //! - [`run`]: all of it; [`shrink`]: makes a failing schedule small; [`trace`]: tells it.
