@@ -6,7 +6,7 @@
 //! - [`dice`]: where choices come from; [`generate`]: from a seed to a schedule;
 //! - [`world`]: the machines and what a schedule does to them; `send`: what upstreams and operators write; `positions`:
 //!   committed offsets that are lost, and restored; [`fault`]: calls that go wrong; [`archive`]: what retention
-//!   takes;
+//!   takes; `zombie`: processes that hung, beside those in their place;
 //! - `reached`: where the input stands, after every turn;
 //! - `finale`: everything heals, and the gate has to come to rest;
 //! - [`oracle`]: the independent checker has the last word;
@@ -28,3 +28,4 @@ mod send;
 pub mod shrink;
 pub mod trace;
 pub mod world;
+mod zombie;

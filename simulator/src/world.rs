@@ -19,6 +19,7 @@ use crate::plan::{Event, Lag, MACHINES, Op, PARTITIONS, Plan, Shape};
 use crate::positions::Down;
 use crate::reached::Reached;
 use crate::trace::Trace;
+use crate::zombie::Zombie;
 
 /// The broker's time at which every schedule begins.
 pub const START: Timestamp = Timestamp(1_750_000_000_000);
@@ -62,8 +63,12 @@ pub struct Machine {
     pub frozen: bool,
     /// Of its process' newest turn.
     times: Times,
+    /// When its process last began to hang.
+    pub(crate) hung: Option<Timestamp>,
+    /// When its process had its first producer.
+    pub(crate) settled: Option<Timestamp>,
     /// Processes that hung when another one was started in their place.
-    pub(crate) zombies: Vec<(Worker<Memory>, Times)>,
+    pub(crate) zombies: Vec<Zombie>,
     /// The longest pause that its process allows.
     pub max_pause: Duration,
     /// How many milliseconds its clock differs from the broker's.
@@ -244,9 +249,10 @@ impl World {
         let options = self.options(machine);
         let of = &mut self.machines[machine];
         if of.frozen {
-            of.zombies.extend(of.worker.take().map(|worker| (worker, of.times)));
+            let (since, times) = (of.hung.unwrap_or_default(), of.times);
+            of.zombies.extend(of.worker.take().map(|worker| Zombie::new(worker, since, times)));
         }
-        of.frozen = false;
+        (of.frozen, of.hung, of.settled) = Default::default();
         of.max_pause = options.limits.max_pause;
         of.worker = Some(Worker::new(self.memory.clone(), options));
         Ok(())
@@ -262,45 +268,17 @@ impl World {
             && !of.frozen
         {
             of.frozen = true;
+            of.hung = Some(self.memory.now());
             *self.counted.freezes.entry(worker.phase()).or_default() += 1;
             self.memory.freeze(&client_id(machine));
         }
     }
 
     pub fn thaw(&mut self, machine: usize) {
+        let now = self.memory.now();
         self.machines[machine].frozen = false;
+        self.machines[machine].zombies.iter_mut().for_each(|zombie| zombie.wake(now));
         self.memory.thaw(&client_id(machine));
-    }
-
-    fn zombies(&mut self, machine: usize, steps: u64) -> Result<(), String> {
-        let mut zombies = std::mem::take(&mut self.machines[machine].zombies);
-        let mut left = Vec::new();
-        for (mut zombie, mut times) in zombies.drain(..) {
-            let mut alive = true;
-            for _ in 0..steps {
-                self.counted.zombie_steps += 1;
-                match self.one_step(machine, &mut zombie, &mut times)? {
-                    Stepped::Moved => {}
-                    Stepped::Nothing => break,
-                    Stepped::Ended => {
-                        alive = false;
-                        break;
-                    }
-                }
-            }
-            if alive {
-                left.push((zombie, times));
-            }
-        }
-        self.machines[machine].zombies = left;
-        self.restore_positions()
-    }
-
-    /// Every process that hung is stopped for good.
-    pub fn bury_zombies(&mut self) {
-        for machine in &mut self.machines {
-            machine.zombies.clear();
-        }
     }
 
     fn steps(&mut self, machine: usize, steps: u64) -> Result<(), String> {
@@ -337,13 +315,23 @@ impl World {
         self.machines[machine].times = times;
         match stepped {
             Ok(Stepped::Ended) => drop(worker),
-            _ => self.machines[machine].worker = Some(worker),
+            _ => {
+                let now = self.memory.now();
+                let of = &mut self.machines[machine];
+                of.settled = of.settled.or_else(|| (worker.stats().producers > 0).then_some(now));
+                of.worker = Some(worker);
+            }
         }
         self.restore_positions()?;
         stepped
     }
 
-    fn one_step(&mut self, machine: usize, worker: &mut Worker<Memory>, times: &mut Times) -> Result<Stepped, String> {
+    pub(crate) fn one_step(
+        &mut self,
+        machine: usize,
+        worker: &mut Worker<Memory>,
+        times: &mut Times,
+    ) -> Result<Stepped, String> {
         self.counted.steps += 1;
         let turns = worker.stats().turns;
         let now = Timestamp(self.memory.now().0 + self.machines[machine].ahead);

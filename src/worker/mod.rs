@@ -273,12 +273,7 @@ impl<B: Broker> Worker<B> {
         match self.learn_shape() {
             Ok(shape) => {
                 self.table.shape = shape?;
-                if self.is_sure(now) {
-                    return Ok((Phase::Replace(After::Rewind), Step::Progress));
-                }
-                // The producer is made for the first turn, when the group has taken us in.
-                self.rewind();
-                Ok((Phase::Chores, Step::Progress))
+                Ok((Phase::Replace(After::Rewind), Step::Progress))
             }
             Err(error) => self.trouble(error, Phase::Start),
         }

@@ -3,16 +3,16 @@
 //! The one before may be another process's: whoever starts an instance again while the old process hangs makes it the
 //! **successor** of one that may wake up. So the name is used only while it is surely ours:
 //!
-//! - a process that has just started makes its first producer at once: what is left of a dead predecessor ends there;
-//! - before any other producer the worker asks the group's coordinator, and the answer is good for half a session: no
-//!   session ends sooner than that after a sign of life;
-//! - the group does not count on it any more: no producer is made, and everything remembered goes, as after a crash. It
-//!   joins again, and makes a producer when it has a turn to write, and the answer is that it belongs to the group;
-//! - another process of its name is in the group, and this one was out of it, or its producer was fenced: it stops. The
-//!   other one has taken over.
+//! - a process that has just started makes its first producer at once: that ends what a dead predecessor left open;
+//! - before any other producer the worker asks the group's coordinator. The answer is good for half a session: whoever
+//!   was alive when it asked is not put out of the group sooner;
+//! - if the group does not count on the worker any more, no producer is made, and everything remembered goes, as after a
+//!   crash. The worker joins again, and asks again when it has a turn to write;
+//! - if another process of its name is in the group, and this one was out of the group or fenced, it stops: the other one
+//!   has taken over.
 //!
-//! Whoever never left the group and was never fenced does not give way: of two that were started under one name the one
-//! that is fenced first stops.
+//! Whoever never left the group and was never fenced does not give way: of two live processes under one name the one that
+//! is fenced stops.
 
 use super::{After, BACKOFF, Phase, Step, Stop, Worker, in_hand};
 use crate::broker::{Action, Broker, Compression, Member, ProducerOptions};
@@ -38,6 +38,11 @@ impl<B: Broker> Worker<B> {
         self.producer = None;
         self.handles.clear();
         if !self.is_sure(now) {
+            if !self.table.joined {
+                // There is nothing to write yet: the first turn wants its producer, and by then the group knows us.
+                self.rewind();
+                return Ok((Phase::Chores, Step::Progress));
+            }
             return self.ask(after, now);
         }
         let compression = match &after {

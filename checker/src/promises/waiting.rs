@@ -23,7 +23,11 @@ pub(super) fn waiting(
         // As the newest public state of the pause has it.
         let pauses = story.states.iter().rev().filter_map(|(_, state)| state.pause.as_ref());
         let mut pauses = pauses.filter(|pause| Some(&pause.id) == told.pause_id.as_ref());
-        let Some(deadline) = pauses.next().and_then(|pause| milliseconds(&pause.resumes_at)) else { continue };
+        let Some(pause) = pauses.next() else { continue };
+        let Some(deadline) = milliseconds(&pause.resumes_at) else { continue };
+        // A limit that was lowered, and an update in the timer's own turn, may have moved it before anybody saw that.
+        let lowered = milliseconds(&pause.paused_at).map(|begun| begun + circumstances.least_max_pause_ms);
+        let deadline = lowered.map_or(deadline, |lowered| lowered.min(deadline));
         let in_time = deadline.min(record.timestamp_ms - circumstances.turn_ms);
         let later = story.audit[at..].iter().filter(|(_, told)| told.outcome.is_some());
         let waited = later.filter_map(|(_, told)| told.command_offset).find(|offset| {

@@ -1,0 +1,85 @@
+//! Processes that hung when another one was started in their place, and wake up beside it.
+
+use flowgate::broker::memory::Memory;
+use flowgate::time::Timestamp;
+use flowgate::worker::Worker;
+
+use crate::world::{Machine, SESSION, Stepped, Times, World};
+
+pub struct Zombie {
+    pub(crate) worker: Worker<Memory>,
+    /// Of its newest turn.
+    times: Times,
+    /// Since when it hangs.
+    since: Timestamp,
+    /// Once it is awake: it may have no producer while its successor runs, for it was out of the group.
+    barred: Option<bool>,
+}
+
+impl Zombie {
+    pub(crate) fn new(worker: Worker<Memory>, since: Timestamp, times: Times) -> Self {
+        Self { worker, times, since, barred: None }
+    }
+
+    /// It goes on, unless it does so already.
+    pub fn wake(&mut self, now: Timestamp) {
+        // One that hung before its first step starts only now: nobody can tell it from the youngest.
+        let has_begun = self.worker.stats().producers > 0 || self.worker.phase() != "start";
+        self.barred.get_or_insert(has_begun && now.since(self.since) >= SESSION);
+    }
+}
+
+impl Machine {
+    /// Its process has had its producer for so long that no answer of the group's from before it is of use any more, and
+    /// is a member without a break.
+    fn is_settled(&self, now: Timestamp) -> bool {
+        let settled = self.settled.is_some_and(|settled| now.since(settled) >= SESSION / 2);
+        settled && self.hung.is_none() && self.worker.as_ref().is_some_and(|worker| worker.phase() != "start")
+    }
+}
+
+impl World {
+    /// The zombies of a machine take so many steps each. None that was out of the group makes a producer: that would
+    /// end the one in its place.
+    pub fn zombies(&mut self, machine: usize, steps: u64) -> Result<(), String> {
+        let zombies = std::mem::take(&mut self.machines[machine].zombies);
+        let mut left = Vec::new();
+        for mut zombie in zombies {
+            zombie.wake(self.memory.now());
+            let mut alive = true;
+            for _ in 0..steps {
+                self.counted.zombie_steps += 1;
+                let settled = self.machines[machine].is_settled(self.memory.now());
+                let before = zombie.worker.stats().producers;
+                let stepped = self.one_step(machine, &mut zombie.worker, &mut zombie.times)?;
+                if zombie.worker.stats().producers > before {
+                    if settled && zombie.barred == Some(true) {
+                        return Err("a process that hung past its session fences the one in its place".to_owned());
+                    }
+                    // The name was free: it is its own again.
+                    zombie.barred = Some(false);
+                }
+                match stepped {
+                    Stepped::Moved => {}
+                    Stepped::Nothing => break,
+                    Stepped::Ended => {
+                        alive = false;
+                        break;
+                    }
+                }
+            }
+            if alive {
+                left.push(zombie);
+            }
+        }
+        self.machines[machine].zombies = left;
+        self.restore_positions()
+    }
+
+    /// Every process that hung is stopped for good.
+    pub fn bury_zombies(&mut self) {
+        for machine in &mut self.machines {
+            machine.zombies.clear();
+        }
+    }
+}
