@@ -29,6 +29,8 @@ mod orphans;
 mod pausing;
 #[path = "gate/refused.rs"]
 mod refused;
+#[path = "gate/review_1.rs"]
+mod review_1;
 #[path = "gate/rig.rs"]
 mod rig;
 #[path = "support/say.rs"]

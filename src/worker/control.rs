@@ -49,12 +49,12 @@ impl<B: Broker> Worker<B> {
         let behind = gather.scan < self.table.control_floor;
         gather.next = match gather.full_of_commands {
             true if behind => return Ok(self.decide_commands(gather, now)),
-            true if gather.was_behind => self.next_for_timers(now),
+            true if gather.was_behind => self.next_for_timers(&gather, now),
             true => Next::End,
             // More may wait.
             false if gather.gathered.commands.len() > before => Next::Commands,
             false if introducing || behind => Next::Scan,
-            false => self.next_for_timers(now),
+            false => self.next_for_timers(&gather, now),
         };
         Ok((Phase::Gather(gather), Step::Progress))
     }
@@ -71,8 +71,8 @@ impl<B: Broker> Worker<B> {
     }
 
     /// What follows the commands: the question whether there are more, if a timer has become due since it was asked.
-    fn next_for_timers(&self, now: Timestamp) -> Next {
-        match self.table.is_timer_due(self.table.floor_asked, now) {
+    fn next_for_timers(&self, gather: &Gather, now: Timestamp) -> Next {
+        match !gather.unanswered && self.table.is_timer_due(self.table.floor_asked, now) {
             true => Next::End,
             false => Next::Backlog,
         }
@@ -95,6 +95,7 @@ impl<B: Broker> Worker<B> {
                     return Ok((self.decide_commands(gather, now).0, Step::Waiting(BACKOFF)));
                 }
                 // Timers wait for the answer, and nothing else does.
+                gather.unanswered = true;
                 gather.next = Next::Backlog;
                 Ok((Phase::Gather(gather), Step::Waiting(BACKOFF)))
             }
@@ -116,7 +117,9 @@ impl<B: Broker> Worker<B> {
             Err(error) => return self.trouble(error, Phase::Gather(gather)),
         }
         let behind = gather.scan < self.table.control_floor;
-        if behind && gather.full_of_commands {
+        // What does not come for long must not keep the member from its poll, nor a stop from being seen.
+        let member_waits = self.table.stale || left(self.table.member_polled, MEMBER, now).is_none();
+        if behind && (gather.full_of_commands || member_waits) {
             return Ok(self.decide_commands(gather, now));
         }
         if behind {
@@ -124,7 +127,7 @@ impl<B: Broker> Worker<B> {
             gather.next = Next::Commands;
             return Ok((Phase::Gather(gather), Step::Waiting(Duration::from_millis(5))));
         }
-        gather.next = self.next_for_timers(now);
+        gather.next = self.next_for_timers(&gather, now);
         Ok((Phase::Gather(gather), Step::Progress))
     }
 }

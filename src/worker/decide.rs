@@ -50,7 +50,8 @@ pub(super) fn decide_ordinary(
     let mut events = gathered.events;
     if only_commands {
         decider.commands(&gathered.commands);
-        decider.turn.cut = !events.is_empty();
+        // The commands were taken: their reader goes on, or commands for others would never be passed.
+        decider.turn.reread = events.iter().map(|record| record.partition).collect();
         decider.records();
         return decider.turn;
     }

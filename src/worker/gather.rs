@@ -38,6 +38,8 @@ pub(super) struct Gather {
     waits: bool,
     /// The turn before could not take every command that was known to be there.
     pub was_behind: bool,
+    /// Where the control topic ends was asked, and not answered: once is enough for one turn.
+    pub unanswered: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,7 @@ impl Gather {
             backlog_began: None,
             waits: false,
             was_behind: scan < table.control_floor,
+            unanswered: false,
         }
     }
 }

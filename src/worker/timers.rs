@@ -34,12 +34,20 @@ impl Decider<'_> {
             true => Some(now),
             false => self.table.floor_asked,
         };
+        // More of them than a turn has room for would outlive its transaction every time: the rest stays due.
+        let mut room = self.budget.records;
         for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| takes_part(owned)) {
             for flow in asked.into_iter().flat_map(|asked| due(owned, asked.min(now))) {
-                self.fire(*partition, flow);
+                if room == 0 {
+                    return;
+                }
+                room -= usize::from(self.fire(*partition, flow));
             }
             for (_, flow) in owned.retirements.iter().take_while(|(due, _)| *due <= now) {
-                self.retire(*partition, flow);
+                if room == 0 {
+                    return;
+                }
+                room -= usize::from(self.retire(*partition, flow));
             }
         }
     }
@@ -68,27 +76,32 @@ impl Decider<'_> {
         }
     }
 
-    fn fire(&mut self, partition: i32, flow: &FlowId) {
+    /// Whether its deadline has ended its pause now.
+    fn fire(&mut self, partition: i32, flow: &FlowId) -> bool {
         let now = self.now;
-        let Some(owned) = self.table.owned.get(&partition) else { return };
-        let Some(staged) = self.turn.flow(partition, owned, flow) else { return };
+        let Some(owned) = self.table.owned.get(&partition) else { return false };
+        let Some(staged) = self.turn.flow(partition, owned, flow) else { return false };
         let deadline = staged.flow.deadline();
         // A command of this turn may have moved the deadline, or ended the pause.
-        let Some(transition) = staged.flow.fire(now) else { return };
+        let Some(transition) = staged.flow.fire(now) else { return false };
         staged.changed = true;
         self.turn.stats.lateness.extend(deadline.map(|deadline| now.since(deadline)));
         self.turn.needs_clock |= sets_or_fires_a_deadline(transition);
         self.note_own_transition(partition, flow, transition);
+        true
     }
 
-    fn retire(&mut self, partition: i32, flow: &FlowId) {
+    /// Whether it gives its queue topic up now.
+    fn retire(&mut self, partition: i32, flow: &FlowId) -> bool {
         let now = self.now;
-        let Some(owned) = self.table.owned.get(&partition) else { return };
-        let Some(staged) = self.turn.flow(partition, owned, flow) else { return };
+        let Some(owned) = self.table.owned.get(&partition) else { return false };
+        let Some(staged) = self.turn.flow(partition, owned, flow) else { return false };
         let topic = staged.flow.queue.topic.clone();
-        if staged.flow.retire_queue(now) {
+        let retired = staged.flow.retire_queue(now);
+        if retired {
             staged.changed = true;
             self.turn.retired.extend(topic);
         }
+        retired
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct Turn {
     pub compression: Compression,
     /// The refused record that this turn is for, and nothing else.
     pub alone: Option<Alone>,
-    /// Partitions whose events were taken up to a refused record: they are read again from there.
+    /// Partitions whose events were not all taken, for a refused record or for commands: they are read again from there.
     pub reread: BTreeSet<i32>,
     /// Events and entries not taken though they were gathered: their readers go back.
     pub cut: bool,
