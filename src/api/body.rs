@@ -17,7 +17,10 @@ pub(super) async fn read(State((limits, board)): State<(Limits, Arc<Board>)>, as
     let (head, body) = asked.into_parts();
     let (refused, problem) = match timeout(limits.body, to_bytes(body, limits.body_bytes)).await {
         Ok(Ok(bytes)) => return next.run(Request::from_parts(head, Body::from(bytes))).await,
-        // A peer that went away in the middle gets this too, and nobody reads it.
+        Ok(Err(error)) if is_of_the_wire(&error) => {
+            let detail = "the body of the request is broken off, or is not in the chunks that were announced";
+            (Refused::Malformed, Problem::new(StatusCode::BAD_REQUEST, "malformed-request", detail))
+        }
         Ok(Err(_)) => {
             let detail = format!("the body is larger than {} bytes; send less, or none", limits.body_bytes);
             (Refused::LargeBody, Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail))
@@ -32,4 +35,16 @@ pub(super) async fn read(State((limits, board)): State<(Limits, Arc<Board>)>, as
     // The rest of the body is read by nobody, so nothing can follow it.
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     answer
+}
+
+/// Whether hyper could not read the body, rather than that it was more than we take.
+fn is_of_the_wire(error: &axum::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if error.is::<hyper::Error>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -27,7 +27,10 @@ pub(super) async fn list(State(board): State<Arc<Board>>, parameters: Parameters
     board.flows(|flows| Json(wanted.page(flows))).ok_or_else(not_yet)
 }
 
-pub(super) async fn one(State(board): State<Arc<Board>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+type Id = Result<Path<String>, PathRejection>;
+
+pub(super) async fn one(State(board): State<Arc<Board>>, id: Id) -> Result<Json<Value>, Problem> {
+    let Path(id) = id.map_err(|_| wrong("id", "the id in the path is no UTF-8; percent-encode the bytes of UTF-8"))?;
     let known = board.flows(|flows| flows.get(id.as_str()).map(Known::json)).ok_or_else(not_yet)?;
     known.map(Json).ok_or_else(|| {
         let detail = format!("no flow `{id}` is known; a flow is known from its first event or pause on");

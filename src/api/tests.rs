@@ -85,6 +85,8 @@ fn what_is_asked_wrongly_is_a_problem_document() {
     problem(&get(&board, "/nothing"), 404, "unknown-path");
     problem(&ask(&board, "POST", "/api/v1/flows"), 405, "method-not-allowed");
     problem(&get(&board, "/api/v1/flows/nobody"), 404, "unknown-flow");
+    let found = problem(&get(&board, "/api/v1/flows/%ff"), 400, "bad-parameter");
+    assert_eq!(found["parameter"], "id");
     for (query, parameter) in [("state=gone", "state"), ("limit=0", "limit"), ("limit=x", "limit"), ("page=2", "page")]
     {
         let found = problem(&get(&board, &format!("/api/v1/flows?{query}")), 400, "bad-parameter");

@@ -32,9 +32,9 @@ impl Wire {
     }
 
     /// What hyper cannot read it answers by itself, with a status and no body. A problem document goes out instead.
-    /// `false`: these bytes are of an answer of ours.
+    /// `false`: these bytes are of an answer of ours, or may be, where the connection is to give way.
     fn replaces(&self, bytes: &[u8]) -> bool {
-        if matches!(self.pulse.beat().doing, Doing::Answering { .. }) {
+        if !matches!(self.pulse.beat().doing, Doing::Idle | Doing::Asking) {
             return false;
         }
         let status = bytes.get(9..12).and_then(|digits| StatusCode::from_bytes(digits).ok());

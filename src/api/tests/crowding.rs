@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::super::connections::{Connections, Place};
 use super::super::pulse::{Doing, Pulse};
+use super::super::wire::Wire;
 use super::*;
 
 /// A full house, in which whoever is to give way has left at once.
@@ -87,5 +88,36 @@ fn nobody_else_is_accepted_before_one_has_left() {
         }
         drop(first);
         connections.settle().await;
+    });
+}
+
+/// Goal: where the rest of an answer would stand nothing else does, though its connection is to give way: it could pass for
+/// the rest. Method: hyper's writes before and after, on a socket.
+#[test]
+fn half_an_answer_is_followed_by_its_rest_or_by_nothing() {
+    use std::io::Read as _;
+    use std::pin::Pin;
+
+    use tokio::io::AsyncWrite as _;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (pulse, metrics) = (Arc::new(Pulse::new()), Metrics::new().unwrap());
+        let mut wire = Wire::new(stream, Arc::clone(&pulse), metrics.clone());
+        let mut write = async |bytes: &[u8]| {
+            std::future::poll_fn(|cx| Pin::new(&mut wire).poll_write(cx, bytes)).await.unwrap();
+        };
+        pulse.asked();
+        write(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhal").await;
+        pulse.give_way();
+        write(b"ves").await;
+        drop(wire);
+        let mut read = String::new();
+        peer.read_to_string(&mut read).unwrap();
+        assert!(read.ends_with("\r\n\r\nhalves"), "{read}");
+        assert!(metrics.text().contains("http_refused_total{reason=\"malformed\"} 0\n"), "{}", metrics.text());
     });
 }

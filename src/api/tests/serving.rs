@@ -237,6 +237,18 @@ fn a_body_that_does_not_come_is_not_waited_for() {
     assert_eq!(served.refused("late_body"), 2);
 }
 
+/// Goal: who sends less than was announced, or no chunks, is told so, and not that it was too much.
+#[test]
+fn a_body_that_is_broken_off_is_not_called_too_large() {
+    let served = Served::new(patient());
+    for framing in ["Content-Length: 10\r\n\r\nx", "Transfer-Encoding: chunked\r\n\r\nzz\r\n"] {
+        let stream = served.sent(&format!("POST /livez HTTP/1.1\r\nHost: localhost\r\n{framing}"));
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        is_problem(&heard(stream), 400, "malformed-request");
+    }
+    assert_eq!((served.refused("malformed"), served.refused("large_body")), (2, 0));
+}
+
 #[test]
 fn an_answer_that_nobody_reads_is_not_kept() {
     let served = Served::new(Limits { answer: MOMENT, ..patient() });
