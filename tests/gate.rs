@@ -19,6 +19,8 @@ mod hot;
 mod keeping;
 #[path = "gate/latency.rs"]
 mod latency;
+#[path = "gate/liveness.rs"]
+mod liveness;
 #[path = "gate/neighbours.rs"]
 mod neighbours;
 #[path = "gate/ordering.rs"]
@@ -29,8 +31,6 @@ mod orphans;
 mod pausing;
 #[path = "gate/refused.rs"]
 mod refused;
-#[path = "gate/review_1.rs"]
-mod review_1;
 #[path = "gate/rig.rs"]
 mod rig;
 #[path = "support/say.rs"]
