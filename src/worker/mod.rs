@@ -24,8 +24,8 @@
 //!   too long.
 //!
 //! Architecture invariant: what a turn stages is not visible to anything before its commit is known.
-//! Architecture invariant: nothing here reads a clock, sleeps or is random; [`Worker::step`] makes few calls to the broker, but
-//! for the first one of all.
+//! Architecture invariant: nothing here reads a clock, sleeps or is random. A [`Worker::step`] makes one call to the broker, or
+//! a few where they belong together; only the first step makes more, for it makes the clients.
 
 mod age;
 mod assignment;
