@@ -357,7 +357,7 @@ impl Gate {
     pub fn metrics(&self) -> Option<String> {
         let mut connection = TcpStream::connect(&self.http).ok()?;
         connection.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-        connection.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").ok()?;
+        connection.write_all(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
         let mut text = String::new();
         connection.read_to_string(&mut text).ok()?;
         Some(text)
