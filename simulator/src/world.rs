@@ -334,10 +334,11 @@ impl World {
     ) -> Result<Stepped, String> {
         self.counted.steps += 1;
         let turns = worker.stats().turns;
-        let now = Timestamp(self.memory.now().0 + self.machines[machine].ahead);
+        let began = self.memory.now();
+        let now = Timestamp(began.0 + self.machines[machine].ahead);
         let phase = worker.phase();
         let step = worker.step(now);
-        self.look_at_turn((phase, worker), turns, times)?;
+        self.look_at_turn((phase, worker), (began, turns), times)?;
         if self.trace.is_on() {
             let news = self.faults.news();
             let faults: String = news.iter().map(|kind| format!(" [{kind:?}]")).collect();
@@ -375,22 +376,25 @@ impl World {
         }
     }
 
-    /// After a step from this phase: when its turn began, and whether it holds now though it took too long.
+    /// After a step from this phase, which began then: how old its turn is, and whether it holds though it took too long.
     fn look_at_turn(
         &mut self,
         (phase, worker): (&str, &Worker<Memory>),
-        turns_before: u64,
+        (began, turns_before): (Timestamp, u64),
         times: &mut Times,
     ) -> Result<(), String> {
         let now = self.memory.now();
         if phase == "gather" && worker.phase() != "gather" {
-            times.decided = now;
+            (times.decided, times.committed) = (now, None);
         }
-        let age = now.since(times.decided);
+        if phase == "commit" {
+            times.committed.get_or_insert(began);
+        }
+        let age = times.committed.map_or(Duration::ZERO, |committed| committed.since(times.decided));
         // A clock that is set otherwise under way may hide an age from the gate.
-        if phase == "offsets" && worker.phase() == "commit" && age >= SESSION && self.counted.clock_jumps == 0 {
+        if worker.stats().turns > turns_before && age >= SESSION && self.counted.clock_jumps == 0 {
             return Err(format!(
-                "a turn is to be committed {age:?} after it was decided: longer than a transaction may last"
+                "a turn is committed {age:?} after it was decided: longer than a transaction may last"
             ));
         }
         if worker.stats().turns > turns_before {
@@ -424,11 +428,12 @@ impl World {
     }
 }
 
-/// When the newest turn of a process began to gather, and when it was decided.
+/// When the newest turn of a process began to gather, when it was decided, and when it was first asked to be committed.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Times {
     gathered: Timestamp,
     decided: Timestamp,
+    committed: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -274,6 +274,8 @@ impl<B: Broker> Worker<B> {
             return;
         }
         self.table.control_floor = self.table.control_floor.max(self.table.control_scan);
+        // A clock that was wrong may have told when it was asked: the next timers ask for the end of the commands again.
+        self.table.floor_asked = None;
         self.chores.push_back(Chore::ReadControl { from: None });
     }
 

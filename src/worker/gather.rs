@@ -261,6 +261,7 @@ impl<B: Broker> Worker<B> {
             // It has hung: whatever was recorded meanwhile comes before these events and the timers that are due now.
             gather.began = Some(now);
             gather.next = Next::Commands;
+            self.table.floor_asked = None;
             return (Phase::Gather(gather), Step::Progress);
         }
         gather.gathered.began = began;
