@@ -155,6 +155,8 @@ pub struct Worker<B: Broker> {
     started: bool,
     /// When nobody else can have had our transactional id.
     sure_at: Option<Timestamp>,
+    /// Since when the group does not answer whether we belong to it.
+    asking_since: Option<Timestamp>,
     /// Another process of our name in the group goes first.
     gives_way: bool,
     stopping: bool,
@@ -179,6 +181,7 @@ impl<B: Broker> Worker<B> {
             begun_at: Timestamp::default(),
             started: false,
             sure_at: None,
+            asking_since: None,
             gives_way: false,
             stopping: false,
             stats: Stats::default(),
@@ -190,6 +193,7 @@ impl<B: Broker> Worker<B> {
     /// # Errors
     /// [`Stop`]: the process has to end; the worker must not be stepped again.
     pub fn step(&mut self, now: Timestamp) -> Result<Step, Stop> {
+        self.keep_name(now);
         let phase = std::mem::replace(&mut self.phase, Phase::Left);
         let (phase, step) = match self.unless_too_old(phase, now) {
             Phase::Start => self.start(now)?,

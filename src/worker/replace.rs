@@ -4,8 +4,11 @@
 //! **successor** of one that may wake up. So the name is used only while it is surely ours:
 //!
 //! - a process that has just started makes its first producer at once: that ends what a dead predecessor left open;
-//! - before any other producer the worker asks the group's coordinator. The answer is good for half a session: whoever
-//!   was alive when it asked is not put out of the group sooner;
+//! - whoever goes on step by step keeps the name. It is in doubt after a hang of half a session (whoever was alive before
+//!   is not put out of the group sooner), after the group threw the worker out, and after its producer was fenced: then
+//!   the worker asks the group's coordinator before it makes another producer;
+//! - if the coordinator does not answer for a whole session, the producer is made without its word. Nothing is lost or
+//!   doubled by that; at worst the process in its place is fenced, and started again;
 //! - if the group does not count on the worker any more, no producer is made, and everything remembered goes, as after a
 //!   crash. The worker joins again, and asks again when it has a turn to write;
 //! - if another process of its name is in the group, and this one was out of the group or fenced, it stops: the other one
@@ -14,6 +17,7 @@
 //! Whoever never left the group and was never fenced does not give way: of two live processes under one name the one that
 //! is fenced stops.
 
+use super::table::left;
 use super::{After, BACKOFF, Phase, Step, Stop, Worker, in_hand};
 use crate::broker::{Action, Broker, Compression, Member, ProducerOptions};
 use crate::mutant::{self, Mutant};
@@ -25,6 +29,13 @@ impl<B: Broker> Worker<B> {
         let lasts = self.options.session_timeout / 2;
         let sure = self.sure_at.is_some_and(|at| at <= now && now.since(at) < lasts);
         sure || mutant::is(Mutant::AZombieMakesAProducerWithoutAsking)
+    }
+
+    /// A step begins. Who has not hung since the name was sure has it still.
+    pub(super) fn keep_name(&mut self, now: Timestamp) {
+        if self.is_sure(now) {
+            self.sure_at = Some(now);
+        }
     }
 
     /// We were out of the group, or fenced: somebody may have taken the name over, and goes first.
@@ -77,12 +88,25 @@ impl<B: Broker> Worker<B> {
         }
     }
 
+    /// Whether the group was asked for a whole session without an answer.
+    fn has_asked_enough(&mut self, now: Timestamp) -> bool {
+        let since = *self.asking_since.get_or_insert(now);
+        left(since, self.options.session_timeout, now).is_none()
+    }
+
     /// Learns from the group whether the name is still ours.
     fn ask(&mut self, after: After, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let standing = match in_hand(&mut self.clients)?.member.standing() {
             Ok(standing) => standing,
+            Err(error) if error.action == Action::Retry && self.has_asked_enough(now) => {
+                tracing::warn!(%error, "the group does not answer; a producer is made without its word");
+                self.stats.trouble(&error);
+                (self.sure_at, self.asking_since) = (Some(now), None);
+                return Ok((Phase::Replace(after), Step::Progress));
+            }
             Err(error) => return self.trouble(error, Phase::Replace(after)),
         };
+        self.asking_since = None;
         if standing.namesake && (self.gives_way || !standing.belongs) {
             return Err(Stop::FencedByEqual(self.options.transactional_id()));
         }
