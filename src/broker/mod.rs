@@ -151,8 +151,8 @@ pub trait Member {
     /// [`Action::Retry`] before the first assignment.
     fn group(&self) -> Result<GroupMetadata>;
 
-    /// What the group's coordinator says of this member now, not what the member remembers. [`Action::Retry`] while no
-    /// coordinator answers. What the member has waiting for [`Member::poll`] stays where it is.
+    /// Whether the group counts on this member now, as well as its client can know a moment after a hang. [`Action::Retry`]
+    /// while nothing can be said. What the member has waiting for [`Member::poll`] stays where it is.
     fn standing(&mut self) -> Result<Standing>;
 
     /// Leaves the group in good order, giving up all partitions. The member reads nothing afterwards.
@@ -166,7 +166,8 @@ pub struct Standing {
     pub belongs: bool,
     /// Another member with the same `client_id` is in the group: another process's, not one that this process dropped
     /// before.
-    pub namesake: bool,
+    /// `None`: the client cannot tell.
+    pub namesake: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

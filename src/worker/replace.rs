@@ -6,13 +6,13 @@
 //! - a process that has just started makes its first producer at once: that ends what a dead predecessor left open;
 //! - whoever goes on step by step keeps the name. It is in doubt after a hang of half a session (whoever was alive before
 //!   is not put out of the group sooner), after the group threw the worker out, and after its producer was fenced: then
-//!   the worker asks the group's coordinator before it makes another producer;
-//! - if the coordinator does not answer for a whole session, the producer is made without its word. Nothing is lost or
-//!   doubled by that; at worst the process in its place is fenced, and started again;
+//!   the worker asks its member whether the group counts on it ([`Member::standing`]) before it makes another producer;
+//! - if there is no answer for a whole session, the producer is made without it. Nothing is lost or doubled by that; at
+//!   worst the process in its place is fenced, and started again;
 //! - if the group does not count on the worker any more, no producer is made, and everything remembered goes, as after a
 //!   crash. The worker joins again, and asks again when it has a turn to write;
-//! - if another process of its name is in the group, and this one was out of the group or fenced, it stops: the other one
-//!   has taken over.
+//! - if another process of its name is known to be in the group, and this one was out of the group or fenced, it stops: the
+//!   other one has taken over. Kafka's client cannot tell: there it joins again, as one of two live processes.
 //!
 //! Whoever never left the group and was never fenced does not give way: of two live processes under one name the one that
 //! is fenced stops.
@@ -107,7 +107,7 @@ impl<B: Broker> Worker<B> {
             Err(error) => return self.trouble(error, Phase::Replace(after)),
         };
         self.asking_since = None;
-        if standing.namesake && (self.gives_way || !standing.belongs) {
+        if standing.namesake == Some(true) && (self.gives_way || !standing.belongs) {
             return Err(Stop::FencedByEqual(self.options.transactional_id()));
         }
         if !standing.belongs {

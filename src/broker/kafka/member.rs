@@ -18,7 +18,6 @@ use super::consumer::{Change, Consumer, first_error};
 use super::errors::{invalid, plain};
 use super::event::Event;
 use super::list::Partitions;
-use super::members::members;
 use super::native::{Client, done, millis};
 use crate::broker::{
     Action, Code, Committed, Error, GroupMetadata, Member, MemberOptions, PollLimit, Polled, Record, Result, Standing,
@@ -30,10 +29,12 @@ const UNASSIGNED: i32 = -1;
 /// How long leaving a group may take before it is left to the session timeout.
 const LEAVE: Duration = Duration::from_secs(5);
 
+/// How long librdkafka's thread may need to find out, after a hang, that the member's session is over.
+const HEARD: Duration = Duration::from_secs(1);
+
 pub struct KafkaMember {
     consumer: Consumer,
     topic: Arc<str>,
-    options: MemberOptions,
     /// The partitions of all acknowledged changes.
     owned: BTreeSet<i32>,
     /// Came behind records of the same poll, and is reported with the next one.
@@ -64,7 +65,6 @@ impl KafkaMember {
                 Ok(Self {
                     consumer,
                     topic,
-                    options: options.clone(),
                     owned: BTreeSet::new(),
                     unreported: None,
                     change: None,
@@ -129,9 +129,8 @@ impl KafkaMember {
         }
     }
 
-    /// The id that the member has in its group, and may have left there when it is dropped; `None` before it has one, and
-    /// when it was thrown out.
-    fn note_id(&self) -> Option<CString> {
+    /// The id that the member has in its group; `None` before it has one, and when it was thrown out.
+    fn id(&self) -> Option<CString> {
         // SAFETY: the client lives; the string is ours, and freed as librdkafka allocated it.
         let id = unsafe {
             let id = sys::rd_kafka_memberid(self.consumer.client.ptr());
@@ -142,11 +141,7 @@ impl KafkaMember {
             sys::rd_kafka_mem_free(self.consumer.client.ptr(), id.cast());
             copy
         };
-        if id.is_empty() {
-            return None;
-        }
-        self.consumer.client.shared.note_member(&id.to_string_lossy());
-        Some(id)
+        Some(id).filter(|id| !id.is_empty())
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -286,16 +281,22 @@ impl Member for KafkaMember {
         })
     }
 
+    /// By what librdkafka's own thread knows: it hears from the coordinator with every heartbeat, takes the member's id away
+    /// when it is told that the member is out, and also by itself, when it has heard nothing for a session
+    /// (`rd_kafka_cgrp_session_timeout_check`). After a hang that thread needs a moment, too. The group is not asked:
+    /// librdkafka 2.12.1 ends the process (an assertion in `rdkafka_queue.h`) where the coordinator moves while a request
+    /// about a group is under way. So nobody is told of namesakes.
     fn standing(&mut self) -> Result<Standing> {
-        let now = self.note_id();
-        // By the member's own client: a request about a group needs one that has it (see `admin::Groups`).
-        let members = members(&self.consumer.client, &self.options.group)?;
-        let known = self.group.as_ref().filter(|known| Some(known.member_id()) == now.as_deref());
-        let belongs =
-            known.is_some_and(|known| members.iter().any(|at| *at.id == *known.member_id().to_string_lossy()));
-        let is_own = |id: &str| self.consumer.client.shared.is_own_member(id);
-        let namesake = members.iter().any(|at| at.client_id == self.options.client_id && !is_own(&at.id));
-        Ok(Standing { belongs, namesake })
+        let known = self.group.as_ref().map(|known| known.member_id().to_owned());
+        let until = Instant::now() + HEARD;
+        let belongs = loop {
+            let belongs = known.is_some() && self.id() == known;
+            if !belongs || Instant::now() >= until {
+                break belongs;
+            }
+            std::thread::sleep(HEARD / 20);
+        };
+        Ok(Standing { belongs, namesake: None })
     }
 
     fn leave(mut self) -> Result<()> {
@@ -332,7 +333,6 @@ impl Drop for KafkaMember {
         if self.left {
             return;
         }
-        self.note_id();
         // A client that still waits for the answer to an assignment is never destroyed: it waits for ever, and busily
         // (`rd_kafka_cgrp_try_terminate`). An empty answer ends that, and changes nothing otherwise.
         let answered = match self.is_eager() {

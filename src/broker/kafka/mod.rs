@@ -10,7 +10,6 @@ mod event;
 mod list;
 mod mask;
 mod member;
-mod members;
 mod native;
 mod offsets;
 mod producer;

@@ -255,49 +255,22 @@ impl Client {
         if err == OK { Ok((low, end)) } else { Err(err) }
     }
 
-    /// Runs one admin request, which is to answer to the queue it is given, within `limit`. Only for clients whose own
-    /// queue brings nothing but errors.
+    /// Runs one admin request, which is to answer to the queue it is given, within `limit`.
     pub fn request(
         &self,
         name: &'static str,
         limit: Duration,
         send: impl FnOnce(*mut sys::rd_kafka_queue_t),
     ) -> Result<NativeEvent> {
-        self.answered(name, send, |queue| {
-            self.within(name, limit, |slice| {
-                match self.poll_queue(queue, Duration::from_millis(slice.unsigned_abs().into())) {
-                    Some(Event::Answer(event)) => Ok(Some(event)),
-                    _ => Ok(None),
-                }
-            })
-        })
-    }
-
-    /// The same for a client whose own queue brings more: what is in it stays there.
-    pub fn request_beside(
-        &self,
-        name: &'static str,
-        limit: Duration,
-        send: impl FnOnce(*mut sys::rd_kafka_queue_t),
-    ) -> Result<NativeEvent> {
-        self.shared.check()?;
-        let _entered = self.shared.enter(name, limit);
-        self.answered(name, send, |queue| match self.poll_queue(queue, limit) {
-            Some(Event::Answer(event)) => Ok(event),
-            _ => Err(Error::new(Action::Retry, Code::TimedOut, format!("{name}: no answer within {limit:?}"))),
-        })
-    }
-
-    fn answered(
-        &self,
-        name: &'static str,
-        send: impl FnOnce(*mut sys::rd_kafka_queue_t),
-        wait: impl FnOnce(*mut sys::rd_kafka_queue_t) -> Result<NativeEvent>,
-    ) -> Result<NativeEvent> {
         // SAFETY: the client lives; the queue is destroyed below.
         let queue = unsafe { sys::rd_kafka_queue_new(self.rk) };
         send(queue);
-        let answer = wait(queue);
+        let answer = self.within(name, limit, |slice| {
+            match self.poll_queue(queue, Duration::from_millis(slice.unsigned_abs().into())) {
+                Some(Event::Answer(event)) => Ok(Some(event)),
+                _ => Ok(None),
+            }
+        });
         // SAFETY: not used afterwards; an answer that is still to come is dropped by librdkafka.
         unsafe { sys::rd_kafka_queue_destroy(queue) };
         let event = answer?;

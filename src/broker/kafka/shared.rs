@@ -1,6 +1,6 @@
 //! What all clients of one cluster share: a refused login, and which calls are under way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,8 +15,6 @@ pub(super) struct Shared {
     refused: Mutex<Option<String>>,
     calls: Mutex<BTreeMap<u64, Call>>,
     next_call: AtomicU64,
-    /// Ids that members of this process had in their groups.
-    member_ids: Mutex<BTreeSet<String>>,
 }
 
 struct Call {
@@ -37,15 +35,6 @@ impl Shared {
             None => Ok(()),
             Some(reason) => Err(Error::new(Action::Stop, Code::Authentication, reason.clone())),
         }
-    }
-
-    /// Notes the id of a member of this process. A member that is dropped stays in its group until its session ends.
-    pub fn note_member(&self, id: &str) {
-        lock(&self.member_ids).insert(id.to_owned());
-    }
-
-    pub fn is_own_member(&self, id: &str) -> bool {
-        lock(&self.member_ids).contains(id)
     }
 
     /// Notes a blocking call until the guard is dropped.

@@ -201,11 +201,11 @@ impl port::Member for Member {
         self.memory.check(Operation::Standing, &self.options.group)?;
         let state = self.memory.lock();
         let Some(group) = state.groups.get(&self.options.group) else {
-            return Ok(Standing { belongs: false, namesake: false });
+            return Ok(Standing { belongs: false, namesake: Some(false) });
         };
         Ok(Standing {
             belongs: self.generation.is_some() && group.members.contains_key(&self.id),
-            namesake: group.has_namesake(self.id, &self.options.client_id),
+            namesake: Some(group.has_namesake(self.id, &self.options.client_id)),
         })
     }
 
