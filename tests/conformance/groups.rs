@@ -173,17 +173,17 @@ pub fn a_member_belongs_while_the_group_counts_on_it<H: Harness>(h: &H) {
     let mut options = h.member_options(&group, &topic);
     options.max_poll_interval = options.session_timeout;
     let mut first = Consumer::new(h.broker().member(&options).unwrap());
-    assert_eq!(belongs(h, &mut first), false, "not assigned yet");
+    assert!(!belongs(h, &mut first), "not assigned yet");
     let mut second = join(h, &group, &topic);
     share(h, &mut first, &mut second, (1, 1));
-    assert_eq!(belongs(h, &mut first), true);
+    assert!(belongs(h, &mut first));
 
     h.eventually("the other member has all partitions", || {
         second.turn();
         (second.assigned.len() == 2).then_some(())
     });
-    assert_eq!(belongs(h, &mut first), false, "its time is over");
-    assert_eq!(belongs(h, &mut second), true);
+    assert!(!belongs(h, &mut first), "its time is over");
+    assert!(belongs(h, &mut second));
 
     let (revoked, changes) = (first.revoked.len(), second.changes);
     h.eventually("the lost member is back", || {
@@ -191,7 +191,7 @@ pub fn a_member_belongs_while_the_group_counts_on_it<H: Harness>(h: &H) {
         second.turn();
         (first.revoked.len() > revoked && first.assigned.len() == 1 && second.changes > changes).then_some(())
     });
-    assert_eq!(belongs(h, &mut first), true, "it is back");
+    assert!(belongs(h, &mut first), "it is back");
 }
 
 /// A member of the same client id is told of, as long as it lives; one that this process has dropped is not. (A client
