@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::chores::Chore;
 use super::gather::{Gather, Next};
-use super::table::{Stage, left};
+use super::table::{Stage, Table, left};
 use super::{BACKOFF, ONLY, Phase, Step, Stop, Worker, in_hand};
 use crate::broker::{Action, Broker, PollLimit, Polled, Reader, Record};
 use crate::mutant::{self, Mutant};
@@ -17,6 +17,13 @@ use crate::time::Timestamp;
 
 /// The member is polled at least so often, however many commands wait.
 const MEMBER: Duration = Duration::from_secs(1);
+
+impl Table {
+    /// Whether the member has to be polled before anything else: for a while it was not, or the group has moved on.
+    fn member_waits(&self, now: Timestamp) -> bool {
+        self.stale || left(self.member_polled, MEMBER, now).is_none()
+    }
+}
 
 impl<B: Broker> Worker<B> {
     pub(super) fn gather_commands(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
@@ -62,7 +69,7 @@ impl<B: Broker> Worker<B> {
     /// A turn for commands alone.
     fn decide_commands(&mut self, mut gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
         gather.gathered.only_commands = !mutant::is(Mutant::EventsWhileMoreCommandsWait);
-        if self.table.stale || left(self.table.member_polled, MEMBER, now).is_none() {
+        if self.table.member_waits(now) {
             // The group is heard of by the member's poll alone. What that brings is read again.
             gather.next = Next::Events;
             return (Phase::Gather(gather), Step::Progress);
@@ -118,8 +125,7 @@ impl<B: Broker> Worker<B> {
         }
         let behind = gather.scan < self.table.control_floor;
         // What does not come for long must not keep the member from its poll, nor a stop from being seen.
-        let member_waits = self.table.stale || left(self.table.member_polled, MEMBER, now).is_none();
-        if behind && (gather.full_of_commands || member_waits) {
+        if behind && (gather.full_of_commands || self.table.member_waits(now)) {
             return Ok(self.decide_commands(gather, now));
         }
         if behind {

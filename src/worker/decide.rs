@@ -109,10 +109,8 @@ impl Decider<'_> {
             let moved = |position: i64| {
                 position != owned.record.input && self.now.since(owned.record.input_at) >= NOTE_POSITION
             };
-            let mut control = self.table.control_scan;
-            let scanned = control > owned.record.control
-                && self.now.since(owned.record.input_at) >= NOTE_POSITION
-                && self.turn.alone.is_none();
+            let mut control = self.scanned();
+            let scanned = control > owned.record.control && self.now.since(owned.record.input_at) >= NOTE_POSITION;
             let due = match self.turn.partitions.get(number) {
                 Some(staged) => staged.record_changed || moved(staged.position) || scanned,
                 None => scanned,
@@ -124,10 +122,6 @@ impl Decider<'_> {
             if scanned && mutant::is(Mutant::IdleControlPositionOneTooFar) {
                 control += 1;
             }
-            if self.turn.alone.is_some() {
-                // The commands that were gathered are not applied in it.
-                control = 0;
-            }
             let (now, last) = (self.now, self.turn.last);
             let staged = self.turn.partition(*number, owned);
             staged.record_changed = true;
@@ -135,8 +129,7 @@ impl Decider<'_> {
             record.clean = last;
             record.input = staged.position;
             record.input_at = now;
-            // Whatever was gathered below it has been applied to this partition, in this turn or before; but for a turn for
-            // a refused record, which applies no command.
+            // Whatever was gathered below it has been applied to this partition, in this turn or before.
             record.control = record.control.max(control);
         }
     }
@@ -146,13 +139,16 @@ impl Decider<'_> {
         self.turn.audit.push(AuditEvent { flow: flow.cloned(), partition, at, position, happening });
     }
 
+    /// Commands below it are applied with this turn; none are by a turn for a refused record.
+    fn scanned(&self) -> i64 {
+        if self.turn.alone.is_some() { 0 } else { self.table.control_scan }
+    }
+
     /// Tells of a transition of a staged flow that no command caused, behind every command of the turn.
     pub(super) fn note_own_transition(&mut self, partition: i32, flow: &FlowId, transition: Transition) {
-        // A turn for a refused record takes no commands: then the scan is behind what was applied.
         let applied = self.table.owned.get(&partition).map_or(0, |owned| owned.scanned);
-        let scan = if self.turn.alone.is_some() { 0 } else { self.table.control_scan };
         let pause = self.pause(partition, flow);
-        self.note_transition(partition, flow, (transition, pause), None, applied.max(scan));
+        self.note_transition(partition, flow, (transition, pause), None, applied.max(self.scanned()));
     }
 
     /// The pause that a staged flow is in.

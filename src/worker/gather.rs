@@ -111,9 +111,8 @@ impl<B: Broker> Worker<B> {
 
     /// For a mutant: whether a timer is due, and no commands have to be read again.
     fn has_timer_due(&self, gather: &Gather, now: Timestamp) -> bool {
-        let mut owned = self.table.owned.values();
-        let is_due = |owned: &Owned| owned.timers.first().is_some_and(|(due, _)| *due <= now);
-        gather.scan >= self.table.control_floor && owned.clone().all(Owned::is_active) && owned.any(is_due)
+        let all_are_active = self.table.owned.values().all(Owned::is_active);
+        gather.scan >= self.table.control_floor && all_are_active && self.table.is_timer_due(None, now)
     }
 
     /// The partition whose restoring goes on next.

@@ -1,10 +1,8 @@
 //! Turns that outlive their transaction's time: what they decided is dropped, and decided again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use flowgate::broker::memory::{Call, Operation};
 use serde_json::json;
 
 use super::rig::{DAY, Rig, header};
@@ -121,13 +119,7 @@ fn a_slow_cluster_makes_turns_smaller() {
     for record in 0..70 {
         rig.send("welcome", &format!("r{record}"), "enroll");
     }
-    let sent = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&sent);
-    let count = move |call: &Call<'_>| {
-        counted.fetch_add(u64::from(call.operation == Operation::Send), Ordering::Relaxed);
-        None
-    };
-    rig.memory.set_fault_hook(Some(Box::new(count)));
+    let sent = rig.count_sends();
     let mut shown = false;
     while rig.workers[0].stats().delivered == 1 {
         rig.step(0).unwrap();

@@ -1,7 +1,7 @@
 //! Commands that are read slowly, and turns that a slow cluster cannot hold: nobody waits for ever.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use flowgate::broker::memory::{Call, Fault, Latency, Operation, Serving};
@@ -115,13 +115,7 @@ fn deadlines_that_are_due_together_fire_in_smaller_turns() {
     }
     rig.settle();
     rig.wait(Duration::from_secs(60));
-    let sent = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&sent);
-    let count = move |call: &Call<'_>| {
-        counted.fetch_add(u64::from(call.operation == Operation::Send), Ordering::Relaxed);
-        None
-    };
-    rig.memory.set_fault_hook(Some(Box::new(count)));
+    let sent = rig.count_sends();
     for _ in 0..5_000 {
         rig.step(0).unwrap();
         if rig.workers[0].phase() == "acks" {

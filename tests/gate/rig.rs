@@ -4,9 +4,11 @@
 //! them again: every scenario ends with both.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use flowgate::broker::memory::{Memory, Tombstones};
+use flowgate::broker::memory::{Call, Memory, Operation, Tombstones};
 use flowgate::broker::murmur2::partition_for;
 use flowgate::broker::{Admin, Broker, Header, Isolation, Publication, Publisher, Record};
 use flowgate::demo::proof;
@@ -169,6 +171,17 @@ impl Rig {
 
     fn progress(&self) -> Vec<(u64, u64, bool)> {
         self.workers.iter().map(|of| (of.stats().turns, of.stats().aborts, of.is_ready())).collect()
+    }
+
+    /// Counts every record that is sent from now on.
+    pub fn count_sends(&self) -> Arc<AtomicU64> {
+        let sent = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&sent);
+        self.memory.set_fault_hook(Some(Box::new(move |call: &Call<'_>| {
+            counted.fetch_add(u64::from(call.operation == Operation::Send), Ordering::Relaxed);
+            None
+        })));
+        sent
     }
 
     /// One step of one worker; whether it had nothing to do.
