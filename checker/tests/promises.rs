@@ -21,6 +21,7 @@ const CIRCUMSTANCES: Circumstances = Circumstances {
 struct Story {
     audit: Vec<Value>,
     states: Vec<Value>,
+    circumstances: Circumstances,
 }
 
 fn story() -> Story {
@@ -44,7 +45,7 @@ fn story() -> Story {
         json!({"flow_id": "cart", "state": "resuming", "pause": pause, "n": 2}),
         json!({"flow_id": "cart", "state": "live", "pause": null, "n": 3, "updated_at": at(72)}),
     ];
-    Story { audit, states }
+    Story { audit, states, circumstances: CIRCUMSTANCES }
 }
 
 fn at(second: u32) -> String {
@@ -65,7 +66,7 @@ impl Story {
         };
         let (audit, state) = (records(&self.audit), records(&self.states));
         let log = Log { prefix: "flow".to_owned(), enrollment_partitions: 1, audit, state, ..Log::default() };
-        promises(&log, CIRCUMSTANCES).iter().map(ToString::to_string).collect()
+        promises(&log, self.circumstances).iter().map(ToString::to_string).collect()
     }
 }
 
@@ -88,6 +89,28 @@ fn says(wrong: &str, words: &str) {
 #[test]
 fn a_timer_that_fires_early() {
     says(&broken(|story| story.audit[4]["at"] = at(69).into()), "before its deadline");
+}
+
+/// A command that says nothing of the length brings the deadline under a limit that was lowered, and no farther.
+#[test]
+fn a_command_under_a_lowered_limit() {
+    let capped = |expired_at: u32| {
+        move |story: &mut Story| {
+            story.circumstances.least_max_pause_ms = 30_000;
+            let mut updated = story.audit[1].clone();
+            (updated["transition"], updated["at"]) = ("updated".into(), at(50).into());
+            updated["command_offset"] = 2.into();
+            let mut answer = story.audit[2].clone();
+            (answer["command_offset"], answer["at"]) = (2.into(), at(50).into());
+            answer["command"] = json!({"command_id": "d", "action": "pause"});
+            story.audit[4]["at"] = at(expired_at).into();
+            story.audit.splice(4..4, [updated, answer]);
+        }
+    };
+    let mut story = story();
+    capped(50)(&mut story);
+    assert_eq!(story.wrong(), Vec::<String>::new());
+    says(&broken(capped(39)), "before its deadline");
 }
 
 #[test]

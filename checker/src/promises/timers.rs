@@ -20,6 +20,7 @@ pub(super) fn timers(
     let commands: HashMap<i64, &Value> =
         told.iter().filter_map(|(_, told)| Some((told.command_offset?, told.command.as_ref()?))).collect();
     let mut deadlines: HashMap<(&str, &str), i64> = HashMap::new();
+    let mut begun: HashMap<(&str, &str), i64> = HashMap::new();
     let mut ended: HashSet<(&str, &str)> = HashSet::new();
     for (record, event) in told {
         let (Some(word), Some(flow), Some(pause)) = (&event.transition, &event.flow_id, &event.pause_id) else {
@@ -33,14 +34,17 @@ pub(super) fn timers(
                 let length = order.and_then(|order| order.get("for_seconds")?.as_i64());
                 match until.or(length.map(|seconds| at + seconds * 1000)) {
                     Some(deadline) => drop(deadlines.insert(key, deadline)),
-                    // An update leaves it; where the limit was lowered it may come sooner.
+                    // An update leaves it, by a command or not; where the limit was lowered it may come sooner.
                     None if word == "updated" => {
-                        let capped = event.command_offset.is_none();
-                        if capped {
-                            deadlines.remove(&key);
+                        let cap = begun.get(&key).map(|begun| begun + circumstances.least_max_pause_ms);
+                        if let (Some(deadline), Some(cap)) = (deadlines.get_mut(&key), cap) {
+                            *deadline = cap.min(*deadline);
                         }
                     }
                     None => drop(deadlines.insert(key, at + circumstances.least_max_pause_ms)),
+                }
+                if word != "updated" {
+                    begun.insert(key, at);
                 }
             }
             "expired" | "resumed" => {
