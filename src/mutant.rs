@@ -9,6 +9,14 @@
 pub enum Mutant {
     /// A new owner takes events before it has seen the commands that waited for it.
     EventsBeforeCommandsThatWaited,
+    /// An event whose queue topic has to be made first is not taken into the next turn, and its offset is committed.
+    CarriedEventDropped,
+    /// What is polled while acknowledgements are awaited is dropped.
+    PolledAheadForgotten,
+    /// A command that comes between two slices of a turn is dropped.
+    CommandBetweenSlicesForgotten,
+    /// A withdraw takes out nothing that is passed in the turn in which it came.
+    WithdrawOfTheSameTurnForgotten,
     /// The offsets of a turn are committed by the next one.
     OffsetsOutsideTheTransaction,
     /// Of a turn in several partitions one goes without its offset.

@@ -11,7 +11,7 @@ use crate::dice::Dice;
 use crate::plan::{Armed, FLOWS, Kind, Lag, Loss, MACHINES, Op, PARTITIONS, Plan, Shape};
 
 /// The phases of a worker before which it can be stopped.
-pub const PHASES: [&str; 15] = [
+pub const PHASES: [&str; 16] = [
     "start",
     "replace",
     "chores",
@@ -21,6 +21,7 @@ pub const PHASES: [&str; 15] = [
     "create",
     "leaders",
     "send",
+    "slice",
     "acks",
     "offsets",
     "commit",
@@ -87,6 +88,7 @@ pub fn plan(seed: u64) -> Plan {
         turn_bytes: dice.of(&[300, 4_000, 1_000_000]),
         turn_backlog: dice.of(&[1, 2, 5, 30, 1_000]),
         turn_topics: dice.of(&[1, 2, 50]),
+        turn_slice: dice.of(&[1, 2, 5, 1_000]),
         index_bytes: dice.of(&[1, 400, 1_500, 1_000_000]),
         queue_ttl: dice.of(&[3, 40, 400_000]),
         max_pause: dice.of(&[8, 60, 14 * 24 * 60 * 60]),
@@ -232,7 +234,7 @@ impl Generator {
                 ops.push(Op::Send(self.event()));
                 ops.push(Op::Step { machine, steps: 30 });
                 ops.push(Op::Send(self.event()));
-                ops.push(Op::StepTo { machine, phase: self.dice.of(&["send", "acks", "offsets", "commit"]) });
+                ops.push(Op::StepTo { machine, phase: self.dice.of(&["send", "slice", "acks", "offsets", "commit"]) });
                 Op::Strays
             }
             What::Arm if !self.faults.is_empty() => {

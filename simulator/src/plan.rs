@@ -27,6 +27,7 @@ pub struct Shape {
     pub turn_bytes: usize,
     pub turn_backlog: usize,
     pub turn_topics: usize,
+    pub turn_slice: usize,
     pub index_bytes: usize,
     /// Seconds.
     pub queue_ttl: u64,

@@ -234,6 +234,7 @@ impl World {
         options.turn.bytes = self.shape.turn_bytes;
         options.turn.backlog = self.shape.turn_backlog;
         options.turn.topics = self.shape.turn_topics;
+        options.turn.slice = self.shape.turn_slice;
         options.turn.commands = self.shape.turn_records;
         options.index_bytes = self.shape.index_bytes;
         options.queue_ttl = Duration::from_secs(self.shape.queue_ttl);

@@ -146,8 +146,10 @@ pub trait Member {
     /// they are not decided.
     fn committed(&mut self, partitions: &[i32], limit: Duration) -> Result<Vec<Option<Committed>>>;
 
-    /// The identity that fences a zombie: member id and generation as of the last acknowledged change. A transaction
-    /// that sends offsets with it fails once the group has moved on without this member.
+    /// The identity that fences a zombie: the member id as of the last acknowledged change, in the newest generation that
+    /// the group has given to this id. So it is asked for when offsets are sent, not before: what is to be given up is the
+    /// member's until it acknowledges that. A transaction that sends offsets with it fails once the group has moved on
+    /// without this member.
     /// [`Action::Retry`] before the first assignment.
     fn group(&self) -> Result<GroupMetadata>;
 
@@ -258,8 +260,11 @@ pub trait Transaction: Sized {
     /// Serves deliveries for up to `wait`, returning early when nothing is in flight any more.
     fn poll(&mut self, wait: Duration) -> Progress;
 
-    /// Takes the deliveries since the last call, in no particular order. Only records sent with a tag other than
-    /// [`UNTRACKED`] are reported, failures always.
+    /// Nothing more is sent before the end of the transaction: what the client holds back for a larger batch goes out.
+    fn hurry(&mut self);
+
+    /// Takes the deliveries since the last call, in no particular order. Of records whose tags have [`FAILURE_ONLY`] set
+    /// only failures are reported.
     fn deliveries(&mut self) -> Vec<Delivered>;
 
     /// Adds the group's offsets to the transaction. A negative offset is refused with [`Code::InvalidArgument`]
@@ -273,7 +278,10 @@ pub trait Transaction: Sized {
     fn abort(self) -> Abort<Self, Self::Producer>;
 }
 
-/// A tag for records whose delivery nobody asks about (failures are reported with it all the same).
+/// Set in a tag: nobody asks whether the record was stored. A failure is reported all the same, with this tag.
+pub const FAILURE_ONLY: u64 = 1 << 63;
+
+/// A tag for records that nobody needs to tell apart.
 pub const UNTRACKED: u64 = u64::MAX;
 
 #[derive(Clone, Debug, Default)]

@@ -28,11 +28,16 @@ pub const FIELDS: &[Field] = &[
     field("queue.topic_ttl", "7d", "a queue topic that was empty for so long is deleted"),
     field("queue.segment", "1d", "segments of queue topics are closed after so long: only closed ones are compacted"),
     field("queue.replication_factor", "", "replicas of queue topics; by default the broker's default"),
-    field("turn.records", "20000", "records after which a turn is full"),
-    field("turn.bytes", "16MiB", "bytes after which a turn is full"),
-    field("turn.time", "50ms", "time after which a turn gathers no more"),
-    field("turn.backlog", "10000", "held events passed in a turn, all draining flows together"),
-    field("turn.topics", "500", "queue topics written in a turn"),
+    field("turn.records", "100000", "events after which a turn is full"),
+    field("turn.bytes", "32MiB", "bytes after which a turn is full"),
+    field(
+        "turn.time",
+        "150ms",
+        "how long a turn goes on while there is more to read; 1 ms longer for each queue topic it writes to",
+    ),
+    field("turn.slice", "2000", "events of a turn that are decided and sent at once"),
+    field("turn.backlog", "100000", "held events passed in a turn, all draining flows together"),
+    field("turn.topics", "500", "queue topics made for a turn; it writes to eight times as many at most"),
 ];
 
 /// Where librdkafka's settings stand.

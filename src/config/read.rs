@@ -72,6 +72,7 @@ impl Reader<'_> {
                 records: self.number("turn.records", 1..=10_000_000),
                 bytes: self.size("turn.bytes", 1024),
                 time: self.duration("turn.time", Duration::from_millis(1)..=Duration::from_secs(5)),
+                slice: self.number("turn.slice", 1..=10_000_000),
                 backlog: self.number("turn.backlog", 1..=10_000_000),
                 topics: self.number("turn.topics", 1..=100_000),
                 commands: Budget::default().commands,

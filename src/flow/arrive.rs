@@ -63,6 +63,17 @@ impl Flow {
         }
     }
 
+    /// Whether an event of this kind would become an entry of the queue now.
+    #[must_use]
+    pub fn would_hold(&self, kind: Kind) -> bool {
+        match (&self.state, kind) {
+            (State::Live, _) => false,
+            (State::Paused(pause), Kind::Enroll) => pause.new_records == NewRecords::Queue,
+            (State::Paused(_), Kind::Advance) | (State::Resuming { .. }, Kind::Enroll | Kind::Advance) => true,
+            (State::Paused(_) | State::Resuming { .. }, Kind::Withdraw) => !self.queue.is_passed(),
+        }
+    }
+
     fn next_entry(&mut self, kind: Kind, latest: bool, pause: PauseId) -> Entry {
         let queue = &mut self.queue;
         let number = queue.next_entry;

@@ -7,7 +7,7 @@
 
 use super::table::left;
 use super::turn::Turn;
-use super::{Budget, Phase, Worker};
+use super::{Budget, Open, Phase, Worker};
 use crate::broker::Broker;
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
@@ -34,7 +34,8 @@ impl Pace {
         Budget {
             records: part(whole.records),
             bytes: part(whole.bytes),
-            time: whole.time,
+            time: whole.time / (1 << self.halvings),
+            slice: part(whole.slice),
             backlog: part(whole.backlog),
             topics: part(whole.topics),
             commands: part(whole.commands),
@@ -78,15 +79,15 @@ impl<B: Broker> Worker<B> {
                 self.rewind();
                 Phase::Chores
             }
-            Phase::Send(turn, transaction, _) | Phase::Acks(turn, transaction) | Phase::Offsets(turn, transaction)
-                if self.is_too_old(&turn, now) =>
-            {
-                self.drop_turn(&turn, now);
-                Phase::Abort(transaction)
+            Phase::Send(open, _) | Phase::Acks(open) | Phase::Offsets(open) if self.is_too_old(&open.turn, now) => {
+                self.drop_open(*open, now)
             }
-            Phase::Commit(turn, transaction) if !turn.commit_asked_for && self.is_too_old(&turn, now) => {
-                self.drop_turn(&turn, now);
-                Phase::Abort(transaction)
+            Phase::Gather(mut gather) => match gather.open.take_if(|open| self.is_too_old(&open.turn, now)) {
+                Some(open) => self.drop_open(*open, now),
+                None => Phase::Gather(gather),
+            },
+            Phase::Commit(open) if !open.turn.commit_asked_for && self.is_too_old(&open.turn, now) => {
+                self.drop_open(*open, now)
             }
             other => other,
         }
@@ -106,6 +107,11 @@ impl<B: Broker> Worker<B> {
     /// When the next turn is full.
     pub(super) fn budget(&self) -> Budget {
         self.table.pace.budget(self.options.turn)
+    }
+
+    fn drop_open(&mut self, open: Open<B>, now: Timestamp) -> Phase<B> {
+        self.drop_turn(&open.turn, now);
+        Phase::Abort(open.transaction)
     }
 
     pub(super) fn drop_turn(&mut self, turn: &Turn, now: Timestamp) {

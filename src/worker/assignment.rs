@@ -1,4 +1,5 @@
-//! The group gives partitions, or takes them. Both are heard of between transactions only.
+//! The group gives partitions, or takes them. The worker takes note of it between transactions only: what the member says
+//! within one waits until that has ended. Nobody else is given a partition before its revocation is acknowledged.
 
 use super::chores::Chore;
 use super::table::{Owned, Stage};
@@ -6,9 +7,26 @@ use super::{Phase, Step, Stop, Worker};
 use crate::broker::Broker;
 use crate::mutant::{self, Mutant};
 
+/// A change of assignment that the member has reported.
+pub(super) enum Change {
+    Assigned(Vec<i32>),
+    /// `lost`: the group has given them to others already.
+    Revoked {
+        partitions: Vec<i32>,
+        lost: bool,
+    },
+}
+
 impl<B: Broker> Worker<B> {
+    pub(super) fn change(&mut self, change: Change) -> Result<(Phase<B>, Step), Stop> {
+        match change {
+            Change::Assigned(partitions) => self.assigned(&partitions),
+            Change::Revoked { partitions, lost } => self.revoked(&partitions, lost),
+        }
+    }
+
     /// New partitions begin to join. What was gathered is dropped and read again: its order with theirs matters.
-    pub(super) fn assigned(&mut self, partitions: &[i32]) -> Result<(Phase<B>, Step), Stop> {
+    fn assigned(&mut self, partitions: &[i32]) -> Result<(Phase<B>, Step), Stop> {
         self.table.joined = true;
         tracing::info!(?partitions, "assigned");
         self.table.forget_refused(partitions);
@@ -20,7 +38,7 @@ impl<B: Broker> Worker<B> {
         Ok((Phase::Chores, Step::Progress))
     }
 
-    pub(super) fn revoked(&mut self, partitions: &[i32], lost: bool) -> Result<(Phase<B>, Step), Stop> {
+    fn revoked(&mut self, partitions: &[i32], lost: bool) -> Result<(Phase<B>, Step), Stop> {
         match lost {
             true => {
                 tracing::warn!(?partitions, "the group has given our partitions away");

@@ -41,12 +41,17 @@ impl Decider<'_> {
         }
         let flows =
             || active().flat_map(|(partition, owned)| owned.draining.iter().map(move |flow| (*partition, owned, flow)));
-        let share = flows().count().max(1);
-        let share = Amount { entries: (self.budget.backlog / share).max(1), bytes: (self.budget.bytes / share).max(1) };
-        // Those for which there was no room in the turn before come first.
-        let first = table.next_to_drain.as_ref();
+        let count = flows().count().max(1);
+        let entries = self.budget.entries().min(self.budget.backlog.saturating_sub(self.turn.drained.entries));
+        let of = |whole: usize| (whole / count).max(usize::from(whole > 0));
+        let share = Amount { entries: of(entries), bytes: of(self.budget.slice_bytes() * 2) };
+        // Those for which there was no room in the slice before come first.
+        let first = match self.writable {
+            None => table.next_to_drain.clone(),
+            Some(_) => self.turn.next_to_drain.take(),
+        };
         let is_later = |(partition, _, flow): &(i32, &Owned, &FlowId)| {
-            first.is_none_or(|(of, first)| (*partition, *flow) >= (*of, first))
+            first.as_ref().is_none_or(|(of, first)| (*partition, *flow) >= (*of, first))
         };
         for (partition, owned, flow) in flows().filter(is_later).chain(flows().filter(|flow| !is_later(flow))) {
             if let Some(tracked) = owned.flows.get(flow) {
@@ -64,17 +69,18 @@ impl Decider<'_> {
             }
             return;
         };
-        if !matches!(ready(tracked, self.now), Ok(true)) {
+        let (table, flow) = (self.table, &tracked.flow.id);
+        let before = self.turn.staged(partition, flow).map(|staged| staged.passed).unwrap_or_default();
+        if before.entries == 0 && !matches!(ready(tracked, self.now), Ok(true)) {
             return;
         }
-        let (table, flow) = (self.table, &tracked.flow.id);
         let origin = |number: u64| Origin::Entry { partition, flow: flow.clone(), number };
         let is_refused = |waiting: &Waiting| table.is_refused(|| origin(waiting.held.number));
-        if backlog.buffer.front().is_some_and(is_refused) {
+        if backlog.buffer.get(before.entries).is_none_or(is_refused) {
             return;
         }
         let now = self.now;
-        let mut drained = self.turn.drained_bytes;
+        let mut drained = self.turn.drained;
         let Some(staged) = self.turn.flow(partition, owned, &tracked.flow.id) else { return };
         // A command of this turn may have stopped it.
         let Some(drain) = staged.flow.drain() else { return };
@@ -82,23 +88,24 @@ impl Decider<'_> {
         if mutant::is(Mutant::ExpiryRateIgnored) && drain.cause == Cause::Timer {
             rate = None;
         }
-        let mut bucket = backlog.bucket;
+        let mut bucket = staged.bucket.unwrap_or(backlog.bucket);
         if let Some(rate) = rate {
+            // Once in a turn: what it allows is counted up to the turn's moment.
             bucket.refill(rate, now);
         }
         let mut next_to_drain = None;
         // An unlimited drain must outrun what arrives for its flow: it may go beyond its share, and the turn beyond its own.
-        let at_least = if rate.is_none() { backlog.at_least() } else { Amount::default() };
+        let at_least = if rate.is_none() { before.missing_of(backlog.at_least()) } else { Amount::default() };
         let mut passed = Vec::new();
         let mut done = Amount::default();
-        let (room, most) = (self.budget.bytes, self.budget.bytes.saturating_mul(HOT));
-        for (index, waiting) in backlog.buffer.iter().enumerate() {
+        let (entries, room, most) = (self.budget.backlog, self.budget.bytes, self.budget.bytes.saturating_mul(HOT));
+        for (index, waiting) in backlog.buffer.iter().enumerate().skip(before.entries) {
             if rate.is_some() && bucket.tokens < 1.0 || is_refused(waiting) {
                 break;
             }
             let shares = done.entries < share.entries && done.bytes < share.bytes;
             let outruns = !done.missing_of(at_least).is_nothing();
-            let has_room = drained < room || outruns && drained < most;
+            let has_room = drained.bytes < room && drained.entries < entries || outruns && drained.bytes < most;
             if shares && !has_room && next_to_drain.is_none() {
                 next_to_drain = Some((partition, tracked.flow.id.clone()));
             }
@@ -107,17 +114,18 @@ impl Decider<'_> {
             }
             done.entries += 1;
             done.bytes += waiting.size;
-            drained += waiting.size;
+            drained.entries += 1;
+            drained.bytes += waiting.size;
             let passing = pass(staged, tracked, backlog, waiting);
             if passing == Passing::Release && rate.is_some() {
                 bucket.tokens -= 1.0;
             }
             passed.push(Passed { passing, index });
         }
-        staged.passed = passed.len();
+        staged.passed = Amount { entries: before.entries + done.entries, bytes: before.bytes + done.bytes };
         staged.bucket = Some(bucket);
         staged.changed |= !passed.is_empty();
-        self.turn.drained_bytes = drained;
+        self.turn.drained = drained;
         self.turn.next_to_drain = self.turn.next_to_drain.take().or(next_to_drain);
         for Passed { passing, index } in passed {
             if let Some(waiting) = backlog.buffer.get(index) {
@@ -171,7 +179,7 @@ impl Decider<'_> {
         if mutant::is(Mutant::LiveOnEndOfFile) {
             let of = self.table.owned.get(&partition).and_then(|owned| owned.flows.get(flow));
             let read = of.and_then(|of| of.backlog.as_ref()).map_or(0, |backlog| backlog.buffer.len());
-            if staged.passed > 0 && staged.passed == read {
+            if staged.passed.entries > 0 && staged.passed.entries == read {
                 staged.flow.queue.watermark.entry = staged.flow.queue.last_entry();
             }
         }
@@ -233,7 +241,7 @@ impl Decider<'_> {
             bucket.tokens -= if passing == Passing::Release { 1.0 } else { 0.0 };
         }
         staged.bucket = Some(bucket);
-        staged.passed = 1;
+        staged.passed = Amount { entries: 1, bytes: waiting.size };
         staged.changed = true;
         self.write_passed(partition, &tracked.flow.id, waiting, passing, release);
         self.finish(partition, &tracked.flow.id);
@@ -255,7 +263,10 @@ fn pass(staged: &mut StagedFlow, tracked: &Tracked, backlog: &Backlog, waiting: 
         held_at: held.held_at,
         offset: waiting.offset,
     };
-    staged.flow.pass(&survivor, swept || tracked.index.replaced(entry))
+    // Withdraws of this turn are not in the index yet.
+    let withdrawn = staged.withdrawn.get(&held.record_id).is_some_and(|withdraw| *withdraw > held.number)
+        && !mutant::is(Mutant::WithdrawOfTheSameTurnForgotten);
+    staged.flow.pass(&survivor, swept || withdrawn || tracked.index.replaced(entry))
 }
 
 /// Whether a draining flow could pass something now; when else, if a rate holds it back.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::table::left;
 use super::turn::Turn;
-use super::{After, BACKOFF, Phase, Step, Stop, Transaction, Worker, in_hand};
+use super::{After, BACKOFF, Open, Phase, Step, Stop, Transaction, Worker, in_hand};
 use crate::broker::{Abort, Action, Broker, Code, Commit, Error, Member, Offset, Transaction as _};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
@@ -15,12 +15,8 @@ const READ_BACK: Duration = Duration::from_millis(500);
 
 impl<B: Broker> Worker<B> {
     /// One offset for every partition that the turn acts for: that is what fences a zombie.
-    pub(super) fn offsets(
-        &mut self,
-        turn: Box<Turn>,
-        mut transaction: Transaction<B>,
-        now: Timestamp,
-    ) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn offsets(&mut self, mut open: Box<Open<B>>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        let turn = &open.turn;
         let topic: Arc<str> = self.options.topics.enrollments.as_str().into();
         let mut offsets: Vec<Offset> = turn
             .partitions
@@ -41,20 +37,21 @@ impl<B: Broker> Worker<B> {
             offsets.pop();
         }
         let sent = match in_hand(&mut self.clients)?.member.group() {
-            Ok(group) => transaction.send_offsets(&offsets, &group),
+            // As it is now: the group may have gone on since the turn began, with this member in it.
+            Ok(group) => open.transaction.send_offsets(&offsets, &group),
             Err(error) => Err(Error { action: Action::Abort, ..error }),
         };
         match sent {
-            Ok(()) => Ok((Phase::Commit(turn, transaction), Step::Progress)),
+            Ok(()) => Ok((Phase::Commit(open), Step::Progress)),
             Err(error) => {
                 self.stats.trouble(&error);
-                if let Some(stop) = self.fenced_by_equal(turn.begun_at, &error, now) {
+                if let Some(stop) = self.fenced_by_equal(open.turn.begun_at, &error, now) {
                     return Err(stop);
                 }
                 self.table.stale |= error.code == Code::StaleGeneration;
                 match error.action {
-                    Action::Retry => Ok((Phase::Offsets(turn, transaction), Step::Waiting(BACKOFF))),
-                    Action::Abort => Ok((Phase::Abort(transaction), Step::Progress)),
+                    Action::Retry => Ok((Phase::Offsets(open), Step::Waiting(BACKOFF))),
+                    Action::Abort => Ok((Phase::Abort(open.transaction), Step::Progress)),
                     Action::Rebuild => Ok((Phase::Replace(After::Rewind), Step::Progress)),
                     Action::Stop => Err(Stop::from(error)),
                 }
@@ -62,12 +59,8 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    pub(super) fn commit(
-        &mut self,
-        mut turn: Box<Turn>,
-        transaction: Transaction<B>,
-        now: Timestamp,
-    ) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn commit(&mut self, open: Box<Open<B>>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        let Open { mut turn, transaction, .. } = *open;
         turn.commit_asked_for = true;
         match transaction.commit() {
             Commit::Done(producer) => {
@@ -78,7 +71,7 @@ impl<B: Broker> Worker<B> {
             Commit::DoneReplace => Ok((Phase::Replace(After::Publish(turn)), Step::Progress)),
             Commit::Retry(transaction, error) => {
                 self.stats.trouble(&error);
-                Ok((Phase::Commit(turn, transaction), Step::Waiting(BACKOFF)))
+                Ok((Phase::Commit(Box::new(Open { turn, transaction, polls_ahead: false })), Step::Waiting(BACKOFF)))
             }
             Commit::Abort(transaction, error) => {
                 self.stats.trouble(&error);

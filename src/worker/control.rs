@@ -26,13 +26,15 @@ impl Table {
 }
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn gather_commands(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn gather_commands(&mut self, mut gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let budget = self.budget();
         let commands = &mut gather.gathered.commands;
         let before = commands.len();
+        // What came between the slices of the turn before comes first.
+        commands.append(&mut self.table.commands_ahead);
         let bytes: usize = commands.iter().map(Record::size).sum();
         let limit = PollLimit {
-            records: budget.commands.saturating_sub(before),
+            records: budget.commands.saturating_sub(commands.len()),
             bytes: budget.bytes.saturating_sub(bytes),
             wait: Duration::ZERO,
         };
@@ -41,6 +43,10 @@ impl<B: Broker> Worker<B> {
                 Ok(Polled::OutOfRange { low, .. }) => {
                     // Retention deleted commands that nobody was up to take: what is left is applied.
                     tracing::warn!(low, "commands were deleted before they could be applied");
+                    if !gather.gathered.events.is_empty() || !gather.gathered.commands.is_empty() {
+                        // What was gathered goes with the gathering.
+                        self.rewind();
+                    }
                     self.chores.push_back(Chore::ReadControl { from: Some(low) });
                     return Ok((Phase::Chores, Step::Progress));
                 }
@@ -50,8 +56,9 @@ impl<B: Broker> Worker<B> {
         }
         let new = &gather.gathered.commands[before..];
         gather.scan = new.last().map_or(gather.scan, |last| gather.scan.max(last.offset + 1));
-        gather.full_of_commands =
-            new.len() >= limit.records || new.iter().map(Record::size).sum::<usize>() >= limit.bytes;
+        let (all, bytes) =
+            (&gather.gathered.commands, gather.gathered.commands.iter().map(Record::size).sum::<usize>());
+        gather.full_of_commands = all.len() >= budget.commands || bytes >= budget.bytes;
         let introducing = self.table.owned.values().any(|owned| matches!(owned.stage, Stage::Introducing));
         let behind = gather.scan < self.table.control_floor;
         gather.next = match gather.full_of_commands {
@@ -67,7 +74,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// A turn for commands alone.
-    fn decide_commands(&mut self, mut gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
+    fn decide_commands(&mut self, mut gather: Gather<B>, now: Timestamp) -> (Phase<B>, Step) {
         gather.gathered.only_commands = !mutant::is(Mutant::EventsWhileMoreCommandsWait);
         if self.table.member_waits(now) {
             // The group is heard of by the member's poll alone. What that brings is read again.
@@ -78,7 +85,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// What follows the commands: the question whether there are more, if a timer has become due since it was asked.
-    fn next_for_timers(&self, gather: &Gather, now: Timestamp) -> Next {
+    fn next_for_timers(&self, gather: &Gather<B>, now: Timestamp) -> Next {
         match !gather.unanswered && self.table.is_timer_due(self.table.floor_asked, now) {
             true => Next::End,
             false => Next::Backlog,
@@ -86,7 +93,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Where the control topic ends now.
-    pub(super) fn gather_end(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn gather_end(&mut self, mut gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         // By a client that does not wait for commands just now.
         let marks = in_hand(&mut self.clients)?.stable.watermarks(&self.options.topics.control, ONLY);
         match marks {
@@ -111,7 +118,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// How far the reader is, past gaps too.
-    pub(super) fn gather_scan(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn gather_scan(&mut self, mut gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         match in_hand(&mut self.clients)?.control.position(&self.options.topics.control, ONLY) {
             Ok(position) => {
                 let ends = || self.table.owned.values().map(|owned| owned.control_end).max();

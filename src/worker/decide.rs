@@ -1,6 +1,7 @@
 //! From what was gathered to a turn, without any call: commands, timers, what is held, events. In this order: a command
-//! that waits comes before every event, and what is held before what arrives.
+//! that waits comes before every event, and what is held before what arrives. Later slices hold the last two alone.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::gather::Gathered;
 use super::options::{Budget, Options};
 use super::table::{Stage, Table};
 use super::turn::{To, Turn, Write};
-use crate::broker::{Header, Record};
+use crate::broker::{Header, Record, Topic};
 use crate::flow::{AuditEvent, FlowId, Happening, PauseId, Position, Transition};
 use crate::mutant::{self, Mutant};
 use crate::schema::headers;
@@ -24,6 +25,8 @@ pub(super) struct Decider<'a> {
     pub turn: Turn,
     /// The broker refuses the timestamp of what this turn is for.
     pub time_of_writing: bool,
+    /// In a later slice of a turn: the topics that its producer can write to. In the first slice missing ones are made.
+    pub writable: Option<&'a HashMap<String, Topic>>,
 }
 
 /// How often a partition's input position is noted in its record, at most.
@@ -46,7 +49,7 @@ pub(super) fn decide_ordinary(
     let (gathered_at, only_commands) = (gathered.began, gathered.only_commands);
     let turn = Turn { name, decided_at: now, gathered_at, only_commands, ..Turn::default() };
     let budget = table.pace.budget(options.turn);
-    let mut decider = Decider { table, options, budget, now, turn, time_of_writing: false };
+    let mut decider = Decider { table, options, budget, now, turn, time_of_writing: false, writable: None };
     let mut events = gathered.events;
     if only_commands {
         decider.commands(&gathered.commands);
@@ -68,10 +71,27 @@ pub(super) fn decide_ordinary(
     decider.turn
 }
 
+/// A later slice of a turn, as of the moment of its first.
+pub(super) fn decide_slice(
+    table: &Table,
+    options: &Options,
+    events: Vec<Record>,
+    turn: Turn,
+    writable: &HashMap<String, Topic>,
+) -> Turn {
+    let (budget, now) = (table.pace.budget(options.turn), turn.decided_at);
+    let mut decider = Decider { table, options, budget, now, turn, time_of_writing: false, writable: Some(writable) };
+    decider.backlogs();
+    decider.events(events);
+    decider.records();
+    decider.turn
+}
+
 /// The clean stop: every partition is marked with where it stands.
 pub(super) fn decide_last(table: &Table, options: &Options, now: Timestamp, name: String) -> Turn {
     let turn = Turn { name, decided_at: now, gathered_at: now, last: true, ..Turn::default() };
-    let mut decider = Decider { table, options, budget: options.turn, now, turn, time_of_writing: false };
+    let budget = options.turn;
+    let mut decider = Decider { table, options, budget, now, turn, time_of_writing: false, writable: None };
     for (number, owned) in table.owned.iter().filter(|(_, owned)| owned.introduced) {
         let staged = decider.turn.partition(*number, owned);
         Arc::make_mut(&mut staged.record).clean = true;

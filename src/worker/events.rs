@@ -15,6 +15,11 @@ use crate::schema::{self, Reason, Unknown, Unreadable};
 /// Between two times lies the patience for its leader, and more.
 const GONE: u32 = 4;
 
+/// What may be held in one turn for a flow that drains without a rate. The next turn reads it all back before it takes an
+/// event of the flow.
+const HOT_EVENTS: usize = 20_000;
+const HOT_BYTES: usize = 16 * 1024 * 1024;
+
 impl Decider<'_> {
     pub(super) fn events(&mut self, events: Vec<Record>) {
         let table = self.table;
@@ -23,30 +28,63 @@ impl Decider<'_> {
             if self.turn.reread.contains(&record.partition) {
                 continue;
             }
+            if self.turn.stopped.contains(&record.partition) {
+                self.turn.carried.push(record);
+                continue;
+            }
             if mutant::is(Mutant::NeighbourHeldBackByADrain) && !owned.draining.is_empty() {
                 self.turn.cut = true;
                 continue;
-            }
-            if self.turn.touched >= self.budget.topics {
-                // Every topic costs the turn time: the rest is read again for the next one.
-                self.turn.cut = true;
-                return;
             }
             let position = self.turn.partitions.get(&record.partition).map_or(owned.position, |of| of.position);
             if record.offset < position {
                 continue;
             }
-            if table.is_refused(|| Origin::of(&record)) {
-                self.turn.reread.insert(record.partition);
+            let event = schema::event::read(record.value.as_deref());
+            let waits = |event: &Event| self.waits_for_topic(record.partition, owned, event);
+            if table.is_refused(|| Origin::of(&record)) || event.as_ref().is_ok_and(waits) {
+                self.turn.stopped.insert(record.partition);
+                if mutant::is(Mutant::CarriedEventDropped) {
+                    self.turn.partition(record.partition, owned).position = record.offset + 1;
+                    continue;
+                }
+                self.turn.carried.push(record);
                 continue;
             }
             self.turn.partition(record.partition, owned).position = record.offset + 1;
-            self.event(record, owned);
+            self.turn.taken.entries += 1;
+            self.turn.taken.bytes += record.size();
+            self.event(record, event, owned);
         }
     }
 
-    pub(super) fn event(&mut self, record: Record, owned: &Owned) {
-        let event = match schema::event::read(record.value.as_deref()) {
+    /// Whether an event is to be held in a topic that this turn cannot write to, or has no room for: it and all that follow
+    /// in its partition are for the next turn. Nothing is staged for it.
+    fn waits_for_topic(&self, partition: i32, owned: &Owned, event: &Event) -> bool {
+        let staged = self.turn.staged(partition, &event.flow);
+        let flow = match (staged, owned.flows.get(&event.flow)) {
+            (Some(staged), _) => &staged.flow,
+            (None, Some(tracked)) => &tracked.flow,
+            (None, None) => return false,
+        };
+        if !flow.would_hold(event.kind) {
+            return false;
+        }
+        let is_written = staged.is_some_and(|staged| !staged.fed.is_empty());
+        if !is_written && self.turn.touched >= self.budget.touched() {
+            return true;
+        }
+        match (&flow.queue.topic, self.writable) {
+            (None, None) => self.turn.new_topics.len() >= self.budget.topics,
+            (Some(_), None) => false,
+            (None, Some(_)) => true,
+            // One that was found to be gone is given up where another can be made: in a first slice.
+            (Some(topic), Some(writable)) => !writable.contains_key(topic) || self.table.missing.contains_key(topic),
+        }
+    }
+
+    pub(super) fn event(&mut self, record: Record, event: Result<Event, Unreadable>, owned: &Owned) {
+        let event = match event {
             Ok(event) => event,
             Err(_) if mutant::is(Mutant::BadInputSkipped) => return,
             Err(unreadable) => return self.dead_letter(&record, &unreadable),
@@ -129,6 +167,7 @@ impl Decider<'_> {
                 self.hold(&record, event, &entry);
             }
             Fate::Withdraw(entry) => {
+                staged.withdrawn.insert(event.record.clone(), entry.number);
                 for key in schema::entry::tombstones(&event.record) {
                     self.turn.write(Write {
                         to: To::Queue(partition, event.flow.clone()),
@@ -191,13 +230,15 @@ impl Decider<'_> {
         };
         staged.changed = true;
         self.turn.touched += usize::from(staged.fed.is_empty());
+        staged.fed_bytes += bytes;
         staged.fed.push(Fed {
             number: entry.number,
             kind: event.kind,
             record: event.record.clone(),
             latest: entry.latest,
-            bytes,
         });
+        let unlimited = staged.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
+        self.turn.outrun |= unlimited && (staged.fed.len() >= HOT_EVENTS || staged.fed_bytes >= HOT_BYTES);
         if staged.flow.queue.topic.is_none() {
             if staged.flow.queue.number == 0 || !mutant::is(Mutant::QueueTopicNumberNotRaised) {
                 staged.flow.queue.number += 1;

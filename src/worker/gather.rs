@@ -1,12 +1,16 @@
-//! Polls for a turn: the partitions being taken over, commands, what is held, events. No transaction is open here, and
-//! nowhere else is the member polled: so the assignment changes only between transactions.
+//! Polls for a turn: the partitions being taken over, commands, what is held, events.
+//!
+//! A turn is polled for, decided and sent in slices. The first begins the turn: partitions being taken over, the question
+//! whether more commands wait, timers and gaps have their place in it alone, for no transaction is open yet. The later ones
+//! (`slices.rs`) are polled for within the transaction.
 
 use std::time::Duration;
 
+use super::assignment::Change;
 use super::chores::Chore;
 use super::table::{Owned, Stage, Table, left};
-use super::{BACKOFF, Phase, Step, Stop, Worker, decide, in_hand, refused};
-use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader, Record};
+use super::{BACKOFF, Open, Phase, Step, Stop, Worker, decide, in_hand, refused};
+use crate::broker::{Broker, Code, Error, Member, PollLimit, Polled, Reader, Record};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -23,12 +27,13 @@ pub(super) struct Gathered {
     pub began: Timestamp,
 }
 
-/// The polling for one turn, under way.
-pub(super) struct Gather {
+/// The polling for one slice of a turn, under way.
+pub(super) struct Gather<B: Broker> {
     pub next: Next,
+    /// The turn whose next slice this is; `None`: it is the first of another turn.
+    pub open: Option<Box<Open<B>>>,
     began: Option<Timestamp>,
     pub gathered: Gathered,
-    bytes: usize,
     /// How far the control topic was read for this turn.
     pub scan: i64,
     /// A turn takes no more commands than were gathered.
@@ -60,14 +65,15 @@ pub(super) enum Next {
 /// outrun it.
 const LAST_ENTRIES: Duration = Duration::from_millis(100);
 
-impl Gather {
+impl<B: Broker> Gather<B> {
+    /// For the first slice of a turn.
     pub fn new(table: &Table) -> Self {
         let scan = table.control_scan;
         Self {
             next: Next::Join,
+            open: None,
             began: None,
             gathered: Gathered::default(),
-            bytes: 0,
             scan,
             full_of_commands: false,
             backlog_began: None,
@@ -76,12 +82,23 @@ impl Gather {
             unanswered: false,
         }
     }
+
+    /// For the next slice of a turn under way.
+    pub fn within(open: Box<Open<B>>, table: &Table, now: Timestamp) -> Self {
+        Self { next: Next::Commands, open: Some(open), began: Some(now), ..Self::new(table) }
+    }
 }
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn gather(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn gather(&mut self, mut gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        if let Some(open) = gather.open.take() {
+            return self.gather_slice(gather, open, now);
+        }
         if gather.began.is_none() {
             gather.began = Some(now);
+            if let Some(change) = self.table.change.take() {
+                return self.change(change);
+            }
             if self.stopping && !self.table.stale {
                 return Ok(self.stop_turn(now));
             }
@@ -110,7 +127,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// For a mutant: whether a timer is due, and no commands have to be read again.
-    fn has_timer_due(&self, gather: &Gather, now: Timestamp) -> bool {
+    fn has_timer_due(&self, gather: &Gather<B>, now: Timestamp) -> bool {
         let all_are_active = self.table.owned.values().all(Owned::is_active);
         gather.scan >= self.table.control_floor && all_are_active && self.table.is_timer_due(None, now)
     }
@@ -124,7 +141,7 @@ impl<B: Broker> Worker<B> {
         self.table.owned.iter().filter_map(joining).min().map(|(_, number)| number)
     }
 
-    fn gather_backlog(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    fn gather_backlog(&mut self, mut gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         gather.next = Next::Events;
         if self.table.reading.is_empty() {
             return self.gather(gather, now);
@@ -138,12 +155,23 @@ impl<B: Broker> Worker<B> {
             }
         };
         let left = left(began, LAST_ENTRIES, now).unwrap_or_default();
+        let wait = if gather.waits { left } else { Duration::ZERO };
+        let (brought, polled) = self.poll_queues(wait)?;
+        if brought && !left.is_zero() && !self.table.lacking().is_nothing() {
+            // A poll may bring less than there is.
+            gather.next = Next::Backlog;
+        }
+        match polled {
+            Ok(()) => Ok((Phase::Gather(gather), Step::Progress)),
+            Err(error) => self.trouble(error, Phase::Gather(gather)),
+        }
+    }
+
+    /// Reads on in the queues that are being drained: whether that brought something, and how it went.
+    pub(super) fn poll_queues(&mut self, wait: Duration) -> Result<(bool, Result<(), Error>), Stop> {
         let (budget, lacking) = (self.budget(), self.table.lacking());
-        let limit = PollLimit {
-            records: budget.records.max(lacking.entries),
-            bytes: budget.bytes.max(lacking.bytes),
-            wait: if gather.waits { left } else { Duration::ZERO },
-        };
+        let limit =
+            PollLimit { records: budget.entries().max(lacking.entries), bytes: budget.bytes.max(lacking.bytes), wait };
         let clients = in_hand(&mut self.clients)?;
         let mut records = Vec::new();
         let polled = clients.queues.poll(limit, &mut records);
@@ -152,21 +180,21 @@ impl<B: Broker> Worker<B> {
         for record in records {
             self.take_entry(record);
         }
-        if brought && !left.is_zero() && !self.table.lacking().is_nothing() {
-            // A poll may bring less than there is.
-            gather.next = Next::Backlog;
-        }
-        match polled {
-            Ok(Polled::OutOfRange { topic, low, .. }) => self.block(&topic, low),
-            Ok(_) => {}
+        let outcome = match polled {
+            Ok(Polled::OutOfRange { topic, low, .. }) => {
+                self.block(&topic, low);
+                Ok(())
+            }
+            Ok(_) => Ok(()),
             Err(error) if error.code == Code::UnknownTopic => {
                 // One of them is gone, and only looking at each tells which.
                 self.stats.trouble(&error);
                 self.look_again();
+                Ok(())
             }
-            Err(error) => return self.trouble(error, Phase::Gather(gather)),
-        }
-        Ok((Phase::Gather(gather), Step::Progress))
+            Err(error) => Err(error),
+        };
+        Ok((brought, outcome))
     }
 
     /// Every queue that is being read is read anew from where it was, if that is still there.
@@ -179,21 +207,21 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    fn gather_events(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    fn gather_events(&mut self, mut gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let budget = self.budget();
-        let idle = gather.gathered.events.is_empty() && gather.gathered.commands.is_empty();
+        let gathered = &gather.gathered;
+        let idle = gathered.events.is_empty() && gathered.commands.is_empty() && self.table.carried.is_empty();
         let wait = if idle { self.table.wait_at_most(now, self.options.idle) } else { Duration::ZERO };
-        let limit = PollLimit {
-            records: budget.records.saturating_sub(gather.gathered.events.len()).max(1),
-            bytes: budget.bytes.saturating_sub(gather.bytes).max(1),
-            wait,
-        };
-        let before = gather.gathered.events.len();
+        let limit = PollLimit { records: budget.slice.min(budget.records), bytes: budget.slice_bytes(), wait };
         let clients = in_hand(&mut self.clients)?;
-        match clients.member.poll(limit, &mut gather.gathered.events) {
+        let mut events = Vec::new();
+        let polled = clients.member.poll(self.table.carried.room(limit), &mut events);
+        // Also of a poll that failed: the member has gone on behind what it brought.
+        self.table.carried.append(&mut events);
+        match polled {
             Ok(Polled::Records) => {}
-            Ok(Polled::Assigned(partitions)) => return self.assigned(&partitions),
-            Ok(Polled::Revoked { partitions, lost }) => return self.revoked(&partitions, lost),
+            Ok(Polled::Assigned(partitions)) => return self.change(Change::Assigned(partitions)),
+            Ok(Polled::Revoked { partitions, lost }) => return self.change(Change::Revoked { partitions, lost }),
             Ok(Polled::OutOfRange { partition, low, .. }) => {
                 // Either events are lost, or we have hung, and another owner's progress let retention come that far. Who
                 // takes the partition over judges by what is committed.
@@ -205,14 +233,8 @@ impl<B: Broker> Worker<B> {
         }
         self.table.member_polled = now;
         self.table.stale = false;
-        let new = &gather.gathered.events[before..];
-        gather.bytes += new.iter().map(Record::size).sum::<usize>();
-        let full = gather.gathered.events.len() >= budget.records
-            || gather.bytes >= budget.bytes
-            || gather.began.is_some_and(|began| now.since(began) >= budget.time);
-        if !new.is_empty() && !full && !gather.gathered.only_commands {
-            return Ok((Phase::Gather(gather), Step::Progress));
-        }
+        // What was left over comes first: it lies before everything that was polled now.
+        gather.gathered.events.extend(self.table.carried.take(budget.records));
         match self.silent(&gather, now) {
             Some(partition) => {
                 gather.next = Next::Position(partition);
@@ -224,10 +246,11 @@ impl<B: Broker> Worker<B> {
 
     /// A partition without events that was not looked at for a while. Its position has to pass the transaction markers
     /// at the end of its log: once retention has taken them, a position before them would look like a loss.
-    fn silent(&self, gather: &Gather, now: Timestamp) -> Option<i32> {
+    fn silent(&self, gather: &Gather<B>, now: Timestamp) -> Option<i32> {
         let owned = self.table.owned.iter().filter(|(_, owned)| owned.is_active() && owned.fetching);
         let due = |(partition, owned): (&i32, &Owned)| {
-            let silent = gather.gathered.events.iter().all(|record| record.partition != *partition);
+            let silent = gather.gathered.events.iter().all(|record| record.partition != *partition)
+                && !self.table.carried.holds(*partition);
             (silent && now.since(owned.looked_at) >= decide::NOTE_POSITION).then_some(*partition)
         };
         owned.map(due).find(Option::is_some).flatten()
@@ -235,7 +258,7 @@ impl<B: Broker> Worker<B> {
 
     fn gather_position(
         &mut self,
-        mut gather: Gather,
+        mut gather: Gather<B>,
         partition: i32,
         now: Timestamp,
     ) -> Result<(Phase<B>, Step), Stop> {
@@ -254,7 +277,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// The turn for what was gathered; straight to the next gathering if there is nothing in it.
-    pub(super) fn decide(&mut self, mut gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
+    pub(super) fn decide(&mut self, mut gather: Gather<B>, now: Timestamp) -> (Phase<B>, Step) {
         let began = gather.began.unwrap_or(now);
         if !gather.gathered.only_commands && self.is_outdated(began, now) {
             // It has hung: whatever was recorded meanwhile comes before these events and the timers that are due now.
@@ -267,7 +290,11 @@ impl<B: Broker> Worker<B> {
         let only_commands = gather.gathered.only_commands;
         let before = std::mem::replace(&mut self.table.control_scan, gather.scan);
         let name = self.turn_name();
-        let turn = refused::decide(&self.table, &self.options, gather.gathered, now, name);
+        let mut turn = refused::decide(&self.table, &self.options, gather.gathered, now, name);
+        // What was not even taken comes behind it, and so the turn polls for nothing more.
+        turn.one_slice = !self.table.carried.is_empty();
+        self.table.carried.put_back(std::mem::take(&mut turn.carried));
+        self.table.note_passing(&turn);
         if turn.alone.is_some() {
             // The commands that were gathered come again, and before any event.
             self.table.control_scan = before;

@@ -30,6 +30,7 @@
 mod age;
 mod assignment;
 mod backlog;
+mod carried;
 mod chores;
 mod commands;
 mod commit;
@@ -45,6 +46,7 @@ mod queue_topics;
 mod reading;
 mod refused;
 mod replace;
+mod slices;
 mod snapshot;
 mod stop;
 mod table;
@@ -94,20 +96,29 @@ enum Phase<B: Broker> {
     /// Make a producer, which fences the one before and ends its transaction; ask the group first, if need be.
     Replace(After),
     Chores,
-    Gather(Gather),
+    /// Poll for the first slice of a turn, or for the next one of the turn under way.
+    Gather(Gather<B>),
     /// Make the queue topics that the turn needs.
     Create(Box<Turn>),
     /// Wait until the producer knows who leads them.
     Leaders(Box<Turn>),
-    Send(Box<Turn>, Transaction<B>, usize),
-    Acks(Box<Turn>, Transaction<B>),
-    Offsets(Box<Turn>, Transaction<B>),
-    Commit(Box<Turn>, Transaction<B>),
+    Send(Box<Open<B>>, usize),
+    Acks(Box<Open<B>>),
+    Offsets(Box<Open<B>>),
+    Commit(Box<Open<B>>),
     Abort(Transaction<B>),
     /// A commit's outcome is not known: see whose name the offsets carry.
     ReadBack(Box<Turn>),
     Leave,
     Left,
+}
+
+/// A turn under way: what it has decided so far, and the transaction that carries it.
+struct Open<B: Broker> {
+    turn: Box<Turn>,
+    transaction: Transaction<B>,
+    /// While it waits for acknowledgements, the member is polled for the next turn before it waits again.
+    polls_ahead: bool,
 }
 
 /// What follows when there is a producer again.
@@ -202,10 +213,10 @@ impl<B: Broker> Worker<B> {
             Phase::Gather(gather) => self.gather(gather, now)?,
             Phase::Create(turn) => self.create(turn, now)?,
             Phase::Leaders(turn) => self.leaders(turn, now)?,
-            Phase::Send(turn, transaction, next) => self.send(turn, transaction, next, now)?,
-            Phase::Acks(turn, transaction) => self.acks(turn, transaction, now)?,
-            Phase::Offsets(turn, transaction) => self.offsets(turn, transaction, now)?,
-            Phase::Commit(turn, transaction) => self.commit(turn, transaction, now)?,
+            Phase::Send(open, next) => self.send(open, next, now)?,
+            Phase::Acks(open) => self.acks(open, now)?,
+            Phase::Offsets(open) => self.offsets(open, now)?,
+            Phase::Commit(open) => self.commit(open, now)?,
             Phase::Abort(transaction) => self.abort(transaction, now)?,
             Phase::ReadBack(turn) => self.read_back(turn, now)?,
             Phase::Leave => self.leave()?,
@@ -232,6 +243,7 @@ impl<B: Broker> Worker<B> {
                 Some(Chore::DeleteTopics { .. }) => "delete topics",
                 _ => "chores",
             },
+            Phase::Gather(gather) if gather.open.is_some() => "slice",
             Phase::Gather(_) => "gather",
             Phase::Create(_) => "create",
             Phase::Leaders(_) => "leaders",

@@ -60,7 +60,7 @@ impl<B: Broker> Worker<B> {
         disarm(owned, &id, ttl);
         let next_entry = staged.flow.queue.next_entry;
         let first_fed = staged.fed.first().map_or(next_entry, |fed| fed.number);
-        let StagedFlow { flow, unknown, fed, passed, bucket, went_live, .. } = staged;
+        let StagedFlow { flow, unknown, fed, fed_bytes, passed, bucket, went_live, .. } = staged;
         let tracked = owned.flows.entry(id.clone()).or_insert_with(|| {
             let index = Index::new(first_fed);
             Tracked { flow: flow.clone(), unknown: unknown.clone(), index, backlog: None }
@@ -82,11 +82,12 @@ impl<B: Broker> Worker<B> {
         let watermark = tracked.flow.queue.watermark;
         let mut chores = Vec::new();
         if let Some(backlog) = &mut tracked.backlog {
-            for waiting in backlog.buffer.drain(..passed.min(backlog.buffer.len())) {
+            backlog.passing = Amount::default();
+            for waiting in backlog.buffer.drain(..passed.entries.min(backlog.buffer.len())) {
                 backlog.buffer_bytes = backlog.buffer_bytes.saturating_sub(waiting.size);
             }
             backlog.bucket = bucket.unwrap_or(backlog.bucket);
-            backlog.held_before = Amount { entries: fed.len(), bytes: fed.iter().map(|entry| entry.bytes).sum() };
+            backlog.held_before = Amount { entries: fed.len(), bytes: fed_bytes };
             if watermark.entry.saturating_sub(backlog.deleted_entry) >= DELETE_EVERY {
                 backlog.deleted_entry = watermark.entry;
                 chores.push(Chore::DeleteRecords { topic: backlog.topic.to_string(), up_to: watermark.offset });

@@ -16,7 +16,7 @@ use super::gather::Gathered;
 use super::options::Options;
 use super::table::{Origin, Owned, Table, left};
 use super::turn::{To, Turn};
-use crate::broker::{Broker, Code, Compression, Error, Record};
+use crate::broker::{Broker, Code, Compression, Error, FAILURE_ONLY, Record};
 use crate::schema::Reason;
 use crate::time::Timestamp;
 
@@ -134,7 +134,7 @@ fn decide_alone(
         // Everything else that was gathered comes again.
         let turn = Turn { name, decided_at: now, gathered_at, alone, compression, cut: true, ..Turn::default() };
         let time_of_writing = treatment.time_of_writing();
-        let mut decider = Decider { table, options, budget, now, turn, time_of_writing };
+        let mut decider = Decider { table, options, budget, now, turn, time_of_writing, writable: None };
         match origin {
             Origin::Event { .. } => {
                 if let Some(record) = record.clone() {
@@ -270,8 +270,8 @@ impl<B: Broker> Worker<B> {
         let (mut refusals, mut noted) = (false, false);
         let mut first: BTreeMap<(i32, Option<&crate::flow::FlowId>), (&Origin, &To, &Error)> = BTreeMap::new();
         for (tag, error) in failed.iter().filter(|(_, error)| Treatment::is_refusal(error.code)) {
-            let Some(write) = usize::try_from(*tag).ok().and_then(|tag| turn.writes.get(tag)) else { continue };
-            let place = match &write.origin {
+            let Some((origin, to)) = turn.tagged(tag & !FAILURE_ONLY) else { continue };
+            let place = match origin {
                 Origin::Event { partition, .. } => (*partition, None),
                 Origin::Entry { partition, flow, .. } => (*partition, Some(flow)),
                 Origin::Command { offset } => {
@@ -283,7 +283,7 @@ impl<B: Broker> Worker<B> {
                 Origin::Own => continue,
             };
             refusals = true;
-            let of = (&write.origin, &write.to, error);
+            let of = (origin, to, error);
             first.entry(place).and_modify(|first| *first = if of.0 < first.0 { of } else { *first }).or_insert(of);
         }
         for (origin, by, error) in first.into_values() {
@@ -314,7 +314,10 @@ impl Decider<'_> {
         let staged = self.turn.partition(record.partition, owned);
         staged.position = record.offset + 1;
         match treatment {
-            Treatment::Whole { .. } => self.event(record, owned),
+            Treatment::Whole { .. } => {
+                let event = crate::schema::event::read(record.value.as_deref());
+                self.event(record, event, owned);
+            }
             Treatment::WithoutValue(reason) => self.bury(&record, reason, &refused(reason, &record.value), None),
             Treatment::Bare(reason) => {
                 let detail = refused(reason, &record.value);

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::age::Pace;
 use super::join::Joining;
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Action, Error};
+use crate::broker::{Action, Error, Record};
 use crate::flow::index::{Index, Sweep};
 use crate::flow::{Flow, FlowId, Partition, Rate};
 use crate::mutant::{self, Mutant};
@@ -143,6 +143,12 @@ pub(super) struct Table {
     /// Commands below it are known to be there, from before the reader was put back or because the topic was asked for its
     /// end: no timer and no event comes before they are gathered.
     pub control_floor: i64,
+    /// Events that no turn has taken yet.
+    pub carried: super::carried::Carried,
+    /// Commands that came between the slices of a turn: the next one begins with them.
+    pub commands_ahead: Vec<Record>,
+    /// A change of assignment that came while a transaction was open.
+    pub change: Option<super::assignment::Change>,
     /// When the member was last polled.
     pub member_polled: Timestamp,
     /// When the control topic was last asked.
@@ -315,6 +321,8 @@ pub(super) struct Backlog {
     pub on: bool,
     pub buffer: VecDeque<Waiting>,
     pub buffer_bytes: usize,
+    /// What the turn under way passes of it: it stays until that holds, and there is room behind it already.
+    pub passing: Amount,
     /// The number of the last entry read into the buffer, or passed before.
     pub read_to: u64,
     /// Where to go on reading.
@@ -427,15 +435,19 @@ impl Backlog {
 
     /// A hot flow's buffer takes what its next two budgets allow: else the drain could not outrun it.
     pub fn is_full(&self) -> bool {
-        let hot = self.held_before.times(4);
-        self.buffer.len() >= Self::BUFFER.max(hot.entries) || self.buffer_bytes >= Self::BUFFER_BYTES.max(hot.bytes)
+        let (hot, waiting) = (self.held_before.times(4), self.waiting());
+        waiting.entries >= Self::BUFFER.max(hot.entries) || waiting.bytes >= Self::BUFFER_BYTES.max(hot.bytes)
     }
 
     /// Whether it is worth reading on: before the buffer has less than the next budget.
     pub fn has_room(&self) -> bool {
-        let hot = self.held_before.times(3);
-        self.buffer.len() < (Self::BUFFER / 2).max(hot.entries)
-            && self.buffer_bytes < (Self::BUFFER_BYTES / 2).max(hot.bytes)
+        let (hot, waiting) = (self.held_before.times(3), self.waiting());
+        waiting.entries < (Self::BUFFER / 2).max(hot.entries) && waiting.bytes < (Self::BUFFER_BYTES / 2).max(hot.bytes)
+    }
+
+    /// What has been read and is not passed by the turn under way.
+    fn waiting(&self) -> Amount {
+        self.passing.missing_of(Amount { entries: self.buffer.len(), bytes: self.buffer_bytes })
     }
 
     /// What an unlimited drain passes at least, so that it outruns what is held for it meanwhile.
@@ -455,6 +467,7 @@ impl Backlog {
         self.on = false;
         self.buffer.clear();
         self.buffer_bytes = 0;
+        self.passing = Amount::default();
     }
 }
 
@@ -489,6 +502,7 @@ impl Backlog {
             on: false,
             buffer: std::collections::VecDeque::new(),
             buffer_bytes: 0,
+            passing: Amount::default(),
             read_to: watermark.entry,
             read_offset: watermark.offset,
             sweep,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::refused::Alone;
-use super::table::{Bucket, Origin, Owned, Stats};
+use super::table::{Amount, Bucket, Origin, Owned, Stats};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Compression, Header, Record};
 use crate::flow::{AuditEvent, Flow, FlowId, Kind, Partition, RecordId};
@@ -17,13 +17,19 @@ use crate::time::Timestamp;
 pub(super) struct Turn {
     /// Stands in the metadata of its offsets: proves afterwards whether it holds.
     pub name: String,
+    /// When its first slice was decided: everything in it is decided as of this moment.
     pub decided_at: Timestamp,
+    /// When its own records were made.
+    pub sealed_at: Timestamp,
     /// When the commands it is made from were asked for: its age counts from here.
     pub gathered_at: Timestamp,
     /// From here on it may hold, whatever its age.
     pub commit_asked_for: bool,
     pub partitions: BTreeMap<i32, StagedPartition>,
+    /// Records that are decided and not sent yet.
     pub writes: Vec<Write>,
+    /// The records that were sent, as far as a refusal needs to know them. The index is the tag.
+    pub sent: Vec<Sent>,
     pub audit: Vec<AuditEvent>,
     /// Flows whose queue topics have to be made first.
     pub new_topics: Vec<(i32, FlowId)>,
@@ -51,14 +57,24 @@ pub(super) struct Turn {
     pub state_tags: std::ops::Range<u64>,
     /// Queue topics that exist already: to be looked into before they are used.
     pub probes: Vec<(i32, FlowId)>,
-    /// The gate's own records are among the writes.
+    /// The gate's own records are among the writes: nothing comes after them.
     pub sealed: bool,
+    /// It consists of one slice: it needs a topic that its producer does not know yet, or is for something special.
+    pub one_slice: bool,
+    /// Events that it has taken, and their bytes.
+    pub taken: Amount,
+    /// Partitions of which it takes no more events: the next one needs a queue topic that is not there yet.
+    pub stopped: BTreeSet<i32>,
+    /// Their events, for the next turn.
+    pub carried: Vec<Record>,
+    /// More was held for a drain without a rate than may wait for it: the drain comes first.
+    pub outrun: bool,
     /// Queue topics that it writes to.
     pub touched: usize,
     /// Topics made for it: their leaders may take a while.
     pub made_topics: BTreeSet<String>,
-    /// Bytes of held entries that it passes.
-    pub drained_bytes: usize,
+    /// Held entries that it passes.
+    pub drained: Amount,
     /// The first draining flow that found no room any more: the next turn begins with it.
     pub next_to_drain: Option<(i32, FlowId)>,
 }
@@ -78,8 +94,12 @@ pub(super) struct StagedFlow {
     pub changed: bool,
     /// Entries held in this turn, for the index.
     pub fed: Vec<Fed>,
-    /// Entries of the buffer that it has passed.
-    pub passed: usize,
+    /// Bytes of these.
+    pub fed_bytes: usize,
+    /// Records withdrawn in this turn, with the number of the withdraw: it takes out what was held before.
+    pub withdrawn: BTreeMap<RecordId, u64>,
+    /// What it has passed of the buffer.
+    pub passed: Amount,
     pub bucket: Option<Bucket>,
     pub went_live: bool,
 }
@@ -89,8 +109,6 @@ pub(super) struct Fed {
     pub kind: Kind,
     pub record: RecordId,
     pub latest: bool,
-    /// Of its record in the queue topic.
-    pub bytes: usize,
 }
 
 impl Write {
@@ -100,6 +118,12 @@ impl Write {
         let headers: usize = self.headers.iter().map(|header| header.name.len() + length(&header.value)).sum();
         length(&self.key) + length(&self.value) + headers
     }
+}
+
+/// What stays of a record that was sent.
+pub(super) struct Sent {
+    pub to: To,
+    pub origin: Origin,
 }
 
 /// A record to be written.
@@ -161,11 +185,51 @@ impl Turn {
     pub fn write(&mut self, write: Write) {
         self.writes.push(write);
     }
+
+    /// The tag of a record to be sent, by its place among the writes.
+    pub fn tag(&self, index: usize) -> u64 {
+        u64::try_from(self.sent.len() + index).unwrap_or(u64::MAX)
+    }
+
+    /// Where the record of a tag comes from, and where it goes.
+    pub fn tagged(&self, tag: u64) -> Option<(&Origin, &To)> {
+        let tag = usize::try_from(tag).ok()?;
+        match tag.checked_sub(self.sent.len()) {
+            None => self.sent.get(tag).map(|sent| (&sent.origin, &sent.to)),
+            Some(index) => self.writes.get(index).map(|write| (&write.origin, &write.to)),
+        }
+    }
+
+    /// All writes have been sent: what they hold goes.
+    pub fn forget_writes(&mut self) {
+        self.sent.extend(self.writes.drain(..).map(|Write { to, origin, .. }| Sent { to, origin }));
+    }
+
+    /// How much it will say of itself, about.
+    pub fn own_records(&self) -> usize {
+        self.audit.len() + self.partitions.values().map(|staged| staged.flows.len()).sum::<usize>()
+    }
+
+    /// Whether it has something to say of itself, in states or audit.
+    pub fn has_own_records(&self) -> bool {
+        let changed = |of: &StagedPartition| of.record_changed || of.flows.values().any(|flow| flow.changed);
+        !self.audit.is_empty() || self.partitions.values().any(changed)
+    }
 }
 
 impl StagedFlow {
     pub fn new(flow: Flow, unknown: Unknown) -> Self {
-        Self { flow, unknown, changed: false, fed: Vec::new(), passed: 0, bucket: None, went_live: false }
+        Self {
+            flow,
+            unknown,
+            changed: false,
+            fed: Vec::new(),
+            fed_bytes: 0,
+            withdrawn: BTreeMap::new(),
+            passed: Amount::default(),
+            bucket: None,
+            went_live: false,
+        }
     }
 }
 
@@ -195,8 +259,8 @@ pub(super) fn queue_topic<'a>(turn: &'a Turn, partition: i32, flow: &FlowId) -> 
 
 impl Turn {
     /// Adds what the transaction says of itself: changed states, partition records, the audit.
-    pub(super) fn seal(&mut self, audit_partitions: i32) {
-        self.sealed = true;
+    pub(super) fn seal(&mut self, audit_partitions: i32, now: Timestamp) {
+        (self.sealed, self.sealed_at) = (true, now);
         let own = |to: To, partition: i32, key: Bytes, value: Vec<u8>| Write {
             to,
             partition,
@@ -206,8 +270,7 @@ impl Turn {
             headers: Vec::new(),
             origin: Origin::Own,
         };
-        let tag = |writes: &Vec<Write>| u64::try_from(writes.len()).unwrap_or(u64::MAX);
-        let first = tag(&self.writes);
+        let first = self.tag(self.writes.len());
         for (partition, staged) in &mut self.partitions {
             for (id, of) in staged.flows.iter_mut().filter(|(_, of)| of.changed) {
                 of.flow.updated_at = self.decided_at;
@@ -225,7 +288,7 @@ impl Turn {
                 self.writes.push(own(To::State, *partition, Bytes::new(), value));
             }
         }
-        self.state_tags = first..tag(&self.writes);
+        self.state_tags = first..self.tag(self.writes.len());
         for event in &self.audit {
             let id = event.flow.as_ref().map(|flow| flow.as_str().as_bytes()).unwrap_or_default();
             let partition = partition_for(id, audit_partitions.max(1));

@@ -43,6 +43,9 @@ impl Table {
     pub(super) fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         let mut wake: Option<Timestamp> = None;
         let mut at = |time: Timestamp| wake = Some(wake.map_or(time, |wake| wake.min(time)));
+        if !self.carried.is_empty() || !self.commands_ahead.is_empty() || self.change.is_some() {
+            at(now);
+        }
         for owned in self.owned.values() {
             match owned.stage {
                 Stage::Joining(_) | Stage::Introducing => at(now),

@@ -1,18 +1,21 @@
-//! Writes a turn: waits for the leaders of its topics, sends its records, and waits until all of them are acknowledged.
+//! Writes a turn: waits for the leaders of its topics, sends the records of each slice, and waits until all of them are
+//! acknowledged.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::refused::Treatment;
 use super::table::{ClockAlarm, Map};
-use super::turn::{To, Turn, Write, name_of, queue_topic};
-use super::{After, BACKOFF, Phase, Step, Stop, Transaction, Worker};
-use crate::broker::{Action, Broker, Code, Delivered, Error, Outgoing, Producer, Topic, Transaction as _};
+use super::turn::{To, Turn, name_of, queue_topic};
+use super::{After, BACKOFF, Open, Phase, Step, Stop, Transaction, Worker};
+use crate::broker::{
+    Action, Broker, Code, Delivered, Error, FAILURE_ONLY, Outgoing, Producer, Topic, Transaction as _,
+};
 use crate::flow::FlowId;
 use crate::time::Timestamp;
 
 /// How long one poll for deliveries waits.
-const ACKS: Duration = Duration::from_millis(10);
+const ACKS: Duration = Duration::from_millis(5);
 
 /// How many milliseconds the clock may be from the broker's (promise P5).
 const CLOCKS: i64 = 60_000;
@@ -45,9 +48,6 @@ impl<B: Broker> Worker<B> {
         if turn.compression != self.compression {
             return Ok((Phase::Replace(After::Leaders(turn)), Step::Progress));
         }
-        if !turn.sealed {
-            turn.seal(self.table.shape.audit);
-        }
         let Some(mut producer) = self.producer.take() else {
             return Ok((Phase::Replace(After::Leaders(turn)), Step::Progress));
         };
@@ -69,6 +69,7 @@ impl<B: Broker> Worker<B> {
                 }
             }
         }
+        turn.one_slice |= !self.knows_own_topics(&mut producer);
         if self.is_too_old(&turn, now) {
             self.producer = Some(producer);
             self.drop_turn(&turn, now);
@@ -79,7 +80,7 @@ impl<B: Broker> Worker<B> {
             Ok(transaction) => {
                 turn.begun_at = now;
                 self.begun_at = now;
-                Ok((Phase::Send(turn, transaction, 0), Step::Progress))
+                Ok((Phase::Send(Box::new(Open { turn, transaction, polls_ahead: true }), 0), Step::Progress))
             }
             Err((producer, error)) if error.action == Action::Retry => {
                 self.producer = Some(producer);
@@ -129,6 +130,9 @@ impl<B: Broker> Worker<B> {
 
     fn new_handles(&self, producer: &mut B::Producer, turn: &Turn) -> Result<Vec<(String, Topic)>, Error> {
         let mut names: BTreeSet<&str> = BTreeSet::new();
+        if turn.has_own_records() {
+            names.extend([self.options.topics.state.as_str(), self.options.topics.audit.as_str()]);
+        }
         for write in &turn.writes {
             let name = match &write.to {
                 To::Queue(partition, flow) => queue_topic(turn, *partition, flow),
@@ -143,18 +147,18 @@ impl<B: Broker> Worker<B> {
     /// Hands every record to the client; none of them is in the way of another turn.
     pub(super) fn send(
         &mut self,
-        turn: Box<Turn>,
-        mut transaction: Transaction<B>,
+        mut open: Box<Open<B>>,
         mut next: usize,
         now: Timestamp,
     ) -> Result<(Phase<B>, Step), Stop> {
+        let Open { turn, transaction, .. } = &mut *open;
         let mut queues: Map<(i32, &FlowId), Topic> = Map::default();
         while let Some(write) = turn.writes.get(next) {
             let topic = match &write.to {
                 To::Queue(partition, flow) => match queues.get(&(*partition, flow)) {
                     Some(topic) => Some(*topic),
                     None => {
-                        let name = queue_topic(&turn, *partition, flow);
+                        let name = queue_topic(turn, *partition, flow);
                         let topic = name.and_then(|name| self.handles.get(name)).copied();
                         if let Some(topic) = topic {
                             queues.insert((*partition, flow), topic);
@@ -173,39 +177,76 @@ impl<B: Broker> Worker<B> {
                 value: write.value.as_deref(),
                 headers: &write.headers,
             };
-            let tag = u64::try_from(next).unwrap_or(u64::MAX - 1);
+            // Only state records carry the broker's clock.
+            let wants_receipt = matches!(write.to, To::State);
+            let tag = turn.tag(next) | if wants_receipt { 0 } else { FAILURE_ONLY };
             match transaction.send(&record, tag) {
                 Ok(()) => next += 1,
                 Err(error) if error.code == Code::QueueFull => {
                     transaction.poll(ACKS);
-                    return Ok((Phase::Send(turn, transaction, next), Step::Progress));
+                    return Ok((Phase::Send(open, next), Step::Progress));
                 }
-                Err(error) => return self.failed(&turn, transaction, &[(tag, error)], now),
+                Err(error) => {
+                    let Open { turn, transaction, .. } = *open;
+                    return self.failed(&turn, transaction, &[(tag, error)], now);
+                }
             }
         }
         drop(queues);
-        Ok((Phase::Acks(turn, transaction), Step::Progress))
+        turn.forget_writes();
+        if transaction.poll(Duration::ZERO).failed > 0 {
+            return self.acks(open, now);
+        }
+        if !turn.sealed {
+            return Ok(self.after_slice(open, now));
+        }
+        transaction.hurry();
+        Ok((Phase::Acks(open), Step::Progress))
     }
 
-    pub(super) fn acks(
-        &mut self,
-        turn: Box<Turn>,
-        mut transaction: Transaction<B>,
-        now: Timestamp,
-    ) -> Result<(Phase<B>, Step), Stop> {
-        let progress = transaction.poll(ACKS);
-        if progress.in_flight > 0 && progress.failed == 0 {
-            return Ok((Phase::Acks(turn, transaction), Step::Progress));
+    /// Whether the producer can write to every topic of the gate itself; if not, a turn ends with its first slice, whose
+    /// topics it can write to.
+    fn knows_own_topics(&mut self, producer: &mut B::Producer) -> bool {
+        let topics = &self.options.topics;
+        let own = [To::Records, To::Discarded, To::DeadLetters, To::Enrollments, To::State, To::Audit];
+        let names = own.iter().filter_map(|to| name_of(to, topics));
+        let missing: Vec<String> = names.filter(|name| !self.handles.contains_key(*name)).map(str::to_owned).collect();
+        if missing.is_empty() {
+            return true;
         }
-        let deliveries = transaction.deliveries();
+        let handles: Result<Vec<Topic>, Error> = missing.iter().map(|name| producer.topic(name)).collect();
+        match handles.and_then(|handles| Ok((producer.leaders_known(&handles)?, handles))) {
+            Ok((true, handles)) => {
+                self.handles.extend(missing.into_iter().zip(handles));
+                true
+            }
+            Ok((false, _)) => false,
+            Err(error) => {
+                self.stats.trouble(&error);
+                false
+            }
+        }
+    }
+
+    pub(super) fn acks(&mut self, mut open: Box<Open<B>>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        if self.may_poll_ahead(&open) {
+            return self.poll_ahead(open, now);
+        }
+        open.polls_ahead = true;
+        let progress = open.transaction.poll(ACKS);
+        if progress.in_flight > 0 && progress.failed == 0 {
+            return Ok((Phase::Acks(open), Step::Progress));
+        }
+        let deliveries = open.transaction.deliveries();
         if progress.failed > 0 {
             let failed: Vec<(u64, Error)> =
                 deliveries.into_iter().filter_map(|Delivered { tag, outcome }| Some((tag, outcome.err()?))).collect();
+            let Open { turn, transaction, .. } = *open;
             return self.failed(&turn, transaction, &failed, now);
         }
-        match self.clock_agrees(&turn, &deliveries, now) {
-            true => Ok((Phase::Offsets(turn, transaction), Step::Progress)),
-            false => Ok((Phase::Abort(transaction), Step::Progress)),
+        match self.clock_agrees(&open.turn, &deliveries, now) {
+            true => Ok((Phase::Offsets(open), Step::Progress)),
+            false => Ok((Phase::Abort(open.transaction), Step::Progress)),
         }
     }
 
@@ -248,8 +289,7 @@ impl<B: Broker> Worker<B> {
                 () if Treatment::is_refusal(error.code) => {}
                 () if error.action == Action::Stop => return Err(Stop::from(error.clone())),
                 () if error.code == Code::UnknownTopic => {
-                    let write = usize::try_from(*tag).ok().and_then(|tag| turn.writes.get(tag));
-                    if let Some(Write { to: To::Queue(partition, flow), .. }) = write
+                    if let Some((_, To::Queue(partition, flow))) = turn.tagged(tag & !FAILURE_ONLY)
                         && let Some(topic) = queue_topic(turn, *partition, flow)
                     {
                         let reason = format!("the queue topic of flow `{flow}` is gone");
@@ -281,12 +321,12 @@ fn queue_topics_among(turn: &Turn, names: &[(String, Topic)]) -> BTreeSet<(i32, 
 }
 
 /// How many milliseconds our clock is ahead of the one that stamped the turn's state records; 0 if the broker's time lies
-/// between deciding the turn and now. The farthest of them counts.
+/// between making them and now. The farthest of them counts.
 fn clock_ahead(turn: &Turn, deliveries: &[Delivered], now: Timestamp) -> Option<i64> {
     let of_state = deliveries.iter().filter(|delivered| turn.state_tags.contains(&delivered.tag));
     let stored = of_state.filter_map(|delivered| delivered.outcome.as_ref().ok());
     let ahead = stored.map(|stored| {
-        let ahead = (turn.decided_at.0 - stored.timestamp.0).max(0);
+        let ahead = (turn.sealed_at.0 - stored.timestamp.0).max(0);
         let behind = (stored.timestamp.0 - now.0).max(0);
         ahead - behind
     });

@@ -18,7 +18,7 @@ use super::record;
 use super::shared::Shared;
 use super::transaction::KafkaTransaction;
 use super::{INIT, REQUEST};
-use crate::broker::{Action, Code, Delivered, Error, Producer, Result, Stored, Topic, UNTRACKED};
+use crate::broker::{Action, Code, Delivered, Error, FAILURE_ONLY, Producer, Result, Stored, Topic};
 
 /// Tells producers apart: a handle of one must not be used with another.
 static NEXT_PRODUCER: AtomicU64 = AtomicU64::new(0);
@@ -144,7 +144,7 @@ impl Core {
             self.in_flight = self.in_flight.saturating_sub(1);
             let tag = message._private.addr() as u64;
             let outcome = if message.err == RD_KAFKA_RESP_ERR_NO_ERROR {
-                if tag == UNTRACKED {
+                if tag & FAILURE_ONLY != 0 {
                     continue;
                 }
                 // SAFETY: as above.

@@ -23,6 +23,9 @@ const ABORT: Duration = Duration::from_secs(5);
 /// How long records that are still in flight may take at a commit or an abort.
 const DRAIN: Duration = Duration::from_secs(1);
 
+/// Long enough for librdkafka to wake its threads, which then send everything that they have.
+const HURRY: Duration = Duration::from_millis(1);
+
 pub struct KafkaTransaction {
     core: Box<Core>,
     begun: Instant,
@@ -103,6 +106,14 @@ impl Transaction for KafkaTransaction {
         let _entered = shared.enter("poll", wait);
         self.core.serve(wait);
         Progress { in_flight: self.core.in_flight, failed: self.core.failed }
+    }
+
+    fn hurry(&mut self) {
+        let shared = Arc::clone(&self.core.client.shared);
+        let _entered = shared.enter("flush", HURRY);
+        // SAFETY: the client lives. While it is being flushed nothing waits for `linger.ms`; that it does not end in time
+        // is no error: deliveries are waited for by `poll`.
+        unsafe { sys::rd_kafka_flush(self.core.client.ptr(), millis(HURRY)) };
     }
 
     fn deliveries(&mut self) -> Vec<Delivered> {

@@ -193,6 +193,10 @@ impl port::Member for Member {
         let Some(generation) = self.generation else {
             return Err(Error::new(Action::Retry, Code::Busy, "not assigned yet"));
         };
+        // As librdkafka: it has joined the newer generation by itself, and what is to be given up is still the member's.
+        let state = self.memory.lock();
+        let known = state.groups.get(&self.options.group).filter(|group| group.members.contains_key(&self.id));
+        let generation = known.map_or(generation, |group| group.generation.max(generation));
         let group = self.options.group.as_str().into();
         Ok(GroupMetadata::new(Identity { group, member: self.id, generation }))
     }

@@ -14,8 +14,8 @@ use super::topic::{TopicId, invalid};
 use super::transaction::{Markers, ProducerId};
 use super::{Memory, no_answer_if};
 use crate::broker::{
-    self as port, Abort, Action, Code, Commit, Committed, Delivered, Error, GroupMetadata, Offset, Outgoing,
-    ProducerOptions, Progress, Result, Topic, UNTRACKED,
+    self as port, Abort, Action, Code, Commit, Committed, Delivered, Error, FAILURE_ONLY, GroupMetadata, Offset,
+    Outgoing, ProducerOptions, Progress, Result, Topic,
 };
 use crate::mutant::{self, Mutant};
 
@@ -143,7 +143,7 @@ impl port::Transaction for Transaction {
         });
         drop(state);
         self.failed += usize::from(outcome.is_err());
-        if tag != UNTRACKED || outcome.is_err() {
+        if tag & FAILURE_ONLY == 0 || outcome.is_err() {
             self.deliveries.push(Delivered { tag, outcome });
         }
         Ok(())
@@ -152,6 +152,8 @@ impl port::Transaction for Transaction {
     fn poll(&mut self, _wait: Duration) -> Progress {
         Progress { in_flight: 0, failed: self.failed }
     }
+
+    fn hurry(&mut self) {}
 
     fn deliveries(&mut self) -> Vec<Delivered> {
         std::mem::take(&mut self.deliveries)

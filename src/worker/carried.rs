@@ -1,0 +1,71 @@
+//! Events that were polled and that no turn has taken yet. They lie before everything that the member brings next.
+//!
+//! There are two ways for them to come here: the queue topic of the next event of their partition has to be made first, or
+//! they were polled while the acknowledgements of a turn were awaited. The next turn begins with them. When a turn is
+//! aborted, or partitions come and go, they are dropped, and read again with everything else.
+
+use std::collections::BTreeSet;
+
+use crate::broker::{PollLimit, Record};
+
+#[derive(Default)]
+pub(super) struct Carried {
+    records: Vec<Record>,
+    bytes: usize,
+}
+
+impl Carried {
+    const RECORDS: usize = 20_000;
+    const BYTES: usize = 16 * 1024 * 1024;
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Nothing more is polled before a turn has taken what is here.
+    pub fn is_full(&self) -> bool {
+        self.records.len() >= Self::RECORDS || self.bytes >= Self::BYTES
+    }
+
+    /// Cuts a poll to what there is room for; a record more may come.
+    pub fn room(&self, limit: PollLimit) -> PollLimit {
+        PollLimit {
+            records: limit.records.min(Self::RECORDS.saturating_sub(self.records.len())).max(1),
+            bytes: limit.bytes.min(Self::BYTES.saturating_sub(self.bytes)).max(1),
+            ..limit
+        }
+    }
+
+    pub fn append(&mut self, records: &mut Vec<Record>) {
+        self.bytes += records.iter().map(Record::size).sum::<usize>();
+        self.records.append(records);
+    }
+
+    /// Puts events back that were taken, before those that were not.
+    pub fn put_back(&mut self, mut records: Vec<Record>) {
+        std::mem::swap(&mut self.records, &mut records);
+        self.append(&mut records);
+        self.bytes = self.records.iter().map(Record::size).sum();
+    }
+
+    /// Takes the first of them, so many at most.
+    pub fn take(&mut self, most: usize) -> Vec<Record> {
+        let rest = self.records.split_off(most.min(self.records.len()));
+        self.bytes = rest.iter().map(Record::size).sum();
+        std::mem::replace(&mut self.records, rest)
+    }
+
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    pub fn holds(&self, partition: i32) -> bool {
+        self.records.iter().any(|record| record.partition == partition)
+    }
+
+    /// Drops the events of these partitions, which are read again.
+    pub fn forget(&mut self, partitions: &BTreeSet<i32>) {
+        self.records.retain(|record| !partitions.contains(&record.partition));
+        self.bytes = self.records.iter().map(Record::size).sum();
+    }
+}
