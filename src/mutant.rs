@@ -115,6 +115,12 @@ pub enum Mutant {
     TimestampForgottenForALargeRecord,
     /// A member that the group threw out goes on with the partitions it had.
     LostPartitionsKept,
+    /// The packed header of an entry has the number of the next one.
+    EntryHeaderSaysOneEntryTooMany,
+    /// The packed header of an entry counts one enroll more than there was.
+    EntryHeaderSaysOneEnrollTooMany,
+    /// An event that is held loses its own key: it is released under its flow id.
+    FlowIdTakenForTheKeyOfAHeldEvent,
     /// A process that hung past its session makes a producer, which fences the one that was started in its place.
     AZombieMakesAProducerWithoutAsking,
 }

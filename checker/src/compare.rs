@@ -9,7 +9,6 @@ use crate::record::Record;
 use crate::report::Kind;
 use crate::settle::{End, Fate, MAX_AGE, Passing};
 use crate::time::milliseconds;
-use crate::walk::Walk;
 
 /// An event as the rules have it.
 #[derive(Clone, Copy)]
@@ -126,7 +125,7 @@ impl Court<'_> {
         }
     }
 
-    pub(crate) fn discarded(&self, case: &Case<'_>, index: usize, fate: Fate, judgement: &mut Judgement) {
+    pub(crate) fn discarded(&self, index: usize, fate: Fate, judgement: &mut Judgement) {
         let event = &self.gathered.events[index];
         let delivery = self.found.delivered[index].as_ref();
         for (nth, at) in self.discards(event).iter().enumerate() {
@@ -147,9 +146,9 @@ impl Court<'_> {
                     judgement.sums.removed.count(event.kind);
                     Some(reason)
                 }
-                Fate::Passed(Passing { end: End::Either, segment, .. }) => {
+                Fate::Passed(Passing { end: End::Either, .. }) => {
                     judgement.sums.removed.count(event.kind);
-                    is_old_enough(record, event.source, case.walk, segment).then_some(MAX_AGE)
+                    Some(MAX_AGE)
                 }
                 Fate::Passed(_) | Fate::Held { .. } | Fate::Replaced { .. } => {
                     judgement.sums.removed.count(event.kind);
@@ -186,17 +185,4 @@ fn mislabelled(record: &Record, reason: &str, source: &Record) -> Option<&'stati
 
 fn is_same(record: &Record, source: &Record) -> bool {
     record.key == source.key && record.value == source.value
-}
-
-/// Whether a record may have been removed for its age, as far as it says since when it was held. `flowgate-held-ms` is
-/// counted up to the removal, so it is never less than the age that decides.
-fn is_old_enough(record: &Record, source: &Record, walk: &Walk, segment: usize) -> bool {
-    let orders = &walk.segments[segment].drain;
-    let (Some(limit), Some((_, ordered))) = (orders.max_age_ms, orders.ordered_ms) else { return true };
-    // An upstream's headers of these names say nothing.
-    let record =
-        &Record { headers: record.headers.iter().skip(source.headers.len()).cloned().collect(), ..Record::default() };
-    let number = |name: &str| record.last_header(name).and_then(|text| text.parse::<i64>().ok());
-    let since = number("flowgate-held-at").or_else(|| record.last_header("flowgate-held-at").and_then(milliseconds));
-    since.is_none_or(|since| ordered - since > limit) && number("flowgate-held-ms").is_none_or(|held| held > limit)
 }

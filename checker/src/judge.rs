@@ -144,7 +144,7 @@ impl<'a> Court<'a> {
             }
             self.delivered(case, Expected { event: index, segment, fate }, delivery, judgement);
         }
-        self.discarded(case, index, fate, judgement);
+        self.discarded(index, fate, judgement);
         let sums = &mut judgement.sums;
         let discarded = !self.discards(event).is_empty();
         match fate {

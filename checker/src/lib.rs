@@ -14,8 +14,7 @@
 //! - how far a drain has come that is still under way: between the last fate that can be seen and the next that would have
 //!   to be, the public state's watermark counts;
 //! - `max_age_seconds`: the transitions around an entry bound its age, to 120 s (two gates, each within 60 s of the broker);
-//!   between the bounds, released and removed are both right, but never both, and a discarded record's own
-//!   `flowgate-held-at` or `flowgate-held-ms` must agree;
+//!   between the bounds, released and removed are both right, but never both;
 //! - odd events (`"kind": null`, integers beyond 64 bits, lone surrogates; 64 KiB and more; times beyond the year 9999):
 //!   a dead letter is as right as a delivery, but only one of them;
 //! - the partition count of the records topic, which no topic names: the one that agrees with most flows.

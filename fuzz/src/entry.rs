@@ -1,8 +1,8 @@
 //! What stands in a queue topic is an entry, a tombstone, or foreign; and whatever event is held comes back whole.
 
 use flowgate::broker::Record;
-use flowgate::flow::{Kind, RecordId};
-use flowgate::schema::entry::{self, Held, Mark};
+use flowgate::flow::{Event, FlowId, Kind, RecordId};
+use flowgate::schema::entry::{self, Held, Mark, Reader};
 use flowgate::schema::headers::Source;
 use flowgate::time::Timestamp;
 
@@ -20,7 +20,7 @@ fn stored(record: &Record) -> End {
     if let Some((kind, number, id)) = &parsed {
         assert_eq!(Some(entry::key(*kind, *number, id).as_slice()), record.key.as_deref(), "one key, one triple");
     }
-    match entry::read(record) {
+    match Reader::new(&flow()).read(record) {
         Ok(Some(held)) => {
             assert_eq!(written(&held, record), held, "written and read");
             End::Understood
@@ -39,7 +39,7 @@ fn stored(record: &Record) -> End {
 fn written(held: &Held, record: &Record) -> Held {
     let Source { topic, partition, offset } = held.source.clone();
     let event =
-        Record { topic, partition, offset, key: held.key.clone(), headers: held.headers.clone(), ..record.clone() };
+        Record { topic, partition, offset, key: held.key.clone(), headers: held.headers.to_vec(), ..record.clone() };
     let mark = Mark {
         number: held.number,
         enrolls: held.enrolls,
@@ -48,9 +48,15 @@ fn written(held: &Held, record: &Record) -> Held {
         held_at: held.held_at,
         pause_id: &held.pause_id,
     };
-    let entry = entry::write(held.kind, &held.record_id, &event, &mark);
+    let read = Event { flow: flow(), record: held.record_id.clone(), kind: held.kind };
+    let entry = entry::write(&read, &event, &mark);
     let again = Record { key: Some(entry.key.into()), headers: entry.headers, ..record.clone() };
-    entry::read(&again).unwrap().unwrap()
+    Reader::new(&flow()).read(&again).unwrap().unwrap()
+}
+
+/// Short, so that keys of made records are it sometimes.
+fn flow() -> FlowId {
+    FlowId::new("k").unwrap()
 }
 
 /// Any event, held: key, headers and source are its own again, whatever they are and whatever they are called.
@@ -61,7 +67,8 @@ fn held(take: &mut Take<'_>) {
     let event = Record { value: Some(bytes::Bytes::new()), ..take.record("flow.enrollments") };
     let held_at = Timestamp(i64::from(take.byte()) - 9);
     let mark = Mark { number, enrolls: number / 2, advances: number / 3, latest, held_at, pause_id: "pause-1" };
-    let entry = entry::write(kind, &id, &event, &mark);
+    let read = Event { flow: flow(), record: id.clone(), kind };
+    let entry = entry::write(&read, &event, &mark);
     let stored = Record { key: Some(entry.key.into()), headers: entry.headers, ..event.clone() };
     let expected = Held {
         kind,
@@ -71,10 +78,10 @@ fn held(take: &mut Take<'_>) {
         enrolls: mark.enrolls,
         advances: mark.advances,
         key: event.key.clone(),
-        headers: event.headers.clone(),
+        headers: event.headers.clone().into(),
         held_at,
-        pause_id: "pause-1".to_owned(),
+        pause_id: "pause-1".into(),
         source: Source::of(&event),
     };
-    assert_eq!(entry::read(&stored), Ok(Some(expected)));
+    assert_eq!(Reader::new(&flow()).read(&stored), Ok(Some(expected)));
 }

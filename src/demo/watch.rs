@@ -56,9 +56,14 @@ pub struct Watched {
     /// Records of which something is held.
     held: HashSet<RecordId>,
     /// The queue topic that is read.
-    queue: Option<String>,
+    queue: Option<Queue>,
     /// The last entry read of it.
     last_entry: u64,
+}
+
+struct Queue {
+    topic: String,
+    entries: schema::entry::Reader,
 }
 
 impl Watched {
@@ -255,11 +260,12 @@ impl<B: Broker> Watch<B> {
         let Some(value) = record.value.as_deref() else { return Ok(()) };
         let mut flow = schema::state::read(value).map_err(|why| unreadable(record, why))?.body;
         let watched = self.flows.entry(flow.id.as_str().to_owned()).or_default();
-        if flow.queue.topic != watched.queue {
+        if flow.queue.topic.as_ref() != watched.queue.as_ref().map(|queue| &queue.topic) {
             if let Some(topic) = &flow.queue.topic {
                 self.reader.assign(topic, 0, flow.queue.watermark.offset)?;
             }
-            watched.queue.clone_from(&flow.queue.topic);
+            let entries = schema::entry::Reader::new(&flow.id);
+            watched.queue = flow.queue.topic.clone().map(|topic| Queue { topic, entries });
         }
         if let State::Paused(pause) | State::Resuming { pause, .. } = &mut flow.state {
             translate(pause, watched.state.as_ref().and_then(Flow::pause), calendar);
@@ -272,9 +278,10 @@ impl<B: Broker> Watch<B> {
     }
 
     fn take_entry(&mut self, record: &Record, calendar: &Calendar, news: &mut Vec<News>) -> Result<(), Failure> {
-        let Some(held) = schema::entry::read(record).map_err(|why| unreadable(record, why))? else { return Ok(()) };
-        let of_topic = |watched: &Watched| watched.queue.as_deref() == Some(&*record.topic);
+        let of_topic = |watched: &Watched| watched.queue.as_ref().is_some_and(|queue| *queue.topic == *record.topic);
         let Some((flow, watched)) = self.flows.iter_mut().find(|(_, watched)| of_topic(watched)) else { return Ok(()) };
+        let Some(queue) = &mut watched.queue else { return Ok(()) };
+        let Some(held) = queue.entries.read(record).map_err(|why| unreadable(record, why))? else { return Ok(()) };
         watched.last_entry = watched.last_entry.max(held.number);
         match held.kind {
             Kind::Enroll | Kind::Advance => {

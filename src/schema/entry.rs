@@ -1,14 +1,31 @@
 //! A held event: the key and the headers of its entry in the queue topic. Value and timestamp are the event's own.
 //!
 //! The key decides what the broker's cleaner may remove: entries of equal keys replace each other, numbered ones are
-//! unique. The headers say what lies before the entry, so that counts stay exact when the cleaner has been there.
+//! unique. One header says the rest, in fields with a space between them:
+//!
+//! ```text
+//! flowgate-entry: 12 7 4 1750000000000 pause-41 flow.enrollments/3/58
+//! ```
+//!
+//! - the number of the entry, then how many entries up to and with it are enrolls, and how many advances: so counts stay
+//!   exact when the cleaner has been there;
+//! - when it was held, in milliseconds since 1970, and the pause that held it;
+//! - where the event stands in the enrollments.
+//!
+//! A later version may append fields: a reader passes over what it does not know.
+//!
+//! Most upstreams key an event by its flow. Where one does not, the event's own key stands in a second header behind that
+//! one. The gate's headers come after all of the upstream's, so the last header tells which of the two cases it is,
+//! whatever the upstream calls its own.
 
-use bytes::Bytes;
-use thiserror::Error;
+mod read;
+mod write;
 
-use super::headers::{self, Source};
-use crate::broker::{Header, Record};
-use crate::flow::{Kind, PauseId, RecordId};
+pub use read::{Foreign, Held, Reader};
+pub use write::{Entry, write};
+
+use super::decimal;
+use crate::flow::{Kind, RecordId};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -25,55 +42,27 @@ pub struct Mark<'a> {
     /// flow was resuming.
     pub latest: bool,
     pub held_at: Timestamp,
+    /// Has no space in it: nothing that [`super::state`] reads has.
     pub pause_id: &'a str,
 }
-
-/// An entry to be written; value and timestamp are the record's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    pub key: Vec<u8>,
-    pub headers: Vec<Header>,
-}
-
-/// The entry that holds this record.
-#[must_use]
-pub fn write(kind: Kind, record_id: &RecordId, record: &Record, mark: &Mark<'_>) -> Entry {
-    let ours: [Header; OURS.len()] = [
-        Header::new(headers::ENTRY, mark.number.to_string()),
-        Header::new(headers::ENROLLS, mark.enrolls.to_string()),
-        Header::new(headers::ADVANCES, mark.advances.to_string()),
-        Header { name: Bytes::from_static(headers::KEY.as_bytes()), value: record.key.clone() },
-        Header::new(headers::HELD_AT, mark.held_at.0.to_string()),
-        Header::new(headers::PAUSE_ID, mark.pause_id.to_owned()),
-        Header::new(headers::SOURCE, Source::of(record).to_string()),
-    ];
-    let number = (!mark.latest).then_some(mark.number);
-    Entry { key: key(kind, number, record_id), headers: headers::appended(&record.headers, ours) }
-}
-
-/// The gate's headers of an entry, in their order, after all of the upstream's.
-const OURS: [&str; 7] = [
-    headers::ENTRY,
-    headers::ENROLLS,
-    headers::ADVANCES,
-    headers::KEY,
-    headers::HELD_AT,
-    headers::PAUSE_ID,
-    headers::SOURCE,
-];
 
 /// `<kind>:<number, empty for an entry that a later one replaces>:<record id>`. No two triples share a key.
 #[must_use]
 pub fn key(kind: Kind, number: Option<u64>, record_id: &RecordId) -> Vec<u8> {
-    let number = number.map(|number| number.to_string()).unwrap_or_default();
-    if mutant::is(Mutant::QueueKeyWithoutTheKind) {
-        return format!("{}:{number}:{record_id}", Kind::Enroll.word()).into_bytes();
+    let kind = if mutant::is(Mutant::QueueKeyWithoutTheKind) { Kind::Enroll } else { kind };
+    let id = match record_id.as_str().char_indices().nth(1) {
+        Some((second, _)) if mutant::is(Mutant::QueueKeysCollide) => &record_id.as_str()[..second],
+        Some(_) | None => record_id.as_str(),
+    };
+    let mut key = Vec::with_capacity(kind.word().len() + number.map_or(0, decimal::length) + id.len() + 2);
+    key.extend_from_slice(kind.word().as_bytes());
+    key.push(b':');
+    if let Some(number) = number {
+        decimal::push(&mut key, number);
     }
-    if mutant::is(Mutant::QueueKeysCollide) {
-        let first: String = record_id.as_str().chars().take(1).collect();
-        return format!("{}:{number}:{first}", kind.word()).into_bytes();
-    }
-    format!("{}:{number}:{record_id}", kind.word()).into_bytes()
+    key.push(b':');
+    key.extend_from_slice(id.as_bytes());
+    key
 }
 
 /// The keys whose replaceable entries a withdraw of this record takes out: tombstones for them are written before it.
@@ -90,98 +79,25 @@ pub fn parse_key(key: &[u8]) -> Option<(Kind, Option<u64>, RecordId)> {
     let (number, record_id) = rest.split_once(':')?;
     let number = match number {
         "" => None,
-        digits => Some(decimal(digits)?),
+        digits => Some(decimal::read(digits)?),
     };
     Some((Kind::from_word(kind)?, number, RecordId::new(record_id).ok()?))
-}
-
-/// A held event, read back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    pub kind: Kind,
-    pub record_id: RecordId,
-    /// Whether a later entry of the same kind and record replaces it.
-    pub latest: bool,
-    pub number: u64,
-    /// How many entries up to and with this one are enrolls.
-    pub enrolls: u64,
-    /// How many entries up to and with this one are advances.
-    pub advances: u64,
-    /// The event's own key.
-    pub key: Option<Bytes>,
-    /// The event's own headers.
-    pub headers: Vec<Header>,
-    pub held_at: Timestamp,
-    pub pause_id: PauseId,
-    /// Where the event stands in the enrollments.
-    pub source: Source,
-}
-
-/// Something in a queue topic that the gate did not write.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{at} is no queue entry: {detail}")]
-pub struct Foreign {
-    /// Where it stands in the queue topic.
-    pub at: Source,
-    pub detail: String,
-}
-
-/// Reads an entry; `None` is a tombstone.
-///
-/// # Errors
-/// [`Foreign`] if the gate did not write it.
-pub fn read(record: &Record) -> Result<Option<Held>, Foreign> {
-    let foreign = |detail: String| Foreign { at: Source::of(record), detail };
-    let key = record.key.as_deref().unwrap_or_default();
-    let Some((kind, keyed, record_id)) = parse_key(key) else {
-        return Err(foreign("its key is not <kind>:<number>:<record id>".to_owned()));
-    };
-    if record.value.is_none() {
-        return Ok(None);
-    }
-    let Some(first) = record.headers.len().checked_sub(OURS.len()) else {
-        return Err(foreign(format!("it has {} headers, an entry at least {}", record.headers.len(), OURS.len())));
-    };
-    let (theirs, ours) = record.headers.split_at(first);
-    if let Some((header, name)) = ours.iter().zip(OURS).find(|(header, name)| header.name != name.as_bytes()) {
-        return Err(foreign(format!("{} stands where {name} belongs", String::from_utf8_lossy(&header.name))));
-    }
-    let text = |index: usize| ours[index].value.as_deref().and_then(|value| std::str::from_utf8(value).ok());
-    let number = |index: usize| {
-        let read = text(index).and_then(decimal);
-        read.ok_or_else(|| foreign(format!("{} is no number", OURS[index])))
-    };
-    let entry = number(0)?;
-    if keyed.is_some_and(|keyed| keyed != entry) {
-        return Err(foreign(format!("its key does not have the number of its {}", headers::ENTRY)));
-    }
-    let held_at = text(4).and_then(|text| text.parse().ok());
-    let source = text(6).and_then(Source::parse);
-    Ok(Some(Held {
-        kind,
-        record_id,
-        latest: keyed.is_none(),
-        number: entry,
-        enrolls: number(1)?,
-        advances: number(2)?,
-        key: ours[3].value.clone(),
-        headers: theirs.to_vec(),
-        held_at: Timestamp(held_at.ok_or_else(|| foreign(format!("{} is no time", headers::HELD_AT)))?),
-        pause_id: text(5).ok_or_else(|| foreign(format!("{} is no text", headers::PAUSE_ID)))?.to_owned(),
-        source: source.ok_or_else(|| foreign(format!("{} is no source", headers::SOURCE)))?,
-    }))
-}
-
-/// Digits as the gate writes them: no sign, no leading zero. Anything else would give one number two keys.
-fn decimal(digits: &str) -> Option<u64> {
-    digits.parse().ok().filter(|number: &u64| number.to_string() == digits)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
     use proptest::prelude::*;
+
+    use super::super::headers::{self, Source};
+    use super::*;
+    use crate::broker::{Header, Record};
+    use crate::flow::{Event, FlowId};
+
+    const FLOW: &str = "welcome";
 
     fn record(key: Option<&'static [u8]>, headers: Vec<Header>) -> Record {
         Record {
@@ -211,28 +127,62 @@ mod tests {
         RecordId::new(text).unwrap()
     }
 
+    fn flow() -> FlowId {
+        FlowId::new(FLOW).unwrap()
+    }
+
+    fn event(kind: Kind, record: &str) -> Event {
+        Event { flow: flow(), record: id(record), kind }
+    }
+
+    fn read(record: &Record) -> Result<Option<Held>, Foreign> {
+        Reader::new(&flow()).read(record)
+    }
+
+    /// The names of the gate's headers, behind `upstreams` of others.
+    fn added(entry: &Entry, upstreams: usize) -> Vec<&str> {
+        let names = entry.headers[upstreams..].iter().map(|header| std::str::from_utf8(&header.name).unwrap());
+        names.collect()
+    }
+
+    /// An entry as the gate wrote it, but for the value of its packed header.
+    fn with_packed(value: Option<&[u8]>) -> Record {
+        let mut entry = write(&event(Kind::Enroll, "r"), &record(Some(FLOW.as_bytes()), Vec::new()), &MARK);
+        entry.headers[0].value = value.map(Bytes::copy_from_slice);
+        stored(entry, Some(b"{}"))
+    }
+
     #[test]
     fn an_entry_reads_back_as_it_was_written() {
         // An upstream may forge every header of ours: they come before ours and are its own.
-        let forged = write(Kind::Enroll, &id("x"), &record(None, Vec::new()), &Mark { number: 1, ..MARK }).headers;
-        for (key, latest) in [(None, true), (Some(&b""[..]), false), (Some(b"k"), true)] {
-            let original = record(key, forged.clone());
-            let mark = Mark { latest, ..MARK };
-            let held = read(&stored(write(Kind::Advance, &id("a:b"), &original, &mark), Some(b"{}"))).unwrap().unwrap();
-            let expected = Held {
-                kind: Kind::Advance,
-                record_id: id("a:b"),
-                latest,
-                number: 12,
-                enrolls: 7,
-                advances: 4,
-                key: original.key.clone(),
-                headers: forged.clone(),
-                held_at: Timestamp(99),
-                pause_id: "p-1".to_owned(),
-                source: Source::of(&original),
-            };
-            assert_eq!(held, expected);
+        let forged = write(&event(Kind::Enroll, "x"), &record(None, Vec::new()), &Mark { number: 1, ..MARK }).headers;
+        let own = [headers::ENTRY, headers::KEY].as_slice();
+        for headers in [Vec::new(), forged[..1].to_vec(), forged[1..].to_vec(), forged] {
+            for (key, latest, ours) in [
+                (None, true, own),
+                (Some(&b""[..]), false, own),
+                (Some(b"k"), true, own),
+                (Some(FLOW.as_bytes()), false, &own[..1]),
+            ] {
+                let original = record(key, headers.clone());
+                let written = write(&event(Kind::Advance, "a:b"), &original, &Mark { latest, ..MARK });
+                assert_eq!(added(&written, headers.len()), ours);
+                let held = read(&stored(written, Some(b"{}"))).unwrap().unwrap();
+                let expected = Held {
+                    kind: Kind::Advance,
+                    record_id: id("a:b"),
+                    latest,
+                    number: 12,
+                    enrolls: 7,
+                    advances: 4,
+                    key: original.key.clone(),
+                    headers: headers.clone().into(),
+                    held_at: Timestamp(99),
+                    pause_id: "p-1".into(),
+                    source: Source::of(&original),
+                };
+                assert_eq!(held, expected);
+            }
         }
     }
 
@@ -246,21 +196,85 @@ mod tests {
     }
 
     #[test]
+    fn the_packed_header_is_written_as_documented() {
+        let entry = write(&event(Kind::Enroll, "r"), &record(Some(FLOW.as_bytes()), Vec::new()), &MARK);
+        assert_eq!(entry.headers[0].value.as_deref(), Some(&b"12 7 4 99 p-1 flow.enrollments/3/41"[..]));
+    }
+
+    #[test]
+    fn what_a_later_version_appends_is_passed_over() {
+        let plain = read(&with_packed(Some(b"12 7 4 99 p-1 flow.enrollments/3/41"))).unwrap().unwrap();
+        for more in [" 1", " ", " sample=1 x y", " \u{6d41}"] {
+            let packed = format!("12 7 4 99 p-1 flow.enrollments/3/41{more}");
+            assert_eq!(read(&with_packed(Some(packed.as_bytes()))).unwrap().unwrap(), plain, "{more:?}");
+        }
+    }
+
+    #[test]
+    fn what_entries_have_in_common_is_there_once() {
+        let mut reader = Reader::new(&flow());
+        let mut next = |packed: &[u8]| reader.read(&with_packed(Some(packed))).unwrap().unwrap();
+        let (first, second) = (next(b"1 1 0 99 p-1 t/3/41"), next(b"2 2 0 99 p-1 t/3/42"));
+        let (third, fourth) = (next(b"3 3 0 99 p-2 t/3/43"), next(b"4 4 0 99 p-1 u/3/44"));
+        assert!(
+            Arc::ptr_eq(&first.pause_id, &second.pause_id) && Arc::ptr_eq(&first.source.topic, &third.source.topic)
+        );
+        assert_eq!([&*second.pause_id, &*third.pause_id, &*fourth.pause_id], ["p-1", "p-2", "p-1"]);
+        assert_eq!([&*third.source.topic, &*fourth.source.topic], ["t", "u"]);
+    }
+
+    #[test]
     fn what_the_gate_did_not_write_is_foreign() {
-        let good = write(Kind::Enroll, &id("r"), &record(None, Vec::new()), &Mark { latest: false, ..MARK });
+        let keyed = Mark { latest: false, ..MARK };
+        let good = write(&event(Kind::Enroll, "r"), &record(None, Vec::new()), &keyed);
         assert!(read(&stored(good.clone(), Some(b"{}"))).is_ok());
         for key in ["", "enroll", "enroll:r", "leave::r", "enroll::", "enroll:012:r", "enroll:+12:r", "enroll:13:r"] {
             let entry = Entry { key: key.into(), ..good.clone() };
             assert!(read(&stored(entry, Some(b"{}"))).is_err(), "{key}");
         }
-        for (index, name) in OURS.iter().enumerate() {
-            let mut missing = good.clone();
-            missing.headers.remove(index);
-            assert!(read(&stored(missing, Some(b"{}"))).is_err(), "without {name}");
-            let mut broken = good.clone();
-            broken.headers[index].value = Some(Bytes::from_static(b"\xff"));
-            let read = read(&stored(broken, Some(b"{}")));
-            assert_eq!(read.is_ok(), *name == headers::KEY, "broken {name}");
+        let detail = |record: &Record| read(record).unwrap_err().detail;
+        let mut other = Vec::new();
+        for left in [&good.headers[..0], &good.headers[1..], &[good.headers[1].clone(), good.headers[0].clone()]] {
+            let entry = Entry { headers: left.to_vec(), ..good.clone() };
+            other.push(read(&stored(entry, Some(b"{}"))).map_err(|foreign| foreign.detail));
+        }
+        let last = Err("its last header is not flowgate-entry".to_owned());
+        assert_eq!(other[..2], [last.clone(), last]);
+        // One header before ours is the upstream's, whatever its name.
+        assert_eq!(other[2].as_ref().unwrap().as_ref().unwrap().headers.len(), 1);
+        for value in [None, Some(&b"\xff"[..])] {
+            assert_eq!(detail(&with_packed(value)), "flowgate-entry is no text");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_packed_header_is_named() {
+        let names = [
+            "the number of the entry",
+            "the number of enrolls",
+            "the number of advances",
+            "the time at which it was held",
+            "the pause id",
+            "the source",
+        ];
+        let good = ["12", "7", "4", "99", "p-1", "flow.enrollments/3/41"];
+        let detail = |packed: &str| read(&with_packed(Some(packed.as_bytes()))).unwrap_err().detail;
+        for (place, name) in names.into_iter().enumerate() {
+            if place > 0 {
+                assert_eq!(detail(&good[..place].join(" ")), format!("flowgate-entry ends before {name}"));
+            }
+            let wrong: &[&str] = match place {
+                0..=2 => &["", "-1", "+1", "01", "1.0", "x", "18446744073709551616"],
+                3 => &["", "-0", "+1", "01", "1.0", "x", "9223372036854775808"],
+                4 => &[""],
+                _ => &["", "t", "t/1", "/1/2", "t/x/2", "t/1/2/3", "t/01/2", "t/-1/2", "t/1/+2", "t/2147483648/1"],
+            };
+            for wrong in wrong {
+                let mut fields = good;
+                fields[place] = wrong;
+                let expected = format!("{name} in flowgate-entry is not as the gate writes it");
+                assert_eq!(detail(&fields.join(" ")), expected, "{wrong:?}");
+            }
         }
     }
 

@@ -7,14 +7,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Reason;
+use super::{Reason, decimal};
 use crate::broker::{Header, Record};
 use crate::flow::{Cause, LineReason};
 use crate::time::Timestamp;
 
 /// Of a released record: why it was released, a word of [`Released`].
 pub const RELEASE: &str = "flowgate-release";
-/// Of a held or released record: the pause that held it.
+/// Of a released record: the pause that held it.
 pub const PAUSE_ID: &str = "flowgate-pause-id";
 /// Of a released record: for how many milliseconds it was held.
 pub const HELD_MS: &str = "flowgate-held-ms";
@@ -22,26 +22,20 @@ pub const HELD_MS: &str = "flowgate-held-ms";
 pub const REASON: &str = "flowgate-reason";
 /// Of a dead letter or discarded record: the reason as a sentence that names the field, or the command.
 pub const DETAIL: &str = "flowgate-detail";
-/// Where a held, dead or discarded record was read: a [`Source`].
+/// Where a dead or discarded record was read: a [`Source`].
 pub const SOURCE: &str = "flowgate-source";
 /// The record's original timestamp, in milliseconds since 1970 as Kafka has it (any 64-bit number, -1 for none): RFC
 /// 3339 could not write every one that upstreams send. On dead letters and discarded records, whose topics have the
 /// broker's time, and where the gate had to replace a timestamp that retention would not survive.
 pub const TIMESTAMP: &str = "flowgate-timestamp";
-/// Of a queue entry: its number, from 1 on over all entries of the flow.
+/// Of a queue entry: what the gate has to know of it, packed as [`super::entry`] says.
 pub const ENTRY: &str = "flowgate-entry";
-/// Of a queue entry: how many entries up to and with this one are enrolls.
-pub const ENROLLS: &str = "flowgate-enrolls";
-/// Of a queue entry: how many entries up to and with this one are advances.
-pub const ADVANCES: &str = "flowgate-advances";
-/// Of a queue entry: the original key; a header without value is a record without key.
+/// Of a queue entry whose event does not have its flow id for a key: the event's own key; a header without value is an
+/// event without key.
 pub const KEY: &str = "flowgate-key";
-/// Of a queue entry: when it was held, in milliseconds since 1970.
-pub const HELD_AT: &str = "flowgate-held-at";
 
 /// Every name, for documents and checks.
-pub const ALL: [&str; 12] =
-    [RELEASE, PAUSE_ID, HELD_MS, REASON, DETAIL, SOURCE, TIMESTAMP, ENTRY, ENROLLS, ADVANCES, KEY, HELD_AT];
+pub const ALL: [&str; 9] = [RELEASE, PAUSE_ID, HELD_MS, REASON, DETAIL, SOURCE, TIMESTAMP, ENTRY, KEY];
 
 /// Why a held record was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -131,10 +125,16 @@ impl Source {
     /// Reads the text of a [`SOURCE`] header; `None` if it is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('/');
-        let (topic, partition, offset) = (parts.next()?, parts.next()?, parts.next()?);
-        let source = Self { topic: topic.into(), partition: partition.parse().ok()?, offset: offset.parse().ok()? };
-        (!topic.is_empty() && parts.next().is_none()).then_some(source)
+        let (topic, partition, offset) = Self::parts(text)?;
+        Some(Self { topic: topic.into(), partition, offset })
+    }
+
+    /// Topic, partition and offset in the text of a source.
+    pub(super) fn parts(text: &str) -> Option<(&str, i32, i64)> {
+        let (topic, place) = text.split_once('/')?;
+        let (partition, offset) = place.split_once('/')?;
+        let (partition, offset) = (decimal::read(partition)?, decimal::read(offset)?);
+        (!topic.is_empty()).then_some((topic, partition.try_into().ok()?, offset.try_into().ok()?))
     }
 }
 
@@ -191,7 +191,7 @@ fn set_aside(original: &[Header], reason: &'static str, detail: &str, source: &S
     appended(original, ours)
 }
 
-pub(super) fn appended<const N: usize>(original: &[Header], ours: [Header; N]) -> Vec<Header> {
+fn appended<const N: usize>(original: &[Header], ours: [Header; N]) -> Vec<Header> {
     let mut headers = Vec::with_capacity(original.len() + N);
     headers.extend_from_slice(original);
     headers.extend(ours);
@@ -207,7 +207,7 @@ mod tests {
     fn a_source_reads_its_own_text_and_nothing_else() {
         let source = Source { topic: "flow.enrollments".into(), partition: 5, offset: 1 << 40 };
         assert_eq!(Source::parse(&source.to_string()), Some(source));
-        for text in ["", "t", "t/1", "/1/2", "t/x/2", "t/1/2/3", "t/1/"] {
+        for text in ["", "t", "t/1", "/1/2", "t/x/2", "t/1/2/3", "t/1/", "t/01/2", "t/1/-2", "t/1/+2"] {
             assert_eq!(Source::parse(text), None, "{text}");
         }
     }

@@ -8,7 +8,7 @@
 //! - [`state`] and [`partition`]: the two documents of the state topic, rewritten with their unknown fields kept
 //!   ([`Document`]); a newer version of them is an error that stops the gate ([`Malformed::Newer`]);
 //! - [`audit`]: transitions and answers;
-//! - [`entry`]: a held event in a queue topic, its key and its headers;
+//! - [`entry`]: a held event in a queue topic, its key and its packed header;
 //! - [`headers`]: what released, discarded and dead records gain;
 //! - [`topics`]: the names of topics, group and transactional ids.
 //!
@@ -19,6 +19,7 @@
 
 pub mod audit;
 pub mod command;
+mod decimal;
 mod document;
 pub mod entry;
 pub mod event;

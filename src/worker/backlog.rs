@@ -202,7 +202,7 @@ impl Decider<'_> {
                 timestamp: waiting.timestamp,
                 key: None,
                 value: None,
-                headers: if bare { Vec::new() } else { waiting.held.headers.clone() },
+                headers: if bare { Vec::new() } else { waiting.held.headers.to_vec() },
             };
             let released = matches!(write.to, To::Records);
             write.headers = headers::dead_letter(&event, reason, &detail);

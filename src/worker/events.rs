@@ -204,11 +204,11 @@ impl Decider<'_> {
         // Queue topics take any timestamp and keep it for ever; should one not, the original goes along as a header.
         let timestamp = Some(record.timestamp).filter(|own| own.0 >= 0 && !self.time_of_writing);
         let written = match timestamp {
-            Some(_) => schema::entry::write(event.kind, &event.record, record, &mark),
+            Some(_) => schema::entry::write(event, record, &mark),
             None => {
                 let mut record = record.clone();
                 record.headers.push(headers::timestamp(record.timestamp));
-                schema::entry::write(event.kind, &event.record, &record, &mark)
+                schema::entry::write(event, &record, &mark)
             }
         };
         let partition = record.partition;

@@ -170,7 +170,7 @@ pub(super) fn start_drain(tracked: &mut Tracked, budget: usize, now: Timestamp) 
         true => Sweeping::Unneeded,
         false => Sweeping::Running(Sweep::new(queue.watermark.entry, queue.last_entry(), budget)),
     };
-    tracked.backlog = Some(Backlog::new(topic, queue.watermark, sweep, now));
+    tracked.backlog = Some(Backlog::new(&tracked.flow, topic, sweep, now));
     true
 }
 

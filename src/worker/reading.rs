@@ -10,14 +10,16 @@ use super::table::{Blocked, Sweeping, Tracked, Waiting, left};
 use crate::broker::{Broker, Record, Watermarks};
 use crate::flow::index::Indexed;
 use crate::flow::{FlowId, Queue};
-use crate::schema;
 use crate::time::Timestamp;
 
 impl<B: Broker> Worker<B> {
     /// An entry read back from a queue topic: into the sweep, or into the buffer.
     pub(super) fn take_entry(&mut self, record: Record) {
         let Some((partition, flow)) = self.table.reading.get(&record.topic).cloned() else { return };
-        let held = match schema::entry::read(&record) {
+        let Some(tracked) = self.table.tracked(partition, &flow) else { return };
+        let watermark = tracked.flow.queue.watermark;
+        let Some(backlog) = &mut tracked.backlog else { return };
+        let held = match backlog.entries.read(&record) {
             Ok(Some(held)) => held,
             Ok(None) => return,
             Err(foreign) => {
@@ -25,9 +27,6 @@ impl<B: Broker> Worker<B> {
                 return;
             }
         };
-        let Some(tracked) = self.table.tracked(partition, &flow) else { return };
-        let watermark = tracked.flow.queue.watermark;
-        let Some(backlog) = &mut tracked.backlog else { return };
         if let Sweeping::Running(sweep) = &mut backlog.sweep {
             let Indexed { number, .. } = {
                 let entry =

@@ -17,7 +17,7 @@ use crate::broker::{Action, Error, Record};
 use crate::flow::index::{Index, Sweep};
 use crate::flow::{Flow, FlowId, Partition, Rate};
 use crate::mutant::{self, Mutant};
-use crate::schema::entry::Held;
+use crate::schema::entry::{self, Held};
 use crate::schema::{Reason, Unknown};
 use crate::time::Timestamp;
 
@@ -318,6 +318,7 @@ impl Tracked {
 /// What has been read of a draining flow's queue and not passed yet.
 pub(super) struct Backlog {
     pub topic: Arc<str>,
+    pub entries: entry::Reader,
     pub on: bool,
     pub buffer: VecDeque<Waiting>,
     pub buffer_bytes: usize,
@@ -496,9 +497,11 @@ impl Owned {
 }
 
 impl Backlog {
-    pub(super) fn new(topic: &str, watermark: crate::flow::Watermark, sweep: Sweeping, now: Timestamp) -> Self {
+    pub(super) fn new(flow: &Flow, topic: &str, sweep: Sweeping, now: Timestamp) -> Self {
+        let watermark = flow.queue.watermark;
         Self {
             topic: topic.into(),
+            entries: entry::Reader::new(&flow.id),
             on: false,
             buffer: std::collections::VecDeque::new(),
             buffer_bytes: 0,

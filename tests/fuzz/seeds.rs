@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use flowgate::broker::{Header, Record};
-use flowgate::flow::{Kind, RecordId};
+use flowgate::flow::{Event, FlowId, Kind, RecordId};
 use flowgate::schema::entry::{self, Mark};
 use flowgate::schema::headers;
 use flowgate::time::Timestamp;
@@ -48,11 +48,13 @@ pub fn records() -> Vec<Vec<u8>> {
 /// Entries as the gate writes them, and a tombstone.
 pub fn entries() -> Vec<Vec<u8>> {
     let mut entries = Vec::new();
-    for (kind, id, latest) in [(Kind::Enroll, "r", true), (Kind::Advance, "a:b", false), (Kind::Withdraw, "流", false)]
+    for (kind, id, latest, flow) in
+        [(Kind::Enroll, "r", true, "k"), (Kind::Advance, "a:b", false, "k"), (Kind::Withdraw, "流", false, "welcome")]
     {
         let (id, event) = (RecordId::new(id).unwrap(), record(Some("k"), vec![Header::new("trace", "1")]));
+        let flow = FlowId::new(flow).unwrap();
         let mark = Mark { number: 12, enrolls: 7, advances: 4, latest, held_at: Timestamp(99), pause_id: "pause-1" };
-        let entry = entry::write(kind, &id, &event, &mark);
+        let entry = entry::write(&Event { flow, record: id, kind }, &event, &mark);
         let stored = Record { key: Some(entry.key.clone().into()), headers: entry.headers, ..event.clone() };
         entries.push(take::put(&stored));
         let tombstone = Record { key: Some(entry.key.into()), value: None, ..record(None, Vec::new()) };

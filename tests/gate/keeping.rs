@@ -36,17 +36,17 @@ fn odd_headers() -> Vec<Header> {
         named("null", None),
         named("", Some(b"no name")),
         named("flowgate-release", Some(b"forged")),
-        named("flowgate-entry", Some(b"99")),
+        named("flowgate-entry", Some(b"99 99 0 7 pause-7 flow.enrollments/0/7")),
         named("flowgate-key", None),
     ]
 }
 
-/// Goal: key (null, empty, or any bytes), value, headers (also repeated ones, empty ones, and some that look like the
+/// Goal: key (null, empty, the flow id, or any bytes), value, headers (also repeated ones, empty ones, and some that look like the
 /// gate's) and timestamp come through byte for byte, live and through the queue.
 #[test]
 fn nothing_changes_on_the_way() {
     let mut rig = Rig::new();
-    let keys: [Option<&[u8]>; 3] = [None, Some(b""), Some(b"\x00\xff key")];
+    let keys: [Option<&[u8]>; 4] = [None, Some(b""), Some(b"\x00\xff key"), Some(b"welcome")];
     let headers = odd_headers();
     let send = |rig: &Rig, at: i64| {
         for (number, key) in keys.iter().enumerate() {
@@ -59,13 +59,13 @@ fn nothing_changes_on_the_way() {
     rig.order("welcome", "resume", json!({}));
     let came = rig.read(&rig.topics.enrollments);
     let went = rig.read(&rig.topics.records);
-    assert_eq!((came.len(), went.len()), (6, 6));
+    assert_eq!((came.len(), went.len()), (8, 8));
     for (came, went) in came.iter().zip(&went) {
         assert_eq!((&came.key, &came.value, came.timestamp), (&went.key, &went.value, went.timestamp));
         assert_eq!(went.headers[..headers.len()], headers);
     }
-    assert!(went[..3].iter().all(|record| record.headers.len() == headers.len()), "live: nothing added");
-    assert_eq!(header(&went[4], "flowgate-release").unwrap(), "resume", "the last one is the gate's");
+    assert!(went[..4].iter().all(|record| record.headers.len() == headers.len()), "live: nothing added");
+    assert_eq!(header(&went[5], "flowgate-release").unwrap(), "resume", "the last one is the gate's");
 }
 
 /// Goal: nor do discarded records and dead letters, which only gain headers.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use flowgate::flow::FlowId;
+use flowgate::flow::{Event, FlowId, Kind, RecordId};
 use flowgate::schema::headers::{self, Discarded, Released};
 use flowgate::schema::topics::Topics;
 use flowgate::schema::{Reason, entry};
@@ -108,9 +108,17 @@ fn the_headers_are_those_of_the_code() {
     };
     let mark =
         entry::Mark { number: 1, enrolls: 1, advances: 0, latest: true, held_at: record.timestamp, pause_id: "p" };
-    let record_id = flowgate::flow::RecordId::new("r").unwrap();
-    let held = entry::write(flowgate::flow::Kind::Enroll, &record_id, &record, &mark).headers;
-    assert_eq!(written(held), names("held", "required"));
+    let (flow, record_id) = (FlowId::new("a").unwrap(), RecordId::new("r").unwrap());
+    let event = Event { flow, record: record_id, kind: Kind::Enroll };
+    let keyed = flowgate::broker::Record { key: Some("a".into()), ..record.clone() };
+    assert_eq!(written(entry::write(&event, &keyed, &mark).headers), names("held", "required"));
+    let held = entry::write(&event, &record, &mark).headers;
+    assert_eq!(written(held.clone()), [names("held", "required"), vec![headers::KEY.to_owned()]].concat());
+    let pattern = messages["held"]["headers"]["properties"][headers::ENTRY]["pattern"].as_str().unwrap();
+    let schema = jsonschema::validator_for(&serde_json::json!({"type": "string", "pattern": pattern})).unwrap();
+    let packed = std::str::from_utf8(held[0].value.as_deref().unwrap()).unwrap();
+    assert!(schema.is_valid(&packed.into()) && schema.is_valid(&format!("{packed} more").into()), "{packed}");
+    assert!(!schema.is_valid(&packed.replace("1 1 0", "1 1").into()));
     let released = headers::released(&[], Released::Timer, "p", std::time::Duration::ZERO);
     assert_eq!(written(released), names("released", "required"));
     assert_eq!(written(headers::dead_letter(&record, Reason::NotJson, "")), names("deadLetter", "required"));

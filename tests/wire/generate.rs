@@ -108,7 +108,7 @@ fn state() -> impl Strategy<Value = State> {
 
 fn pause() -> impl Strategy<Value = Pause> {
     let options = (new_records(), keep(), on_expiry(), of(rate()));
-    ((".{0,9}", any::<bool>(), ".{0,9}", of(".{0,9}")), time(), 0..2_000_000_000_u64, options).prop_map(
+    (("[^ ]{1,9}", any::<bool>(), ".{0,9}", of(".{0,9}")), time(), 0..2_000_000_000_u64, options).prop_map(
         |((id, by_all, by, reason), paused_at, length, (new_records, keep, on_expiry, expiry_rate))| Pause {
             id,
             by_all,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use flowgate::broker::murmur2::partition_for;
 use flowgate::broker::{Header, Record};
 use flowgate::flow::{Event, FlowId, Kind, RecordId};
-use flowgate::schema::entry::{self, Held, Mark};
+use flowgate::schema::entry::{self, Held, Mark, Reader};
 use flowgate::schema::headers::{self, Discarded, Released, Source};
 use flowgate::schema::{Reason, event};
 use flowgate::time::Timestamp;
@@ -67,19 +67,23 @@ proptest! {
     #[test]
     fn what_is_held_comes_back_whole(
         event in record(), kind in kind(), record_id in record_id(), latest: bool,
-        counts: (u64, u64, u64), held_at: i64, pause in ".{0,20}",
+        counts: (u64, u64, u64), held_at: i64, pause in "[^ ]{1,20}", flow in "[^*]{1,9}", is_key: bool,
     ) {
+        let flow = FlowId::new(&flow).unwrap();
+        let key = if is_key { Some(Bytes::copy_from_slice(flow.as_str().as_bytes())) } else { event.key.clone() };
+        let event = Record { key, ..event };
         let (number, enrolls, advances) = counts;
         let mark = Mark { number, enrolls, advances, latest, held_at: Timestamp(held_at), pause_id: &pause };
-        let entry = entry::write(kind, &record_id, &event, &mark);
+        let read = Event { flow: flow.clone(), record: record_id.clone(), kind };
+        let entry = entry::write(&read, &event, &mark);
         let value = Some(event.value.clone().unwrap_or_default());
         let stored = Record { key: Some(entry.key.into()), headers: entry.headers, value, ..event.clone() };
         let (key, source) = (event.key.clone(), Source::of(&event));
         let expected = Held {
-            kind, record_id, latest, number, enrolls, advances, key, headers: event.headers,
-            held_at: Timestamp(held_at), pause_id: pause, source,
+            kind, record_id, latest, number, enrolls, advances, key, headers: event.headers.into(),
+            held_at: Timestamp(held_at), pause_id: pause.into(), source,
         };
-        prop_assert_eq!(entry::read(&stored), Ok(Some(expected)));
+        prop_assert_eq!(Reader::new(&flow).read(&stored), Ok(Some(expected)));
     }
 
     #[test]

@@ -16,12 +16,13 @@ pub const NOISE: usize = 4_000;
 pub const LARGE: usize = 3_000;
 
 /// What upstreams send along: their own, and names of the gate's.
-const HEADERS: [Headers; 7] = [
+const HEADERS: [Headers; 8] = [
     &[("traceparent", Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))],
     &[("flowgate-release", Some("upstream's own"))],
     &[("flowgate-timestamp", Some("7")), ("flowgate-source", Some("flow.enrollments/0/0"))],
     &[("flowgate-reason", Some("release_none")), ("flowgate-reason", None), ("", Some(""))],
-    &[("flowgate-entry", Some("1")), ("flowgate-held-at", Some("0")), ("flowgate-key", None)],
+    &[("flowgate-entry", Some("1 1 0 0 pause-0 flow.enrollments/0/0")), ("flowgate-key", None)],
+    &[("flowgate-key", Some("another")), ("flowgate-entry", Some("9"))],
     &[("flowgate-release", Some("timer")), ("flowgate-pause-id", Some("pause-0")), ("flowgate-held-ms", Some("5"))],
     &[("a", Some("1")), ("a", Some("2")), ("flowgate-redrive", Some("flow.discarded/0/1"))],
 ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::Malformed;
 use super::super::fields::Fields;
 use crate::flow::{
-    Answered, CommandId, Counts, Drain, Flow, FlowId, Line, Outcome, Pause, PerKind, Queue, State, Watermark,
+    Answered, CommandId, Counts, Drain, Flow, FlowId, Line, Outcome, Pause, PauseId, PerKind, Queue, State, Watermark,
 };
 
 pub(super) fn flow(fields: &mut Fields) -> Result<Flow, Malformed> {
@@ -43,7 +43,7 @@ pub(super) fn flow(fields: &mut Fields) -> Result<Flow, Malformed> {
 fn pause(fields: &mut Fields) -> Result<Pause, Malformed> {
     // A deadline may lie before `paused_at`: another gate, whose clock is behind by up to a minute, may have moved it.
     let pause = Pause {
-        id: fields.text("id")?,
+        id: fields.valid("id", pause_id)?,
         by_all: fields.flag("by_all")?,
         paused_at: fields.time("paused_at")?,
         resumes_at: fields.time("resumes_at")?,
@@ -55,6 +55,14 @@ fn pause(fields: &mut Fields) -> Result<Pause, Malformed> {
         reason: fields.maybe_text("reason")?,
     };
     Ok(pause)
+}
+
+/// A pause id is a field among others in the header of each entry that its pause holds.
+fn pause_id(text: &str) -> Result<PauseId, &'static str> {
+    match text.is_empty() || text.contains(' ') {
+        true => Err("is empty or has a space in it, which no pause id has"),
+        false => Ok(text.to_owned()),
+    }
 }
 
 fn drain(fields: &mut Fields) -> Result<Drain, Malformed> {

@@ -1,0 +1,153 @@
+//! An entry is read back.
+
+use std::str::Split;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use super::super::decimal;
+use super::super::headers::{self, Source};
+use super::parse_key;
+use crate::broker::{Header, Record};
+use crate::flow::{FlowId, Kind, RecordId};
+use crate::time::Timestamp;
+
+/// A held event, read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub kind: Kind,
+    pub record_id: RecordId,
+    /// Whether a later entry of the same kind and record replaces it.
+    pub latest: bool,
+    pub number: u64,
+    /// How many entries up to and with this one are enrolls.
+    pub enrolls: u64,
+    /// How many entries up to and with this one are advances.
+    pub advances: u64,
+    /// The event's own key.
+    pub key: Option<Bytes>,
+    /// The event's own headers.
+    pub headers: Box<[Header]>,
+    pub held_at: Timestamp,
+    pub pause_id: Arc<str>,
+    /// Where the event stands in the enrollments.
+    pub source: Source,
+}
+
+/// Something in a queue topic that the gate did not write.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{at} is no queue entry: {detail}")]
+pub struct Foreign {
+    /// Where it stands in the queue topic.
+    pub at: Source,
+    pub detail: String,
+}
+
+/// Reads the entries of one flow. Many of them wait in memory at once, so what most of them have in common is there once.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// The key of every event that has no other.
+    flow: Bytes,
+    /// Of the entry read last.
+    pause_id: Arc<str>,
+    /// Of the entry read last.
+    topic: Arc<str>,
+}
+
+impl Reader {
+    #[must_use]
+    pub fn new(flow: &FlowId) -> Self {
+        let flow = Bytes::copy_from_slice(flow.as_str().as_bytes());
+        Self { flow, pause_id: Arc::default(), topic: Arc::default() }
+    }
+
+    /// Reads an entry; `None` is a tombstone.
+    ///
+    /// # Errors
+    /// [`Foreign`] if the gate did not write it.
+    pub fn read(&mut self, record: &Record) -> Result<Option<Held>, Foreign> {
+        self.held(record).map_err(|detail| Foreign { at: Source::of(record), detail })
+    }
+
+    fn held(&mut self, record: &Record) -> Result<Option<Held>, String> {
+        let key = record.key.as_deref().unwrap_or_default();
+        let Some((kind, keyed, record_id)) = parse_key(key) else {
+            return Err("its key is not <kind>:<number>:<record id>".to_owned());
+        };
+        if record.value.is_none() {
+            return Ok(None);
+        }
+        let (theirs, entry, own_key) = match record.headers.as_slice() {
+            [theirs @ .., entry, key] if is(entry, headers::ENTRY) && is(key, headers::KEY) => {
+                (theirs, entry, Some(key))
+            }
+            [theirs @ .., entry] if is(entry, headers::ENTRY) => (theirs, entry, None),
+            _ => return Err(format!("its last header is not {}", headers::ENTRY)),
+        };
+        let packed = unpack(entry.value.as_deref())?;
+        if keyed.is_some_and(|keyed| keyed != packed.number) {
+            return Err(format!("its key does not have the number of its {}", headers::ENTRY));
+        }
+        let (topic, partition, offset) = packed.source;
+        Ok(Some(Held {
+            kind,
+            record_id,
+            latest: keyed.is_none(),
+            number: packed.number,
+            enrolls: packed.enrolls,
+            advances: packed.advances,
+            key: own_key.map_or_else(|| Some(self.flow.clone()), |header| header.value.clone()),
+            headers: theirs.into(),
+            held_at: packed.held_at,
+            pause_id: shared(&mut self.pause_id, packed.pause_id),
+            source: Source { topic: shared(&mut self.topic, topic), partition, offset },
+        }))
+    }
+}
+
+fn is(header: &Header, name: &str) -> bool {
+    header.name == name.as_bytes()
+}
+
+/// The text, which is the one before in most cases.
+fn shared(last: &mut Arc<str>, text: &str) -> Arc<str> {
+    if **last != *text {
+        *last = text.into();
+    }
+    Arc::clone(last)
+}
+
+/// What [`headers::ENTRY`] says.
+struct Packed<'a> {
+    number: u64,
+    enrolls: u64,
+    advances: u64,
+    held_at: Timestamp,
+    pause_id: &'a str,
+    source: (&'a str, i32, i64),
+}
+
+/// Reads what `pack` writes; what stands behind it is not looked at.
+fn unpack(value: Option<&[u8]>) -> Result<Packed<'_>, String> {
+    let text = value.and_then(|value| std::str::from_utf8(value).ok());
+    let text = text.ok_or_else(|| format!("{} is no text", headers::ENTRY))?;
+    let mut fields = Fields(text.split(' '));
+    Ok(Packed {
+        number: fields.next("the number of the entry", decimal::read)?,
+        enrolls: fields.next("the number of enrolls", decimal::read)?,
+        advances: fields.next("the number of advances", decimal::read)?,
+        held_at: Timestamp(fields.next("the time at which it was held", decimal::read_signed)?),
+        pause_id: fields.next("the pause id", |text| (!text.is_empty()).then_some(text))?,
+        source: fields.next("the source", Source::parts)?,
+    })
+}
+
+struct Fields<'a>(Split<'a, char>);
+
+impl<'a> Fields<'a> {
+    fn next<T>(&mut self, name: &str, read: impl FnOnce(&'a str) -> Option<T>) -> Result<T, String> {
+        let text = self.0.next().ok_or_else(|| format!("{} ends before {name}", headers::ENTRY))?;
+        read(text).ok_or_else(|| format!("{name} in {} is not as the gate writes it", headers::ENTRY))
+    }
+}
