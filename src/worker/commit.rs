@@ -59,8 +59,8 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    pub(super) fn commit(&mut self, open: Box<Open<B>>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        let Open { mut turn, transaction, .. } = *open;
+    pub(super) fn commit(&mut self, open: Open<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        let Open { mut turn, transaction, .. } = open;
         turn.commit_asked_for = true;
         match transaction.commit() {
             Commit::Done(producer) => {

@@ -6,13 +6,14 @@
 //!
 //! ```text
 //! start -> replace -> chores -> gather -> (decide) -> create -> leaders -> send -> acks -> offsets -> commit -> (publish) -> chores ...
-//!                        ^                                                   `-> abort ----.          `-> replace -> read back
-//!                        `-----------------------------------------------------------------'
+//! then again and again, while there is more:                   send -> slice -> (decide) -> send
+//! a turn that cannot hold:                                     send, slice, acks, offsets, commit -> abort -> chores
+//! an end that is not known:                                    commit -> replace -> read back -> (publish) or chores
 //! ```
 //!
-//! - `gather.rs` polls; the member is polled nowhere else, so the assignment changes only between transactions
-//!   (`assignment.rs`); `control.rs` reads the commands, `reading.rs` takes what is read back of queues, `wake.rs` says how
-//!   long a poll may wait;
+//! - `gather.rs` polls for the first slice of a turn, `slices.rs` for the later ones, within the transaction; the assignment
+//!   changes only between transactions (`assignment.rs`); `carried.rs` keeps what no turn has taken yet; `control.rs`
+//!   reads the commands, `reading.rs` takes what is read back of queues, `wake.rs` says how long a poll may wait;
 //! - `join.rs` takes a partition over, step by step, while the others go on;
 //! - `decide.rs` turns what was gathered into a [`turn::Turn`], without any call: `commands.rs`, `timers.rs`, `backlog.rs`,
 //!   `events.rs`, in this order; `refused.rs`: a turn for one record that the broker has refused;
@@ -216,7 +217,7 @@ impl<B: Broker> Worker<B> {
             Phase::Send(open, next) => self.send(open, next, now)?,
             Phase::Acks(open) => self.acks(open, now)?,
             Phase::Offsets(open) => self.offsets(open, now)?,
-            Phase::Commit(open) => self.commit(open, now)?,
+            Phase::Commit(open) => self.commit(*open, now)?,
             Phase::Abort(transaction) => self.abort(transaction, now)?,
             Phase::ReadBack(turn) => self.read_back(turn, now)?,
             Phase::Leave => self.leave()?,

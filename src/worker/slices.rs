@@ -11,7 +11,7 @@ use super::assignment::Change;
 use super::gather::{Gather, Next};
 use super::table::{Owned, Table};
 use super::turn::Turn;
-use super::{BACKOFF, Open, Phase, Step, Stop, Worker, decide, in_hand};
+use super::{BACKOFF, Open, Phase, Step, Stop, Transaction, Worker, decide, in_hand};
 use crate::broker::{Action, Broker, Member, PollLimit, Polled, Reader};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
@@ -104,7 +104,7 @@ impl<B: Broker> Worker<B> {
                 self.table.carried.append(&mut gather.gathered.events);
                 Ok(self.close(open, now))
             }
-            Brought::Over(next) => Ok(self.give_up(open, *next)),
+            Brought::Over(next) => Ok(end_without(open.transaction, *next)),
         }
     }
 
@@ -137,14 +137,6 @@ impl<B: Broker> Worker<B> {
         self.table.change = Some(change);
         // What the group has given away is not ours to decide about.
         Ok(if lost { Brought::Over(Box::new((Phase::Chores, Step::Progress))) } else { Brought::Nothing })
-    }
-
-    /// The turn cannot hold: its transaction is aborted, unless everything begins anew, which ends it as well.
-    fn give_up(&mut self, open: Box<Open<B>>, next: (Phase<B>, Step)) -> (Phase<B>, Step) {
-        match next {
-            (Phase::Start, step) => (Phase::Start, step),
-            _ => (Phase::Abort(open.transaction), Step::Progress),
-        }
     }
 
     fn decide_slice(&mut self, gather: Gather<B>, mut open: Box<Open<B>>, now: Timestamp) -> (Phase<B>, Step) {
@@ -219,7 +211,7 @@ impl<B: Broker> Worker<B> {
         }
         match brought {
             Brought::Records | Brought::Nothing => Ok((Phase::Acks(open), Step::Progress)),
-            Brought::Over(next) => Ok(self.give_up(open, *next)),
+            Brought::Over(next) => Ok(end_without(open.transaction, *next)),
         }
     }
 
@@ -227,6 +219,14 @@ impl<B: Broker> Worker<B> {
     pub(super) fn may_poll_ahead(&self, open: &Open<B>) -> bool {
         let is_last = open.turn.last || open.turn.cut || self.stopping;
         open.polls_ahead && !is_last && self.table.change.is_none() && !self.table.carried.is_full()
+    }
+}
+
+/// The turn cannot hold: its transaction is aborted, unless everything begins anew, which ends it as well.
+fn end_without<B: Broker>(transaction: Transaction<B>, next: (Phase<B>, Step)) -> (Phase<B>, Step) {
+    match next {
+        (Phase::Start, step) => (Phase::Start, step),
+        _ => (Phase::Abort(transaction), Step::Progress),
     }
 }
 
