@@ -23,7 +23,7 @@ pub mod murmur2;
 mod record;
 
 pub use error::{Action, Code, Error, Result};
-pub use record::{Header, Outgoing, Record};
+pub use record::{Header, Outgoing, Record, sizes};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -39,6 +39,12 @@ impl Record {
     }
 }
 
+/// Bytes of keys, values and headers of all of these.
+#[must_use]
+pub fn sizes(records: &[Record]) -> usize {
+    records.iter().map(Record::size).sum()
+}
+
 /// A record header. The name is bytes: Kafka says UTF-8, clients send what they like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {

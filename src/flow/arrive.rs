@@ -35,31 +35,22 @@ impl Flow {
     pub fn arrive(&mut self, event: &Event) -> Fate {
         let (pause, latest) = match &self.state {
             State::Live => return Fate::Deliver,
-            State::Paused(pause) => {
-                if event.kind == Kind::Enroll && pause.new_records == NewRecords::Discard {
-                    let pause = pause.id.clone();
-                    self.counts.turned_away.add(event.kind, 1);
-                    return Fate::TurnAway { pause };
-                }
-                (pause.id.clone(), pause.keep == Keep::Latest)
-            }
+            State::Paused(pause) => (pause.id.clone(), pause.keep == Keep::Latest),
             // Never `latest`: what a drain delivers is settled when it starts, and does not depend on its speed.
             State::Resuming { pause, .. } => (pause.id.clone(), false),
         };
-        match event.kind {
-            Kind::Enroll | Kind::Advance => {
+        self.withdrawn += u64::from(event.kind == Kind::Withdraw);
+        match (event.kind, self.would_hold(event.kind)) {
+            (Kind::Enroll | Kind::Advance, true) => {
                 self.counts.queued.add(event.kind, 1);
                 Fate::Hold(self.next_entry(event.kind, latest, pause))
             }
-            Kind::Withdraw => {
-                self.withdrawn += 1;
-                if self.queue.is_passed() {
-                    // Nothing that it could take out. With only withdraws left it is an entry all the same: so whoever
-                    // reads the topics knows it to be one without knowing how far a drain was just then.
-                    return Fate::Deliver;
-                }
-                Fate::Withdraw(self.next_entry(event.kind, latest, pause))
+            (Kind::Enroll | Kind::Advance, false) => {
+                self.counts.turned_away.add(event.kind, 1);
+                Fate::TurnAway { pause }
             }
+            (Kind::Withdraw, true) => Fate::Withdraw(self.next_entry(event.kind, latest, pause)),
+            (Kind::Withdraw, false) => Fate::Deliver,
         }
     }
 
@@ -70,6 +61,8 @@ impl Flow {
             (State::Live, _) => false,
             (State::Paused(pause), Kind::Enroll) => pause.new_records == NewRecords::Queue,
             (State::Paused(_), Kind::Advance) | (State::Resuming { .. }, Kind::Enroll | Kind::Advance) => true,
+            // If everything is passed there is nothing that it could take out. With only withdraws left it is an entry all the
+            // same: so whoever reads the topics knows it to be one without knowing how far a drain was just then.
             (State::Paused(_) | State::Resuming { .. }, Kind::Withdraw) => !self.queue.is_passed(),
         }
     }

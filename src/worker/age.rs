@@ -79,13 +79,11 @@ impl<B: Broker> Worker<B> {
                 self.rewind();
                 Phase::Chores
             }
-            Phase::Send(open, _) | Phase::Acks(open) | Phase::Offsets(open) if self.is_too_old(&open.turn, now) => {
+            Phase::Send(open, _) | Phase::Slice(open, _) | Phase::Acks(open) | Phase::Offsets(open)
+                if self.is_too_old(&open.turn, now) =>
+            {
                 self.drop_open(*open, now)
             }
-            Phase::Gather(mut gather) => match gather.open.take_if(|open| self.is_too_old(&open.turn, now)) {
-                Some(open) => self.drop_open(*open, now),
-                None => Phase::Gather(gather),
-            },
             Phase::Commit(open) if !open.turn.commit_asked_for && self.is_too_old(&open.turn, now) => {
                 self.drop_open(*open, now)
             }

@@ -4,9 +4,7 @@
 //! they were polled while the acknowledgements of a turn were awaited. The next turn begins with them. When a turn is
 //! aborted, or partitions come and go, they are dropped, and read again with everything else.
 
-use std::collections::BTreeSet;
-
-use crate::broker::{PollLimit, Record};
+use crate::broker::{PollLimit, Record, sizes};
 
 #[derive(Default)]
 pub(super) struct Carried {
@@ -37,21 +35,21 @@ impl Carried {
     }
 
     pub fn append(&mut self, records: &mut Vec<Record>) {
-        self.bytes += records.iter().map(Record::size).sum::<usize>();
+        self.bytes += sizes(records);
         self.records.append(records);
     }
 
     /// Puts events back that were taken, before those that were not.
     pub fn put_back(&mut self, mut records: Vec<Record>) {
-        std::mem::swap(&mut self.records, &mut records);
-        self.append(&mut records);
-        self.bytes = self.records.iter().map(Record::size).sum();
+        self.bytes += sizes(&records);
+        records.append(&mut self.records);
+        self.records = records;
     }
 
     /// Takes the first of them, so many at most.
     pub fn take(&mut self, most: usize) -> Vec<Record> {
         let rest = self.records.split_off(most.min(self.records.len()));
-        self.bytes = rest.iter().map(Record::size).sum();
+        self.bytes = sizes(&rest);
         std::mem::replace(&mut self.records, rest)
     }
 
@@ -63,9 +61,9 @@ impl Carried {
         self.records.iter().any(|record| record.partition == partition)
     }
 
-    /// Drops the events of these partitions, which are read again.
-    pub fn forget(&mut self, partitions: &BTreeSet<i32>) {
-        self.records.retain(|record| !partitions.contains(&record.partition));
-        self.bytes = self.records.iter().map(Record::size).sum();
+    /// Drops the events of a partition, which is read from elsewhere.
+    pub fn forget(&mut self, partition: i32) {
+        self.records.retain(|record| record.partition != partition);
+        self.bytes = sizes(&self.records);
     }
 }

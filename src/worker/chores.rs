@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::gather::Gather;
 use super::orphans::{Looked, SOON};
-use super::table::{Amount, ClockAlarm, Stage, Sweeping, Wait, left};
+use super::table::{ClockAlarm, Stage, Sweeping, Wait, left};
 use super::{Phase, Step, Stop, Worker, assign, in_hand};
 use crate::broker::{Action, Admin, Broker, Code, Error, Member, Producer, Reader};
 use crate::flow::FlowId;
@@ -142,7 +142,7 @@ impl<B: Broker> Worker<B> {
                 }
                 let position = owned.position;
                 // Whatever was polled of it before does not come next.
-                self.table.carried.forget(&BTreeSet::from([*partition]));
+                self.table.carried.forget(*partition);
                 let answer = in_hand(&mut self.clients)?.member.fetch_from(*partition, position);
                 if let Some(owned) = self.table.owned.get_mut(partition) {
                     owned.fetching = answer.is_ok();
@@ -274,14 +274,7 @@ impl<B: Broker> Worker<B> {
         let partitions = active.map(|(partition, _)| *partition).collect();
         self.read_again(&partitions);
         self.table.carried.clear();
-        self.table.commands_ahead.clear();
-        for owned in self.table.owned.values_mut() {
-            for flow in &owned.draining {
-                if let Some(backlog) = owned.flows.get_mut(flow).and_then(|tracked| tracked.backlog.as_mut()) {
-                    backlog.passing = Amount::default();
-                }
-            }
-        }
+        self.table.forget_passing();
         if mutant::is(Mutant::ControlReaderNotMovedBackAtAnAbort) {
             return;
         }
@@ -293,7 +286,6 @@ impl<B: Broker> Worker<B> {
 
     /// The events of these partitions are read again from where they are committed.
     pub(super) fn read_again(&mut self, partitions: &BTreeSet<i32>) {
-        self.table.carried.forget(partitions);
         for partition in partitions {
             if let Some(owned) = self.table.owned.get_mut(partition) {
                 owned.fetching = false;
@@ -307,7 +299,6 @@ impl<B: Broker> Worker<B> {
         tracing::error!(partition, reason, "the events of a partition wait");
         if let Some(owned) = self.table.owned.get_mut(&partition) {
             owned.wait = Some(Wait { since: now, reason });
-            self.table.carried.forget(&BTreeSet::from([partition]));
             self.chores.push_back(Chore::PauseEvents { partition });
         }
     }

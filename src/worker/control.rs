@@ -11,7 +11,7 @@ use super::chores::Chore;
 use super::gather::{Gather, Next};
 use super::table::{Stage, Table, left};
 use super::{BACKOFF, ONLY, Phase, Step, Stop, Worker, in_hand};
-use crate::broker::{Action, Broker, PollLimit, Polled, Reader, Record};
+use crate::broker::{Action, Broker, PollLimit, Polled, Reader, sizes};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -26,13 +26,13 @@ impl Table {
 }
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn gather_commands(&mut self, mut gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn gather_commands(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let budget = self.budget();
         let commands = &mut gather.gathered.commands;
         let before = commands.len();
         // What came between the slices of the turn before comes first.
         commands.append(&mut self.table.commands_ahead);
-        let bytes: usize = commands.iter().map(Record::size).sum();
+        let bytes = sizes(commands);
         let limit = PollLimit {
             records: budget.commands.saturating_sub(commands.len()),
             bytes: budget.bytes.saturating_sub(bytes),
@@ -41,13 +41,11 @@ impl<B: Broker> Worker<B> {
         if limit.records > 0 && limit.bytes > 0 {
             match in_hand(&mut self.clients)?.control.poll(limit, commands) {
                 Ok(Polled::OutOfRange { low, .. }) => {
-                    // Retention deleted commands that nobody was up to take: what is left is applied.
-                    tracing::warn!(low, "commands were deleted before they could be applied");
                     if !gather.gathered.events.is_empty() || !gather.gathered.commands.is_empty() {
                         // What was gathered goes with the gathering.
                         self.rewind();
                     }
-                    self.chores.push_back(Chore::ReadControl { from: Some(low) });
+                    self.go_on_from_command(low);
                     return Ok((Phase::Chores, Step::Progress));
                 }
                 Ok(_) => {}
@@ -56,9 +54,8 @@ impl<B: Broker> Worker<B> {
         }
         let new = &gather.gathered.commands[before..];
         gather.scan = new.last().map_or(gather.scan, |last| gather.scan.max(last.offset + 1));
-        let (all, bytes) =
-            (&gather.gathered.commands, gather.gathered.commands.iter().map(Record::size).sum::<usize>());
-        gather.full_of_commands = all.len() >= budget.commands || bytes >= budget.bytes;
+        let all = &gather.gathered.commands;
+        gather.full_of_commands = all.len() >= budget.commands || sizes(all) >= budget.bytes;
         let introducing = self.table.owned.values().any(|owned| matches!(owned.stage, Stage::Introducing));
         let behind = gather.scan < self.table.control_floor;
         gather.next = match gather.full_of_commands {
@@ -73,8 +70,14 @@ impl<B: Broker> Worker<B> {
         Ok((Phase::Gather(gather), Step::Progress))
     }
 
+    /// Retention deleted commands that nobody was up to take: what is left is applied.
+    pub(super) fn go_on_from_command(&mut self, low: i64) {
+        tracing::warn!(low, "commands were deleted before they could be applied");
+        self.chores.push_back(Chore::ReadControl { from: Some(low) });
+    }
+
     /// A turn for commands alone.
-    fn decide_commands(&mut self, mut gather: Gather<B>, now: Timestamp) -> (Phase<B>, Step) {
+    fn decide_commands(&mut self, mut gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
         gather.gathered.only_commands = !mutant::is(Mutant::EventsWhileMoreCommandsWait);
         if self.table.member_waits(now) {
             // The group is heard of by the member's poll alone. What that brings is read again.
@@ -85,7 +88,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// What follows the commands: the question whether there are more, if a timer has become due since it was asked.
-    fn next_for_timers(&self, gather: &Gather<B>, now: Timestamp) -> Next {
+    fn next_for_timers(&self, gather: &Gather, now: Timestamp) -> Next {
         match !gather.unanswered && self.table.is_timer_due(self.table.floor_asked, now) {
             true => Next::End,
             false => Next::Backlog,
@@ -93,7 +96,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Where the control topic ends now.
-    pub(super) fn gather_end(&mut self, mut gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn gather_end(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         // By a client that does not wait for commands just now.
         let marks = in_hand(&mut self.clients)?.stable.watermarks(&self.options.topics.control, ONLY);
         match marks {
@@ -118,7 +121,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// How far the reader is, past gaps too.
-    pub(super) fn gather_scan(&mut self, mut gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn gather_scan(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         match in_hand(&mut self.clients)?.control.position(&self.options.topics.control, ONLY) {
             Ok(position) => {
                 let ends = || self.table.owned.values().map(|owned| owned.control_end).max();

@@ -40,37 +40,26 @@ impl Decider<'_> {
             if record.offset < position {
                 continue;
             }
-            let event = schema::event::read(record.value.as_deref());
-            let waits = |event: &Event| self.waits_for_topic(record.partition, owned, event);
-            if table.is_refused(|| Origin::of(&record)) || event.as_ref().is_ok_and(waits) {
+            let left = match table.is_refused(|| Origin::of(&record)) {
+                true => Some(record),
+                false => self.event(record, owned),
+            };
+            if let Some(record) = left {
                 self.turn.stopped.insert(record.partition);
                 if mutant::is(Mutant::CarriedEventDropped) {
                     self.turn.partition(record.partition, owned).position = record.offset + 1;
                     continue;
                 }
                 self.turn.carried.push(record);
-                continue;
             }
-            self.turn.partition(record.partition, owned).position = record.offset + 1;
-            self.turn.taken.entries += 1;
-            self.turn.taken.bytes += record.size();
-            self.event(record, event, owned);
         }
     }
 
-    /// Whether an event is to be held in a topic that this turn cannot write to, or has no room for: it and all that follow
-    /// in its partition are for the next turn. Nothing is staged for it.
-    fn waits_for_topic(&self, partition: i32, owned: &Owned, event: &Event) -> bool {
-        let staged = self.turn.staged(partition, &event.flow);
-        let flow = match (staged, owned.flows.get(&event.flow)) {
-            (Some(staged), _) => &staged.flow,
-            (None, Some(tracked)) => &tracked.flow,
-            (None, None) => return false,
-        };
+    /// Whether an event of this flow is to be held in a topic that this turn cannot write to, or has no room for.
+    fn waits_for_topic(&self, flow: &Flow, is_written: bool, event: &Event) -> bool {
         if !flow.would_hold(event.kind) {
             return false;
         }
-        let is_written = staged.is_some_and(|staged| !staged.fed.is_empty());
         if !is_written && self.turn.touched >= self.budget.touched() {
             return true;
         }
@@ -83,30 +72,57 @@ impl Decider<'_> {
         }
     }
 
-    pub(super) fn event(&mut self, record: Record, event: Result<Event, Unreadable>, owned: &Owned) {
-        let event = match event {
-            Ok(event) => event,
-            Err(_) if mutant::is(Mutant::BadInputSkipped) => return,
-            Err(unreadable) => return self.dead_letter(&record, &unreadable),
-        };
+    /// Takes the next event of its partition. One that has to wait for its queue topic comes back, and nothing is staged for
+    /// it: it and all that follow in its partition are for the next turn.
+    pub(super) fn event(&mut self, record: Record, owned: &Owned) -> Option<Record> {
         let partition = record.partition;
+        let event = match schema::event::read(record.value.as_deref()) {
+            Ok(event) => event,
+            Err(unreadable) => {
+                self.pass_over(&record, owned);
+                if !mutant::is(Mutant::BadInputSkipped) {
+                    self.dead_letter(&record, &unreadable);
+                }
+                return None;
+            }
+        };
         let home = self.table.shape.home(&event.flow);
         if home != partition && !mutant::is(Mutant::ReroutedEventDeliveredWhereItCame) {
+            self.pass_over(&record, owned);
             self.turn.stats.rerouted += 1;
-            return self.forward(record, To::Enrollments, home);
+            self.forward(record, To::Enrollments, home);
+            return None;
+        }
+        let staged = self.turn.staged(partition, &event.flow);
+        let known = match staged {
+            Some(staged) => Some(&staged.flow),
+            None => owned.flows.get(&event.flow).map(|tracked| &tracked.flow),
+        };
+        let is_written = staged.is_some_and(|staged| !staged.fed.is_empty());
+        if known.is_some_and(|flow| self.waits_for_topic(flow, is_written, &event)) {
+            return Some(record);
         }
         // Most events by far: a live flow that nothing of this turn concerns. No state is touched for them.
-        let staged = self.turn.partitions.get(&partition).is_some_and(|staged| staged.flows.contains_key(&event.flow));
-        if !staged {
-            match owned.flows.get(&event.flow) {
-                Some(tracked) if matches!(tracked.flow.state, State::Live) && !is_written(&tracked.flow) => {
-                    return self.deliver(record, &event);
-                }
-                Some(_) => {}
-                None => self.see(partition, owned, &event),
-            }
+        let untouched = staged.is_none()
+            && known.is_some_and(|flow| matches!(flow.state, State::Live) && !has_its_state_written(flow));
+        let is_first = known.is_none();
+        self.pass_over(&record, owned);
+        if untouched {
+            self.deliver(record, &event);
+            return None;
+        }
+        if is_first {
+            self.see(partition, owned, &event);
         }
         self.arrive(record, owned, &event);
+        None
+    }
+
+    /// The turn has taken everything of the partition up to this event.
+    pub(super) fn pass_over(&mut self, record: &Record, owned: &Owned) {
+        self.turn.partition(record.partition, owned).position = record.offset + 1;
+        self.turn.taken.entries += 1;
+        self.turn.taken.bytes += record.size();
     }
 
     /// The first event of a flow makes it known.
@@ -147,7 +163,7 @@ impl Decider<'_> {
         let fate = staged.flow.arrive(event);
         match fate {
             Fate::Deliver => {
-                staged.changed |= !matches!(staged.flow.state, State::Live) || is_written(&staged.flow);
+                staged.changed |= !matches!(staged.flow.state, State::Live) || has_its_state_written(&staged.flow);
                 self.deliver(record, event);
             }
             Fate::TurnAway { pause } => {
@@ -267,7 +283,7 @@ impl Decider<'_> {
 }
 
 /// Whether the state of a live flow is written with its events: never, but for a mutant.
-fn is_written(flow: &Flow) -> bool {
+fn has_its_state_written(flow: &Flow) -> bool {
     mutant::is(Mutant::StateWrittenForALiveEvent) && !flow.commands.is_empty()
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::assignment::Change;
 use super::chores::Chore;
 use super::table::{Owned, Stage, Table, left};
-use super::{BACKOFF, Open, Phase, Step, Stop, Worker, decide, in_hand, refused};
+use super::{BACKOFF, Phase, Step, Stop, Worker, decide, in_hand, refused};
 use crate::broker::{Broker, Code, Error, Member, PollLimit, Polled, Reader, Record};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
@@ -27,11 +27,9 @@ pub(super) struct Gathered {
     pub began: Timestamp,
 }
 
-/// The polling for one slice of a turn, under way.
-pub(super) struct Gather<B: Broker> {
+/// The polling for the first slice of a turn, under way.
+pub(super) struct Gather {
     pub next: Next,
-    /// The turn whose next slice this is; `None`: it is the first of another turn.
-    pub open: Option<Box<Open<B>>>,
     began: Option<Timestamp>,
     pub gathered: Gathered,
     /// How far the control topic was read for this turn.
@@ -65,13 +63,11 @@ pub(super) enum Next {
 /// outrun it.
 const LAST_ENTRIES: Duration = Duration::from_millis(100);
 
-impl<B: Broker> Gather<B> {
-    /// For the first slice of a turn.
+impl Gather {
     pub fn new(table: &Table) -> Self {
         let scan = table.control_scan;
         Self {
             next: Next::Join,
-            open: None,
             began: None,
             gathered: Gathered::default(),
             scan,
@@ -82,18 +78,10 @@ impl<B: Broker> Gather<B> {
             unanswered: false,
         }
     }
-
-    /// For the next slice of a turn under way.
-    pub fn within(open: Box<Open<B>>, table: &Table, now: Timestamp) -> Self {
-        Self { next: Next::Commands, open: Some(open), began: Some(now), ..Self::new(table) }
-    }
 }
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn gather(&mut self, mut gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        if let Some(open) = gather.open.take() {
-            return self.gather_slice(gather, open, now);
-        }
+    pub(super) fn gather(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         if gather.began.is_none() {
             gather.began = Some(now);
             if let Some(change) = self.table.change.take() {
@@ -127,7 +115,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// For a mutant: whether a timer is due, and no commands have to be read again.
-    fn has_timer_due(&self, gather: &Gather<B>, now: Timestamp) -> bool {
+    fn has_timer_due(&self, gather: &Gather, now: Timestamp) -> bool {
         let all_are_active = self.table.owned.values().all(Owned::is_active);
         gather.scan >= self.table.control_floor && all_are_active && self.table.is_timer_due(None, now)
     }
@@ -141,7 +129,7 @@ impl<B: Broker> Worker<B> {
         self.table.owned.iter().filter_map(joining).min().map(|(_, number)| number)
     }
 
-    fn gather_backlog(&mut self, mut gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    fn gather_backlog(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         gather.next = Next::Events;
         if self.table.reading.is_empty() {
             return self.gather(gather, now);
@@ -207,7 +195,7 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    fn gather_events(&mut self, mut gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    fn gather_events(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let budget = self.budget();
         let gathered = &gather.gathered;
         let idle = gathered.events.is_empty() && gathered.commands.is_empty() && self.table.carried.is_empty();
@@ -223,11 +211,7 @@ impl<B: Broker> Worker<B> {
             Ok(Polled::Assigned(partitions)) => return self.change(Change::Assigned(partitions)),
             Ok(Polled::Revoked { partitions, lost }) => return self.change(Change::Revoked { partitions, lost }),
             Ok(Polled::OutOfRange { partition, low, .. }) => {
-                // Either events are lost, or we have hung, and another owner's progress let retention come that far. Who
-                // takes the partition over judges by what is committed.
-                tracing::warn!(partition, low, "the next event is not in the log any more; looking again");
-                self.start_anew();
-                return Ok((Phase::Start, Step::Waiting(BACKOFF)));
+                return Ok(self.without_next_event(partition, low));
             }
             Err(error) => return self.trouble(error, Phase::Gather(gather)),
         }
@@ -244,9 +228,17 @@ impl<B: Broker> Worker<B> {
         }
     }
 
+    /// The next event of a partition is not in its log. Either events are lost, or we have hung, and another owner's
+    /// progress let retention come that far. Who takes the partition over judges by what is committed.
+    pub(super) fn without_next_event(&mut self, partition: i32, low: i64) -> (Phase<B>, Step) {
+        tracing::warn!(partition, low, "the next event is not in the log any more; looking again");
+        self.start_anew();
+        (Phase::Start, Step::Waiting(BACKOFF))
+    }
+
     /// A partition without events that was not looked at for a while. Its position has to pass the transaction markers
     /// at the end of its log: once retention has taken them, a position before them would look like a loss.
-    fn silent(&self, gather: &Gather<B>, now: Timestamp) -> Option<i32> {
+    fn silent(&self, gather: &Gather, now: Timestamp) -> Option<i32> {
         let owned = self.table.owned.iter().filter(|(_, owned)| owned.is_active() && owned.fetching);
         let due = |(partition, owned): (&i32, &Owned)| {
             let silent = gather.gathered.events.iter().all(|record| record.partition != *partition)
@@ -258,7 +250,7 @@ impl<B: Broker> Worker<B> {
 
     fn gather_position(
         &mut self,
-        mut gather: Gather<B>,
+        mut gather: Gather,
         partition: i32,
         now: Timestamp,
     ) -> Result<(Phase<B>, Step), Stop> {
@@ -277,7 +269,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// The turn for what was gathered; straight to the next gathering if there is nothing in it.
-    pub(super) fn decide(&mut self, mut gather: Gather<B>, now: Timestamp) -> (Phase<B>, Step) {
+    pub(super) fn decide(&mut self, mut gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
         let began = gather.began.unwrap_or(now);
         if !gather.gathered.only_commands && self.is_outdated(began, now) {
             // It has hung: whatever was recorded meanwhile comes before these events and the timers that are due now.

@@ -82,7 +82,7 @@ const FOLD: PollLimit = PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wa
 
 impl<B: Broker> Worker<B> {
     /// One call for this partition; then the gathering goes on with the others.
-    pub(super) fn join(&mut self, partition: i32, gather: Gather<B>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn join(&mut self, partition: i32, gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let Some(mut owned) = self.table.owned.remove(&partition) else {
             return Ok((Phase::Gather(gather), Step::Progress));
         };

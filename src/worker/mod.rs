@@ -97,13 +97,15 @@ enum Phase<B: Broker> {
     /// Make a producer, which fences the one before and ends its transaction; ask the group first, if need be.
     Replace(After),
     Chores,
-    /// Poll for the first slice of a turn, or for the next one of the turn under way.
-    Gather(Gather<B>),
+    /// Poll for the first slice of a turn.
+    Gather(Gather),
     /// Make the queue topics that the turn needs.
     Create(Box<Turn>),
     /// Wait until the producer knows who leads them.
     Leaders(Box<Turn>),
     Send(Box<Open<B>>, usize),
+    /// Poll for the next slice of the turn under way.
+    Slice(Box<Open<B>>, slices::Poll),
     Acks(Box<Open<B>>),
     Offsets(Box<Open<B>>),
     Commit(Box<Open<B>>),
@@ -215,6 +217,7 @@ impl<B: Broker> Worker<B> {
             Phase::Create(turn) => self.create(turn, now)?,
             Phase::Leaders(turn) => self.leaders(turn, now)?,
             Phase::Send(open, next) => self.send(open, next, now)?,
+            Phase::Slice(open, poll) => self.slice(open, poll, now)?,
             Phase::Acks(open) => self.acks(open, now)?,
             Phase::Offsets(open) => self.offsets(open, now)?,
             Phase::Commit(open) => self.commit(*open, now)?,
@@ -244,11 +247,11 @@ impl<B: Broker> Worker<B> {
                 Some(Chore::DeleteTopics { .. }) => "delete topics",
                 _ => "chores",
             },
-            Phase::Gather(gather) if gather.open.is_some() => "slice",
             Phase::Gather(_) => "gather",
             Phase::Create(_) => "create",
             Phase::Leaders(_) => "leaders",
             Phase::Send(..) => "send",
+            Phase::Slice(..) => "slice",
             Phase::Acks(..) => "acks",
             Phase::Offsets(..) => "offsets",
             Phase::Commit(..) => "commit",

@@ -38,7 +38,7 @@ pub struct Options {
 pub struct Budget {
     /// Events taken in one turn.
     pub records: usize,
-    /// Bytes written in one turn.
+    /// Bytes of events taken in one turn, and of held entries that it passes.
     pub bytes: usize,
     /// How long a turn goes on while there is more to read; longer by [`Budget::A_TOPIC`] for each queue topic that it
     /// writes to.

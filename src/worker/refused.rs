@@ -16,7 +16,7 @@ use super::gather::Gathered;
 use super::options::Options;
 use super::table::{Origin, Owned, Table, left};
 use super::turn::{To, Turn};
-use crate::broker::{Broker, Code, Compression, Error, FAILURE_ONLY, Record};
+use crate::broker::{Broker, Code, Compression, Error, Record};
 use crate::schema::Reason;
 use crate::time::Timestamp;
 
@@ -270,7 +270,7 @@ impl<B: Broker> Worker<B> {
         let (mut refusals, mut noted) = (false, false);
         let mut first: BTreeMap<(i32, Option<&crate::flow::FlowId>), (&Origin, &To, &Error)> = BTreeMap::new();
         for (tag, error) in failed.iter().filter(|(_, error)| Treatment::is_refusal(error.code)) {
-            let Some((origin, to)) = turn.tagged(tag & !FAILURE_ONLY) else { continue };
+            let Some((origin, to)) = turn.tagged(*tag) else { continue };
             let place = match origin {
                 Origin::Event { partition, .. } => (*partition, None),
                 Origin::Entry { partition, flow, .. } => (*partition, Some(flow)),
@@ -311,15 +311,15 @@ impl Decider<'_> {
     fn refused_event(&mut self, record: Record, treatment: Treatment) {
         let table = self.table;
         let Some(owned) = table.takes_events(record.partition) else { return };
-        let staged = self.turn.partition(record.partition, owned);
-        staged.position = record.offset + 1;
         match treatment {
-            Treatment::Whole { .. } => {
-                let event = crate::schema::event::read(record.value.as_deref());
-                self.event(record, event, owned);
+            // Alone in its turn, it waits for no topic.
+            Treatment::Whole { .. } => drop(self.event(record, owned)),
+            Treatment::WithoutValue(reason) => {
+                self.pass_over(&record, owned);
+                self.bury(&record, reason, &refused(reason, &record.value), None);
             }
-            Treatment::WithoutValue(reason) => self.bury(&record, reason, &refused(reason, &record.value), None),
             Treatment::Bare(reason) => {
+                self.pass_over(&record, owned);
                 let detail = refused(reason, &record.value);
                 self.bury(&Record { key: None, headers: Vec::new(), ..record }, reason, &detail, None);
             }

@@ -8,52 +8,50 @@
 use std::time::Duration;
 
 use super::assignment::Change;
-use super::gather::{Gather, Next};
-use super::table::{Owned, Table};
+use super::table::{Amount, Owned, Table};
 use super::turn::Turn;
-use super::{BACKOFF, Open, Phase, Step, Stop, Transaction, Worker, decide, in_hand};
-use crate::broker::{Action, Broker, Member, PollLimit, Polled, Reader};
+use super::{BACKOFF, Open, Phase, Step, Stop, Worker, decide, in_hand};
+use crate::broker::{Action, Broker, Member, PollLimit, Polled, Reader, Record};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// Staged flows and audit events after which a turn ends: they are written all at once.
 const OWN_RECORDS: usize = 10_000;
 
+/// What a slice is polled for next.
+#[derive(Clone, Copy)]
+pub(super) enum Poll {
+    Commands,
+    Backlog,
+    Events,
+}
+
 /// What a poll of the member has brought within a transaction.
-enum Brought<B: Broker> {
+enum Brought {
     Records,
     /// Nothing more is to be polled before the turn has ended.
     Nothing,
-    /// The turn cannot hold.
-    Over(Box<(Phase<B>, Step)>),
+    /// The group has given our partitions away: the turn cannot hold.
+    Lost,
+    /// Everything begins anew, which ends the transaction as well.
+    Over,
 }
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn gather_slice(
-        &mut self,
-        gather: Gather<B>,
-        open: Box<Open<B>>,
-        now: Timestamp,
-    ) -> Result<(Phase<B>, Step), Stop> {
-        match gather.next {
-            Next::Commands => self.slice_commands(gather, open, now),
-            Next::Backlog => self.slice_backlog(gather, open),
-            _ => self.slice_events(gather, open, now),
+    pub(super) fn slice(&mut self, open: Box<Open<B>>, poll: Poll, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        match poll {
+            Poll::Commands => self.slice_commands(open, now),
+            Poll::Backlog => self.slice_backlog(open),
+            Poll::Events => self.slice_events(open, now),
         }
     }
 
-    fn slice_commands(
-        &mut self,
-        mut gather: Gather<B>,
-        open: Box<Open<B>>,
-        now: Timestamp,
-    ) -> Result<(Phase<B>, Step), Stop> {
+    fn slice_commands(&mut self, open: Box<Open<B>>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let budget = self.budget();
         let limit = PollLimit { records: budget.commands, bytes: budget.bytes, wait: Duration::ZERO };
         match in_hand(&mut self.clients)?.control.poll(limit, &mut self.table.commands_ahead) {
             Ok(Polled::OutOfRange { low, .. }) => {
-                tracing::warn!(low, "commands were deleted before they could be applied");
-                self.chores.push_back(super::chores::Chore::ReadControl { from: Some(low) });
+                self.go_on_from_command(low);
                 return Ok(self.close(open, now));
             }
             Ok(_) => {}
@@ -69,52 +67,41 @@ impl<B: Broker> Worker<B> {
             }
             return Ok(self.close(open, now));
         }
-        gather.next = if self.table.reading.is_empty() { Next::Events } else { Next::Backlog };
-        gather.open = Some(open);
-        Ok((Phase::Gather(gather), Step::Progress))
+        let next = if self.table.reading.is_empty() { Poll::Events } else { Poll::Backlog };
+        Ok((Phase::Slice(open, next), Step::Progress))
     }
 
-    fn slice_backlog(&mut self, mut gather: Gather<B>, open: Box<Open<B>>) -> Result<(Phase<B>, Step), Stop> {
+    fn slice_backlog(&mut self, open: Box<Open<B>>) -> Result<(Phase<B>, Step), Stop> {
         match self.poll_queues(Duration::ZERO)?.1 {
             Ok(()) => {}
             Err(error) if error.action == Action::Retry => self.stats.trouble(&error),
             Err(error) => return self.trouble(error, Phase::Start),
         }
-        gather.next = Next::Events;
-        gather.open = Some(open);
-        Ok((Phase::Gather(gather), Step::Progress))
+        Ok((Phase::Slice(open, Poll::Events), Step::Progress))
     }
 
-    fn slice_events(
-        &mut self,
-        mut gather: Gather<B>,
-        open: Box<Open<B>>,
-        now: Timestamp,
-    ) -> Result<(Phase<B>, Step), Stop> {
-        let budget = self.budget();
+    fn slice_events(&mut self, open: Box<Open<B>>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        let (budget, taken) = (self.budget(), open.turn.taken);
         let limit = PollLimit {
-            records: budget.slice.min(budget.records.saturating_sub(open.turn.taken.entries)).max(1),
-            bytes: budget.slice_bytes().min(budget.bytes.saturating_sub(open.turn.taken.bytes)).max(1),
+            records: budget.slice.min(budget.records.saturating_sub(taken.entries)).max(1),
+            bytes: budget.slice_bytes().min(budget.bytes.saturating_sub(taken.bytes)).max(1),
             wait: Duration::ZERO,
         };
-        match self.poll_within(limit, &mut gather.gathered.events, now)? {
-            Brought::Records => Ok(self.decide_slice(gather, open, now)),
+        let mut events = Vec::new();
+        Ok(match self.poll_within(limit, &mut events, now)? {
+            Brought::Records => self.decide_slice(open, events, now),
             Brought::Nothing => {
                 // A poll that failed may have brought something.
-                self.table.carried.append(&mut gather.gathered.events);
-                Ok(self.close(open, now))
+                self.table.carried.append(&mut events);
+                self.close(open, now)
             }
-            Brought::Over(next) => Ok(end_without(open.transaction, *next)),
-        }
+            Brought::Lost => (Phase::Abort(open.transaction), Step::Progress),
+            Brought::Over => (Phase::Start, Step::Waiting(BACKOFF)),
+        })
     }
 
     /// Polls the member while a transaction is open.
-    fn poll_within(
-        &mut self,
-        limit: PollLimit,
-        events: &mut Vec<crate::broker::Record>,
-        now: Timestamp,
-    ) -> Result<Brought<B>, Stop> {
+    fn poll_within(&mut self, limit: PollLimit, events: &mut Vec<Record>, now: Timestamp) -> Result<Brought, Stop> {
         let change = match in_hand(&mut self.clients)?.member.poll(limit, events) {
             Ok(Polled::Records) => {
                 self.table.member_polled = now;
@@ -123,24 +110,25 @@ impl<B: Broker> Worker<B> {
             Ok(Polled::Assigned(partitions)) => Change::Assigned(partitions),
             Ok(Polled::Revoked { partitions, lost }) => Change::Revoked { partitions, lost },
             Ok(Polled::OutOfRange { partition, low, .. }) => {
-                tracing::warn!(partition, low, "the next event is not in the log any more; looking again");
-                self.start_anew();
-                return Ok(Brought::Over(Box::new((Phase::Start, Step::Waiting(BACKOFF)))));
+                self.without_next_event(partition, low);
+                return Ok(Brought::Over);
             }
             Err(error) if error.action == Action::Retry => {
                 self.stats.trouble(&error);
                 return Ok(Brought::Nothing);
             }
-            Err(error) => return Ok(Brought::Over(Box::new(self.trouble(error, Phase::Start)?))),
+            Err(error) => {
+                self.trouble(error, Phase::Start)?;
+                return Ok(Brought::Over);
+            }
         };
         let lost = matches!(change, Change::Revoked { lost: true, .. });
         self.table.change = Some(change);
         // What the group has given away is not ours to decide about.
-        Ok(if lost { Brought::Over(Box::new((Phase::Chores, Step::Progress))) } else { Brought::Nothing })
+        Ok(if lost { Brought::Lost } else { Brought::Nothing })
     }
 
-    fn decide_slice(&mut self, gather: Gather<B>, mut open: Box<Open<B>>, now: Timestamp) -> (Phase<B>, Step) {
-        let events = gather.gathered.events;
+    fn decide_slice(&mut self, mut open: Box<Open<B>>, events: Vec<Record>, now: Timestamp) -> (Phase<B>, Step) {
         let brought = !events.is_empty();
         let turn = std::mem::take(&mut *open.turn);
         let mut turn = decide::decide_slice(&self.table, &self.options, events, turn, &self.handles);
@@ -156,7 +144,7 @@ impl<B: Broker> Worker<B> {
         if self.is_full(&open.turn, now) {
             return self.close(open, now);
         }
-        (Phase::Gather(Gather::within(open, &self.table, now)), Step::Progress)
+        (Phase::Slice(open, Poll::Commands), Step::Progress)
     }
 
     /// Whether a turn takes no further slice.
@@ -209,24 +197,17 @@ impl<B: Broker> Worker<B> {
         if !mutant::is(Mutant::PolledAheadForgotten) {
             self.table.carried.append(&mut events);
         }
-        match brought {
-            Brought::Records | Brought::Nothing => Ok((Phase::Acks(open), Step::Progress)),
-            Brought::Over(next) => Ok(end_without(open.transaction, *next)),
-        }
+        Ok(match brought {
+            Brought::Records | Brought::Nothing => (Phase::Acks(open), Step::Progress),
+            Brought::Lost => (Phase::Abort(open.transaction), Step::Progress),
+            Brought::Over => (Phase::Start, Step::Waiting(BACKOFF)),
+        })
     }
 
     /// Whether something may be polled ahead of the turn under way.
     pub(super) fn may_poll_ahead(&self, open: &Open<B>) -> bool {
         let is_last = open.turn.last || open.turn.cut || self.stopping;
         open.polls_ahead && !is_last && self.table.change.is_none() && !self.table.carried.is_full()
-    }
-}
-
-/// The turn cannot hold: its transaction is aborted, unless everything begins anew, which ends it as well.
-fn end_without<B: Broker>(transaction: Transaction<B>, next: (Phase<B>, Step)) -> (Phase<B>, Step) {
-    match next {
-        (Phase::Start, step) => (Phase::Start, step),
-        _ => (Phase::Abort(transaction), Step::Progress),
     }
 }
 
@@ -238,6 +219,17 @@ impl Table {
             for (id, of) in staged.flows.iter().filter(|(_, of)| of.passed.entries > 0) {
                 if let Some(backlog) = owned.flows.get_mut(id).and_then(|tracked| tracked.backlog.as_mut()) {
                     backlog.passing = of.passed;
+                }
+            }
+        }
+    }
+
+    /// No turn is under way any more that passes something.
+    pub(super) fn forget_passing(&mut self) {
+        for owned in self.owned.values_mut() {
+            for flow in &owned.draining {
+                if let Some(backlog) = owned.flows.get_mut(flow).and_then(|tracked| tracked.backlog.as_mut()) {
+                    backlog.passing = Amount::default();
                 }
             }
         }

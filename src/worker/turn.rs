@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::refused::Alone;
 use super::table::{Amount, Bucket, Origin, Owned, Stats};
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Compression, Header, Record};
+use crate::broker::{Compression, FAILURE_ONLY, Header, Record};
 use crate::flow::{AuditEvent, Flow, FlowId, Kind, Partition, RecordId};
 use crate::schema::{self, Document, Unknown};
 use crate::time::Timestamp;
@@ -19,8 +19,8 @@ pub(super) struct Turn {
     pub name: String,
     /// When its first slice was decided: everything in it is decided as of this moment.
     pub decided_at: Timestamp,
-    /// When its own records were made.
-    pub sealed_at: Timestamp,
+    /// When the gate's own records were added to the writes: nothing comes after them.
+    pub sealed_at: Option<Timestamp>,
     /// When the commands it is made from were asked for: its age counts from here.
     pub gathered_at: Timestamp,
     /// From here on it may hold, whatever its age.
@@ -53,13 +53,10 @@ pub(super) struct Turn {
     pub last: bool,
     /// When a transaction was begun, for its age.
     pub begun_at: Timestamp,
-    /// The tags of the state records: their deliveries carry the broker's clock.
-    pub state_tags: std::ops::Range<u64>,
     /// Queue topics that exist already: to be looked into before they are used.
     pub probes: Vec<(i32, FlowId)>,
-    /// The gate's own records are among the writes: nothing comes after them.
-    pub sealed: bool,
-    /// It consists of one slice: it needs a topic that its producer does not know yet, or is for something special.
+    /// It ends with its first slice: its producer does not know every topic of the gate yet, or events are left over that
+    /// come before what the member brings.
     pub one_slice: bool,
     /// Events that it has taken, and their bytes.
     pub taken: Amount,
@@ -186,14 +183,16 @@ impl Turn {
         self.writes.push(write);
     }
 
-    /// The tag of a record to be sent, by its place among the writes.
-    pub fn tag(&self, index: usize) -> u64 {
-        u64::try_from(self.sent.len() + index).unwrap_or(u64::MAX)
+    /// The tag of a record to be sent, by its place among the writes. The state records alone are reported when they are
+    /// stored: they carry the broker's clock.
+    pub fn tag(&self, index: usize, write: &Write) -> u64 {
+        let number = u64::try_from(self.sent.len() + index).unwrap_or(u64::MAX);
+        if matches!(write.to, To::State) { number } else { number | FAILURE_ONLY }
     }
 
     /// Where the record of a tag comes from, and where it goes.
     pub fn tagged(&self, tag: u64) -> Option<(&Origin, &To)> {
-        let tag = usize::try_from(tag).ok()?;
+        let tag = usize::try_from(tag & !FAILURE_ONLY).ok()?;
         match tag.checked_sub(self.sent.len()) {
             None => self.sent.get(tag).map(|sent| (&sent.origin, &sent.to)),
             Some(index) => self.writes.get(index).map(|write| (&write.origin, &write.to)),
@@ -260,7 +259,7 @@ pub(super) fn queue_topic<'a>(turn: &'a Turn, partition: i32, flow: &FlowId) -> 
 impl Turn {
     /// Adds what the transaction says of itself: changed states, partition records, the audit.
     pub(super) fn seal(&mut self, audit_partitions: i32, now: Timestamp) {
-        (self.sealed, self.sealed_at) = (true, now);
+        self.sealed_at = Some(now);
         let own = |to: To, partition: i32, key: Bytes, value: Vec<u8>| Write {
             to,
             partition,
@@ -270,7 +269,6 @@ impl Turn {
             headers: Vec::new(),
             origin: Origin::Own,
         };
-        let first = self.tag(self.writes.len());
         for (partition, staged) in &mut self.partitions {
             for (id, of) in staged.flows.iter_mut().filter(|(_, of)| of.changed) {
                 of.flow.updated_at = self.decided_at;
@@ -288,7 +286,6 @@ impl Turn {
                 self.writes.push(own(To::State, *partition, Bytes::new(), value));
             }
         }
-        self.state_tags = first..self.tag(self.writes.len());
         for event in &self.audit {
             let id = event.flow.as_ref().map(|flow| flow.as_str().as_bytes()).unwrap_or_default();
             let partition = partition_for(id, audit_partitions.max(1));

@@ -8,9 +8,7 @@ use super::refused::Treatment;
 use super::table::{ClockAlarm, Map};
 use super::turn::{To, Turn, name_of, queue_topic};
 use super::{After, BACKOFF, Open, Phase, Step, Stop, Transaction, Worker};
-use crate::broker::{
-    Action, Broker, Code, Delivered, Error, FAILURE_ONLY, Outgoing, Producer, Topic, Transaction as _,
-};
+use crate::broker::{Action, Broker, Code, Delivered, Error, Outgoing, Producer, Topic, Transaction as _};
 use crate::flow::FlowId;
 use crate::time::Timestamp;
 
@@ -140,6 +138,15 @@ impl<B: Broker> Worker<B> {
             };
             names.extend(name);
         }
+        self.without_handle(producer, names)
+    }
+
+    /// Those of these topics that the producer has not been seen to know yet.
+    fn without_handle<'a>(
+        &self,
+        producer: &mut B::Producer,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<(String, Topic)>, Error> {
         let new = names.into_iter().filter(|name| !self.handles.contains_key(*name));
         new.map(|name| Ok((name.to_owned(), producer.topic(name)?))).collect()
     }
@@ -177,9 +184,7 @@ impl<B: Broker> Worker<B> {
                 value: write.value.as_deref(),
                 headers: &write.headers,
             };
-            // Only state records carry the broker's clock.
-            let wants_receipt = matches!(write.to, To::State);
-            let tag = turn.tag(next) | if wants_receipt { 0 } else { FAILURE_ONLY };
+            let tag = turn.tag(next, write);
             match transaction.send(&record, tag) {
                 Ok(()) => next += 1,
                 Err(error) if error.code == Code::QueueFull => {
@@ -197,7 +202,7 @@ impl<B: Broker> Worker<B> {
         if transaction.poll(Duration::ZERO).failed > 0 {
             return self.acks(open, now);
         }
-        if !turn.sealed {
+        if turn.sealed_at.is_none() {
             return Ok(self.after_slice(open, now));
         }
         transaction.hurry();
@@ -207,17 +212,15 @@ impl<B: Broker> Worker<B> {
     /// Whether the producer can write to every topic of the gate itself; if not, a turn ends with its first slice, whose
     /// topics it can write to.
     fn knows_own_topics(&mut self, producer: &mut B::Producer) -> bool {
-        let topics = &self.options.topics;
         let own = [To::Records, To::Discarded, To::DeadLetters, To::Enrollments, To::State, To::Audit];
-        let names = own.iter().filter_map(|to| name_of(to, topics));
-        let missing: Vec<String> = names.filter(|name| !self.handles.contains_key(*name)).map(str::to_owned).collect();
-        if missing.is_empty() {
-            return true;
-        }
-        let handles: Result<Vec<Topic>, Error> = missing.iter().map(|name| producer.topic(name)).collect();
-        match handles.and_then(|handles| Ok((producer.leaders_known(&handles)?, handles))) {
-            Ok((true, handles)) => {
-                self.handles.extend(missing.into_iter().zip(handles));
+        let names = own.iter().filter_map(|to| name_of(to, &self.options.topics));
+        let asked = self.without_handle(producer, names).and_then(|missing| {
+            let handles: Vec<Topic> = missing.iter().map(|(_, topic)| *topic).collect();
+            Ok((handles.is_empty() || producer.leaders_known(&handles)?, missing))
+        });
+        match asked {
+            Ok((true, missing)) => {
+                self.handles.extend(missing);
                 true
             }
             Ok((false, _)) => false,
@@ -289,7 +292,7 @@ impl<B: Broker> Worker<B> {
                 () if Treatment::is_refusal(error.code) => {}
                 () if error.action == Action::Stop => return Err(Stop::from(error.clone())),
                 () if error.code == Code::UnknownTopic => {
-                    if let Some((_, To::Queue(partition, flow))) = turn.tagged(tag & !FAILURE_ONLY)
+                    if let Some((_, To::Queue(partition, flow))) = turn.tagged(*tag)
                         && let Some(topic) = queue_topic(turn, *partition, flow)
                     {
                         let reason = format!("the queue topic of flow `{flow}` is gone");
@@ -323,10 +326,10 @@ fn queue_topics_among(turn: &Turn, names: &[(String, Topic)]) -> BTreeSet<(i32, 
 /// How many milliseconds our clock is ahead of the one that stamped the turn's state records; 0 if the broker's time lies
 /// between making them and now. The farthest of them counts.
 fn clock_ahead(turn: &Turn, deliveries: &[Delivered], now: Timestamp) -> Option<i64> {
-    let of_state = deliveries.iter().filter(|delivered| turn.state_tags.contains(&delivered.tag));
-    let stored = of_state.filter_map(|delivered| delivered.outcome.as_ref().ok());
+    let sealed_at = turn.sealed_at?;
+    let stored = deliveries.iter().filter_map(|delivered| delivered.outcome.as_ref().ok());
     let ahead = stored.map(|stored| {
-        let ahead = (turn.sealed_at.0 - stored.timestamp.0).max(0);
+        let ahead = (sealed_at.0 - stored.timestamp.0).max(0);
         let behind = (stored.timestamp.0 - now.0).max(0);
         ahead - behind
     });
