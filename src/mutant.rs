@@ -15,6 +15,8 @@ pub enum Mutant {
     PolledAheadForgotten,
     /// A command that comes between two slices of a turn is dropped.
     CommandBetweenSlicesForgotten,
+    /// An entry that two drains could have next goes to the other one.
+    EntryTakenByAnotherDrain,
     /// A withdraw takes out nothing that is passed in the turn in which it came.
     WithdrawOfTheSameTurnForgotten,
     /// The offsets of a turn are committed by the next one.

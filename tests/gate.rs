@@ -29,6 +29,8 @@ mod ordering;
 mod orphans;
 #[path = "gate/pausing.rs"]
 mod pausing;
+#[path = "gate/queues.rs"]
+mod queues;
 #[path = "gate/refused.rs"]
 mod refused;
 #[path = "gate/rig.rs"]

@@ -236,6 +236,8 @@ impl World {
         options.turn.topics = self.shape.turn_topics;
         options.turn.slice = self.shape.turn_slice;
         options.turn.commands = self.shape.turn_records;
+        options.turn.queues = self.shape.turn_topics;
+        options.turn.ahead = self.shape.turn_backlog * 3;
         options.index_bytes = self.shape.index_bytes;
         options.queue_ttl = Duration::from_secs(self.shape.queue_ttl);
         options.limits.max_pause = Duration::from_secs(self.max_pause);

@@ -211,8 +211,19 @@ pub trait Reader {
     /// Starts (or restarts) reading a partition from `offset`, also backwards; other partitions go on as they are.
     fn assign(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()>;
 
+    /// [`Reader::assign`] for many partitions at once: topic, partition, offset of each. After a failure some of them may
+    /// be assigned.
+    fn assign_all(&mut self, places: &[(Arc<str>, i32, i64)]) -> Result<()> {
+        places.iter().try_for_each(|(topic, partition, offset)| self.assign(topic, *partition, *offset))
+    }
+
     /// Stops reading a partition and drops what was read ahead of it.
     fn unassign(&mut self, topic: &str, partition: i32) -> Result<()>;
+
+    /// [`Reader::unassign`] for many partitions at once. After a failure some of them may be read no more.
+    fn unassign_all(&mut self, places: &[(Arc<str>, i32)]) -> Result<()> {
+        places.iter().try_for_each(|(topic, partition)| self.unassign(topic, *partition))
+    }
 
     /// As [`Member::poll`]; never answers `Assigned` or `Revoked`.
     fn poll(&mut self, limit: PollLimit, records: &mut Vec<Record>) -> Result<Polled>;

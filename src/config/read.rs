@@ -75,7 +75,7 @@ impl Reader<'_> {
                 slice: self.number("turn.slice", 1..=10_000_000),
                 backlog: self.number("turn.backlog", 1..=10_000_000),
                 topics: self.number("turn.topics", 1..=100_000),
-                commands: Budget::default().commands,
+                ..Budget::default()
             },
             session_timeout,
             transaction_timeout,

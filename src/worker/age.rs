@@ -39,6 +39,8 @@ impl Pace {
             backlog: part(whole.backlog),
             topics: part(whole.topics),
             commands: part(whole.commands),
+            queues: whole.queues,
+            ahead: whole.ahead,
         }
     }
 

@@ -61,8 +61,7 @@ impl<B: Broker> Worker<B> {
             reading.map(|(topic, _)| topic.clone()).collect()
         };
         for topic in gone {
-            self.table.reading.remove(&topic);
-            self.chores.push_back(Chore::StopReading { topic });
+            self.stop_reading(topic);
         }
         self.chores.push_front(Chore::Acknowledge);
         self.rewind();

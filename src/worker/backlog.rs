@@ -41,7 +41,13 @@ impl Decider<'_> {
         }
         let flows =
             || active().flat_map(|(partition, owned)| owned.draining.iter().map(move |flow| (*partition, owned, flow)));
-        let count = flows().count().max(1);
+        // Those of which nothing is at hand leave their share to the others.
+        let has_entries = |(partition, owned, flow): &(i32, &Owned, &FlowId)| {
+            let passed = self.turn.staged(*partition, flow).map_or(0, |staged| staged.passed.entries);
+            let backlog = owned.flows.get(*flow).and_then(|tracked| tracked.backlog.as_ref());
+            backlog.is_some_and(|backlog| backlog.buffer.len() > passed)
+        };
+        let count = flows().filter(has_entries).count().max(1);
         let entries = self.budget.entries().min(self.budget.backlog.saturating_sub(self.turn.drained.entries));
         let of = |whole: usize| (whole / count).max(usize::from(whole > 0));
         let share = Amount { entries: of(entries), bytes: of(self.budget.slice_bytes() * 2) };

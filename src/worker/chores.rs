@@ -3,12 +3,12 @@
 //! Deleting is fenced by nothing, so it is only ever asked for what the committed state gives up: records below a
 //! committed watermark, topics whose retirement is committed. A request that comes late does no harm.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::gather::Gather;
 use super::orphans::{Looked, SOON};
-use super::table::{ClockAlarm, Stage, Sweeping, Wait, left};
+use super::table::{ClockAlarm, Stage, Wait, left};
 use super::{Phase, Step, Stop, Worker, assign, in_hand};
 use crate::broker::{Action, Admin, Broker, Code, Error, Member, Producer, Reader};
 use crate::flow::FlowId;
@@ -30,26 +30,25 @@ pub(super) enum Chore {
     ReadControl {
         from: Option<i64>,
     },
-    /// Read a draining flow's queue, if what is to be read is still there.
-    ReadQueue {
-        partition: i32,
-        flow: FlowId,
+    /// Read the queues of these draining flows.
+    ReadQueues {
+        flows: Vec<(i32, FlowId)>,
     },
-    /// Its second half, the queue being there.
-    AssignQueue {
+    /// See whether what is to be read next of a draining flow's queue is still there.
+    LookAtQueue {
         partition: i32,
         flow: FlowId,
     },
     StopReading {
-        topic: Arc<str>,
+        topics: Vec<Arc<str>>,
     },
     /// The state of a partition that was taken away before it was restored.
     StopRestoring {
         partition: i32,
     },
+    /// Delete the records of these topics below an offset each.
     DeleteRecords {
-        topic: String,
-        up_to: i64,
+        up_to: BTreeMap<String, i64>,
     },
     DeleteTopics {
         topics: Vec<String>,
@@ -85,7 +84,7 @@ impl<B: Broker> Worker<B> {
         if self.chores.is_empty() && self.table.is_time_for_orphans(now) {
             self.chores.push_back(Chore::FindOrphans);
         }
-        let Some(chore) = self.chores.pop_front() else {
+        let Some(chore) = self.chores.pop_front().or_else(|| self.next_to_read()) else {
             self.chores.append(&mut self.deferred);
             return Ok((Phase::Gather(Gather::new(&self.table)), Step::Progress));
         };
@@ -114,15 +113,20 @@ impl<B: Broker> Worker<B> {
                         chore,
                         Chore::FetchFrom { .. }
                             | Chore::PauseEvents { .. }
-                            | Chore::ReadQueue { .. }
-                            | Chore::AssignQueue { .. }
+                            | Chore::ReadQueues { .. }
+                            | Chore::LookAtQueue { .. }
                             | Chore::StopReading { .. }
                     ) =>
             {
                 // Perhaps the group takes the partition away: only the member's next poll will say so. And a flow whose
                 // queue cannot be reached keeps nobody else waiting.
                 self.stats.trouble(&error);
-                self.deferred.push_back(chore);
+                match chore {
+                    Chore::ReadQueues { flows } => {
+                        self.deferred.extend(flows.into_iter().map(|flow| Chore::ReadQueues { flows: vec![flow] }));
+                    }
+                    chore => self.deferred.push_back(chore),
+                }
                 Ok((Phase::Chores, Step::Progress))
             }
             Err(error) => {
@@ -165,44 +169,28 @@ impl<B: Broker> Worker<B> {
                 let control = self.options.topics.control.clone();
                 assign(&mut in_hand(&mut self.clients)?.control, &control, offset)
             }
-            Chore::ReadQueue { partition, flow } => self.read_queue(*partition, flow, now)?,
-            Chore::AssignQueue { partition, flow } => {
-                let backlog = self.table.tracked(*partition, flow).and_then(|of| of.backlog.as_mut());
-                let Some(backlog) = backlog.filter(|of| of.blocked.is_none() && !of.on) else { return Ok(Ok(())) };
-                if let Sweeping::Running(sweep) = &mut backlog.sweep {
-                    // Each reading is a whole pass, also when one before it was broken off.
-                    sweep.begin_pass();
-                }
-                let (topic, offset) = (Arc::clone(&backlog.topic), backlog.read_offset);
-                let answer = assign(&mut in_hand(&mut self.clients)?.queues, &topic, offset);
-                if answer.is_ok() {
-                    if let Some(backlog) = self.table.tracked(*partition, flow).and_then(|of| of.backlog.as_mut()) {
-                        backlog.on = true;
-                    }
-                    self.table.reading.insert(topic, (*partition, flow.clone()));
-                }
-                answer
-            }
-            Chore::StopReading { topic } => {
-                if self.table.reading.contains_key(topic) {
-                    // It is being read again already.
-                    return Ok(Ok(()));
-                }
-                in_hand(&mut self.clients)?.queues.unassign(topic, super::ONLY)
+            Chore::ReadQueues { flows } => self.read_queues(flows)?,
+            Chore::LookAtQueue { partition, flow } => self.look_at_queue(*partition, flow, now)?,
+            Chore::StopReading { topics } => {
+                // Some may be read again already.
+                let stopped = topics.iter().filter(|topic| !self.table.reading.contains_key(*topic));
+                let places: Vec<_> = stopped.map(|topic| (Arc::clone(topic), super::ONLY)).collect();
+                in_hand(&mut self.clients)?.queues.unassign_all(&places)
             }
             Chore::StopRestoring { partition } => {
                 let state = self.options.topics.state.clone();
                 in_hand(&mut self.clients)?.stable.unassign(&state, *partition)
             }
             Chore::DeleteRecords { .. } if mutant::is(Mutant::NothingDeletedAfterADrain) => Ok(()),
-            Chore::DeleteRecords { topic, up_to } if mutant::is(Mutant::DeleteRecordsPastTheWatermark) => {
+            Chore::DeleteRecords { up_to } => {
                 let clients = in_hand(&mut self.clients)?;
-                let end = clients.latest.watermarks(topic, super::ONLY).map_or(*up_to, |marks| marks.end);
-                clients.admin.delete_records(&[(topic.clone(), end)]).and_then(|answers| answers.into_iter().collect())
-            }
-            Chore::DeleteRecords { topic, up_to } => {
-                let answers = in_hand(&mut self.clients)?.admin.delete_records(&[(topic.clone(), *up_to)]);
-                answers.and_then(|answers| answers.into_iter().collect())
+                let mut up_to: Vec<_> = up_to.iter().map(|(topic, up_to)| (topic.clone(), *up_to)).collect();
+                if mutant::is(Mutant::DeleteRecordsPastTheWatermark) {
+                    for (topic, up_to) in &mut up_to {
+                        *up_to = clients.latest.watermarks(topic, super::ONLY).map_or(*up_to, |marks| marks.end);
+                    }
+                }
+                clients.admin.delete_records(&up_to).and_then(|answers| answers.into_iter().collect())
             }
             Chore::FindQueue { topic } => {
                 let found = in_hand(&mut self.clients)?.admin.partitions(topic);
@@ -244,27 +232,6 @@ impl<B: Broker> Worker<B> {
             self.hold_back(partition, reason, now);
             self.chores.push_back(Chore::FindQueue { topic: topic.to_owned() });
         }
-    }
-
-    fn read_queue(&mut self, partition: i32, flow: &FlowId, now: Timestamp) -> Result<Result<(), Error>, Stop> {
-        let Some(tracked) = self.table.tracked(partition, flow) else { return Ok(Ok(())) };
-        let Some(backlog) = tracked.backlog.as_mut().filter(|of| of.blocked.is_none() && !of.on && !of.is_full())
-        else {
-            return Ok(Ok(()));
-        };
-        let (topic, offset) = (Arc::clone(&backlog.topic), backlog.read_offset);
-        let marks = match in_hand(&mut self.clients)?.latest.watermarks(&topic, super::ONLY) {
-            Ok(marks) => Some(marks),
-            Err(error) if error.code == Code::UnknownTopic => None,
-            Err(error) => return Ok(Err(error)),
-        };
-        match marks {
-            Some(marks) if (marks.low..=marks.end).contains(&offset) => {
-                self.chores.push_front(Chore::AssignQueue { partition, flow: flow.clone() });
-            }
-            gone => self.block_flow(partition, flow, gone, now),
-        }
-        Ok(Ok(()))
     }
 
     /// Everything is read again from where it is committed: events and commands. What was read back of queues stays:

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use super::assignment::Change;
-use super::chores::Chore;
 use super::table::{Owned, Stage, Table, left};
 use super::{BACKOFF, Phase, Step, Stop, Worker, decide, in_hand, refused};
 use crate::broker::{Broker, Code, Error, Member, PollLimit, Polled, Reader, Record};
@@ -158,15 +157,23 @@ impl<B: Broker> Worker<B> {
     /// Reads on in the queues that are being drained: whether that brought something, and how it went.
     pub(super) fn poll_queues(&mut self, wait: Duration) -> Result<(bool, Result<(), Error>), Stop> {
         let (budget, lacking) = (self.budget(), self.table.lacking());
-        let limit =
-            PollLimit { records: budget.entries().max(lacking.entries), bytes: budget.bytes.max(lacking.bytes), wait };
+        let mut ahead = self.table.ahead(budget);
+        let room = ahead.room();
+        let limit = PollLimit {
+            records: budget.entries().min(room.entries).max(lacking.entries),
+            bytes: budget.bytes.min(room.bytes).max(lacking.bytes),
+            wait,
+        };
+        if limit.records == 0 || limit.bytes == 0 {
+            return Ok((false, Ok(())));
+        }
         let clients = in_hand(&mut self.clients)?;
         let mut records = Vec::new();
         let polled = clients.queues.poll(limit, &mut records);
         let brought = !records.is_empty();
         // Also of a poll that failed: its reader has gone on behind what it brought.
         for record in records {
-            self.take_entry(record);
+            self.take_entry(record, &mut ahead);
         }
         let outcome = match polled {
             Ok(Polled::OutOfRange { topic, low, .. }) => {
@@ -185,13 +192,10 @@ impl<B: Broker> Worker<B> {
         Ok((brought, outcome))
     }
 
-    /// Every queue that is being read is read anew from where it was, if that is still there.
+    /// Every queue that is being read is read on from where it was, if that is still there.
     fn look_again(&mut self) {
         for (partition, flow) in std::mem::take(&mut self.table.reading).into_values() {
-            if let Some(backlog) = self.table.tracked(partition, &flow).and_then(|of| of.backlog.as_mut()) {
-                backlog.on = false;
-                self.chores.push_back(Chore::ReadQueue { partition, flow });
-            }
+            self.look_at_queue_again(partition, &flow);
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::chores::Chore;
 use super::gather::Gather;
-use super::table::{Bucket, Owned, Stage, Table, Tracked, left};
+use super::table::{Bucket, Owned, Reading, Stage, Table, Tracked, left};
 use super::{Phase, Step, Stop, Worker, in_hand};
 use crate::broker::{Broker, Committed, Member, PollLimit, Polled, Reader, Record, Watermarks};
 use crate::flow::{FlowId, Partition};
@@ -325,8 +325,9 @@ impl<B: Broker> Worker<B> {
             {
                 if let Some(backlog) = &mut tracked.backlog {
                     backlog.bucket = Bucket::taken_over(tracked.flow.updated_at, now);
+                    backlog.reading = Reading::Waits;
                 }
-                self.chores.push_back(Chore::ReadQueue { partition, flow });
+                self.table.to_read.push_back((partition, flow));
             }
         }
     }

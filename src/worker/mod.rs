@@ -13,7 +13,8 @@
 //!
 //! - `gather.rs` polls for the first slice of a turn, `slices.rs` for the later ones, within the transaction; the assignment
 //!   changes only between transactions (`assignment.rs`); `carried.rs` keeps what no turn has taken yet; `control.rs`
-//!   reads the commands, `reading.rs` takes what is read back of queues, `wake.rs` says how long a poll may wait;
+//!   reads the commands, `queues.rs` says which queues are read and how far ahead, `reading.rs` takes what is read back of
+//!   them, `wake.rs` says how long a poll may wait;
 //! - `join.rs` takes a partition over, step by step, while the others go on;
 //! - `decide.rs` turns what was gathered into a [`turn::Turn`], without any call: `commands.rs`, `timers.rs`, `backlog.rs`,
 //!   `events.rs`, in this order; `refused.rs`: a turn for one record that the broker has refused;
@@ -44,6 +45,7 @@ mod options;
 mod orphans;
 mod publish;
 mod queue_topics;
+mod queues;
 mod reading;
 mod refused;
 mod replace;
@@ -63,7 +65,7 @@ use crate::broker::{Action, Broker, Compression, Error, Isolation, MemberOptions
 use crate::time::Timestamp;
 
 pub use options::{Budget, Options};
-pub use snapshot::{Held, PartitionShot, Snapshot};
+pub use snapshot::{Ahead, Held, PartitionShot, Snapshot};
 pub use stop::Stop;
 pub use table::{KINDS, Shape, Stats};
 

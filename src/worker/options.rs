@@ -52,6 +52,10 @@ pub struct Budget {
     pub topics: usize,
     /// Commands taken in one turn; a turn with more of them waiting takes nothing else.
     pub commands: usize,
+    /// Queue topics of draining flows that are read at once; the others wait for their turn.
+    pub queues: usize,
+    /// Held entries read ahead of all drains together, and twice `bytes` of them.
+    pub ahead: usize,
 }
 
 impl Default for Budget {
@@ -66,6 +70,8 @@ impl Default for Budget {
             backlog: 100_000,
             topics: 500,
             commands: 1_000,
+            queues: 256,
+            ahead: 40_000,
         }
     }
 }

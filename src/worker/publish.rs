@@ -1,6 +1,9 @@
 //! A turn holds: what it staged becomes real, and what follows from it is ordered.
 
+use std::sync::Arc;
+
 use super::chores::Chore;
+use super::queues::Ahead;
 use super::table::{Amount, Backlog, Owned, Sweeping, Table, Tracked};
 use super::turn::{StagedFlow, Turn};
 use super::{Phase, Step, Stop, Worker};
@@ -11,7 +14,7 @@ use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// A drain gives room back every so many entries, not only at its end.
-const DELETE_EVERY: u64 = 50_000;
+const DELETE_EVERY: u64 = 250_000;
 
 impl<B: Broker> Worker<B> {
     pub(super) fn publish(&mut self, turn: Turn, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
@@ -20,6 +23,7 @@ impl<B: Broker> Worker<B> {
         let (last, cut, reread, only_commands) = (turn.last, turn.cut, turn.reread, turn.only_commands);
         let alone = turn.alone.is_some();
         self.table.next_to_drain = turn.next_to_drain;
+        let ahead = self.table.ahead(self.budget());
         for (partition, staged) in turn.partitions {
             let Some(owned) = self.table.owned.get_mut(&partition) else { continue };
             owned.position = staged.position;
@@ -30,7 +34,7 @@ impl<B: Broker> Worker<B> {
                 owned.introduced = true;
             }
             for (flow, staged) in staged.flows {
-                self.publish_flow(partition, flow, staged, now);
+                self.publish_flow(partition, flow, staged, &ahead, now);
             }
         }
         if !turn.retired.is_empty() {
@@ -54,7 +58,7 @@ impl<B: Broker> Worker<B> {
         Ok((Phase::Chores, Step::Progress))
     }
 
-    fn publish_flow(&mut self, partition: i32, id: FlowId, staged: StagedFlow, now: Timestamp) {
+    fn publish_flow(&mut self, partition: i32, id: FlowId, staged: StagedFlow, ahead: &Ahead, now: Timestamp) {
         let (ttl, budget) = (self.options.queue_ttl, self.options.index_bytes);
         let Some(owned) = self.table.owned.get_mut(&partition) else { return };
         disarm(owned, &id, ttl);
@@ -80,7 +84,7 @@ impl<B: Broker> Worker<B> {
             });
         }
         let watermark = tracked.flow.queue.watermark;
-        let mut chores = Vec::new();
+        let (mut reads, mut stopped, mut given_up) = (false, None, None);
         if let Some(backlog) = &mut tracked.backlog {
             backlog.passing = Amount::default();
             for waiting in backlog.buffer.drain(..passed.entries.min(backlog.buffer.len())) {
@@ -90,33 +94,32 @@ impl<B: Broker> Worker<B> {
             backlog.held_before = Amount { entries: fed.len(), bytes: fed_bytes };
             if watermark.entry.saturating_sub(backlog.deleted_entry) >= DELETE_EVERY {
                 backlog.deleted_entry = watermark.entry;
-                chores.push(Chore::DeleteRecords { topic: backlog.topic.to_string(), up_to: watermark.offset });
+                given_up = Some(Arc::clone(&backlog.topic));
             }
-            let wants_more = !backlog.on && !matches!(backlog.sweep, Sweeping::Running(_)) && backlog.has_room();
-            if wants_more && !tracked.flow.queue.is_passed() {
-                chores.push(Chore::ReadQueue { partition, flow: id.clone() });
-            }
+            reads = ahead.is_too_little(&tracked.flow, backlog);
         }
         match &tracked.flow.state {
             State::Resuming { .. } => {
-                if tracked.backlog.is_none() && start_drain(tracked, budget, now) {
-                    chores.push(Chore::ReadQueue { partition, flow: id.clone() });
-                }
+                reads |= tracked.backlog.is_none() && start_drain(tracked, budget, now);
             }
             State::Paused(_) | State::Live => {
-                if let Some(backlog) = tracked.backlog.take() {
-                    self.table.reading.remove(&backlog.topic);
-                    chores.push(Chore::StopReading { topic: backlog.topic.clone() });
-                    if went_live && watermark.offset > 0 {
-                        chores.push(Chore::DeleteRecords { topic: backlog.topic.to_string(), up_to: watermark.offset });
-                    }
-                }
+                reads = false;
+                stopped = tracked.backlog.take().map(|backlog| backlog.topic);
+                given_up = given_up.or_else(|| stopped.clone().filter(|_| went_live && watermark.offset > 0));
             }
         }
         if let Some(owned) = self.table.owned.get_mut(&partition) {
             arm(owned, &id, ttl);
         }
-        self.chores.extend(chores);
+        if let Some(topic) = stopped {
+            self.stop_reading(topic);
+        }
+        if let Some(topic) = given_up {
+            self.give_records_up(&topic, watermark.offset);
+        }
+        if reads {
+            self.table.ask_to_read(partition, &id);
+        }
     }
 
     /// Keeps the exact maps within their budget: the largest goes, and is made again from the queue at its resume.
@@ -140,7 +143,7 @@ impl<B: Broker> Worker<B> {
                     anew.bucket = backlog.bucket;
                     anew.blocked = blocked;
                 }
-                self.chores.push_back(Chore::ReadQueue { partition, flow });
+                self.table.ask_to_read(partition, &flow);
             }
         }
     }

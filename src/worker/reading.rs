@@ -4,18 +4,24 @@
 use std::sync::Arc;
 
 use super::Worker;
-use super::chores::Chore;
 use super::publish::start_drain;
-use super::table::{Blocked, Sweeping, Tracked, Waiting, left};
+use super::queues::Ahead;
+use super::table::{Amount, Blocked, Reading, Sweeping, Table, Tracked, Waiting, left};
 use crate::broker::{Broker, Record, Watermarks};
 use crate::flow::index::Indexed;
 use crate::flow::{FlowId, Queue};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 impl<B: Broker> Worker<B> {
-    /// An entry read back from a queue topic: into the sweep, or into the buffer.
-    pub(super) fn take_entry(&mut self, record: Record) {
-        let Some((partition, flow)) = self.table.reading.get(&record.topic).cloned() else { return };
+    /// An entry read back from a queue topic: into the sweep, or into the buffer, which is read `ahead` so far.
+    pub(super) fn take_entry(&mut self, record: Record, ahead: &mut Ahead) {
+        let Some((mut partition, mut flow)) = self.table.reading.get(&record.topic).cloned() else { return };
+        if mutant::is(Mutant::EntryTakenByAnotherDrain)
+            && let Some(other) = self.table.another_drain(partition, &flow)
+        {
+            (partition, flow) = other;
+        }
         let Some(tracked) = self.table.tracked(partition, &flow) else { return };
         let watermark = tracked.flow.queue.watermark;
         let Some(backlog) = &mut tracked.backlog else { return };
@@ -48,7 +54,7 @@ impl<B: Broker> Worker<B> {
             backlog.read_to = watermark.entry;
             backlog.read_offset = watermark.offset;
             self.table.reading.remove(&record.topic);
-            self.chores.push_back(Chore::ReadQueue { partition, flow });
+            self.table.ask_to_read(partition, &flow);
             return;
         }
         if held.number <= backlog.read_to {
@@ -58,6 +64,8 @@ impl<B: Broker> Worker<B> {
         backlog.read_offset = record.offset + 1;
         let size = record.size();
         backlog.buffer_bytes += size;
+        backlog.read_since += 1;
+        ahead.waiting = ahead.waiting.and(Amount { entries: 1, bytes: size });
         backlog.buffer.push_back(Waiting {
             held,
             value: record.value,
@@ -65,21 +73,22 @@ impl<B: Broker> Worker<B> {
             offset: record.offset,
             size,
         });
-        if backlog.is_full() {
-            backlog.on = false;
-            self.table.reading.remove(&record.topic);
-            self.chores.push_back(Chore::StopReading { topic: record.topic });
+        if ahead.is_enough(&tracked.flow, backlog) {
+            backlog.reading = Reading::No;
+            let too_little = ahead.is_too_little(&tracked.flow, backlog);
+            self.stop_reading(record.topic);
+            if too_little {
+                // Only others come first.
+                self.table.ask_to_read(partition, &flow);
+            }
         }
     }
 
     /// The log of a queue topic does not have the offset that was to be read.
     pub(super) fn block(&mut self, topic: &str, low: i64) {
         let Some((partition, flow)) = self.table.reading.remove(topic) else { return };
-        if let Some(backlog) = self.table.tracked(partition, &flow).and_then(|of| of.backlog.as_mut()) {
-            backlog.on = false;
-            tracing::warn!(topic, low, "the queue's log does not have what is to be read; looking again");
-            self.chores.push_back(Chore::ReadQueue { partition, flow });
-        }
+        tracing::warn!(topic, low, "the queue's log does not have what is to be read; looking again");
+        self.look_at_queue_again(partition, &flow);
     }
 
     /// Held events were deleted behind the gate's back: this flow alone stops draining, and goes on holding. `found` is
@@ -101,8 +110,7 @@ impl<B: Broker> Worker<B> {
         tracing::error!(%flow, reason, "a flow is blocked");
         backlog.clear();
         backlog.blocked = Some(Blocked { since: now, reason, lost: held });
-        self.table.reading.remove(&topic);
-        self.chores.push_back(Chore::StopReading { topic });
+        self.stop_reading(topic);
     }
 
     /// Blocked flows are looked at again from time to time: perhaps the broker did not know its own topic for a while.
@@ -113,6 +121,7 @@ impl<B: Broker> Worker<B> {
             blocked.is_some_and(|blocked| left(blocked.since, Blocked::LENGTH, now).is_none())
         };
         let budget = self.options.index_bytes;
+        let mut again = Vec::new();
         for (partition, owned) in &mut self.table.owned {
             for flow in &owned.draining {
                 let Some(tracked) = owned.flows.get_mut(flow) else { continue };
@@ -124,12 +133,28 @@ impl<B: Broker> Worker<B> {
                 }
                 let bucket = tracked.backlog.take().map(|backlog| backlog.bucket);
                 if start_drain(tracked, budget, now) {
-                    self.chores.push_back(Chore::ReadQueue { partition: *partition, flow: flow.clone() });
+                    again.push((*partition, flow.clone()));
                 }
                 if let (Some(backlog), Some(bucket)) = (&mut tracked.backlog, bucket) {
                     backlog.bucket = bucket;
                 }
             }
         }
+        for (partition, flow) in again {
+            self.look_at_queue_again(partition, &flow);
+        }
+    }
+}
+
+impl Table {
+    /// For a mutant: another drain that has read as far as this one.
+    fn another_drain(&self, partition: i32, flow: &FlowId) -> Option<(i32, FlowId)> {
+        let read_to = |of: &(i32, FlowId)| {
+            let backlog = self.owned.get(&of.0)?.flows.get(&of.1)?.backlog.as_ref()?;
+            (backlog.reading == Reading::On).then_some(backlog.read_to)
+        };
+        let own = (partition, flow.clone());
+        let others = self.reading.values().filter(|other| **other != own);
+        others.filter(|other| read_to(other).is_some() && read_to(other) == read_to(&own)).min().cloned()
     }
 }

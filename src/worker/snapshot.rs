@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Worker;
-use super::table::{Owned, Stage, Stats};
+use super::table::{Amount, Owned, Stage, Stats};
 use crate::broker::Broker;
 use crate::flow::Flow;
 use crate::time::Timestamp;
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub oldest_pause: Option<Timestamp>,
     /// The next deadline.
     pub next_timer: Option<Timestamp>,
+    /// What is read of queues and not passed yet.
+    pub ahead: Ahead,
     /// Held events of blocked flows that somebody deleted: at most so many.
     pub lost: u64,
     /// What cannot go on: the kind, and a sentence.
@@ -33,6 +35,15 @@ pub struct Snapshot {
 pub struct Held {
     pub flows: u64,
     pub events: u64,
+}
+
+/// What drains have read and not passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// Queue topics that are being read.
+    pub queues: usize,
+    pub entries: usize,
+    pub bytes: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +63,8 @@ impl<B: Broker> Worker<B> {
             (self.table.joined, self.stats.clone(), self.table.obstacles(&self.options.topics.enrollments));
         let mut shot = Snapshot { joined, stats, blocked, ..Snapshot::default() };
         shot.stats.lateness.clear();
+        let Amount { entries, bytes } = self.table.ahead(self.budget()).waiting;
+        shot.ahead = Ahead { queues: self.table.reading.len(), entries, bytes };
         for (number, owned) in &self.table.owned {
             shot.partitions.push(PartitionShot {
                 number: *number,

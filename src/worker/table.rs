@@ -134,6 +134,8 @@ pub(super) struct Table {
     pub control_scan: i64,
     /// The queue topics being read, and whose they are.
     pub reading: Map<Arc<str>, (i32, FlowId)>,
+    /// The flows whose queues are to be read next, in the order in which they asked.
+    pub to_read: VecDeque<(i32, FlowId)>,
     /// Records that the broker refused, each to be treated in a turn of its own (`refused.rs`).
     pub refused: BTreeMap<Origin, super::refused::Refused>,
     /// The clock disagrees with the broker's: turns that touch deadlines wait until then.
@@ -319,7 +321,9 @@ impl Tracked {
 pub(super) struct Backlog {
     pub topic: Arc<str>,
     pub entries: entry::Reader,
-    pub on: bool,
+    pub reading: Reading,
+    /// Entries read since the reading began.
+    pub read_since: usize,
     pub buffer: VecDeque<Waiting>,
     pub buffer_bytes: usize,
     /// What the turn under way passes of it: it stays until that holds, and there is room behind it already.
@@ -336,6 +340,15 @@ pub(super) struct Backlog {
     pub held_before: Amount,
     /// The entry up to which records of the topic were last deleted.
     pub deleted_entry: u64,
+}
+
+/// Whether the queue of a draining flow is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    No,
+    /// It will be: others are being read, or it was asked for just now.
+    Waits,
+    On,
 }
 
 /// How much of something there is.
@@ -357,6 +370,15 @@ impl Amount {
 
     pub fn is_nothing(self) -> bool {
         self == Self::default()
+    }
+
+    /// Whether it is as much as `most`, in entries or in bytes.
+    pub fn reaches(self, most: Self) -> bool {
+        self.entries >= most.entries || self.bytes >= most.bytes
+    }
+
+    pub fn and(self, other: Self) -> Self {
+        Self { entries: self.entries.saturating_add(other.entries), bytes: self.bytes.saturating_add(other.bytes) }
     }
 }
 
@@ -430,24 +452,8 @@ impl Bucket {
 }
 
 impl Backlog {
-    /// Entries and bytes read ahead of a drain.
-    const BUFFER: usize = 20_000;
-    const BUFFER_BYTES: usize = 32 * 1024 * 1024;
-
-    /// A hot flow's buffer takes what its next two budgets allow: else the drain could not outrun it.
-    pub fn is_full(&self) -> bool {
-        let (hot, waiting) = (self.held_before.times(4), self.waiting());
-        waiting.entries >= Self::BUFFER.max(hot.entries) || waiting.bytes >= Self::BUFFER_BYTES.max(hot.bytes)
-    }
-
-    /// Whether it is worth reading on: before the buffer has less than the next budget.
-    pub fn has_room(&self) -> bool {
-        let (hot, waiting) = (self.held_before.times(3), self.waiting());
-        waiting.entries < (Self::BUFFER / 2).max(hot.entries) && waiting.bytes < (Self::BUFFER_BYTES / 2).max(hot.bytes)
-    }
-
     /// What has been read and is not passed by the turn under way.
-    fn waiting(&self) -> Amount {
+    pub fn waiting(&self) -> Amount {
         self.passing.missing_of(Amount { entries: self.buffer.len(), bytes: self.buffer_bytes })
     }
 
@@ -465,7 +471,7 @@ impl Backlog {
     }
 
     pub fn clear(&mut self) {
-        self.on = false;
+        self.reading = Reading::No;
         self.buffer.clear();
         self.buffer_bytes = 0;
         self.passing = Amount::default();
@@ -502,7 +508,8 @@ impl Backlog {
         Self {
             topic: topic.into(),
             entries: entry::Reader::new(&flow.id),
-            on: false,
+            reading: Reading::No,
+            read_since: 0,
             buffer: std::collections::VecDeque::new(),
             buffer_bytes: 0,
             passing: Amount::default(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::backlog::ready;
-use super::table::{Amount, ClockAlarm, Stage, Sweeping, Table, Wait, left};
+use super::table::{Amount, ClockAlarm, Reading, Stage, Sweeping, Table, Wait, left};
 use crate::time::Timestamp;
 
 impl Table {
@@ -15,7 +15,7 @@ impl Table {
             let sweeping = matches!(backlog.sweep, Sweeping::Running(_));
             let missing = tracked.flow.queue.last_entry().saturating_sub(backlog.read_to);
             let last_turn = u64::try_from(backlog.held_before.entries).unwrap_or(u64::MAX);
-            unlimited && !sweeping && backlog.blocked.is_none() && missing > 0 && missing <= last_turn
+            unlimited && !sweeping && backlog.reading == Reading::On && missing > 0 && missing <= last_turn
         })
     }
 
@@ -23,15 +23,12 @@ impl Table {
     pub(super) fn lacking(&self) -> Amount {
         let hot = self.draining().filter_map(|tracked| {
             let unlimited = tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
-            let backlog = tracked.backlog.as_ref().filter(|of| unlimited && of.on && of.blocked.is_none())?;
+            let backlog = tracked.backlog.as_ref().filter(|of| unlimited && of.reading == Reading::On)?;
             let missing =
                 !matches!(backlog.sweep, Sweeping::Running(_)) && backlog.read_to < tracked.flow.queue.last_entry();
             missing.then(|| backlog.lacks())
         });
-        hot.fold(Amount::default(), |sum, of| Amount {
-            entries: sum.entries.saturating_add(of.entries),
-            bytes: sum.bytes.saturating_add(of.bytes),
-        })
+        hot.fold(Amount::default(), Amount::and)
     }
 
     pub(super) fn draining(&self) -> impl Iterator<Item = &super::table::Tracked> {
@@ -63,7 +60,7 @@ impl Table {
                 Ok(true) => at(now),
                 Err(later) => at(later),
                 Ok(false) => {
-                    let reading = tracked.backlog.as_ref().is_some_and(|backlog| backlog.on);
+                    let reading = tracked.backlog.as_ref().is_some_and(|backlog| backlog.reading == Reading::On);
                     if reading {
                         // What it waits for comes from the broker, at any moment.
                         at(now.after(Duration::from_millis(1)));

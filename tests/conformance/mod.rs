@@ -33,6 +33,8 @@ macro_rules! conformance_suite {
                     a_restore_reaches_the_read_uncommitted_end,
                     a_poll_keeps_to_its_limit,
                     a_reader_goes_back_and_stops,
+                    a_reader_begins_and_stops_with_many_at_once,
+                    a_reader_learns_that_a_topic_is_not_there,
                     an_empty_transaction_ends,
                 ]
                 fencing: [

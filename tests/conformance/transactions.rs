@@ -1,6 +1,6 @@
 //! Transactions as their readers see them.
 
-use flowgate::broker::{Isolation, PollLimit, Polled, Reader};
+use flowgate::broker::{Code, Isolation, PollLimit, Polled, Reader};
 
 use super::Harness;
 use super::steps::{self, Writer};
@@ -156,6 +156,52 @@ pub fn a_reader_goes_back_and_stops<H: Harness>(h: &H) {
     steps::settle(h, &topic, 0);
     writer.write(&other, 0, &["e"]);
     assert_eq!(read(&mut reader, 1), ["e"]);
+}
+
+/// Goal: many partitions are begun in one call, those that are read already among them, and stopped in one.
+pub fn a_reader_begins_and_stops_with_many_at_once<H: Harness>(h: &H) {
+    let topics: Vec<String> = (0..20).map(|n| steps::topic(h, &format!("many-{n}"), 1, &[])).collect();
+    let mut writer = Writer::new(h, "many");
+    for topic in &topics {
+        writer.write(topic, 0, &["a", "b", "c"]);
+        steps::settle(h, topic, 0);
+    }
+    let mut reader = steps::reader(h, Isolation::ReadCommitted);
+    let read = |reader: &mut steps::ReaderOf<H>, count: usize| {
+        let mut records = Vec::new();
+        h.eventually("records are read", || {
+            reader.poll(steps::LIMIT, &mut records).unwrap();
+            (records.len() >= count).then_some(())
+        });
+        records
+    };
+    reader.assign(&topics[0], 0, 0).unwrap();
+    assert_eq!(read(&mut reader, 3).len(), 3);
+    let places: Vec<_> = topics.iter().map(|topic| (topic.as_str().into(), 0, 1)).collect();
+    h.eventually("all are begun", || reader.assign_all(&places).ok());
+    let mut records = read(&mut reader, 40);
+    records.sort_by_key(|record| (record.topic.clone(), record.offset));
+    assert_eq!(steps::keys(&records), ["b", "c"].repeat(20));
+    let stopped: Vec<_> = topics[1..].iter().map(|topic| (topic.as_str().into(), 0)).collect();
+    reader.unassign_all(&stopped).unwrap();
+    for topic in &topics {
+        writer.write(topic, 0, &["d"]);
+        steps::settle(h, topic, 0);
+    }
+    let records = read(&mut reader, 1);
+    assert_eq!(records.iter().map(|record| &*record.topic).collect::<Vec<_>>(), [&topics[0]]);
+    assert_eq!(reader.position(&topics[1], 0).unwrap(), None);
+}
+
+/// Goal: who reads a topic that is not there learns so, from one call or the other.
+pub fn a_reader_learns_that_a_topic_is_not_there<H: Harness>(h: &H) {
+    let (topic, mut reader) = (h.fresh_name("not-there"), steps::reader(h, Isolation::ReadCommitted));
+    h.eventually("it is told", || {
+        let mut records = Vec::new();
+        let told = reader.assign_all(&[(topic.as_str().into(), 0, 0)]);
+        let told = told.and_then(|()| reader.poll(steps::LIMIT, &mut records));
+        told.is_err_and(|error| error.code == Code::UnknownTopic).then_some(())
+    });
 }
 
 pub fn an_empty_transaction_ends<H: Harness>(h: &H) {

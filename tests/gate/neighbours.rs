@@ -189,17 +189,22 @@ fn a_queue_topic_that_cannot_be_made() {
 #[test]
 fn a_queue_that_cannot_be_reached() {
     let mut rig = Rig::new();
-    let flows = at_home(&rig, 1, 2);
-    let [slow, live] = [&flows[0], &flows[1]];
-    rig.order(slow, "pause", json!({}));
-    rig.send_all(slow, "a b");
+    let flows = at_home(&rig, 1, 3);
+    let [slow, live, drained] = [&flows[0], &flows[1], &flows[2]];
+    for (flow, events) in [(slow, "a b"), (drained, "c d")] {
+        rig.order(flow, "pause", json!({}));
+        rig.send_all(flow, events);
+    }
     rig.settle();
+    let unreachable = rig.queue(slow);
     let away = Error::new(Action::Retry, Code::TimedOut, "no leader");
     rig.memory.set_fault_hook(Some(Box::new(move |call: &Call<'_>| {
-        let due = call.operation == Operation::Watermarks && call.subject.contains("queue");
-        due.then(|| Fault::Fail(away.clone()))
+        let is_of_queue = matches!(call.operation, Operation::Watermarks | Operation::Assign);
+        (is_of_queue && call.subject == unreachable).then(|| Fault::Fail(away.clone()))
     })));
-    rig.command(slow, "resume", json!({}));
+    for flow in [slow, drained] {
+        rig.command(flow, "resume", json!({}));
+    }
     for round in 0..5 {
         rig.send_all(live, &format!("l{round}"));
         for _ in 0..200 {
@@ -207,6 +212,7 @@ fn a_queue_that_cannot_be_reached() {
         }
     }
     assert_eq!((rig.delivered(live).as_str(), rig.state(slow)), ("l0 l1 l2 l3 l4", "resuming"));
+    assert_eq!((rig.delivered(drained).as_str(), rig.state(drained)), ("c d", "live"));
     rig.memory.set_fault_hook(None);
     rig.settle();
     assert_eq!(rig.delivered(slow), "a b");

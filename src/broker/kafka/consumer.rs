@@ -189,12 +189,10 @@ impl Consumer {
 
     /// Fetches a partition from `offset` on, whether it was fetched before or not.
     pub fn start(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()> {
-        if offset < 0 {
-            return Err(errors::invalid(format!("{topic}/{partition}: a negative position: {offset}")));
-        }
+        no_negative(topic, partition, offset)?;
         self.client.shared.check()?;
         match self.fetch(topic, partition) {
-            None => self.add(topic, partition, offset)?,
+            None => self.add(&[(topic, partition, offset)])?,
             Some(fetch) if fetch.stopped => self.restart(topic, partition, offset)?,
             Some(_) => {
                 self.seek(topic, partition, offset)?;
@@ -204,9 +202,32 @@ impl Consumer {
         Ok(())
     }
 
-    fn add(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()> {
-        self.incremental_assign(&[(topic, partition, Some(offset))])?;
-        self.insert(topic, partition, offset);
+    /// [`Consumer::start`] for many: those that are not fetched yet are added in one call, for each call sorts everything that
+    /// is fetched anew.
+    pub fn start_all(&mut self, places: &[(Arc<str>, i32, i64)]) -> Result<()> {
+        self.client.shared.check()?;
+        let (fetched, new): (Vec<_>, Vec<_>) =
+            places.iter().partition(|(topic, partition, _)| self.is_fetched(topic, *partition));
+        for (topic, partition, offset) in fetched {
+            self.start(topic, *partition, *offset)?;
+        }
+        let mut added = Vec::with_capacity(new.len());
+        for (topic, partition, offset) in new {
+            no_negative(topic, *partition, *offset)?;
+            added.push((&**topic, *partition, *offset));
+        }
+        self.add(&added)
+    }
+
+    fn add(&mut self, places: &[(&str, i32, i64)]) -> Result<()> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<_> = places.iter().map(|&(topic, partition, offset)| (topic, partition, Some(offset))).collect();
+        self.incremental_assign(&list)?;
+        for &(topic, partition, offset) in places {
+            self.insert(topic, partition, offset);
+        }
         Ok(())
     }
 
@@ -224,7 +245,7 @@ impl Consumer {
 
     fn restart(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()> {
         self.stop(&[(topic, partition)])?;
-        self.add(topic, partition, offset)
+        self.add(&[(topic, partition, offset)])
     }
 
     /// Moves the position of a fetched partition; what was read of it before is dropped by librdkafka.
@@ -308,6 +329,13 @@ impl Consumer {
         self.client.shared.check()?;
         let (low, end) = self.client.watermarks(topic, partition, REQUEST)?;
         Ok(Watermarks { low, end })
+    }
+}
+
+fn no_negative(topic: &str, partition: i32, offset: i64) -> Result<()> {
+    match offset {
+        ..0 => Err(errors::invalid(format!("{topic}/{partition}: a negative position: {offset}"))),
+        0.. => Ok(()),
     }
 }
 

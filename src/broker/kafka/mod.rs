@@ -157,6 +157,10 @@ impl Kafka {
             ("fetch.queue.backoff.ms", "10"),
             // A partition that is added waits for the fetch under way.
             ("fetch.wait.max.ms", "100"),
+            // However many partitions are fetched, an answer is no larger.
+            ("fetch.max.bytes", "16777216"),
+            // That a topic does not exist is told after this long instead of 30 s.
+            ("topic.metadata.propagation.max.ms", "5000"),
         ];
         let isolation = match isolation {
             Isolation::ReadCommitted => "read_committed",

@@ -1,5 +1,7 @@
 //! A consumer without a group: one client for any number of partitions.
 
+use std::sync::Arc;
+
 use super::consumer::Consumer;
 use crate::broker::{PollLimit, Polled, Reader, Record, Result, Watermarks};
 
@@ -10,8 +12,17 @@ impl Reader for KafkaReader {
         self.0.start(topic, partition, offset)
     }
 
+    fn assign_all(&mut self, places: &[(Arc<str>, i32, i64)]) -> Result<()> {
+        self.0.start_all(places)
+    }
+
     fn unassign(&mut self, topic: &str, partition: i32) -> Result<()> {
         self.0.stop(&[(topic, partition)])
+    }
+
+    fn unassign_all(&mut self, places: &[(Arc<str>, i32)]) -> Result<()> {
+        let places: Vec<_> = places.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
+        self.0.stop(&places)
     }
 
     fn poll(&mut self, limit: PollLimit, records: &mut Vec<Record>) -> Result<Polled> {
