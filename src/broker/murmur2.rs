@@ -27,7 +27,13 @@ pub fn murmur2(data: &[u8]) -> i32 {
 /// The partition of `partitions` that a key belongs to; 0 if there are none.
 #[must_use]
 pub fn partition_for(key: &[u8], partitions: i32) -> i32 {
-    if partitions <= 0 { 0 } else { (murmur2(key) & 0x7fff_ffff) % partitions }
+    partition_of(murmur2(key), partitions)
+}
+
+/// The partition of `partitions` that a key with this [`murmur2`] belongs to; 0 if there are none.
+#[must_use]
+pub fn partition_of(hash: i32, partitions: i32) -> i32 {
+    if partitions <= 0 { 0 } else { (hash & 0x7fff_ffff) % partitions }
 }
 
 #[cfg(test)]

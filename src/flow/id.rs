@@ -1,5 +1,6 @@
 //! Identifiers, valid by construction.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,11 +44,7 @@ impl FlowId {
     /// # Errors
     /// [`Invalid`] if the text is empty, longer than [`Self::MAX_BYTES`], or `*`.
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        check(text, Self::MAX_BYTES)?;
-        if text == "*" {
-            return Err(Invalid::Star);
-        }
-        Ok(Self(text.into()))
+        Ok(FlowIdRef::new(text.into())?.to_id())
     }
 }
 
@@ -58,8 +55,53 @@ impl RecordId {
     /// # Errors
     /// [`Invalid`] if the text is empty or longer than [`Self::MAX_BYTES`].
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        check(text, Self::MAX_BYTES)?;
-        Ok(Self(text.into()))
+        Ok(RecordIdRef::new(text.into())?.to_id())
+    }
+}
+
+/// A [`FlowId`] that borrows its text: most events are looked at once, and nothing of them is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowIdRef<'a>(Cow<'a, str>);
+
+/// A [`RecordId`] that borrows its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordIdRef<'a>(Cow<'a, str>);
+
+impl<'a> FlowIdRef<'a> {
+    /// # Errors
+    /// As [`FlowId::new`].
+    pub fn new(text: Cow<'a, str>) -> Result<Self, Invalid> {
+        check(&text, FlowId::MAX_BYTES)?;
+        if text == "*" { Err(Invalid::Star) } else { Ok(Self(text)) }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn to_id(&self) -> FlowId {
+        FlowId(self.as_str().into())
+    }
+}
+
+impl<'a> RecordIdRef<'a> {
+    /// # Errors
+    /// As [`RecordId::new`].
+    pub fn new(text: Cow<'a, str>) -> Result<Self, Invalid> {
+        check(&text, RecordId::MAX_BYTES)?;
+        Ok(Self(text))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn to_id(&self) -> RecordId {
+        RecordId(self.as_str().into())
     }
 }
 

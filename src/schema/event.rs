@@ -3,13 +3,40 @@
 use super::object::{self, Scalar, Slot, wrong_type};
 use super::unreadable::quote;
 use super::{Reason, Unreadable, VERSION};
-use crate::flow::{Event, FlowId, Kind, RecordId, id::Invalid};
+use crate::flow::id::{FlowIdRef, Invalid, RecordIdRef};
+use crate::flow::{Event, Kind};
 
 /// The fields that are the gate's; all others are the upstream's own.
-const FIELDS: [&str; 4] = [FLOW_ID, "record_id", "kind", "version"];
+const FIELDS: [&str; 4] = [FLOW_ID, RECORD_ID, "kind", "version"];
 pub(super) const FLOW_ID: &str = "flow_id";
+const RECORD_ID: &str = "record_id";
+
+/// An event, as far as the gate understands it, borrowed from the value that it was read from: most are of live flows, and
+/// pass on without a copy of anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen<'a> {
+    pub flow: FlowIdRef<'a>,
+    pub record: RecordIdRef<'a>,
+    pub kind: Kind,
+}
 
 /// Reads the value of an enrollment event. The value itself passes on as it is: nothing is kept of it but these fields.
+///
+/// # Errors
+/// As [`see`].
+pub fn read(value: Option<&[u8]>) -> Result<Event, Unreadable> {
+    Ok(see(value)?.to_event())
+}
+
+impl Seen<'_> {
+    /// The event, with ids of its own.
+    #[must_use]
+    pub fn to_event(&self) -> Event {
+        Event { flow: self.flow.to_id(), record: self.record.to_id(), kind: self.kind }
+    }
+}
+
+/// Reads the value of an enrollment event without taking anything out of it.
 ///
 /// The upstream's own fields need only be JSON by its grammar: they may nest to any depth, repeat, and hold numbers
 /// of any size and halves of surrogate pairs.
@@ -17,15 +44,16 @@ pub(super) const FLOW_ID: &str = "flow_id";
 /// # Errors
 /// [`Unreadable`]: the event is a dead letter. Of several faults the first counts, in this order: the value as a
 /// whole, `version`, `flow_id`, `record_id`, `kind`.
-pub fn read(value: Option<&[u8]>) -> Result<Event, Unreadable> {
+pub fn see(value: Option<&[u8]>) -> Result<Seen<'_>, Unreadable> {
     let [flow, record, kind, version] = object::scan(value, &FIELDS)?;
     let flow = flow_id(flow);
-    let known = flow.as_ref().ok().cloned();
-    let event = || {
-        read_version(version)?;
-        Ok(Event { flow: flow?, record: record_id(record)?, kind: read_kind(kind)? })
-    };
-    event().map_err(|unreadable: Unreadable| unreadable.of(known))
+    let version = read_version(version);
+    let of = |unreadable: Unreadable, flow: Option<&FlowIdRef<'_>>| unreadable.of(flow.map(FlowIdRef::to_id));
+    version.map_err(|unreadable| of(unreadable, flow.as_ref().ok()))?;
+    let flow = flow?;
+    let rest = record_id(record).and_then(|record| Ok((record, read_kind(kind)?)));
+    let (record, kind) = rest.map_err(|unreadable| of(unreadable, Some(&flow)))?;
+    Ok(Seen { flow, record, kind })
 }
 
 /// What the gate says of a version that is not its own; absent is 1.
@@ -48,8 +76,8 @@ pub(super) fn read_version(slot: Slot<'_>) -> Result<(), Unreadable> {
     }
 }
 
-fn flow_id(slot: Slot<'_>) -> Result<FlowId, Unreadable> {
-    FlowId::new(&slot.text(FLOW_ID)?).map_err(|why| invalid(FLOW_ID, why))
+fn flow_id(slot: Slot<'_>) -> Result<FlowIdRef<'_>, Unreadable> {
+    FlowIdRef::new(slot.text(FLOW_ID)?).map_err(|why| invalid(FLOW_ID, why))
 }
 
 pub(super) fn invalid(field: &'static str, why: Invalid) -> Unreadable {
@@ -61,19 +89,18 @@ pub(super) fn invalid(field: &'static str, why: Invalid) -> Unreadable {
     Unreadable::field(reason, field, why)
 }
 
-fn record_id(slot: Slot<'_>) -> Result<RecordId, Unreadable> {
-    const FIELD: &str = "record_id";
+fn record_id(slot: Slot<'_>) -> Result<RecordIdRef<'_>, Unreadable> {
     const WANTED: &str = "a string or an integer";
-    let id = match slot.value(FIELD)? {
-        Some(Scalar::Text(text)) => RecordId::new(&text),
-        Some(Scalar::Integer("-0")) => RecordId::new("0"),
-        Some(Scalar::Integer(digits)) => RecordId::new(digits),
-        Some(other) => return Err(wrong_type(FIELD, &other, WANTED)),
+    let id = match slot.value(RECORD_ID)? {
+        Some(Scalar::Text(text)) => text,
+        Some(Scalar::Integer("-0")) => "0".into(),
+        Some(Scalar::Integer(digits)) => digits.into(),
+        Some(other) => return Err(wrong_type(RECORD_ID, &other, WANTED)),
         None => {
-            return Err(Unreadable::field(Reason::MissingField, FIELD, format_args!("is missing; send {WANTED}")));
+            return Err(Unreadable::field(Reason::MissingField, RECORD_ID, format_args!("is missing; send {WANTED}")));
         }
     };
-    id.map_err(|why| invalid(FIELD, why))
+    RecordIdRef::new(id).map_err(|why| invalid(RECORD_ID, why))
 }
 
 fn read_kind(slot: Slot<'_>) -> Result<Kind, Unreadable> {
@@ -92,6 +119,7 @@ fn read_kind(slot: Slot<'_>) -> Result<Kind, Unreadable> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::flow::{FlowId, RecordId};
 
     fn event(flow: &str, record: &str, kind: Kind) -> Event {
         Event { flow: FlowId::new(flow).unwrap(), record: RecordId::new(record).unwrap(), kind }

@@ -4,9 +4,9 @@ use super::decide::Decider;
 use super::table::{Origin, Owned};
 use super::turn::{Fed, StagedFlow, To, Write};
 use crate::broker::Record;
-use crate::broker::murmur2::partition_for;
+use crate::broker::murmur2::{murmur2, partition_of};
 use crate::flow::arrive::{Entry, Fate};
-use crate::flow::{Event, Flow, FlowId, State, Transition};
+use crate::flow::{Event, Flow, FlowId, Kind, State, Transition};
 use crate::mutant::{self, Mutant};
 use crate::schema::headers::{self, Discarded, Source};
 use crate::schema::{self, Reason, Unknown, Unreadable};
@@ -56,8 +56,8 @@ impl Decider<'_> {
     }
 
     /// Whether an event of this flow is to be held in a topic that this turn cannot write to, or has no room for.
-    fn waits_for_topic(&self, flow: &Flow, is_written: bool, event: &Event) -> bool {
-        if !flow.would_hold(event.kind) {
+    fn waits_for_topic(&self, flow: &Flow, is_written: bool, kind: Kind) -> bool {
+        if !flow.would_hold(kind) {
             return false;
         }
         if !is_written && self.turn.touched >= self.budget.touched() {
@@ -76,8 +76,8 @@ impl Decider<'_> {
     /// it: it and all that follow in its partition are for the next turn.
     pub(super) fn event(&mut self, record: Record, owned: &Owned) -> Option<Record> {
         let partition = record.partition;
-        let event = match schema::event::read(record.value.as_deref()) {
-            Ok(event) => event,
+        let seen = match schema::event::see(record.value.as_deref()) {
+            Ok(seen) => seen,
             Err(unreadable) => {
                 self.pass_over(&record, owned);
                 if !mutant::is(Mutant::BadInputSkipped) {
@@ -86,35 +86,37 @@ impl Decider<'_> {
                 return None;
             }
         };
-        let home = self.table.shape.home(&event.flow);
+        let hash = murmur2(seen.flow.as_str().as_bytes());
+        let home = partition_of(hash, self.table.shape.enrollments);
         if home != partition && !mutant::is(Mutant::ReroutedEventDeliveredWhereItCame) {
             self.pass_over(&record, owned);
             self.turn.stats.rerouted += 1;
             self.forward(record, To::Enrollments, home);
             return None;
         }
-        let staged = self.turn.staged(partition, &event.flow);
+        let staged = self.turn.partitions.get(&partition).and_then(|staged| staged.flows.get(seen.flow.as_str()));
         let known = match staged {
             Some(staged) => Some(&staged.flow),
-            None => owned.flows.get(&event.flow).map(|tracked| &tracked.flow),
+            None => owned.flows.get(seen.flow.as_str()).map(|tracked| &tracked.flow),
         };
         let is_written = staged.is_some_and(|staged| !staged.fed.is_empty());
-        if known.is_some_and(|flow| self.waits_for_topic(flow, is_written, &event)) {
+        if known.is_some_and(|flow| self.waits_for_topic(flow, is_written, seen.kind)) {
             return Some(record);
         }
         // Most events by far: a live flow that nothing of this turn concerns. No state is touched for them.
         let untouched = staged.is_none()
             && known.is_some_and(|flow| matches!(flow.state, State::Live) && !has_its_state_written(flow));
-        let is_first = known.is_none();
-        self.pass_over(&record, owned);
         if untouched {
-            self.deliver(record, &event);
+            self.pass_over(&record, owned);
+            self.deliver(record, hash);
             return None;
         }
+        let (is_first, event) = (known.is_none(), seen.to_event());
+        self.pass_over(&record, owned);
         if is_first {
             self.see(partition, owned, &event);
         }
-        self.arrive(record, owned, &event);
+        self.arrive(record, owned, &event, hash);
         None
     }
 
@@ -154,7 +156,8 @@ impl Decider<'_> {
         self.turn.retired.extend(unneeded);
     }
 
-    fn arrive(&mut self, record: Record, owned: &Owned, event: &Event) {
+    /// `hash` is that of its flow id.
+    fn arrive(&mut self, record: Record, owned: &Owned, event: &Event, hash: i32) {
         let partition = record.partition;
         if !self.table.missing.is_empty() {
             self.forsake_missing(partition, owned, &event.flow);
@@ -164,7 +167,7 @@ impl Decider<'_> {
         match fate {
             Fate::Deliver => {
                 staged.changed |= !matches!(staged.flow.state, State::Live) || has_its_state_written(&staged.flow);
-                self.deliver(record, event);
+                self.deliver(record, hash);
             }
             Fate::TurnAway { pause } => {
                 staged.changed = true;
@@ -173,7 +176,7 @@ impl Decider<'_> {
                 let source = Source::of(&record);
                 let headers =
                     headers::discarded(&record.headers, Discarded::TurnedAway, &detail, &source, record.timestamp);
-                let partition = partition_for(event.flow.as_str().as_bytes(), self.table.shape.discarded);
+                let partition = partition_of(hash, self.table.shape.discarded);
                 let origin = Origin::of(&record);
                 let (key, value) = (record.key, record.value);
                 self.turn.write(Write { to: To::Discarded, partition, timestamp: None, key, value, headers, origin });
@@ -196,14 +199,14 @@ impl Decider<'_> {
                     });
                 }
                 self.hold(&record, event, &entry);
-                self.deliver(record, event);
+                self.deliver(record, hash);
             }
         }
     }
 
-    fn deliver(&mut self, record: Record, event: &Event) {
+    fn deliver(&mut self, record: Record, hash: i32) {
         self.turn.stats.delivered += 1;
-        let partition = partition_for(event.flow.as_str().as_bytes(), self.table.shape.records);
+        let partition = partition_of(hash, self.table.shape.records);
         self.forward(record, To::Records, partition);
     }
 

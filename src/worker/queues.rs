@@ -13,7 +13,7 @@ use super::options::Budget;
 use super::table::{Amount, Backlog, Reading, Sweeping, Table};
 use super::{ONLY, Stop, Worker, in_hand};
 use crate::broker::{Broker, Code, Error, Reader};
-use crate::flow::{Flow, FlowId, Rate};
+use crate::flow::{Flow, FlowId, Queue, Rate};
 use crate::time::Timestamp;
 
 /// For how many seconds what is read ahead of a drain with a rate lasts.
@@ -42,7 +42,7 @@ impl<B: Broker> Worker<B> {
             let Some(backlog) = backlog.filter(|of| of.blocked.is_none() && of.reading == Reading::Waits) else {
                 continue;
             };
-            if backlog.read_offset < 0 {
+            if backlog.read_offset == Queue::NOWHERE {
                 self.look_at_queue_again(*partition, flow);
                 continue;
             }

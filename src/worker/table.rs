@@ -2,9 +2,8 @@
 //! committed: `join.rs` reads it, and `publish.rs` changes it when a turn holds. Where readers are, and what waits, changes
 //! with the calls that find it out.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::hash::BuildHasherDefault;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,19 @@ use crate::schema::{Reason, Unknown};
 use crate::time::Timestamp;
 
 /// A map whose order of iteration depends on nothing but what was done with it: no random hasher.
-pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+pub(super) type Map<K, V> = HashMap<K, V, Fixed>;
+
+/// Fast, and the same in every process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fixed;
+
+impl BuildHasher for Fixed {
+    type Hasher = foldhash::fast::FoldHasher<'static>;
+
+    fn build_hasher(&self) -> Self::Hasher {
+        foldhash::fast::FixedState::with_seed(0x666c_6f77).build_hasher()
+    }
+}
 
 /// What the gate must know of its topics: partition counts, and retention where it decides about timestamps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

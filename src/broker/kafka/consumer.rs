@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use rdkafka::ClientConfig;
 use rdkafka::bindings as sys;
 use rdkafka::types::RDKafkaType;
@@ -21,9 +22,16 @@ use crate::broker::{Action, Code, Error, PollLimit, Polled, Record, Result, Wate
 
 pub(super) struct Consumer {
     pub client: Client,
-    topics: HashMap<Arc<str>, HashMap<i32, Fetch>>,
+    /// By name.
+    topics: HashMap<Box<[u8]>, Fetched, RandomState>,
     /// Positions that librdkafka gave up on, to be looked at with the next poll.
     astray: Vec<(Arc<str>, i32)>,
+}
+
+/// A topic of which something is fetched.
+struct Fetched {
+    name: Arc<str>,
+    partitions: HashMap<i32, Fetch, RandomState>,
 }
 
 /// A partition being fetched.
@@ -44,7 +52,7 @@ pub(super) enum Change {
 impl Consumer {
     pub fn new(config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
         let client = Client::new(RDKafkaType::RD_KAFKA_CONSUMER, config, shared)?;
-        Ok(Self { client, topics: HashMap::new(), astray: Vec::new() })
+        Ok(Self { client, topics: HashMap::default(), astray: Vec::new() })
     }
 
     /// Reads records until a limit, an error or a change of assignment (handed to `on_change`).
@@ -60,17 +68,20 @@ impl Consumer {
             return Ok(polled);
         }
         let deadline = Instant::now() + limit.wait;
-        let (mut count, mut bytes) = (0, 0);
+        let (mut count, mut bytes, mut wait) = (0, 0, limit.wait);
         while count < limit.records && bytes < limit.bytes {
-            // The wait is for the first record only.
-            let wait = if count == 0 { deadline.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
             match self.client.poll(wait) {
                 None => break,
                 Some(Event::Record(event)) => {
-                    if let Some(record) = self.accept(&event) {
-                        count += 1;
-                        bytes += record.size();
-                        records.push(record);
+                    match self.accept(&event) {
+                        Some(record) => {
+                            count += 1;
+                            bytes += record.size();
+                            records.push(record);
+                            // The wait is for the first record only.
+                            wait = Duration::ZERO;
+                        }
+                        None => wait = left(deadline, wait),
                     }
                 }
                 Some(Event::Assign(partitions)) => {
@@ -86,6 +97,7 @@ impl Consumer {
                     if !self.astray.is_empty() {
                         break;
                     }
+                    wait = left(deadline, wait);
                 }
                 Some(Event::Deliveries(_) | Event::Answer(_)) => {}
             }
@@ -99,14 +111,14 @@ impl Consumer {
         unsafe {
             let message = sys::rd_kafka_event_message_next(event.ptr());
             let fields = message.as_ref()?;
-            let name = CStr::from_ptr(sys::rd_kafka_topic_name(fields.rkt)).to_str().ok()?;
-            let topic = Arc::clone(self.topics.get_key_value(name)?.0);
-            let fetch = self.topics.get_mut(name)?.get_mut(&fields.partition)?;
+            let name = CStr::from_ptr(sys::rd_kafka_topic_name(fields.rkt)).to_bytes();
+            let Fetched { name: topic, partitions } = self.topics.get_mut(name)?;
+            let fetch = partitions.get_mut(&fields.partition)?;
             if fetch.paused || fields.offset < fetch.next {
                 return None;
             }
             fetch.next = fields.offset + 1;
-            Some(record::read(message, topic))
+            Some(record::read(message, Arc::clone(topic)))
         }
     }
 
@@ -114,9 +126,9 @@ impl Consumer {
     fn heed(&mut self, error: ErrorEvent, read: usize) -> Result<()> {
         self.client.shared.check()?;
         if let Some((topic, partition, offset)) = &error.at
-            && let Some((topic, _)) = self.topics.get_key_value(topic.as_str())
+            && let Some(topic) = self.topics.get(topic.as_bytes())
         {
-            let topic = Arc::clone(topic);
+            let topic = Arc::clone(&topic.name);
             match (error.code, self.fetch(&topic, *partition)) {
                 // Everything below was delivered or is not for us: gaps at the end are passed here.
                 (RD_KAFKA_RESP_ERR__PARTITION_EOF, Some(fetch)) => {
@@ -170,21 +182,21 @@ impl Consumer {
     }
 
     fn fetch(&mut self, topic: &str, partition: i32) -> Option<&mut Fetch> {
-        self.topics.get_mut(topic)?.get_mut(&partition)
+        self.topics.get_mut(topic.as_bytes())?.partitions.get_mut(&partition)
     }
 
     pub fn is_fetched(&self, topic: &str, partition: i32) -> bool {
-        self.topics.get(topic).is_some_and(|partitions| partitions.contains_key(&partition))
+        self.topics.get(topic.as_bytes()).is_some_and(|topic| topic.partitions.contains_key(&partition))
     }
 
     /// Whether a partition is fetched at this moment, and a seek is enough to read it from elsewhere.
     pub fn is_running(&self, topic: &str, partition: i32) -> bool {
-        let fetch = self.topics.get(topic).and_then(|partitions| partitions.get(&partition));
+        let fetch = self.topics.get(topic.as_bytes()).and_then(|topic| topic.partitions.get(&partition));
         fetch.is_some_and(|fetch| !fetch.paused && !fetch.stopped)
     }
 
     pub fn position(&self, topic: &str, partition: i32) -> Option<i64> {
-        Some(self.topics.get(topic)?.get(&partition)?.next)
+        Some(self.topics.get(topic.as_bytes())?.partitions.get(&partition)?.next)
     }
 
     /// Fetches a partition from `offset` on, whether it was fetched before or not.
@@ -233,14 +245,13 @@ impl Consumer {
 
     pub fn insert(&mut self, topic: &str, partition: i32, offset: i64) {
         let fetch = Fetch { next: offset, paused: false, stopped: false };
-        match self.topics.get_mut(topic) {
-            Some(partitions) => {
-                partitions.insert(partition, fetch);
-            }
-            None => {
-                self.topics.insert(topic.into(), HashMap::from([(partition, fetch)]));
-            }
+        if let Some(topic) = self.topics.get_mut(topic.as_bytes()) {
+            topic.partitions.insert(partition, fetch);
+            return;
         }
+        let mut fetched = Fetched { name: topic.into(), partitions: HashMap::default() };
+        fetched.partitions.insert(partition, fetch);
+        self.topics.insert(topic.as_bytes().into(), fetched);
     }
 
     fn restart(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()> {
@@ -306,10 +317,10 @@ impl Consumer {
     }
 
     pub fn remove(&mut self, topic: &str, partition: i32) {
-        if let Some(fetched) = self.topics.get_mut(topic) {
-            fetched.remove(&partition);
-            if fetched.is_empty() {
-                self.topics.remove(topic);
+        if let Some(fetched) = self.topics.get_mut(topic.as_bytes()) {
+            fetched.partitions.remove(&partition);
+            if fetched.partitions.is_empty() {
+                self.topics.remove(topic.as_bytes());
             }
         }
     }
@@ -330,6 +341,11 @@ impl Consumer {
         let (low, end) = self.client.watermarks(topic, partition, REQUEST)?;
         Ok(Watermarks { low, end })
     }
+}
+
+/// What is left of a wait, which is asked only if there is one.
+fn left(deadline: Instant, wait: Duration) -> Duration {
+    if wait.is_zero() { wait } else { deadline.saturating_duration_since(Instant::now()) }
 }
 
 fn no_negative(topic: &str, partition: i32, offset: i64) -> Result<()> {

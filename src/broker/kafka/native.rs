@@ -101,9 +101,10 @@ impl Client {
     }
 
     fn poll_queue(&self, queue: *mut sys::rd_kafka_queue_t, wait: Duration) -> Option<Event> {
-        let deadline = Instant::now() + wait;
+        // Most polls do not wait, and need no clock.
+        let deadline = (!wait.is_zero()).then(|| Instant::now() + wait);
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(Instant::now()));
             // SAFETY: client and queue live; the event is owned by the wrapper from here on.
             let event = unsafe { NativeEvent::take(sys::rd_kafka_queue_poll(queue, millis(left))) }?;
             // SAFETY: the event lives.
