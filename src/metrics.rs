@@ -23,6 +23,7 @@ pub struct Metrics {
     events: IntCounterVec,
     passed: IntCounterVec,
     rerouted: prometheus::IntCounter,
+    unrecorded: prometheus::IntCounter,
     dead_letters: IntCounterVec,
     commands: IntCounterVec,
     turns: IntCounterVec,
@@ -115,6 +116,10 @@ impl Metrics {
             events: counters("events_total", "Events read and committed, by what became of them.", "outcome")?,
             passed: counters("passed_total", "Held events that left their queue, by what became of them.", "outcome")?,
             rerouted: counter("rerouted_total", "Events sent on to the home partition of their flow.")?,
+            unrecorded: counter(
+                "unrecorded_events_total",
+                "Events delivered whose flows are not recorded, because max_known_flows others are.",
+            )?,
             dead_letters: counters(
                 "dead_letters_total",
                 "Events and commands that could not be understood or stored.",
@@ -184,11 +189,12 @@ impl Metrics {
         let build =
             IntGaugeVec::new(Opts::new("flowgate_build_info", "Always 1; the version is a label."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let all: [Box<dyn Collector>; 27] = [
+        let all: [Box<dyn Collector>; 28] = [
             Box::new(build),
             Box::new(self.events.clone()),
             Box::new(self.passed.clone()),
             Box::new(self.rerouted.clone()),
+            Box::new(self.unrecorded.clone()),
             Box::new(self.dead_letters.clone()),
             Box::new(self.commands.clone()),
             Box::new(self.turns.clone()),
@@ -250,6 +256,7 @@ impl Metrics {
         add(&self.turns, "committed", before.turns, after.turns);
         add(&self.turns, "aborted", before.aborts, after.aborts);
         self.rerouted.inc_by(after.rerouted.saturating_sub(before.rerouted));
+        self.unrecorded.inc_by(after.unrecorded.saturating_sub(before.unrecorded));
         self.producers.inc_by(after.producers.saturating_sub(before.producers));
         let each = |counters: &IntCounterVec, before: &BTreeMap<&str, u64>, after: &BTreeMap<&'static str, u64>| {
             for (label, count) in after {

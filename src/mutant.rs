@@ -17,6 +17,8 @@ pub enum Mutant {
     CommandBetweenSlicesForgotten,
     /// An entry that two drains could have next goes to the other one.
     EntryTakenByAnotherDrain,
+    /// A flow that is not recorded, for too many are, is not stopped by a pause before the next turn.
+    PauseOfAnUnrecordedFlowForgotten,
     /// A withdraw takes out nothing that is passed in the turn in which it came.
     WithdrawOfTheSameTurnForgotten,
     /// The offsets of a turn are committed by the next one.

@@ -17,6 +17,8 @@ mod draining;
 mod hot;
 #[path = "gate/keeping.rs"]
 mod keeping;
+#[path = "gate/known.rs"]
+mod known;
 #[path = "gate/latency.rs"]
 mod latency;
 #[path = "gate/liveness.rs"]

@@ -238,6 +238,7 @@ impl World {
         options.turn.commands = self.shape.turn_records;
         options.turn.queues = self.shape.turn_topics;
         options.turn.ahead = self.shape.turn_backlog * 3;
+        options.max_known_flows = self.shape.turn_slice + 1;
         options.index_bytes = self.shape.index_bytes;
         options.queue_ttl = Duration::from_secs(self.shape.queue_ttl);
         options.limits.max_pause = Duration::from_secs(self.max_pause);

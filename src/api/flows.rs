@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Problem;
-use crate::client::states::Known;
+use crate::client::states::Kept;
 use crate::flow::FlowId;
 use crate::instance::Board;
 
@@ -31,7 +31,9 @@ type Id = Result<Path<String>, PathRejection>;
 
 pub(super) async fn one(State(board): State<Arc<Board>>, id: Id) -> Result<Json<Value>, Problem> {
     let Path(id) = id.map_err(|_| wrong("id", "the id in the path is no UTF-8; percent-encode the bytes of UTF-8"))?;
-    let known = board.flows(|flows| flows.get(id.as_str()).map(Known::json)).ok_or_else(not_yet)?;
+    let found =
+        |flows: &BTreeMap<FlowId, Kept>| flows.get_key_value(id.as_str()).map(|(id, kept)| kept.known(id).json());
+    let known = board.flows(found).ok_or_else(not_yet)?;
     known.map(Json).ok_or_else(|| {
         let detail = format!("no flow `{id}` is known; a flow is known from its first event or pause on");
         Problem::new(StatusCode::NOT_FOUND, "unknown-flow", detail)
@@ -77,15 +79,16 @@ impl Wanted {
     }
 
     /// `next` is what to ask for `after` to get the page behind it; null on the last one.
-    fn page(&self, flows: &BTreeMap<FlowId, Known>) -> Value {
+    fn page(&self, flows: &BTreeMap<FlowId, Kept>) -> Value {
         let from = self.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let mut fitting = flows.range::<str, _>((from, Bound::Unbounded)).map(|(_, known)| known).filter(|known| {
-            self.state.as_ref().is_none_or(|state| state == known.flow.state_word())
-                && self.text.as_ref().is_none_or(|text| known.flow.id.as_str().contains(text))
+        let mut fitting = flows.range::<str, _>((from, Bound::Unbounded)).filter(|(id, kept)| {
+            self.state.as_ref().is_none_or(|state| state == kept.state_word())
+                && self.text.as_ref().is_none_or(|text| id.as_str().contains(text))
         });
-        let page: Vec<&Known> = fitting.by_ref().take(self.limit).collect();
+        let page: Vec<_> = fitting.by_ref().take(self.limit).collect();
         let more = fitting.next().is_some();
-        let next = page.last().filter(|_| more).map(|known| known.flow.id.to_string());
-        json!({"flows": page.into_iter().map(Known::json).collect::<Vec<_>>(), "next": next, "known": flows.len()})
+        let next = page.last().filter(|_| more).map(|(id, _)| id.to_string());
+        let shown: Vec<Value> = page.into_iter().map(|(id, kept)| kept.known(id).json()).collect();
+        json!({"flows": shown, "next": next, "known": flows.len()})
     }
 }

@@ -1,5 +1,6 @@
 //! Follows the state topic: every flow and partition record as committed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,8 @@ use super::{read_on, rest};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Reader, Record, Result};
 use crate::flow::{Flow, FlowId, Partition};
-use crate::schema::{self, topics::Topics};
+use crate::schema::{self, Document, topics::Topics};
+use crate::time::Timestamp;
 
 /// A flow as its state says.
 #[derive(Clone, Debug)]
@@ -19,6 +21,49 @@ pub struct Known {
     /// The document as it stands in the topic, with fields that only a newer gate knows.
     pub document: Bytes,
     pub partition: i32,
+}
+
+/// A flow as its state says, for those who keep all of them: most were never paused, and their states can be written anew.
+pub enum Kept {
+    /// Nothing is known but its first event.
+    Fresh {
+        seen_at: Timestamp,
+        partition: i32,
+    },
+    Full(Box<Known>),
+}
+
+impl Kept {
+    #[must_use]
+    pub fn new(known: Box<Known>) -> Self {
+        let (seen_at, partition) = (known.flow.updated_at, known.partition);
+        let is_fresh = known.flow.is_new() && document_of(&known.flow) == known.document;
+        if is_fresh { Self::Fresh { seen_at, partition } } else { Self::Full(known) }
+    }
+
+    #[must_use]
+    pub fn state_word(&self) -> &'static str {
+        match self {
+            Self::Fresh { .. } => "live",
+            Self::Full(known) => known.flow.state_word(),
+        }
+    }
+
+    /// All of it; `id` is the flow's.
+    #[must_use]
+    pub fn known(&self, id: &FlowId) -> Cow<'_, Known> {
+        match self {
+            Self::Fresh { seen_at, partition } => {
+                let flow = Flow::new(id.clone(), *seen_at);
+                Cow::Owned(Known { document: document_of(&flow), flow, partition: *partition })
+            }
+            Self::Full(known) => Cow::Borrowed(known),
+        }
+    }
+}
+
+fn document_of(flow: &Flow) -> Bytes {
+    schema::state::write(&mut Document::new(flow.clone())).into()
 }
 
 /// One record of the state topic, read.
@@ -154,7 +199,8 @@ fn change(record: &Record) -> Option<Change> {
     } else {
         schema::state::read(value).map(|document| {
             let (flow, partition) = (document.body, record.partition);
-            Change::Flow(Box::new(Known { flow, document: value.clone(), partition }))
+            // Of its own: the record's memory would be kept whole with it.
+            Change::Flow(Box::new(Known { flow, document: Bytes::copy_from_slice(value), partition }))
         })
     };
     match read {

@@ -50,6 +50,8 @@ pub struct Settings {
     pub queue: Queue,
     pub turn: Budget,
     /// Of one worker.
+    pub max_known_flows: usize,
+    /// Of one worker.
     pub index_bytes: usize,
     pub session_timeout: Duration,
     pub transaction_timeout: Duration,
@@ -102,6 +104,7 @@ impl Settings {
             max_poll_interval: self.max_poll_interval,
             transaction_timeout: self.transaction_timeout,
             turn: self.turn,
+            max_known_flows: self.max_known_flows,
             index_bytes: self.index_bytes,
             queue_ttl: self.queue.topic_ttl,
             replication_factor: self.queue.replication_factor,

@@ -61,6 +61,7 @@ impl Reader<'_> {
         Some(Settings {
             workers: self.number("workers", 1..=1024),
             limits: Limits { max_pause: self.duration("max_pause", SECOND..=Limits::MAX_PAUSE) },
+            max_known_flows: self.number("max_known_flows", 1..=100_000_000),
             index_bytes: self.size("index_bytes", 64 * 1024),
             max_poll_interval: self.duration("max_poll_interval", SECOND..=Duration::from_secs(86_400)),
             queue: Queue {

@@ -310,6 +310,12 @@ impl Flow {
         }
     }
 
+    /// Whether it is as its first event made it: nothing is to be remembered but its id and when that came.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        matches!(self.state, State::Live) && *self == Self::new(self.id.clone(), self.updated_at)
+    }
+
     /// When the flow wants [`Flow::fire`] to be called; `None` unless paused.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {

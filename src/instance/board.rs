@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::client::states::{Change, Known};
+use crate::client::states::{Change, Kept};
 use crate::flow::FlowId;
 use crate::metrics::Metrics;
 use crate::time::Timestamp;
@@ -21,7 +21,7 @@ pub struct Board {
 #[derive(Default)]
 struct Flows {
     complete: bool,
-    known: BTreeMap<FlowId, Known>,
+    known: BTreeMap<FlowId, Kept>,
 }
 
 impl Board {
@@ -78,7 +78,7 @@ impl Board {
         let mut flows = self.flows.write().unwrap_or_else(PoisonError::into_inner);
         for change in changes {
             match change {
-                Change::Flow(known) => drop(flows.known.insert(known.flow.id.clone(), *known)),
+                Change::Flow(known) => drop(flows.known.insert(known.flow.id.clone(), Kept::new(known))),
                 Change::Gone(id) => drop(flows.known.remove(id.as_str())),
                 Change::Partition(..) => {}
             }
@@ -87,7 +87,7 @@ impl Board {
     }
 
     /// Looks at all flows; `None` until they were read.
-    pub fn flows<T>(&self, look: impl FnOnce(&BTreeMap<FlowId, Known>) -> T) -> Option<T> {
+    pub fn flows<T>(&self, look: impl FnOnce(&BTreeMap<FlowId, Kept>) -> T) -> Option<T> {
         let flows = self.flows.read().unwrap_or_else(PoisonError::into_inner);
         flows.complete.then(|| look(&flows.known))
     }

@@ -1,6 +1,7 @@
 //! The events of a turn, in their order: each is delivered, held, turned away, sent to its home, or a dead letter.
 
 use super::decide::Decider;
+use super::known::Seen;
 use super::table::{Origin, Owned};
 use super::turn::{Fed, StagedFlow, To, Write};
 use crate::broker::Record;
@@ -95,18 +96,31 @@ impl Decider<'_> {
             return None;
         }
         let staged = self.turn.partitions.get(&partition).and_then(|staged| staged.flows.get(seen.flow.as_str()));
+        let staged = staged.filter(|_| {
+            !mutant::is(Mutant::PauseOfAnUnrecordedFlowForgotten)
+                || owned.flows.seen(seen.flow.as_str()).is_some()
+                || self.records_another_flow()
+        });
         let known = match staged {
-            Some(staged) => Some(&staged.flow),
-            None => owned.flows.get(seen.flow.as_str()).map(|tracked| &tracked.flow),
+            Some(staged) => Some(Seen::Tracked(&staged.flow)),
+            None => owned.flows.seen(seen.flow.as_str()),
         };
         let is_written = staged.is_some_and(|staged| !staged.fed.is_empty());
-        if known.is_some_and(|flow| self.waits_for_topic(flow, is_written, seen.kind)) {
+        if let Some(Seen::Tracked(flow)) = known
+            && self.waits_for_topic(flow, is_written, seen.kind)
+        {
             return Some(record);
         }
         // Most events by far: a live flow that nothing of this turn concerns. No state is touched for them.
-        let untouched = staged.is_none()
-            && known.is_some_and(|flow| matches!(flow.state, State::Live) && !has_its_state_written(flow));
+        let untouched = match known {
+            _ if staged.is_some() => false,
+            Some(Seen::Fresh) => true,
+            Some(Seen::Tracked(flow)) => matches!(flow.state, State::Live) && !has_its_state_written(flow),
+            // One flow more than are recorded: it passes all the same.
+            None => !self.records_another_flow(),
+        };
         if untouched {
+            self.turn.stats.unrecorded += u64::from(known.is_none());
             self.pass_over(&record, owned);
             self.deliver(record, hash);
             return None;
@@ -120,6 +134,12 @@ impl Decider<'_> {
         None
     }
 
+    /// Whether a flow that nothing is known of is recorded: beyond a number of them they would be more than memory has room
+    /// for. A command makes any flow known.
+    fn records_another_flow(&self) -> bool {
+        self.table.known_flows() + self.turn.seen < self.options.max_known_flows
+    }
+
     /// The turn has taken everything of the partition up to this event.
     pub(super) fn pass_over(&mut self, record: &Record, owned: &Owned) {
         self.turn.partition(record.partition, owned).position = record.offset + 1;
@@ -130,6 +150,7 @@ impl Decider<'_> {
     /// The first event of a flow makes it known.
     fn see(&mut self, partition: i32, owned: &Owned, event: &Event) {
         let flow = Flow::new(event.flow.clone(), self.now);
+        self.turn.seen += 1;
         let staged = self.turn.partition(partition, owned);
         let staged_flow = StagedFlow { changed: true, ..StagedFlow::new(flow, Unknown::default()) };
         // The event itself is the first that comes after: the position is its own.

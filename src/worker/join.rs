@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::chores::Chore;
 use super::gather::Gather;
-use super::table::{Bucket, Owned, Reading, Stage, Table, Tracked, left};
+use super::table::{Bucket, Owned, Reading, Stage, Table, left};
 use super::{Phase, Step, Stop, Worker, in_hand};
 use crate::broker::{Broker, Committed, Member, PollLimit, Polled, Reader, Record, Watermarks};
 use crate::flow::{FlowId, Partition};
@@ -317,7 +317,7 @@ impl<B: Broker> Worker<B> {
 
     /// Timers, drains and indexes of what was found.
     fn restore(&mut self, partition: i32, owned: &mut Owned, now: Timestamp) {
-        let flows: Vec<FlowId> = owned.flows.keys().cloned().collect();
+        let flows: Vec<FlowId> = owned.flows.tracked().map(|(flow, _)| flow.clone()).collect();
         for flow in flows {
             super::publish::arm(owned, &flow, self.options.queue_ttl);
             if let Some(tracked) = owned.flows.get_mut(&flow)
@@ -393,8 +393,7 @@ fn fold(owned: &mut Owned, record: &Record) -> Result<bool, Stop> {
     match record.value.as_deref() {
         Some(value) => {
             let document = schema::state::read(value).map_err(malformed)?;
-            let id = document.body.id.clone();
-            owned.flows.insert(id, Tracked::restored(document.body, document.unknown));
+            owned.flows.restore(document.body, document.unknown);
         }
         None => {
             if let Ok(text) = std::str::from_utf8(key) {

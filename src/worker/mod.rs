@@ -15,7 +15,7 @@
 //!   changes only between transactions (`assignment.rs`); `carried.rs` keeps what no turn has taken yet; `control.rs`
 //!   reads the commands, `queues.rs` says which queues are read and how far ahead, `reading.rs` takes what is read back of
 //!   them, `wake.rs` says how long a poll may wait;
-//! - `join.rs` takes a partition over, step by step, while the others go on;
+//! - `join.rs` takes a partition over, step by step, while the others go on; `known.rs` keeps its flows;
 //! - `decide.rs` turns what was gathered into a [`turn::Turn`], without any call: `commands.rs`, `timers.rs`, `backlog.rs`,
 //!   `events.rs`, in this order; `refused.rs`: a turn for one record that the broker has refused;
 //! - `queue_topics.rs`, `write.rs` and `commit.rs` make it hold: topics, records, offsets, commit; and find out whether it
@@ -41,6 +41,7 @@ mod decide;
 mod events;
 mod gather;
 mod join;
+mod known;
 mod options;
 mod orphans;
 mod publish;

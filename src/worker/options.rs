@@ -21,6 +21,9 @@ pub struct Options {
     /// At most `session_timeout`, so that a dead instance holds nobody back for longer.
     pub transaction_timeout: Duration,
     pub turn: Budget,
+    /// Flows that the worker records when their first event comes; further ones pass unrecorded, and can be paused all the
+    /// same.
+    pub max_known_flows: usize,
     /// Bytes for the exact maps of replaced entries, all flows of the worker together.
     pub index_bytes: usize,
     /// A queue topic is deleted once its flow has been live for this long.
@@ -123,6 +126,7 @@ impl Options {
             max_poll_interval: Duration::from_secs(300),
             transaction_timeout: Duration::from_secs(10),
             turn: Budget::default(),
+            max_known_flows: 1_000_000,
             index_bytes: 64 * 1024 * 1024,
             queue_ttl: Duration::from_secs(7 * 24 * 60 * 60),
             replication_factor: None,

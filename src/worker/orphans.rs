@@ -52,7 +52,7 @@ impl Table {
             // A hash stands for a flow id that is too long for the name of a topic.
             None => {
                 let active = self.owned.values().filter(|owned| owned.is_active());
-                let mut flows = active.flat_map(|owned| &owned.flows);
+                let mut flows = active.flat_map(|owned| owned.flows.tracked());
                 flows.find(|(flow, _)| is_of(flow)).map(|(_, tracked)| &tracked.flow.queue)
             }
         };

@@ -65,12 +65,8 @@ impl<B: Broker> Worker<B> {
         let next_entry = staged.flow.queue.next_entry;
         let first_fed = staged.fed.first().map_or(next_entry, |fed| fed.number);
         let StagedFlow { flow, unknown, fed, fed_bytes, passed, bucket, went_live, .. } = staged;
-        let tracked = owned.flows.entry(id.clone()).or_insert_with(|| {
-            let index = Index::new(first_fed);
-            Tracked { flow: flow.clone(), unknown: unknown.clone(), index, backlog: None }
-        });
-        tracked.flow = flow;
-        tracked.unknown = unknown;
+        let make = |flow, unknown| Tracked { flow, unknown, index: Index::new(first_fed), backlog: None };
+        let Some(tracked) = owned.flows.update(flow, unknown, make) else { return };
         if went_live {
             // Nothing is held: the index of what comes next begins here.
             tracked.index = Index::new(first_fed);
@@ -157,7 +153,7 @@ impl Table {
     /// The index that takes most, if any takes something.
     fn largest_index(&self) -> Option<(i32, FlowId, usize)> {
         let flows = self.owned.iter().flat_map(|(partition, owned)| {
-            owned.flows.iter().map(|(id, tracked)| (tracked.index.bytes(), *partition, id))
+            owned.flows.tracked().map(|(id, tracked)| (tracked.index.bytes(), *partition, id))
         });
         let (bytes, partition, flow) = flows.max().filter(|(bytes, ..)| *bytes > 0)?;
         Some((partition, flow.clone(), bytes))

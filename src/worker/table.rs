@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::age::Pace;
 use super::join::Joining;
+use super::known::Known;
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Action, Error, Record};
 use crate::flow::index::{Index, Sweep};
@@ -65,6 +66,8 @@ pub struct Stats {
     /// Producers made: one at the start, and one for each that had to be thrown away.
     pub producers: u64,
     pub delivered: u64,
+    /// Events of flows that are not recorded, for too many are; they are among those delivered.
+    pub unrecorded: u64,
     pub held: u64,
     pub turned_away: u64,
     pub released: u64,
@@ -110,6 +113,7 @@ impl Stats {
     pub(super) fn add(&mut self, turn: &Self) {
         self.turns += 1;
         self.delivered += turn.delivered;
+        self.unrecorded += turn.unrecorded;
         self.held += turn.held;
         self.turned_away += turn.turned_away;
         self.released += turn.released;
@@ -191,6 +195,10 @@ impl Table {
         self.owned.get_mut(&partition)?.flows.get_mut(flow)
     }
 
+    pub fn known_flows(&self) -> usize {
+        self.owned.values().map(|owned| owned.flows.len()).sum()
+    }
+
     /// What does not go on: its kind, and a sentence that says why.
     pub fn obstacles(&self, enrollments: &str) -> Vec<(&'static str, String)> {
         let [queue_topic, deleted, clock, slow, refused] = KINDS;
@@ -254,7 +262,7 @@ pub(super) struct Owned {
     /// Shared with the turns that act for the partition: most of them leave it as it is.
     pub record: Arc<Partition>,
     pub unknown: Unknown,
-    pub flows: Map<FlowId, Tracked>,
+    pub flows: Known,
     /// Deadlines of paused flows.
     pub timers: BTreeSet<(Timestamp, FlowId)>,
     /// When an idle queue topic is to be retired.
@@ -497,7 +505,7 @@ impl Owned {
             stage: Stage::Joining(super::join::Joining::default()),
             record: Arc::new(Partition::new(0, 0, 0, 0, Timestamp(0))),
             unknown: Unknown::default(),
-            flows: super::table::Map::default(),
+            flows: Known::default(),
             timers: std::collections::BTreeSet::new(),
             retirements: std::collections::BTreeSet::new(),
             draining: std::collections::BTreeSet::new(),

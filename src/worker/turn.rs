@@ -70,6 +70,8 @@ pub(super) struct Turn {
     pub touched: usize,
     /// Topics made for it: their leaders may take a while.
     pub made_topics: BTreeSet<String>,
+    /// Flows that it has seen the first event of.
+    pub seen: usize,
     /// Held entries that it passes.
     pub drained: Amount,
     /// The first draining flow that found no room any more: the next turn begins with it.
@@ -173,8 +175,8 @@ impl Turn {
         match self.partition(partition, owned).flows.entry(flow.clone()) {
             Entry::Occupied(staged) => Some(staged.into_mut()),
             Entry::Vacant(place) => {
-                let tracked = owned.flows.get(flow)?;
-                Some(place.insert(StagedFlow::new(tracked.flow.clone(), tracked.unknown.clone())))
+                let (flow, unknown) = owned.flows.state(flow)?;
+                Some(place.insert(StagedFlow::new(flow, unknown)))
             }
         }
     }
