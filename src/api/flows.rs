@@ -24,18 +24,27 @@ type Parameters = Result<Query<HashMap<String, String>>, QueryRejection>;
 pub(super) async fn list(State(board): State<Arc<Board>>, parameters: Parameters) -> Result<Json<Value>, Problem> {
     let Query(parameters) = parameters.map_err(|error| wrong("query", error.body_text()))?;
     let wanted = Wanted::read(&parameters)?;
-    board.flows(|flows| Json(wanted.page(flows))).ok_or_else(not_yet)
+    board.flows(|flows| Json(wanted.page(flows, &board))).ok_or_else(not_yet)
 }
 
 type Id = Result<Path<String>, PathRejection>;
 
 pub(super) async fn one(State(board): State<Arc<Board>>, id: Id) -> Result<Json<Value>, Problem> {
     let Path(id) = id.map_err(|_| wrong("id", "the id in the path is no UTF-8; percent-encode the bytes of UTF-8"))?;
-    let known = board.flows(|flows| flows.get(id.as_str()).map(Known::json)).ok_or_else(not_yet)?;
+    let known = board.flows(|flows| flows.get(id.as_str()).map(|known| shown(known, &board))).ok_or_else(not_yet)?;
     known.map(Json).ok_or_else(|| {
         let detail = format!("no flow `{id}` is known; a flow is known from its first event or pause on");
         Problem::new(StatusCode::NOT_FOUND, "unknown-flow", detail)
     })
+}
+
+/// A flow as its state says; and while its index is being rebuilt, how much is still to be read for that.
+fn shown(known: &Known, board: &Board) -> Value {
+    let mut flow = known.json();
+    if let (Some(fields), Some(remaining)) = (flow.as_object_mut(), board.indexing(&known.flow.id)) {
+        fields.insert("indexing".to_owned(), json!({"remaining_events": remaining}));
+    }
+    flow
 }
 
 fn not_yet() -> Problem {
@@ -77,7 +86,7 @@ impl Wanted {
     }
 
     /// `next` is what to ask for `after` to get the page behind it; null on the last one.
-    fn page(&self, flows: &BTreeMap<FlowId, Known>) -> Value {
+    fn page(&self, flows: &BTreeMap<FlowId, Known>, board: &Board) -> Value {
         let from = self.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut fitting = flows.range::<str, _>((from, Bound::Unbounded)).map(|(_, known)| known).filter(|known| {
             self.state.as_ref().is_none_or(|state| state == known.flow.state_word())
@@ -86,6 +95,7 @@ impl Wanted {
         let page: Vec<&Known> = fitting.by_ref().take(self.limit).collect();
         let more = fitting.next().is_some();
         let next = page.last().filter(|_| more).map(|known| known.flow.id.to_string());
-        json!({"flows": page.into_iter().map(Known::json).collect::<Vec<_>>(), "next": next, "known": flows.len()})
+        let shown: Vec<Value> = page.into_iter().map(|known| shown(known, board)).collect();
+        json!({"flows": shown, "next": next, "known": flows.len()})
     }
 }

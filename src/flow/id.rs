@@ -61,6 +61,12 @@ impl RecordId {
         check(text, Self::MAX_BYTES)?;
         Ok(Self(text.into()))
     }
+
+    /// Whether [`RecordId::new`] takes this text.
+    #[must_use]
+    pub fn is_valid(text: &str) -> bool {
+        check(text, Self::MAX_BYTES).is_ok()
+    }
 }
 
 impl CommandId {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::gather::Gather;
 use super::orphans::{Looked, SOON};
-use super::table::{ClockAlarm, Stage, Sweeping, Wait, left};
+use super::table::{ClockAlarm, Stage, Wait, left};
 use super::{Phase, Step, Stop, Worker, assign, in_hand};
 use crate::broker::{Action, Admin, Broker, Code, Error, Member, Producer, Reader};
 use crate::flow::FlowId;
@@ -169,10 +169,6 @@ impl<B: Broker> Worker<B> {
             Chore::AssignQueue { partition, flow } => {
                 let backlog = self.table.tracked(*partition, flow).and_then(|of| of.backlog.as_mut());
                 let Some(backlog) = backlog.filter(|of| of.blocked.is_none() && !of.on) else { return Ok(Ok(())) };
-                if let Sweeping::Running(sweep) = &mut backlog.sweep {
-                    // Each reading is a whole pass, also when one before it was broken off.
-                    sweep.begin_pass();
-                }
                 let (topic, offset) = (Arc::clone(&backlog.topic), backlog.read_offset);
                 let answer = assign(&mut in_hand(&mut self.clients)?.queues, &topic, offset);
                 if answer.is_ok() {

@@ -320,8 +320,9 @@ impl<B: Broker> Worker<B> {
         let flows: Vec<FlowId> = owned.flows.keys().cloned().collect();
         for flow in flows {
             super::publish::arm(owned, &flow, self.options.queue_ttl);
+            owned.count_index(&flow);
             if let Some(tracked) = owned.flows.get_mut(&flow)
-                && super::publish::start_drain(tracked, self.options.index_bytes, now)
+                && super::publish::start_drain(tracked, now)
             {
                 if let Some(backlog) = &mut tracked.backlog {
                     backlog.bucket = Bucket::taken_over(tracked.flow.updated_at, now);

@@ -1,23 +1,20 @@
-//! What is read back of queue topics: into the sweep, or into the buffer of a drain. What is missing there blocks its flow,
-//! and nothing else.
+//! What is read back of queue topics for drains. What is missing there blocks its flow, and nothing else.
 
 use std::sync::Arc;
 
 use super::Worker;
 use super::chores::Chore;
 use super::publish::start_drain;
-use super::table::{Blocked, Sweeping, Tracked, Waiting, left};
+use super::table::{Blocked, Tracked, Waiting, left};
 use crate::broker::{Broker, Record, Watermarks};
-use crate::flow::index::Indexed;
 use crate::flow::{FlowId, Queue};
 use crate::time::Timestamp;
 
 impl<B: Broker> Worker<B> {
-    /// An entry read back from a queue topic: into the sweep, or into the buffer.
+    /// An entry read back from a queue topic, into the buffer.
     pub(super) fn take_entry(&mut self, record: Record) {
         let Some((partition, flow)) = self.table.reading.get(&record.topic).cloned() else { return };
         let Some(tracked) = self.table.tracked(partition, &flow) else { return };
-        let watermark = tracked.flow.queue.watermark;
         let Some(backlog) = &mut tracked.backlog else { return };
         let held = match backlog.entries.read(&record) {
             Ok(Some(held)) => held,
@@ -27,30 +24,6 @@ impl<B: Broker> Worker<B> {
                 return;
             }
         };
-        if let Sweeping::Running(sweep) = &mut backlog.sweep {
-            let Indexed { number, .. } = {
-                let entry =
-                    Indexed { number: held.number, kind: held.kind, record: &held.record_id, latest: held.latest };
-                if held.number > watermark.entry {
-                    sweep.feed(entry);
-                }
-                entry
-            };
-            if number < sweep.last() {
-                return;
-            }
-            let done = sweep.end_pass();
-            if done && let Sweeping::Running(sweep) = std::mem::replace(&mut backlog.sweep, Sweeping::Unneeded) {
-                backlog.sweep = Sweeping::Done(sweep);
-            }
-            // Once more from the watermark: for the next slice, or for the drain itself.
-            backlog.clear();
-            backlog.read_to = watermark.entry;
-            backlog.read_offset = watermark.offset;
-            self.table.reading.remove(&record.topic);
-            self.chores.push_back(Chore::ReadQueue { partition, flow });
-            return;
-        }
         if held.number <= backlog.read_to {
             return;
         }
@@ -112,7 +85,6 @@ impl<B: Broker> Worker<B> {
             let blocked = tracked.backlog.as_ref().and_then(|backlog| backlog.blocked.as_ref());
             blocked.is_some_and(|blocked| left(blocked.since, Blocked::LENGTH, now).is_none())
         };
-        let budget = self.options.index_bytes;
         for (partition, owned) in &mut self.table.owned {
             for flow in &owned.draining {
                 let Some(tracked) = owned.flows.get_mut(flow) else { continue };
@@ -123,7 +95,7 @@ impl<B: Broker> Worker<B> {
                     continue;
                 }
                 let bucket = tracked.backlog.take().map(|backlog| backlog.bucket);
-                if start_drain(tracked, budget, now) {
+                if start_drain(tracked, now) {
                     self.chores.push_back(Chore::ReadQueue { partition: *partition, flow: flow.clone() });
                 }
                 if let (Some(backlog), Some(bucket)) = (&mut tracked.backlog, bucket) {
