@@ -19,7 +19,7 @@ pub const FIELDS: &[Field] = &[
     field("http", "127.0.0.1:8714", "where metrics, health and the API are served"),
     field("http_hosts", "", "names by which HTTP may be asked, with commas between, beside `localhost` and addresses"),
     field("max_pause", "14d", "the longest pause, at most 14d"),
-    field("index_bytes", "64MiB", "memory of one worker for the exact index of replaced records"),
+    field("index_bytes", "64MiB", "memory of one worker for the indexes of replaced events"),
     field("session_timeout", "10s", "an instance not heard of for so long has left the group"),
     field("transaction_timeout", "10s", "a transaction open for longer is aborted; at most the session timeout"),
     field("max_poll_interval", "5m", "a worker that does not poll for so long has left the group"),

@@ -32,9 +32,9 @@ impl Tracked {
         self.rebuild = Rebuild::of(&self.flow.queue);
     }
 
-    /// A turn has held so much while the index was behind.
+    /// A turn has held so much: an index that is behind has to read it.
     pub fn note_held(&mut self, held: Amount) {
-        self.rebuild.held_before = held;
+        self.rebuild.held.add(held);
     }
 
     /// Its state has changed, or not: the index is made if it is needed now, and bits are given up that know too little.

@@ -21,7 +21,7 @@ pub struct Options {
     /// At most `session_timeout`, so that a dead instance holds nobody back for longer.
     pub transaction_timeout: Duration,
     pub turn: Budget,
-    /// Bytes for the exact maps of replaced entries, all flows of the worker together.
+    /// Bytes for the indexes of replaced entries, all flows of the worker together.
     pub index_bytes: usize,
     /// A queue topic is deleted once its flow has been live for this long.
     pub queue_ttl: Duration,

@@ -3,7 +3,7 @@
 //!
 //! A flow that resumes waits for its index, and so these come first, several at once; while there are any, nothing else is
 //! rebuilt, polls are large, and turns are short ([`TURN`]). For flows that are paused a poll brings little: the turn and the
-//! drains come first. It brings twice what the turn before has held for these flows, so that it comes to its end.
+//! drains come first. It brings twice what was held meanwhile for these flows, so that it comes to its end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,8 +42,8 @@ pub(super) struct Rebuild {
     begins: bool,
     /// When its topic was found not to have what is to be read. It is looked at again.
     missing: Option<Timestamp>,
-    /// What the turn before has held for the flow.
-    pub held_before: Amount,
+    /// What was held for the flow since the last poll.
+    pub held: Amount,
 }
 
 impl Rebuild {
@@ -300,6 +300,11 @@ impl<B: Broker> Worker<B> {
         let mut records = Vec::new();
         let polled = in_hand(&mut self.clients)?.indexes.poll(limit, &mut records);
         self.table.rebuilding.more = !records.is_empty();
+        for (partition, flow) in self.table.rebuilding.topics.clone().into_values() {
+            if let Some(tracked) = self.table.tracked(partition, &flow) {
+                tracked.rebuild.held = Amount::default();
+            }
+        }
         // Also of a poll that failed: its reader has gone on behind what it brought.
         for of_one in records.chunk_by(|one, next| Arc::ptr_eq(&one.topic, &next.topic)) {
             self.table.index_entries(of_one, budget);
@@ -346,7 +351,7 @@ impl Table {
     fn index_limit(&self) -> PollLimit {
         let held = self.rebuilding.topics.values().filter_map(|(partition, flow)| {
             let tracked = self.owned.get(partition)?.flows.get(flow)?;
-            Some(tracked.rebuild.held_before.times(2))
+            Some(tracked.rebuild.held.times(2))
         });
         let least = if self.rebuilding.is_urgent { LARGE } else { SMALL };
         let (entries, bytes) = held.fold((0, 0), |(entries, bytes): (usize, usize), of| {

@@ -365,6 +365,11 @@ impl Amount {
         Self { entries: whole.entries.saturating_sub(self.entries), bytes: whole.bytes.saturating_sub(self.bytes) }
     }
 
+    pub fn add(&mut self, more: Self) {
+        self.entries = self.entries.saturating_add(more.entries);
+        self.bytes = self.bytes.saturating_add(more.bytes);
+    }
+
     pub fn is_nothing(self) -> bool {
         self == Self::default()
     }
