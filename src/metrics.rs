@@ -35,6 +35,8 @@ pub struct Metrics {
     held: prometheus::IntGauge,
     drain_remaining: prometheus::IntGauge,
     drain_buffer: prometheus::IntGauge,
+    indexing: prometheus::IntGauge,
+    indexing_remaining: prometheus::IntGauge,
     lost: prometheus::IntGauge,
     oldest_pause: Gauge,
     next_timer: Gauge,
@@ -150,6 +152,11 @@ impl Metrics {
             held: int_gauge("held_events", "Events held in queue topics.")?,
             drain_remaining: int_gauge("drain_remaining_events", "Held events of flows that are resuming.")?,
             drain_buffer: int_gauge("drain_buffer_bytes", "Held events read back and not yet passed, of all drains.")?,
+            indexing: int_gauge("indexing_flows", "Flows whose indexes of replaced events are being rebuilt.")?,
+            indexing_remaining: int_gauge(
+                "indexing_remaining_events",
+                "Held events that are still to be read for these indexes, about.",
+            )?,
             lost: int_gauge("lost_events", "Held events that somebody deleted: at most so many, of blocked flows.")?,
             oldest_pause: gauge("oldest_pause_age_seconds", "Age of the oldest pause in force; 0 if there is none.")?,
             next_timer: gauge(
@@ -189,7 +196,7 @@ impl Metrics {
         let build =
             IntGaugeVec::new(Opts::new("flowgate_build_info", "Always 1; the version is a label."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let all: [Box<dyn Collector>; 28] = [
+        let all: [Box<dyn Collector>; 30] = [
             Box::new(build),
             Box::new(self.events.clone()),
             Box::new(self.passed.clone()),
@@ -206,6 +213,8 @@ impl Metrics {
             Box::new(self.held.clone()),
             Box::new(self.drain_remaining.clone()),
             Box::new(self.drain_buffer.clone()),
+            Box::new(self.indexing.clone()),
+            Box::new(self.indexing_remaining.clone()),
             Box::new(self.lost.clone()),
             Box::new(self.oldest_pause.clone()),
             Box::new(self.next_timer.clone()),
@@ -293,6 +302,8 @@ impl Metrics {
         self.held.set(sum(|shot| shot.paused.events + shot.resuming.events));
         self.drain_remaining.set(sum(|shot| shot.resuming.events));
         self.drain_buffer.set(sum(|shot| shot.ahead.bytes as u64));
+        self.indexing.set(sum(|shot| shot.indexing.len() as u64));
+        self.indexing_remaining.set(sum(|shot| shot.indexing.values().sum()));
         self.lost.set(sum(|shot| shot.lost));
         let oldest = workers.iter().filter_map(|shot| shot.oldest_pause).min();
         self.oldest_pause.set(oldest.map_or(0.0, |began| now.since(began).as_secs_f64()));

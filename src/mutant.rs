@@ -42,7 +42,14 @@ pub enum Mutant {
     CapResetByAnUpdate,
     /// The newer one of two entries of a record is taken for replaced.
     SupersededByTheOlder,
-    RebuildFedOutOfOrder,
+    /// What is held while an index is rebuilt is fed to it at once, before the older entries that it has not read yet.
+    LiveEntryFedToAnIndexThatIsBehind,
+    /// An index that is rebuilt is taken for ready before the newest entry was read.
+    IndexReadyOneEntryTooEarly,
+    /// A drain goes on before the index of its flow is ready.
+    DrainWithoutItsIndex,
+    /// Of an index made in slices only the last one's marks are kept.
+    MarksOfASliceForgotten,
     WithdrawForgetsTheAdvance,
     /// What comes after `release: none` is discarded too.
     ReleaseNoneWithoutItsEnd,

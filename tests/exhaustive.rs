@@ -1,7 +1,7 @@
 //! Goal: no interleaving of commands, events, the timer, the cleaner, crashes and rebalances breaks a promise.
 //!
 //! Method: small spaces, every state of them. The rules are the production ones (`flow::command::apply`, `arrive`,
-//! `fire`, `pass`, `finish`, the index and its sweep); around them stands the least of a Kafka that tells what is
+//! `fire`, `pass`, `finish`, the index, in slices too); around them stands the least of a Kafka that tells what is
 //! committed from what is staged: a turn replaces what a partition's log holds, as a whole or not at all; offsets of a stale
 //! generation are refused; whoever takes over waits for what is pending and reads the documents back. Beside them a
 //! [`ledger`] keeps the promises with an ordinary list, and every fate, answer and count is compared with it.

@@ -15,6 +15,8 @@ mod crashing;
 mod draining;
 #[path = "gate/hot.rs"]
 mod hot;
+#[path = "gate/indexing.rs"]
+mod indexing;
 #[path = "gate/keeping.rs"]
 mod keeping;
 #[path = "gate/known.rs"]

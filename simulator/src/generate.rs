@@ -133,7 +133,7 @@ pub fn plan(seed: u64) -> Plan {
     let big = dice.one_in(25);
     weights.push((2 * u32::from(big), What::Burst));
     if big {
-        // A sweep with room for one entry reads a thousand of them a thousand times.
+        // An index with room for a few records reads a thousand entries a thousand times.
         shape.index_bytes = shape.index_bytes.max(20_000);
         shape.turn_records = shape.turn_records.max(9);
     }

@@ -10,7 +10,8 @@
 //!
 //! Errors are problem documents (RFC 9457). [`Limits`] bounds connections, times and sizes (`serve.rs`, `connections.rs`,
 //! `body.rs`); only [`Hosts`] are answered. Flows are followed from the state topic as it is committed: what is shown may
-//! be a moment old, and is the same on every instance.
+//! be a moment old, and is the same on every instance, but for `indexing`: how far the index of a flow is being rebuilt is known
+//! to the instance alone that does it.
 
 mod body;
 mod connections;

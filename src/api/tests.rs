@@ -13,8 +13,10 @@ use tower::ServiceExt as _;
 
 use super::{Hosts, Limits};
 use crate::cli::tests::{Place, eventually};
+use crate::flow::FlowId;
 use crate::instance::Board;
 use crate::metrics::Metrics;
+use crate::worker::Snapshot;
 
 struct Answer {
     status: StatusCode,
@@ -93,6 +95,26 @@ fn what_is_asked_wrongly_is_a_problem_document() {
         assert_eq!(found["parameter"], parameter);
     }
     assert_eq!(get(&board, "/api/v1/flows").json()["flows"], serde_json::json!([]));
+}
+
+/// Goal: while the index of a flow is being rebuilt, what is left of that is shown, and nothing else is.
+#[test]
+fn the_progress_of_an_index_is_shown() {
+    let place = Place::new();
+    let gate = place.gate();
+    place.event("a", "r1");
+    place.event("b", "r1");
+    let board = Arc::clone(&gate.board);
+    eventually("all", || get(&board, "/api/v1/flows").json()["known"] == 2);
+    gate.stop().unwrap();
+    board.show(0, Snapshot { indexing: [(FlowId::new("a").unwrap(), 17)].into(), ..Snapshot::default() });
+    let flows = get(&board, "/api/v1/flows").json()["flows"].clone();
+    assert_eq!((&flows[0]["indexing"], flows[1].get("indexing")), (&serde_json::json!({"remaining_events": 17}), None));
+    assert_eq!(get(&board, "/api/v1/flows/a").json()["indexing"]["remaining_events"], 17);
+    assert_eq!(get(&board, "/api/v1/flows/b").json().get("indexing"), None);
+    let metrics = board.scrape(crate::clock::now());
+    assert!(metrics.contains("\nflowgate_indexing_flows 1\n"), "{metrics}");
+    assert!(metrics.contains("\nflowgate_indexing_remaining_events 17\n"), "{metrics}");
 }
 
 #[test]

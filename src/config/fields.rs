@@ -24,7 +24,7 @@ pub const FIELDS: &[Field] = &[
         "1000000",
         "flows that one worker records at their first event; further ones pass unrecorded, and can be paused all the same",
     ),
-    field("index_bytes", "64MiB", "memory of one worker for the exact index of replaced records"),
+    field("index_bytes", "64MiB", "memory of one worker for the indexes of replaced events"),
     field("session_timeout", "10s", "an instance not heard of for so long has left the group"),
     field("transaction_timeout", "10s", "a transaction open for longer is aborted; at most the session timeout"),
     field("max_poll_interval", "5m", "a worker that does not poll for so long has left the group"),

@@ -47,6 +47,13 @@ impl Board {
         self.workers.iter().map(|worker| lock(worker).clone()).collect()
     }
 
+    /// How many held events are still to be read, about, before the index of a flow of this instance is ready; `None` if
+    /// it is ready, or the flow is another instance's.
+    #[must_use]
+    pub fn indexing(&self, flow: &FlowId) -> Option<u64> {
+        self.workers.iter().find_map(|worker| lock(worker).indexing.get(flow).copied())
+    }
+
     /// What is missing before this instance does its part; empty: it is ready.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {

@@ -21,10 +21,11 @@
 mod read;
 mod write;
 
-pub use read::{Foreign, Held, Reader};
+pub use read::{Foreign, Held, Reader, indexed};
 pub use write::{Entry, write};
 
 use super::decimal;
+use crate::flow::id::RecordIdRef;
 use crate::flow::{Kind, RecordId};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
@@ -74,6 +75,12 @@ pub fn tombstones(record_id: &RecordId) -> [Vec<u8>; 2] {
 /// The parts of a key; `None` if it is not one that [`key`] makes.
 #[must_use]
 pub fn parse_key(key: &[u8]) -> Option<(Kind, Option<u64>, RecordId)> {
+    let (kind, number, record_id) = split_key(key)?;
+    Some((kind, number, RecordId::new(record_id).ok()?))
+}
+
+/// The same, with the record id where it stands.
+fn split_key(key: &[u8]) -> Option<(Kind, Option<u64>, &str)> {
     let text = std::str::from_utf8(key).ok()?;
     let (kind, rest) = text.split_once(':')?;
     let (number, record_id) = rest.split_once(':')?;
@@ -81,7 +88,7 @@ pub fn parse_key(key: &[u8]) -> Option<(Kind, Option<u64>, RecordId)> {
         "" => None,
         digits => Some(decimal::read(digits)?),
     };
-    Some((Kind::from_word(kind)?, number, RecordId::new(record_id).ok()?))
+    Some((Kind::from_word(kind)?, number, RecordIdRef::new(record_id.into()).is_ok().then_some(record_id)?))
 }
 
 #[cfg(test)]

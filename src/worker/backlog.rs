@@ -4,7 +4,7 @@
 
 use super::decide::Decider;
 use super::events::refused;
-use super::table::{Amount, Backlog, Bucket, Origin, Owned, Sweeping, Tracked, Waiting};
+use super::table::{Amount, Bucket, Origin, Owned, Tracked, Waiting};
 use super::turn::{StagedFlow, To, Write};
 use crate::broker::Record;
 use crate::broker::murmur2::partition_for;
@@ -122,7 +122,7 @@ impl Decider<'_> {
             done.bytes += waiting.size;
             drained.entries += 1;
             drained.bytes += waiting.size;
-            let passing = pass(staged, tracked, backlog, waiting);
+            let passing = pass(staged, tracked, waiting);
             if passing == Passing::Release && rate.is_some() {
                 bucket.tokens -= 1.0;
             }
@@ -240,7 +240,7 @@ impl Decider<'_> {
         let Some(drain) = staged.flow.drain() else { return };
         let (rate, release) = (drain.max_rate, Released::from(drain.cause));
         // What was refused had been allowed. Its token was dropped with its turn: it is taken here.
-        let passing = pass(staged, tracked, backlog, waiting);
+        let passing = pass(staged, tracked, waiting);
         let mut bucket = backlog.bucket;
         if let Some(rate) = rate {
             bucket.refill(rate, now);
@@ -254,13 +254,9 @@ impl Decider<'_> {
     }
 }
 
-fn pass(staged: &mut StagedFlow, tracked: &Tracked, backlog: &Backlog, waiting: &Waiting) -> Passing {
+fn pass(staged: &mut StagedFlow, tracked: &Tracked, waiting: &Waiting) -> Passing {
     let held = &waiting.held;
-    let entry = Indexed { number: held.number, kind: held.kind, record: &held.record_id, latest: held.latest };
-    let swept = match &backlog.sweep {
-        Sweeping::Done(sweep) => sweep.replaced(held.number),
-        Sweeping::Unneeded | Sweeping::Running(_) => false,
-    };
+    let entry = Indexed { number: held.number, kind: held.kind, record: held.record_id.as_str(), latest: held.latest };
     let survivor = Survivor {
         number: held.number,
         enrolls: held.enrolls,
@@ -272,7 +268,7 @@ fn pass(staged: &mut StagedFlow, tracked: &Tracked, backlog: &Backlog, waiting: 
     // Withdraws of this turn are not in the index yet.
     let withdrawn = staged.withdrawn.get(&held.record_id).is_some_and(|withdraw| *withdraw > held.number)
         && !mutant::is(Mutant::WithdrawOfTheSameTurnForgotten);
-    staged.flow.pass(&survivor, swept || withdrawn || tracked.index.replaced(entry))
+    staged.flow.pass(&survivor, withdrawn || tracked.index.replaced(entry))
 }
 
 /// Whether a draining flow could pass something now; when else, if a rate holds it back.
@@ -282,7 +278,8 @@ pub(super) fn ready(tracked: &Tracked, now: crate::time::Timestamp) -> Result<bo
         return Ok(true);
     }
     let Some(backlog) = tracked.backlog.as_ref().filter(|backlog| backlog.blocked.is_none()) else { return Ok(false) };
-    if backlog.buffer.is_empty() {
+    let may_pass = tracked.index.is_ready() || mutant::is(Mutant::DrainWithoutItsIndex);
+    if backlog.buffer.is_empty() || !may_pass {
         return Ok(false);
     }
     match drain.max_rate {

@@ -42,6 +42,8 @@ pub(super) struct Gather {
     pub was_behind: bool,
     /// Where the control topic ends was asked, and not answered: once is enough for one turn.
     pub unanswered: bool,
+    /// Topics that it began to read for indexes.
+    pub indexes_begun: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub(super) enum Next {
     /// How far the control reader is, past gaps at the end too.
     Scan,
     Backlog,
+    /// What is read for indexes that are behind.
+    Indexes,
     Events,
     /// How far the member is in a partition that brings nothing, past gaps.
     Position(i32),
@@ -75,6 +79,7 @@ impl Gather {
             waits: false,
             was_behind: scan < table.control_floor,
             unanswered: false,
+            indexes_begun: 0,
         }
     }
 }
@@ -108,6 +113,7 @@ impl<B: Broker> Worker<B> {
             Next::End => self.gather_end(gather, now),
             Next::Scan => self.gather_scan(gather, now),
             Next::Backlog => self.gather_backlog(gather, now),
+            Next::Indexes => self.gather_indexes(gather, now),
             Next::Events => self.gather_events(gather, now),
             Next::Position(partition) => self.gather_position(gather, partition, now),
         }
@@ -129,7 +135,7 @@ impl<B: Broker> Worker<B> {
     }
 
     fn gather_backlog(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        gather.next = Next::Events;
+        gather.next = Next::Indexes;
         if self.table.reading.is_empty() {
             return self.gather(gather, now);
         }

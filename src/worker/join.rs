@@ -320,14 +320,17 @@ impl<B: Broker> Worker<B> {
         let flows: Vec<FlowId> = owned.flows.tracked().map(|(flow, _)| flow.clone()).collect();
         for flow in flows {
             super::publish::arm(owned, &flow, self.options.queue_ttl);
+            owned.count_index(&flow);
             if let Some(tracked) = owned.flows.get_mut(&flow)
-                && super::publish::start_drain(tracked, self.options.index_bytes, now)
+                && super::publish::start_drain(tracked, now)
             {
                 if let Some(backlog) = &mut tracked.backlog {
                     backlog.bucket = Bucket::taken_over(tracked.flow.updated_at, now);
-                    backlog.reading = Reading::Waits;
+                    if tracked.index.is_ready() {
+                        backlog.reading = Reading::Waits;
+                        self.table.to_read.push_back((partition, flow));
+                    }
                 }
-                self.table.to_read.push_back((partition, flow));
             }
         }
     }

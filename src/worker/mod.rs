@@ -1,4 +1,4 @@
-//! One worker: a group member, a control reader, a queue reader and a transactional producer, moved one step at a time.
+//! One worker: a group member, a control reader, two queue readers and a transactional producer, moved one step at a time.
 //!
 //! A **turn** is one transaction: commands, then timers that are due, then a share of what is held for each draining flow,
 //! then events; with it the changed states, the audit, and the offset of every partition it acted for. The story of a
@@ -15,7 +15,8 @@
 //!   changes only between transactions (`assignment.rs`); `carried.rs` keeps what no turn has taken yet; `control.rs`
 //!   reads the commands, `queues.rs` says which queues are read and how far ahead, `reading.rs` takes what is read back of
 //!   them, `wake.rs` says how long a poll may wait;
-//! - `join.rs` takes a partition over, step by step, while the others go on; `known.rs` keeps its flows;
+//! - `join.rs` takes a partition over, step by step, while the others go on; `known.rs` keeps its flows; `rebuild.rs` makes
+//!   their indexes again in the background, and `indexes.rs` keeps all indexes within one budget;
 //! - `decide.rs` turns what was gathered into a [`turn::Turn`], without any call: `commands.rs`, `timers.rs`, `backlog.rs`,
 //!   `events.rs`, in this order; `refused.rs`: a turn for one record that the broker has refused;
 //! - `queue_topics.rs`, `write.rs` and `commit.rs` make it hold: topics, records, offsets, commit; and find out whether it
@@ -40,6 +41,7 @@ mod control;
 mod decide;
 mod events;
 mod gather;
+mod indexes;
 mod join;
 mod known;
 mod options;
@@ -48,6 +50,7 @@ mod publish;
 mod queue_topics;
 mod queues;
 mod reading;
+mod rebuild;
 mod refused;
 mod replace;
 mod slices;
@@ -143,6 +146,8 @@ struct Clients<B: Broker> {
     member: B::Member,
     control: B::Reader,
     queues: B::Reader,
+    /// Reads queue topics too, for indexes that are behind.
+    indexes: B::Reader,
     /// Reads `flow.state` as it is committed.
     stable: B::Reader,
     /// Knows where logs end, open transactions or not.
@@ -314,6 +319,7 @@ impl<B: Broker> Worker<B> {
             })?,
             control: self.broker.reader(Isolation::ReadCommitted)?,
             queues: self.broker.reader(Isolation::ReadCommitted)?,
+            indexes: self.broker.reader(Isolation::ReadCommitted)?,
             stable: self.broker.reader(Isolation::ReadCommitted)?,
             latest: self.broker.reader(Isolation::ReadUncommitted)?,
             admin: self.broker.admin()?,

@@ -24,7 +24,7 @@ pub struct Options {
     /// Flows that the worker records when their first event comes; further ones pass unrecorded, and can be paused all the
     /// same.
     pub max_known_flows: usize,
-    /// Bytes for the exact maps of replaced entries, all flows of the worker together.
+    /// Bytes for the indexes of replaced entries, all flows of the worker together.
     pub index_bytes: usize,
     /// A queue topic is deleted once its flow has been live for this long.
     pub queue_ttl: Duration,

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::chores::Chore;
 use super::queues::Ahead;
-use super::table::{Amount, Backlog, Owned, Sweeping, Table, Tracked};
+use super::table::{Amount, Backlog, Owned, Tracked};
 use super::turn::{StagedFlow, Turn};
 use super::{Phase, Step, Stop, Worker};
 use crate::broker::Broker;
-use crate::flow::index::{Index, Indexed, Sweep};
+use crate::flow::index::Index;
 use crate::flow::{FlowId, State};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
@@ -40,7 +40,6 @@ impl<B: Broker> Worker<B> {
         if !turn.retired.is_empty() {
             self.chores.push_back(Chore::DeleteTopics { topics: turn.retired });
         }
-        self.trim_indexes(now);
         if last {
             return Ok((Phase::Leave, Step::Progress));
         }
@@ -65,20 +64,20 @@ impl<B: Broker> Worker<B> {
         let next_entry = staged.flow.queue.next_entry;
         let first_fed = staged.fed.first().map_or(next_entry, |fed| fed.number);
         let StagedFlow { flow, unknown, fed, fed_bytes, passed, bucket, went_live, .. } = staged;
-        let make = |flow, unknown| Tracked { flow, unknown, index: Index::new(first_fed), backlog: None };
-        let Some(tracked) = owned.flows.update(flow, unknown, make) else { return };
-        if went_live {
-            // Nothing is held: the index of what comes next begins here.
-            tracked.index = Index::new(first_fed);
+        let make = |flow, unknown| Tracked::new(flow, unknown, Index::new(first_fed));
+        if owned.flows.update(flow, unknown, make).is_none() {
+            return;
         }
-        for entry in &fed {
-            tracked.index.feed(Indexed {
-                number: entry.number,
-                kind: entry.kind,
-                record: &entry.record,
-                latest: entry.latest,
-            });
-        }
+        owned.change_index(&id, |tracked| {
+            if went_live {
+                // Nothing is held: the index of what comes next begins here.
+                tracked.index = Index::new(first_fed);
+            }
+            tracked.follow_state();
+            tracked.note_held(Amount { entries: fed.len(), bytes: fed_bytes });
+        });
+        self.table.hold(partition, &id, &fed, budget);
+        let Some(tracked) = self.table.tracked(partition, &id) else { return };
         let watermark = tracked.flow.queue.watermark;
         let (mut reads, mut stopped, mut given_up) = (false, None, None);
         if let Some(backlog) = &mut tracked.backlog {
@@ -92,11 +91,11 @@ impl<B: Broker> Worker<B> {
                 backlog.deleted_entry = watermark.entry;
                 given_up = Some(Arc::clone(&backlog.topic));
             }
-            reads = ahead.is_too_little(&tracked.flow, backlog);
+            reads = ahead.is_too_little(tracked);
         }
         match &tracked.flow.state {
             State::Resuming { .. } => {
-                reads |= tracked.backlog.is_none() && start_drain(tracked, budget, now);
+                reads |= tracked.backlog.is_none() && start_drain(tracked, now);
             }
             State::Paused(_) | State::Live => {
                 reads = false;
@@ -117,59 +116,14 @@ impl<B: Broker> Worker<B> {
             self.table.ask_to_read(partition, &id);
         }
     }
-
-    /// Keeps the exact maps within their budget: the largest goes, and is made again from the queue at its resume.
-    fn trim_indexes(&mut self, now: Timestamp) {
-        let budget = self.options.index_bytes;
-        while self.table.index_bytes() > budget {
-            let Some((partition, flow, bytes)) = self.table.largest_index() else { return };
-            tracing::info!(%flow, bytes, "dropping an index; it is made again at the resume");
-            if let Some(owned) = self.table.owned.get_mut(&partition) {
-                owned.index_bytes = owned.index_bytes.saturating_sub(bytes);
-            }
-            let Some(tracked) = self.table.tracked(partition, &flow) else { return };
-            tracked.index = Index::new(tracked.flow.queue.next_entry);
-            // A drain needs it at once: it begins again with a sweep.
-            if let Some(backlog) = tracked.backlog.take() {
-                self.table.reading.remove(&backlog.topic);
-                let Some(tracked) = self.table.tracked(partition, &flow) else { return };
-                let blocked = backlog.blocked;
-                start_drain(tracked, budget, now);
-                if let Some(anew) = &mut tracked.backlog {
-                    anew.bucket = backlog.bucket;
-                    anew.blocked = blocked;
-                }
-                self.table.ask_to_read(partition, &flow);
-            }
-        }
-    }
-}
-
-impl Table {
-    fn index_bytes(&self) -> usize {
-        self.owned.values().map(|owned| owned.index_bytes).sum()
-    }
-
-    /// The index that takes most, if any takes something.
-    fn largest_index(&self) -> Option<(i32, FlowId, usize)> {
-        let flows = self.owned.iter().flat_map(|(partition, owned)| {
-            owned.flows.tracked().map(|(id, tracked)| (tracked.index.bytes(), *partition, id))
-        });
-        let (bytes, partition, flow) = flows.max().filter(|(bytes, ..)| *bytes > 0)?;
-        Some((partition, flow.clone(), bytes))
-    }
 }
 
 /// Prepares the drain of a flow that is resuming with something left to pass: `true` if its queue has to be read.
-pub(super) fn start_drain(tracked: &mut Tracked, budget: usize, now: Timestamp) -> bool {
+pub(super) fn start_drain(tracked: &mut Tracked, now: Timestamp) -> bool {
     let queue = &tracked.flow.queue;
     let resuming = matches!(tracked.flow.state, State::Resuming { .. });
     let Some(topic) = queue.topic.as_deref().filter(|_| resuming && !queue.is_passed()) else { return false };
-    let sweep = match tracked.index.covers(queue.watermark.entry) {
-        true => Sweeping::Unneeded,
-        false => Sweeping::Running(Sweep::new(queue.watermark.entry, queue.last_entry(), budget)),
-    };
-    tracked.backlog = Some(Backlog::new(&tracked.flow, topic, sweep, now));
+    tracked.backlog = Some(Backlog::new(&tracked.flow, topic, now));
     true
 }
 
@@ -198,7 +152,6 @@ pub(super) fn arm(owned: &mut Owned, id: &FlowId, ttl: std::time::Duration) {
             }
         }
     }
-    owned.index_bytes += tracked.index.bytes();
 }
 
 /// Takes a flow out again, as [`arm`] entered it.
@@ -210,5 +163,4 @@ fn disarm(owned: &mut Owned, id: &FlowId, ttl: std::time::Duration) {
     }
     owned.retirements.remove(&(flow.updated_at.after(ttl), id.clone()));
     owned.draining.remove(id);
-    owned.index_bytes = owned.index_bytes.saturating_sub(tracked.index.bytes());
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::chores::Chore;
 use super::options::Budget;
-use super::table::{Amount, Backlog, Reading, Sweeping, Table};
+use super::table::{Amount, Reading, Table, Tracked};
 use super::{ONLY, Stop, Worker, in_hand};
 use crate::broker::{Broker, Code, Error, Reader};
 use crate::flow::{Flow, FlowId, Queue, Rate};
@@ -45,10 +45,6 @@ impl<B: Broker> Worker<B> {
             if backlog.read_offset == Queue::NOWHERE {
                 self.look_at_queue_again(*partition, flow);
                 continue;
-            }
-            if let Sweeping::Running(sweep) = &mut backlog.sweep {
-                // Each reading is a whole pass, also when one before it was broken off.
-                sweep.begin_pass();
             }
             places.push((Arc::clone(&backlog.topic), ONLY, backlog.read_offset));
         }
@@ -144,9 +140,11 @@ impl<B: Broker> Worker<B> {
 }
 
 impl Table {
-    /// The queue of a draining flow is to be read on, when its turn comes.
+    /// The queue of a draining flow is to be read on, when its turn comes. One whose index is not ready is asked for again
+    /// when that is.
     pub(super) fn ask_to_read(&mut self, partition: i32, flow: &FlowId) {
-        let Some(backlog) = self.tracked(partition, flow).and_then(|of| of.backlog.as_mut()) else { return };
+        let tracked = self.tracked(partition, flow).filter(|tracked| tracked.index.is_ready());
+        let Some(backlog) = tracked.and_then(|of| of.backlog.as_mut()) else { return };
         if backlog.reading == Reading::No && backlog.blocked.is_none() {
             backlog.reading = Reading::Waits;
             self.to_read.push_back((partition, flow.clone()));
@@ -202,8 +200,11 @@ impl Ahead {
     }
 
     /// Whether an entry just read is the last one for now of its queue.
-    pub fn is_enough(&self, flow: &Flow, backlog: &Backlog) -> bool {
-        match max_rate(flow) {
+    pub fn is_enough(&self, tracked: &Tracked) -> bool {
+        let Some(backlog) = &tracked.backlog else { return true };
+        match max_rate(&tracked.flow) {
+            // Nothing can be passed for now, and others need the room.
+            _ if !tracked.index.is_ready() => true,
             Some(rate) => backlog.waiting().reaches(self.most_of(rate)),
             // A drain that has to outrun its flow reads what that takes; what others have read beside it has to wait.
             None if !backlog.lacks().is_nothing() => false,
@@ -214,12 +215,10 @@ impl Ahead {
     }
 
     /// Whether more is to be read for a drain whose queue is not being read.
-    pub fn is_too_little(&self, flow: &Flow, backlog: &Backlog) -> bool {
-        if matches!(backlog.sweep, Sweeping::Running(_)) || flow.queue.is_passed() {
-            return false;
-        }
+    pub fn is_too_little(&self, tracked: &Tracked) -> bool {
+        let Some(backlog) = tracked.backlog.as_ref().filter(|_| !tracked.flow.queue.is_passed()) else { return false };
         let waiting = backlog.waiting();
-        max_rate(flow).is_none_or(|rate| waiting.is_nothing() || !waiting.times(2).reaches(self.most_of(rate)))
+        max_rate(&tracked.flow).is_none_or(|rate| waiting.is_nothing() || !waiting.times(2).reaches(self.most_of(rate)))
     }
 }
 

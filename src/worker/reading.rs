@@ -1,20 +1,18 @@
-//! What is read back of queue topics: into the sweep, or into the buffer of a drain. What is missing there blocks its flow,
-//! and nothing else.
+//! What is read back of queue topics for drains. What is missing there blocks its flow, and nothing else.
 
 use std::sync::Arc;
 
 use super::Worker;
 use super::publish::start_drain;
 use super::queues::Ahead;
-use super::table::{Amount, Blocked, Reading, Sweeping, Table, Tracked, Waiting, left};
+use super::table::{Amount, Blocked, Reading, Table, Tracked, Waiting, left};
 use crate::broker::{Broker, Record, Watermarks};
-use crate::flow::index::Indexed;
 use crate::flow::{FlowId, Queue};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 impl<B: Broker> Worker<B> {
-    /// An entry read back from a queue topic: into the sweep, or into the buffer, which is read `ahead` so far.
+    /// An entry read back from a queue topic, into the buffer, which is read `ahead` so far.
     pub(super) fn take_entry(&mut self, record: Record, ahead: &mut Ahead) {
         let Some((mut partition, mut flow)) = self.table.reading.get(&record.topic).cloned() else { return };
         if mutant::is(Mutant::EntryTakenByAnotherDrain)
@@ -23,7 +21,6 @@ impl<B: Broker> Worker<B> {
             (partition, flow) = other;
         }
         let Some(tracked) = self.table.tracked(partition, &flow) else { return };
-        let watermark = tracked.flow.queue.watermark;
         let Some(backlog) = &mut tracked.backlog else { return };
         let held = match backlog.entries.read(&record) {
             Ok(Some(held)) => held,
@@ -33,30 +30,6 @@ impl<B: Broker> Worker<B> {
                 return;
             }
         };
-        if let Sweeping::Running(sweep) = &mut backlog.sweep {
-            let Indexed { number, .. } = {
-                let entry =
-                    Indexed { number: held.number, kind: held.kind, record: &held.record_id, latest: held.latest };
-                if held.number > watermark.entry {
-                    sweep.feed(entry);
-                }
-                entry
-            };
-            if number < sweep.last() {
-                return;
-            }
-            let done = sweep.end_pass();
-            if done && let Sweeping::Running(sweep) = std::mem::replace(&mut backlog.sweep, Sweeping::Unneeded) {
-                backlog.sweep = Sweeping::Done(sweep);
-            }
-            // Once more from the watermark: for the next slice, or for the drain itself.
-            backlog.clear();
-            backlog.read_to = watermark.entry;
-            backlog.read_offset = watermark.offset;
-            self.table.reading.remove(&record.topic);
-            self.table.ask_to_read(partition, &flow);
-            return;
-        }
         if held.number <= backlog.read_to {
             return;
         }
@@ -73,9 +46,11 @@ impl<B: Broker> Worker<B> {
             offset: record.offset,
             size,
         });
-        if ahead.is_enough(&tracked.flow, backlog) {
-            backlog.reading = Reading::No;
-            let too_little = ahead.is_too_little(&tracked.flow, backlog);
+        if ahead.is_enough(tracked) {
+            let too_little = ahead.is_too_little(tracked);
+            if let Some(backlog) = &mut tracked.backlog {
+                backlog.reading = Reading::No;
+            }
             self.stop_reading(record.topic);
             if too_little {
                 // Only others come first.
@@ -120,7 +95,6 @@ impl<B: Broker> Worker<B> {
             let blocked = tracked.backlog.as_ref().and_then(|backlog| backlog.blocked.as_ref());
             blocked.is_some_and(|blocked| left(blocked.since, Blocked::LENGTH, now).is_none())
         };
-        let budget = self.options.index_bytes;
         let mut again = Vec::new();
         for (partition, owned) in &mut self.table.owned {
             for flow in &owned.draining {
@@ -132,7 +106,7 @@ impl<B: Broker> Worker<B> {
                     continue;
                 }
                 let bucket = tracked.backlog.take().map(|backlog| backlog.bucket);
-                if start_drain(tracked, budget, now) {
+                if start_drain(tracked, now) {
                     again.push((*partition, flow.clone()));
                 }
                 if let (Some(backlog), Some(bucket)) = (&mut tracked.backlog, bucket) {

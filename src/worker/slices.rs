@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::assignment::Change;
 use super::table::{Amount, Owned, Table};
 use super::turn::Turn;
-use super::{BACKOFF, Open, Phase, Step, Stop, Worker, decide, in_hand};
+use super::{BACKOFF, Open, Phase, Step, Stop, Worker, decide, in_hand, rebuild};
 use crate::broker::{Action, Broker, Member, PollLimit, Polled, Reader, Record};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
@@ -179,6 +179,7 @@ impl<B: Broker> Worker<B> {
         now < turn.decided_at
             || lasts >= budget.time_with(turn.touched)
             || lasts >= budget.time && self.table.has_limited_drain()
+            || lasts >= rebuild::TURN && self.table.is_index_awaited()
     }
 
     /// The turn says what it has to say of itself, and nothing comes after that.

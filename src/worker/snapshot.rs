@@ -1,11 +1,12 @@
 //! What a worker shows of itself: plain values, so that who looks at them never holds it up.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Worker;
 use super::table::{Amount, Owned, Stage, Stats};
 use crate::broker::Broker;
-use crate::flow::Flow;
+use crate::flow::{Flow, FlowId};
 use crate::time::Timestamp;
 
 /// A worker at one moment.
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub ahead: Ahead,
     /// Held events of blocked flows that somebody deleted: at most so many.
     pub lost: u64,
+    /// Flows whose indexes are being rebuilt, and how many entries are still to be read for each, about.
+    pub indexing: BTreeMap<FlowId, u64>,
     /// What cannot go on: the kind, and a sentence.
     pub blocked: Vec<(&'static str, String)>,
     pub stats: Stats,
@@ -77,6 +80,7 @@ impl<B: Broker> Worker<B> {
             shot.resuming.add(resuming.clone().map(|tracked| &tracked.flow));
             let blocked = resuming.filter_map(|tracked| tracked.backlog.as_ref()?.blocked.as_ref());
             shot.lost += blocked.map(|blocked| blocked.lost).sum::<u64>();
+            shot.indexing.extend(owned.indexing());
             let not_live = owned.timers.len() + owned.draining.len();
             shot.live += owned.flows.len().saturating_sub(not_live) as u64;
             let began = paused.filter_map(|tracked| tracked.flow.pause()).map(|pause| pause.paused_at).min();

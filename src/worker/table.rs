@@ -14,7 +14,7 @@ use super::join::Joining;
 use super::known::Known;
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Action, Error, Record};
-use crate::flow::index::{Index, Sweep};
+use crate::flow::index::Index;
 use crate::flow::{Flow, FlowId, Partition, Rate};
 use crate::mutant::{self, Mutant};
 use crate::schema::entry::{self, Held};
@@ -147,6 +147,8 @@ pub(super) struct Table {
     pub owned: BTreeMap<i32, Owned>,
     /// Everything below it in the control topic was gathered since the reader was last put back.
     pub control_scan: i64,
+    /// What is read for indexes that are behind.
+    pub rebuilding: super::rebuild::Rebuilding,
     /// The queue topics being read, and whose they are.
     pub reading: Map<Arc<str>, (i32, FlowId)>,
     /// The flows whose queues are to be read next, in the order in which they asked.
@@ -269,6 +271,8 @@ pub(super) struct Owned {
     pub retirements: BTreeSet<(Timestamp, FlowId)>,
     /// Flows that are resuming.
     pub draining: BTreeSet<FlowId>,
+    /// Flows whose indexes are behind, and want their queue topics to be read.
+    pub rebuilding: BTreeSet<FlowId>,
     /// The offset of the next event: what the group's committed offset says, or will say with the first turn.
     pub position: i64,
     /// Commands below this offset were in the log when the partition was taken over: they come before everything else.
@@ -325,14 +329,21 @@ pub(super) struct Tracked {
     pub flow: Flow,
     pub unknown: Unknown,
     pub index: Index,
+    /// Where the rebuilding of the index stands, while it is behind.
+    pub rebuild: super::rebuild::Rebuild,
     pub backlog: Option<Backlog>,
 }
 
 impl Tracked {
-    /// A flow as it was found in its state: nothing is known of the keys of what is held.
+    pub fn new(flow: Flow, unknown: Unknown, index: Index) -> Self {
+        let rebuild = super::rebuild::Rebuild::of(&flow.queue);
+        Self { flow, unknown, index, rebuild, backlog: None }
+    }
+
+    /// A flow as it was found in its state: nothing is known yet of what is held.
     pub fn restored(flow: Flow, unknown: Unknown) -> Self {
-        let index = Index::new(flow.queue.next_entry);
-        Self { flow, unknown, index, backlog: None }
+        let index = Index::behind(&flow.queue);
+        Self::new(flow, unknown, index)
     }
 }
 
@@ -351,7 +362,6 @@ pub(super) struct Backlog {
     pub read_to: u64,
     /// Where to go on reading.
     pub read_offset: i64,
-    pub sweep: Sweeping,
     pub bucket: Bucket,
     /// Held events were deleted: nothing of it can be passed.
     pub blocked: Option<Blocked>,
@@ -412,13 +422,6 @@ pub(super) struct Blocked {
 impl Blocked {
     /// When to look again: a broker that comes back may have what seemed to be gone.
     pub const LENGTH: Duration = Duration::from_secs(10);
-}
-
-pub(super) enum Sweeping {
-    /// The index covers everything held.
-    Unneeded,
-    Running(Sweep),
-    Done(Sweep),
 }
 
 /// An entry read back.
@@ -509,6 +512,7 @@ impl Owned {
             timers: std::collections::BTreeSet::new(),
             retirements: std::collections::BTreeSet::new(),
             draining: std::collections::BTreeSet::new(),
+            rebuilding: std::collections::BTreeSet::new(),
             position: 0,
             control_end: 0,
             scanned: 0,
@@ -522,7 +526,7 @@ impl Owned {
 }
 
 impl Backlog {
-    pub(super) fn new(flow: &Flow, topic: &str, sweep: Sweeping, now: Timestamp) -> Self {
+    pub(super) fn new(flow: &Flow, topic: &str, now: Timestamp) -> Self {
         let watermark = flow.queue.watermark;
         Self {
             topic: topic.into(),
@@ -534,7 +538,6 @@ impl Backlog {
             passing: Amount::default(),
             read_to: watermark.entry,
             read_offset: watermark.offset,
-            sweep,
             bucket: super::table::Bucket::new(now),
             blocked: None,
             held_before: Amount::default(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::backlog::ready;
-use super::table::{Amount, ClockAlarm, Reading, Stage, Sweeping, Table, Wait, left};
+use super::table::{Amount, ClockAlarm, Reading, Stage, Table, Wait, left};
 use crate::time::Timestamp;
 
 impl Table {
@@ -12,10 +12,10 @@ impl Table {
         self.draining().any(|tracked| {
             let Some(backlog) = &tracked.backlog else { return false };
             let unlimited = tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
-            let sweeping = matches!(backlog.sweep, Sweeping::Running(_));
+            let ready = tracked.index.is_ready();
             let missing = tracked.flow.queue.last_entry().saturating_sub(backlog.read_to);
             let last_turn = u64::try_from(backlog.held_before.entries).unwrap_or(u64::MAX);
-            unlimited && !sweeping && backlog.reading == Reading::On && missing > 0 && missing <= last_turn
+            unlimited && ready && backlog.reading == Reading::On && missing > 0 && missing <= last_turn
         })
     }
 
@@ -24,8 +24,7 @@ impl Table {
         let hot = self.draining().filter_map(|tracked| {
             let unlimited = tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
             let backlog = tracked.backlog.as_ref().filter(|of| unlimited && of.reading == Reading::On)?;
-            let missing =
-                !matches!(backlog.sweep, Sweeping::Running(_)) && backlog.read_to < tracked.flow.queue.last_entry();
+            let missing = tracked.index.is_ready() && backlog.read_to < tracked.flow.queue.last_entry();
             missing.then(|| backlog.lacks())
         });
         hot.fold(Amount::default(), Amount::and)
@@ -67,6 +66,9 @@ impl Table {
                     }
                 }
             }
+        }
+        if let Some(wait) = self.index_wait() {
+            at(now.after(wait));
         }
         if let Some(alarm) = self.clock_alarm.filter(|alarm| left(alarm.since, ClockAlarm::LENGTH, now).is_some()) {
             let over = alarm.since.after(ClockAlarm::LENGTH);

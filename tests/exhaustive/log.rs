@@ -111,7 +111,7 @@ impl Entry {
 
     pub fn indexed(&self) -> Indexed<'_> {
         let Survivor { number, kind, .. } = self.survivor;
-        Indexed { number, kind, record: &self.record, latest: self.latest }
+        Indexed { number, kind, record: self.record.as_str(), latest: self.latest }
     }
 }
 

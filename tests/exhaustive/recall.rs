@@ -1,7 +1,7 @@
 //! What a worker knows of a flow beside what is committed, and loses with it: which entries are replaced.
 
 use flowgate::flow::State;
-use flowgate::flow::index::{Index, Sweep};
+use flowgate::flow::index::{Index, Read};
 
 use super::log::{Entry, Log};
 
@@ -10,7 +10,7 @@ use super::log::{Entry, Log};
 pub struct Recall {
     /// The index is fed with the entries from this one on, as they are held.
     from: u64,
-    /// While it drains: the entries that a sweep found replaced, a bit each; none where the index is enough.
+    /// While it drains: the entries that slices found replaced, a bit each; none where the index is enough.
     swept: Option<u64>,
 }
 
@@ -26,7 +26,7 @@ impl Recall {
             None | Some(State::Live) => Self { from: log.next_entry(), swept: None },
             Some(State::Paused(_)) => Self { swept: None, ..*self },
             Some(State::Resuming { .. }) => {
-                Self { swept: self.swept.or_else(|| Some(self.sweep(log, cleaned))), ..*self }
+                Self { swept: self.swept.or_else(|| Some(self.sliced(log, cleaned))), ..*self }
             }
         }
     }
@@ -36,29 +36,37 @@ impl Recall {
         self.swept.is_some()
     }
 
-    fn sweep(&self, log: &Log, cleaned: u64) -> u64 {
+    /// What an index finds that has no room, so that it is made in as many slices as there can be.
+    fn sliced(&self, log: &Log, cleaned: u64) -> u64 {
         let Some(queue) = log.flow.as_ref().map(|flow| &flow.queue) else { return 0 };
-        if Index::new(self.from).covers(queue.watermark.entry) {
+        if self.from <= queue.watermark.entry + 1 {
             return 0;
         }
-        // With room for one entry only, so that it takes as many passes as it can.
-        let mut sweep = Sweep::new(queue.watermark.entry, queue.last_entry(), 0);
-        loop {
-            log.unread(cleaned).for_each(|entry| sweep.feed(entry.indexed()));
-            if sweep.end_pass() {
-                return (0..=queue.last_entry())
-                    .filter(|number| sweep.replaced(*number))
-                    .map(|number| 1 << number)
-                    .sum();
+        let mut index = Index::behind(queue);
+        index.no_room_to_read(queue, true);
+        while !index.is_ready() {
+            for entry in log.unread(cleaned) {
+                match index.read(entry.indexed(), queue.last_entry(), &mut index.room(0, 256)) {
+                    Ok(Read::On) => {}
+                    Ok(Read::Again | Read::Done) => break,
+                    Err(_) => {
+                        index.no_room_to_read(queue, true);
+                        break;
+                    }
+                }
             }
         }
+        log.unread(cleaned)
+            .filter(|entry| index.replaced(entry.indexed()))
+            .map(|entry| 1 << entry.survivor.number)
+            .sum()
     }
 
     /// Which entries are replaced. The cleaner does not matter: they were fed as they were held.
     pub fn judge(&self, queue: &[Entry]) -> impl Fn(&Entry) -> bool + use<> {
         let mut index = Index::new(self.from);
         let fed = queue.iter().filter(|entry| entry.survivor.number >= self.from);
-        fed.for_each(|entry| index.feed(entry.indexed()));
+        fed.for_each(|entry| index.hold(entry.indexed(), &mut { usize::MAX }).unwrap());
         let swept = self.swept.unwrap_or_default();
         move |entry| entry.is_in(swept) || index.replaced(entry.indexed())
     }

@@ -8,8 +8,9 @@ use thiserror::Error;
 
 use super::super::decimal;
 use super::super::headers::{self, Source};
-use super::parse_key;
+use super::split_key;
 use crate::broker::{Header, Record};
+use crate::flow::index::Indexed;
 use crate::flow::{FlowId, Kind, RecordId};
 use crate::time::Timestamp;
 
@@ -71,29 +72,12 @@ impl Reader {
     }
 
     fn held(&mut self, record: &Record) -> Result<Option<Held>, String> {
-        let key = record.key.as_deref().unwrap_or_default();
-        let Some((kind, keyed, record_id)) = parse_key(key) else {
-            return Err("its key is not <kind>:<number>:<record id>".to_owned());
-        };
-        if record.value.is_none() {
-            return Ok(None);
-        }
-        let (theirs, entry, own_key) = match record.headers.as_slice() {
-            [theirs @ .., entry, key] if is(entry, headers::ENTRY) && is(key, headers::KEY) => {
-                (theirs, entry, Some(key))
-            }
-            [theirs @ .., entry] if is(entry, headers::ENTRY) => (theirs, entry, None),
-            _ => return Err(format!("its last header is not {}", headers::ENTRY)),
-        };
-        let packed = unpack(entry.value.as_deref())?;
-        if keyed.is_some_and(|keyed| keyed != packed.number) {
-            return Err(format!("its key does not have the number of its {}", headers::ENTRY));
-        }
+        let Some(Parts { indexed, packed, theirs, own_key }) = parts(record)? else { return Ok(None) };
         let (topic, partition, offset) = packed.source;
         Ok(Some(Held {
-            kind,
-            record_id,
-            latest: keyed.is_none(),
+            kind: indexed.kind,
+            record_id: RecordId::new(indexed.record).map_err(|invalid| format!("its record id {invalid}"))?,
+            latest: indexed.latest,
             number: packed.number,
             enrolls: packed.enrolls,
             advances: packed.advances,
@@ -104,6 +88,42 @@ impl Reader {
             source: Source { topic: shared(&mut self.topic, topic), partition, offset },
         }))
     }
+}
+
+/// What an index needs to know of an entry, without a copy of anything; `None` for a tombstone and for what the gate did
+/// not write, which [`Reader::read`] tells apart.
+#[must_use]
+pub fn indexed(record: &Record) -> Option<Indexed<'_>> {
+    parts(record).ok().flatten().map(|parts| parts.indexed)
+}
+
+/// An entry taken apart.
+struct Parts<'a> {
+    indexed: Indexed<'a>,
+    packed: Packed<'a>,
+    /// The event's own headers.
+    theirs: &'a [Header],
+    own_key: Option<&'a Header>,
+}
+
+fn parts(record: &Record) -> Result<Option<Parts<'_>>, String> {
+    let Some((kind, keyed, id)) = split_key(record.key.as_deref().unwrap_or_default()) else {
+        return Err("its key is not <kind>:<number>:<record id>".to_owned());
+    };
+    if record.value.is_none() {
+        return Ok(None);
+    }
+    let (theirs, entry, own_key) = match record.headers.as_slice() {
+        [theirs @ .., entry, key] if is(entry, headers::ENTRY) && is(key, headers::KEY) => (theirs, entry, Some(key)),
+        [theirs @ .., entry] if is(entry, headers::ENTRY) => (theirs, entry, None),
+        _ => return Err(format!("its last header is not {}", headers::ENTRY)),
+    };
+    let packed = unpack(entry.value.as_deref())?;
+    if keyed.is_some_and(|keyed| keyed != packed.number) {
+        return Err(format!("its key does not have the number of its {}", headers::ENTRY));
+    }
+    let indexed = Indexed { number: packed.number, kind, record: id, latest: keyed.is_none() };
+    Ok(Some(Parts { indexed, packed, theirs, own_key }))
 }
 
 fn is(header: &Header, name: &str) -> bool {

@@ -1,0 +1,363 @@
+//! Indexes that are behind are rebuilt from the queue topics, in the background: by a reader of their own, a poll with each
+//! gathering.
+//!
+//! A flow that resumes waits for its index, and so these come first, several at once; while there are any, nothing else is
+//! rebuilt, polls are large, and turns are short ([`TURN`]). For flows that are paused a poll brings little: the turn and the
+//! drains come first. It brings twice what was held meanwhile for these flows, so that it comes to its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::gather::{Gather, Next};
+use super::table::{Amount, Blocked, Owned, Table, Tracked, left};
+use super::{ONLY, Phase, Step, Stop, Worker, assign, in_hand};
+use crate::broker::{Action, Broker, Code, Error, PollLimit, Polled, Reader, Record, Watermarks};
+use crate::flow::index::{Outgrown, Read};
+use crate::flow::{FlowId, Queue};
+use crate::schema::entry;
+use crate::time::Timestamp;
+
+/// Topics read at once.
+const AT_ONCE: usize = 32;
+
+/// Topics that one gathering begins to read: it takes two calls each.
+const BEGUN: usize = 4;
+
+/// What a poll brings for flows that resume.
+const LARGE: Amount = Amount { entries: 20_000, bytes: 16 * 1024 * 1024 };
+
+/// And for flows that are paused.
+const SMALL: Amount = Amount { entries: 2_000, bytes: 2 * 1024 * 1024 };
+
+/// How long a turn goes on while a flow that resumes waits for its index.
+pub(super) const TURN: Duration = Duration::from_millis(30);
+
+/// Where the rebuilding of a flow's index stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rebuild {
+    /// Where to go on reading.
+    offset: i64,
+    /// The reader is not there yet.
+    begins: bool,
+    /// When its topic was found not to have what is to be read. It is looked at again.
+    missing: Option<Timestamp>,
+    /// What was held for the flow since the last poll.
+    pub held: Amount,
+}
+
+impl Rebuild {
+    /// From the beginning.
+    pub fn of(queue: &Queue) -> Self {
+        Self { offset: queue.watermark.offset, begins: true, ..Self::default() }
+    }
+}
+
+/// What the reader of indexes has in hand.
+#[derive(Default)]
+pub(super) struct Rebuilding {
+    /// Queue topics, and whose they are.
+    topics: BTreeMap<Arc<str>, (i32, FlowId)>,
+    /// They are read for flows that resume.
+    is_urgent: bool,
+    /// The last poll brought something.
+    more: bool,
+}
+
+impl Tracked {
+    /// Whether its index is to be read for now.
+    fn is_to_read(&self, now: Timestamp) -> bool {
+        // A flow that resumes is blocked by what is missing, and looked at again as such.
+        let missing = self.rebuild.missing.filter(|_| !self.is_resuming());
+        let waits = missing.is_some_and(|since| left(since, Blocked::LENGTH, now).is_some());
+        let blocked = self.backlog.as_ref().is_some_and(|backlog| backlog.blocked.is_some());
+        self.index.reads() && self.flow.queue.topic.is_some() && !waits && !blocked
+    }
+}
+
+impl Table {
+    /// The flows of which indexes are to be read for, and whether these resume.
+    fn to_index(&self, now: Timestamp) -> (Vec<(Arc<str>, i32, FlowId)>, bool) {
+        let active = || self.owned.iter().filter(|(_, owned)| owned.is_active());
+        let wanted = |(partition, owned, id): (i32, &Owned, &FlowId)| {
+            let tracked = owned.flows.get(id).filter(|tracked| tracked.is_to_read(now))?;
+            Some((tracked.flow.queue.topic.as_deref()?.into(), partition, id.clone()))
+        };
+        let draining = active().flat_map(|(number, of)| of.draining.iter().map(move |id| (*number, of, id)));
+        let mut urgent: Vec<_> = draining.filter_map(wanted).collect();
+        let is_urgent = !urgent.is_empty();
+        let all = active().flat_map(|(number, of)| of.rebuilding.iter().map(move |id| (*number, of, id)));
+        // Those that are read already go on.
+        let is_read = |topic: &Arc<str>| self.rebuilding.topics.contains_key(topic);
+        let mut chosen = match is_urgent {
+            true => {
+                urgent.sort_by_key(|(topic, ..)| !is_read(topic));
+                urgent
+            }
+            false => {
+                let going_on = self.rebuilding.topics.values().filter_map(|(partition, flow)| {
+                    let owned = self.owned.get(partition).filter(|owned| owned.is_active())?;
+                    wanted((*partition, owned, flow))
+                });
+                let going_on: Vec<_> = going_on.filter(|(topic, ..)| is_read(topic)).collect();
+                let left = AT_ONCE.saturating_sub(going_on.len());
+                let others = all.filter_map(wanted).filter(|(topic, ..)| !is_read(topic)).take(left);
+                going_on.iter().cloned().chain(others).collect()
+            }
+        };
+        chosen.truncate(AT_ONCE);
+        (chosen, is_urgent)
+    }
+
+    /// Whether a flow that resumes waits for its index.
+    pub fn is_index_awaited(&self) -> bool {
+        self.rebuilding.is_urgent
+    }
+
+    /// How long the poll for events may wait while indexes are read for.
+    pub fn index_wait(&self) -> Option<Duration> {
+        let Rebuilding { topics, is_urgent, more } = &self.rebuilding;
+        if topics.is_empty() {
+            return None;
+        }
+        Some(Duration::from_millis(match (more, is_urgent) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => 10,
+        }))
+    }
+
+    /// An index that resumes and found no room, another one being made in slices just then, has its turn.
+    fn let_one_begin(&mut self) {
+        let mut draining = self.owned.values().flat_map(|of| of.draining.iter().filter_map(|id| of.flows.get(id)));
+        if draining.clone().any(|tracked| tracked.index.is_slicing()) {
+            return;
+        }
+        let next = draining.find(|tracked| tracked.index.is_put_off()).map(|tracked| tracked.flow.id.clone());
+        let Some(id) = next else { return };
+        for owned in self.owned.values_mut().filter(|owned| owned.draining.contains(&id)) {
+            owned.change_index(&id, Tracked::follow_state);
+        }
+    }
+
+    /// Whether a resuming flow's index may be made in slices: one at a time, for each takes a part of the budget in any
+    /// case.
+    fn may_slice(&self) -> bool {
+        let mut draining = self.owned.values().flat_map(|of| of.draining.iter().filter_map(|id| of.flows.get(id)));
+        !draining.any(|tracked| tracked.index.is_slicing())
+    }
+
+    /// Entries read of a queue topic for the index of its flow.
+    fn index_entries(&mut self, records: &[Record], budget: usize) {
+        let Some(topic) = records.first().map(|record| Arc::clone(&record.topic)) else { return };
+        let mut rest = records;
+        while !rest.is_empty() {
+            let Some((partition, flow)) = self.rebuilding.topics.get(&topic).cloned() else { return };
+            let mut room = self.room_of(partition, &flow, budget);
+            let Some(owned) = self.owned.get_mut(&partition) else { return };
+            let outcome = owned.change_index(&flow, |tracked| {
+                if tracked.rebuild.begins {
+                    // What comes was read before it was begun again.
+                    return Ok(Read::Again);
+                }
+                let last = tracked.flow.queue.last_entry();
+                while let Some((record, following)) = rest.split_first() {
+                    let entry = entry::indexed(record);
+                    match entry.map_or(Ok(Read::On), |entry| tracked.index.read(entry, last, &mut room))? {
+                        Read::On => {}
+                        Read::Again => {
+                            tracked.rebuild = Rebuild::of(&tracked.flow.queue);
+                            return Ok(Read::Again);
+                        }
+                        Read::Done => return Ok(Read::Done),
+                    }
+                    tracked.rebuild.offset = record.offset + 1;
+                    rest = following;
+                }
+                Ok::<_, Outgrown>(Read::On)
+            });
+            match outcome {
+                Some(Ok(Read::Done)) => {
+                    tracing::info!(%flow, "its index is ready");
+                    self.ask_to_read(partition, &flow);
+                    return;
+                }
+                // What else of it was polled comes again.
+                Some(Ok(Read::On | Read::Again)) | None => return,
+                Some(Err(outgrown)) if self.make_room(partition, &flow, outgrown, budget) => {}
+                Some(Err(_)) => {
+                    let may_slice = self.may_slice();
+                    if let Some(owned) = self.owned.get_mut(&partition) {
+                        owned.change_index(&flow, |tracked| tracked.no_room_to_read(may_slice));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl<B: Broker> Worker<B> {
+    /// Reads on for the indexes that are behind: begins with topics, a step each, then one poll.
+    pub(super) fn gather_indexes(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        gather.next = Next::Events;
+        if gather.indexes_begun == 0 {
+            self.table.let_one_begin();
+            if let Err(error) = self.choose_indexes(now)? {
+                return self.trouble(error, Phase::Gather(gather));
+            }
+        }
+        if self.table.rebuilding.topics.is_empty() {
+            return self.gather(gather, now);
+        }
+        if let Some(topic) = self.table.next_to_begin(now).filter(|_| gather.indexes_begun < BEGUN) {
+            gather.indexes_begun += 1;
+            return match self.begin_reading(&topic, now)? {
+                Ok(()) => {
+                    gather.next = Next::Indexes;
+                    Ok((Phase::Gather(gather), Step::Progress))
+                }
+                // It is begun with the next gathering; nobody else waits for it.
+                Err(error) if error.action == Action::Retry => {
+                    self.stats.trouble(&error);
+                    Ok((Phase::Gather(gather), Step::Progress))
+                }
+                Err(error) => self.trouble(error, Phase::Gather(gather)),
+            };
+        }
+        match self.poll_indexes()? {
+            Ok(()) => Ok((Phase::Gather(gather), Step::Progress)),
+            Err(error) if error.action == Action::Retry => {
+                self.stats.trouble(&error);
+                Ok((Phase::Gather(gather), Step::Progress))
+            }
+            Err(error) => self.trouble(error, Phase::Gather(gather)),
+        }
+    }
+
+    /// Stops reading for whom it is not needed any more, or not just now, and notes for whom it is to begin.
+    fn choose_indexes(&mut self, now: Timestamp) -> Result<Result<(), Error>, Stop> {
+        let nothing = self.table.owned.values().all(|owned| owned.rebuilding.is_empty());
+        if nothing && self.table.rebuilding.topics.is_empty() {
+            self.table.rebuilding = Rebuilding::default();
+            return Ok(Ok(()));
+        }
+        let (chosen, is_urgent) = self.table.to_index(now);
+        let rebuilding = &mut self.table.rebuilding;
+        rebuilding.is_urgent = is_urgent;
+        let is_chosen = |topic: &Arc<str>| chosen.iter().any(|(of, ..)| of == topic);
+        let gone: Vec<_> = rebuilding.topics.keys().filter(|topic| !is_chosen(topic)).cloned().collect();
+        for topic in gone {
+            if let Err(error) = in_hand(&mut self.clients)?.indexes.unassign(&topic, ONLY) {
+                return Ok(Err(error));
+            }
+            if let Some((partition, flow)) = self.table.rebuilding.topics.remove(&topic) {
+                self.table.begin_again(partition, &flow);
+            }
+        }
+        self.table
+            .rebuilding
+            .topics
+            .extend(chosen.into_iter().map(|(topic, partition, flow)| (topic, (partition, flow))));
+        Ok(Ok(()))
+    }
+
+    /// Reads a queue from where the rebuilding stands, if that is still there.
+    fn begin_reading(&mut self, topic: &Arc<str>, now: Timestamp) -> Result<Result<(), Error>, Stop> {
+        let Some((partition, flow)) = self.table.rebuilding.topics.get(topic).cloned() else { return Ok(Ok(())) };
+        let Some(offset) = self.table.tracked(partition, &flow).map(|tracked| tracked.rebuild.offset) else {
+            return Ok(Ok(()));
+        };
+        let clients = in_hand(&mut self.clients)?;
+        let marks = match clients.latest.watermarks(topic, ONLY) {
+            Ok(marks) => Some(marks),
+            Err(error) if error.code == Code::UnknownTopic => None,
+            Err(error) => return Ok(Err(error)),
+        };
+        if !marks.is_some_and(|marks| (marks.low..=marks.end).contains(&offset)) {
+            self.miss_entries(partition, &flow, marks, now);
+            return Ok(Ok(()));
+        }
+        let answer = assign(&mut clients.indexes, topic, offset);
+        if let Some(tracked) = self.table.tracked(partition, &flow).filter(|_| answer.is_ok()) {
+            tracked.rebuild.begins = false;
+            tracked.rebuild.missing = None;
+        }
+        Ok(answer)
+    }
+
+    /// Held events were deleted behind the gate's back. A flow that resumes is blocked by that; for one that is paused
+    /// its index is tried again later.
+    fn miss_entries(&mut self, partition: i32, flow: &FlowId, found: Option<Watermarks>, now: Timestamp) {
+        let Some(tracked) = self.table.tracked(partition, flow) else { return };
+        tracing::warn!(%flow, ?found, "its queue topic does not have what its index is to be made from");
+        tracked.rebuild.missing = Some(now);
+        if tracked.is_resuming() {
+            self.block_flow(partition, flow, found, now);
+        }
+    }
+
+    fn poll_indexes(&mut self) -> Result<Result<(), Error>, Stop> {
+        let budget = self.options.index_bytes;
+        let limit = self.table.index_limit();
+        let mut records = Vec::new();
+        let polled = in_hand(&mut self.clients)?.indexes.poll(limit, &mut records);
+        self.table.rebuilding.more = !records.is_empty();
+        for (partition, flow) in self.table.rebuilding.topics.clone().into_values() {
+            if let Some(tracked) = self.table.tracked(partition, &flow) {
+                tracked.rebuild.held = Amount::default();
+            }
+        }
+        // Also of a poll that failed: its reader has gone on behind what it brought.
+        for of_one in records.chunk_by(|one, next| Arc::ptr_eq(&one.topic, &next.topic)) {
+            self.table.index_entries(of_one, budget);
+        }
+        Ok(match polled {
+            Ok(Polled::OutOfRange { topic, .. }) => {
+                if let Some((partition, flow)) = self.table.rebuilding.topics.get(&topic).cloned() {
+                    self.table.begin_again(partition, &flow);
+                }
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(error) if error.code == Code::UnknownTopic => {
+                // One of them is gone, and only looking at each tells which.
+                self.stats.trouble(&error);
+                for (partition, flow) in self.table.rebuilding.topics.clone().into_values() {
+                    self.table.begin_again(partition, &flow);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        })
+    }
+}
+
+impl Table {
+    /// The first topic that the reader has to begin with.
+    fn next_to_begin(&self, now: Timestamp) -> Option<Arc<str>> {
+        let begins = |(partition, flow): &(i32, FlowId)| {
+            let tracked = self.owned.get(partition).and_then(|owned| owned.flows.get(flow));
+            tracked.is_some_and(|tracked| tracked.rebuild.begins && tracked.is_to_read(now))
+        };
+        self.rebuilding.topics.iter().find(|(_, of)| begins(of)).map(|(topic, _)| Arc::clone(topic))
+    }
+
+    /// The reader is not where the rebuilding of this flow's index stands any more.
+    fn begin_again(&mut self, partition: i32, flow: &FlowId) {
+        if let Some(tracked) = self.tracked(partition, flow) {
+            tracked.rebuild.begins = true;
+        }
+    }
+
+    /// How much the next poll may bring.
+    fn index_limit(&self) -> PollLimit {
+        let held = self.rebuilding.topics.values().filter_map(|(partition, flow)| {
+            let tracked = self.owned.get(partition)?.flows.get(flow)?;
+            Some(tracked.rebuild.held.times(2))
+        });
+        let least = if self.rebuilding.is_urgent { LARGE } else { SMALL };
+        let Amount { entries, bytes } = held.fold(Amount::default(), Amount::and);
+        PollLimit { records: least.entries.max(entries), bytes: least.bytes.max(bytes), wait: Duration::ZERO }
+    }
+}
