@@ -1,0 +1,178 @@
+//! The bare loop: copies records exactly once, as anybody would write it with rdkafka, and does nothing else.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use flowgate::flow::FlowId;
+use flowgate::schema::topics::Topics;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
+use serde::Deserialize;
+
+use crate::Result;
+use crate::event;
+use crate::handles::Handles;
+use crate::site::PARTITIONS;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A transaction ends early when nothing has come for so long.
+const DRY: Duration = Duration::from_millis(20);
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(long)]
+    brokers: String,
+    #[arg(long)]
+    prefix: String,
+    /// Into a topic each, as the gate would hold them
+    #[arg(long)]
+    flows: Option<u32>,
+    /// The most records of a transaction
+    #[arg(long)]
+    records: u32,
+    /// The longest time it is open
+    #[arg(long)]
+    millis: u64,
+    /// Looks into each record
+    #[arg(long)]
+    parse: bool,
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    flow_id: &'a str,
+    record_id: &'a str,
+    kind: Option<&'a str>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let topics = Topics::new(&args.prefix)?;
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &args.brokers)
+        .set("group.id", &topics.group)
+        .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("isolation.level", "read_committed")
+        // By default a consumer with a full queue rests for a second.
+        .set("fetch.queue.backoff.ms", "10")
+        .create()?;
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &args.brokers)
+        .set("transactional.id", &topics.group)
+        .set("linger.ms", "5")
+        .set("batch.size", "1000000")
+        .set("queue.buffering.max.messages", "1000000")
+        .create()?;
+    producer.init_transactions(LIMIT)?;
+    let out = Output::new(args, &topics, &producer)?;
+    consumer.subscribe(&[&topics.enrollments])?;
+    loop {
+        turn(args, &consumer, &producer, &out, &topics)?;
+    }
+}
+
+/// One transaction.
+fn turn(
+    args: &Args,
+    consumer: &BaseConsumer,
+    producer: &BaseProducer,
+    out: &Output<'_>,
+    topics: &Topics,
+) -> Result<()> {
+    let Some(mut message) = consumer.poll(Duration::from_millis(100)).transpose()? else { return Ok(()) };
+    producer.begin_transaction()?;
+    let (began, limit) = (Instant::now(), Duration::from_millis(args.millis));
+    let mut next = [None; PARTITIONS as usize];
+    let mut records = 0;
+    loop {
+        out.send(&message)?;
+        records += 1;
+        if let Some(next) = next.get_mut(message.partition().unsigned_abs() as usize) {
+            *next = Some(message.offset() + 1);
+        }
+        if records % 1000 == 0 {
+            producer.poll(Duration::ZERO);
+        }
+        if records == args.records || began.elapsed() >= limit {
+            break;
+        }
+        match consumer.poll(DRY).transpose()? {
+            Some(another) => message = another,
+            None => break,
+        }
+    }
+    // `flush` of rdkafka rests for 100 ms.
+    while producer.in_flight_count() > 0 {
+        producer.poll(Duration::from_millis(1));
+    }
+    let mut offsets = TopicPartitionList::new();
+    for (partition, next) in (0..).zip(next) {
+        if let Some(next) = next {
+            offsets.add_partition_offset(&topics.enrollments, partition, Offset::Offset(next))?;
+        }
+    }
+    let group = consumer.group_metadata().ok_or("no group")?;
+    producer.send_offsets_to_transaction(&offsets, &group, LIMIT)?;
+    Ok(producer.commit_transaction(LIMIT)?)
+}
+
+/// Where records go.
+enum Output<'a> {
+    One { producer: &'a BaseProducer, topic: String, parse: bool },
+    Many { handles: Handles<'a>, by_flow: HashMap<String, usize>, parse: bool },
+}
+
+impl<'a> Output<'a> {
+    fn new(args: &Args, topics: &Topics, producer: &'a BaseProducer) -> Result<Self> {
+        let parse = args.parse;
+        let Some(flows) = args.flows else {
+            return Ok(Self::One { producer, topic: topics.records.clone(), parse });
+        };
+        let mut handles = Handles::new(producer);
+        let mut by_flow = HashMap::new();
+        for number in 0..flows {
+            let flow = event::flow(number);
+            let topic = topics.queue(&FlowId::new(&flow)?, 1);
+            by_flow.insert(flow, handles.add(&topic)?);
+        }
+        handles.find_leaders(LIMIT)?;
+        Ok(Self::Many { handles, by_flow, parse })
+    }
+
+    fn send(&self, message: &BorrowedMessage<'_>) -> Result<()> {
+        let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
+        match self {
+            Self::One { producer, topic, parse } => {
+                if *parse {
+                    look(value)?;
+                }
+                let mut record = BaseRecord::to(topic).key(key).payload(value);
+                while let Err((error, same)) = producer.send(record) {
+                    if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
+                        return Err(error.into());
+                    }
+                    producer.poll(Duration::from_millis(1));
+                    record = same;
+                }
+                Ok(())
+            }
+            Self::Many { handles, by_flow, parse } => {
+                let flow = if *parse { look(value)?.flow_id } else { std::str::from_utf8(key)? };
+                handles.send(*by_flow.get(flow).ok_or("an unknown flow")?, key, value)
+            }
+        }
+    }
+}
+
+/// Reads what a gate has to know of an event.
+fn look(value: &[u8]) -> Result<Event<'_>> {
+    let event: Event<'_> = serde_json::from_slice(value)?;
+    if event.record_id.is_empty() || !matches!(event.kind, None | Some("enroll" | "advance" | "withdraw")) {
+        return Err("no event".into());
+    }
+    Ok(event)
+}
