@@ -9,6 +9,10 @@ pub enum Kind {
     Live,
     Hold,
     Drain,
+    /// Live events that come at a steady pace.
+    Latency,
+    /// Live flows that are paused one after another while there is more to do than can be done.
+    Pause,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +35,16 @@ pub fn all(asked: &[String], flows: &[u32], records: Option<u32>) -> Result<Vec<
             "live" => Kind::Live,
             "hold" => Kind::Hold,
             "drain" => Kind::Drain,
+            "latency" => Kind::Latency,
+            "pause" => Kind::Pause,
             _ => return Err(unknown(word).into()),
         };
-        let usual = if kind == Kind::Drain { 1_000_000 } else { 2_000_000 };
-        let records = records.unwrap_or(usual);
+        let records = records.unwrap_or(match kind {
+            Kind::Live | Kind::Hold => 2_000_000,
+            Kind::Drain => 1_000_000,
+            Kind::Latency => 200_000,
+            Kind::Pause => 3_000_000,
+        });
         for flows in number.map_or_else(|| flows.to_vec(), |one| vec![one]) {
             if flows == 0 || flows > records {
                 return Err(format!("{word}: {flows} flows of {records} events").into());
@@ -55,6 +65,8 @@ impl fmt::Display for Case {
             Kind::Live => "live",
             Kind::Hold => "hold",
             Kind::Drain => "drain",
+            Kind::Latency => "latency",
+            Kind::Pause => "pause",
         };
         write!(f, "{kind}-{}", self.flows)
     }

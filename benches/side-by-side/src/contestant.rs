@@ -61,6 +61,10 @@ impl Contestant {
         matches!(self, Self::Gate { .. })
     }
 
+    pub fn can(&self, case: Case) -> bool {
+        self.is_gate() || case.kind != Kind::Pause
+    }
+
     pub fn start(&self, case: Case, directory: &Path, brokers: &str, topics: &Topics) -> Result<Contender> {
         let args = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
         match self {

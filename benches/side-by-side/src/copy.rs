@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use flowgate::flow::FlowId;
 use flowgate::schema::topics::Topics;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use serde::Deserialize;
 
 use crate::Result;
 use crate::event;
+use crate::fill::send;
 use crate::handles::Handles;
 use crate::site::PARTITIONS;
 
@@ -150,15 +150,7 @@ impl<'a> Output<'a> {
                 if *parse {
                     look(value)?;
                 }
-                let mut record = BaseRecord::to(topic).key(key).payload(value);
-                while let Err((error, same)) = producer.send(record) {
-                    if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
-                        return Err(error.into());
-                    }
-                    producer.poll(Duration::from_millis(1));
-                    record = same;
-                }
-                Ok(())
+                send(producer, topic, key, value)
             }
             Self::Many { handles, by_flow, parse } => {
                 let flow = if *parse { look(value)?.flow_id } else { std::str::from_utf8(key)? };

@@ -1,15 +1,16 @@
-//! Counts what is in topics.
+//! Reads what is in topics, and counts it.
 
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::Result;
 
-/// The committed records of all partitions.
-pub fn count(brokers: &str, partitions: &[(String, i32)]) -> Result<u64> {
+/// Counts the committed records of all partitions, and shows each of them.
+pub fn scan(brokers: &str, partitions: &[(String, i32)], mut show: impl FnMut(&BorrowedMessage<'_>)) -> Result<u64> {
     const PATIENCE: Duration = Duration::from_secs(60);
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
@@ -28,7 +29,10 @@ pub fn count(brokers: &str, partitions: &[(String, i32)]) -> Result<u64> {
     let (mut records, mut ended, mut heard) = (0, 0, Instant::now());
     while ended < partitions.len() {
         match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(_)) => records += 1,
+            Some(Ok(message)) => {
+                show(&message);
+                records += 1;
+            }
             Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
             Some(Err(error)) => return Err(error.into()),
             None if heard.elapsed() > PATIENCE => {

@@ -5,6 +5,11 @@ use std::time::UNIX_EPOCH;
 
 const SIZE: usize = 200;
 
+/// The names of so many flows.
+pub fn flows(number: u32) -> Vec<String> {
+    (0..number).map(flow).collect()
+}
+
 /// The flow's name, which is also the key of its events.
 pub fn flow(number: u32) -> String {
     format!("flow-{number:05}")
@@ -20,4 +25,12 @@ pub fn write(value: &mut Vec<u8>, flow: &str, number: u32) {
     let rest = SIZE - value.len() - 2;
     value.extend(std::iter::repeat_n(b'x', rest));
     value.extend_from_slice(br#""}"#);
+}
+
+/// When an event was written, in microseconds since 1970.
+pub fn sent(value: &[u8]) -> Option<u64> {
+    const FIELD: &[u8] = br#""sent":"#;
+    let at = value.windows(FIELD.len()).position(|some| some == FIELD)? + FIELD.len();
+    let digits = value[at..].iter().take_while(|byte| byte.is_ascii_digit());
+    Some(digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }

@@ -22,7 +22,8 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    pub fn new(brokers: &str, topics: &Topics, flows: u32) -> Result<Self> {
+    /// The flows have their events one after another; one that is named twice has twice as many.
+    pub fn new(brokers: &str, topics: &Topics, flows: Vec<String>) -> Result<Self> {
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .set("transactional.id", format!("upstream-{}", topics.prefix))
@@ -34,8 +35,16 @@ impl Upstream {
             .create()?;
         producer.init_transactions(LIMIT)?;
         producer.begin_transaction()?;
-        let flows = (0..flows).map(event::flow).collect();
         Ok(Self { producer, topic: topics.enrollments.clone(), flows, sent: 0 })
+    }
+
+    /// One event for each time that a flow is named, for all to see, so that whatever is made or looked up at a flow's first
+    /// event is there before it counts. Says where the partitions end then, but for the end of the transaction.
+    pub fn introduce(&mut self, watcher: &Watcher) -> Result<Vec<i64>> {
+        let ends = self.write(u32::try_from(self.flows.len())?, watcher)?;
+        self.commit()?;
+        self.producer.begin_transaction()?;
+        Ok(ends)
     }
 
     /// Writes some events, of each flow in turn, and says where the partitions end then.
@@ -45,17 +54,7 @@ impl Upstream {
             let flow = &self.flows[at as usize % self.flows.len()];
             event::write(&mut value, flow, self.sent);
             self.sent += 1;
-            let mut record = BaseRecord::to(&self.topic).key(flow.as_str()).payload(value.as_slice());
-            loop {
-                match self.producer.send(record) {
-                    Ok(()) => break,
-                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), same)) => {
-                        self.producer.poll(Duration::from_millis(1));
-                        record = same;
-                    }
-                    Err((error, _)) => return Err(error.into()),
-                }
-            }
+            send(&self.producer, &self.topic, flow.as_bytes(), &value)?;
             if at % 1000 == 0 {
                 self.producer.poll(Duration::ZERO);
             }
@@ -68,8 +67,17 @@ impl Upstream {
     pub fn commit(&mut self) -> Result<()> {
         Ok(self.producer.commit_transaction(LIMIT)?)
     }
+}
 
-    pub fn begin(&mut self) -> Result<()> {
-        Ok(self.producer.begin_transaction()?)
+/// Hands a record over, and waits while there is no room for it.
+pub fn send(producer: &BaseProducer, topic: &str, key: &[u8], value: &[u8]) -> Result<()> {
+    let mut record = BaseRecord::to(topic).key(key).payload(value);
+    while let Err((error, same)) = producer.send(record) {
+        if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
+            return Err(error.into());
+        }
+        producer.poll(Duration::from_millis(1));
+        record = same;
     }
+    Ok(())
 }

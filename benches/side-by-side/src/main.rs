@@ -22,6 +22,8 @@
 //! | `live-F` | events of F live flows, to `flow.records` |
 //! | `hold-F` | events of F paused flows, to F topics; the loops copy into F topics, with 400,000 records or 1 s a transaction where F is more than one |
 //! | `drain-F` | F flows resumed, with all events held; the loops copy as many from one topic to another |
+//! | `latency-F` | 20,000 events a second of F live flows: how old they are when they can be read downstream |
+//! | `pause-F` | 18 live flows are paused one after another under full load, with events for F paused flows among it: from the pause in the topic to the last record of the flow downstream; gates only |
 //!
 //! Records per second count from the first commit that brought records to the last one. CPU time is taken of the contestant
 //! and of the broker, from the gun until the last record is there; the peak of memory likewise. After each round the records
@@ -35,12 +37,15 @@ mod count;
 mod event;
 mod fill;
 mod handles;
+mod latency;
+mod pause;
 mod report;
 mod round;
 #[allow(clippy::unwrap_used, dead_code)]
 #[path = "../../../tests/support/kafka.rs"]
 mod server;
 mod site;
+mod throughput;
 mod usage;
 mod watch;
 
@@ -62,8 +67,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 struct Args {
     #[command(subcommand)]
     within: Option<Within>,
-    /// `live-100`: events of 100 live flows; `hold-F`: of paused ones; `drain-F`: resumed ones; without a number: all of
-    /// `--flows` [default: live, hold and drain]
+    /// `live-100`: events of 100 live flows; `hold-F`: of paused ones; `drain-F`: resumed ones; `latency-F`, `pause-F`;
+    /// without a number: all of `--flows` [default: live, hold and drain]
     #[arg(long = "case", value_delimiter = ',', value_name = "CASE")]
     cases: Vec<String>,
     /// Numbers of flows, for cases without one
@@ -72,7 +77,7 @@ struct Args {
     /// How often each contestant has its turn in each case
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Events of a round [default: 2,000,000, and 1,000,000 for a drain]
+    /// Events of a round [default: live, hold 2,000,000, drain 1,000,000, latency 200,000, pause 3,000,000]
     #[arg(long)]
     records: Option<u32>,
     /// Who takes part
@@ -142,7 +147,7 @@ fn compare(mut args: Args) -> Result<()> {
     }
     for case in cases {
         for round in 1..=args.rounds {
-            for contestant in &contestants {
+            for contestant in contestants.iter().filter(|one| one.can(case)) {
                 let figures = round::run(&mut site, case, contestant)
                     .map_err(|error| format!("{case}, {contestant}, round {round}: {error}"))?;
                 eprintln!("{case} {round}/{} {contestant}: {figures}", args.rounds);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::case::Case;
 use crate::contestant::Contestant;
-use crate::round::Figures;
+use crate::round::{Figures, Latency};
 use crate::usage;
 
 /// Above this load others take part.
@@ -71,6 +71,8 @@ impl Report {
                         "cpu_seconds_per_million": median(rounds, |of| of.cpu_seconds_per_million),
                         "broker_cpu_seconds_per_million": median(rounds, |of| of.broker_cpu_seconds_per_million),
                         "peak_mib": median(rounds, |of| of.peak_mib),
+                        "p50_ms": latency(rounds, |of| of.p50_ms),
+                        "p99_ms": latency(rounds, |of| of.p99_ms),
                     },
                     "times_faster_than": ratios.collect::<serde_json::Map<_, _>>(),
                     "rounds": rounds,
@@ -107,11 +109,14 @@ impl fmt::Display for Report {
             "CPU-s/M",
             "broker's",
             "peak MiB",
+            "p50 ms",
+            "p99 ms",
         ]);
         for CaseResult { case, contestants } in &self.results {
             for (name, rounds) in contestants {
                 let beside = |other: &str| {
                     let theirs = contestants.iter().find(|(name, _)| name == other);
+                    let theirs = theirs.filter(|_| !timed(rounds));
                     theirs.map_or_else(String::new, |(_, theirs)| format!("{:.2}", ratio(rounds, theirs)))
                 };
                 table.add_row([
@@ -124,6 +129,8 @@ impl fmt::Display for Report {
                     format!("{:.2}", median(rounds, |of| of.cpu_seconds_per_million)),
                     format!("{:.2}", median(rounds, |of| of.broker_cpu_seconds_per_million)),
                     format!("{:.0}", median(rounds, |of| of.peak_mib)),
+                    latency(rounds, |of| of.p50_ms).map_or_else(String::new, |ms| format!("{ms:.0}")),
+                    latency(rounds, |of| of.p99_ms).map_or_else(String::new, |ms| format!("{ms:.0}")),
                 ]);
             }
         }
@@ -142,6 +149,15 @@ fn ratio(ours: &[Figures], theirs: &[Figures]) -> f64 {
 
 fn median(rounds: &[Figures], figure: impl Fn(&Figures) -> f64) -> f64 {
     middle(rounds.iter().map(figure).collect())
+}
+
+/// Whether these rounds are about how long something takes, at a pace that is given.
+fn timed(rounds: &[Figures]) -> bool {
+    rounds.iter().any(|of| of.latency.is_some())
+}
+
+fn latency(rounds: &[Figures], figure: impl Fn(&Latency) -> f64) -> Option<f64> {
+    timed(rounds).then(|| middle(rounds.iter().filter_map(|of| of.latency.as_ref()).map(figure).collect()))
 }
 
 fn middle(mut of: Vec<f64>) -> f64 {

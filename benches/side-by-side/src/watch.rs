@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaResult;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::Result;
@@ -60,8 +61,16 @@ impl Watcher {
 
     /// What the group has committed.
     pub fn committed(&self, topic: &str) -> Result<Vec<i64>> {
-        let asked = list(topic, Offset::Invalid)?;
-        Ok(offsets(&self.eager.committed_offsets(asked, LIMIT)?))
+        patiently(|| self.eager.committed_offsets(list(topic, Offset::Invalid)?, LIMIT))
+    }
+
+    /// How many of the records are committed that stand between those that introduced flows and the ends.
+    pub fn passed(&self, topic: &str, introduced: &[i64], ends: &[i64]) -> Result<u64> {
+        // The end of the transaction that introduced the flows has an offset too.
+        let starts = introduced.iter().map(|end| if *end > 0 { end + 1 } else { 0 });
+        let now = self.committed(topic)?;
+        let of = now.iter().zip(starts).zip(ends).map(|((now, start), end)| (now.min(end) - start).max(0));
+        Ok(of.sum::<i64>().unsigned_abs())
     }
 
     /// Waits until the group has committed so much.
@@ -124,10 +133,22 @@ impl Watcher {
 
 fn ends(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i64>> {
     // All partitions in one request; asked for a time, `End` is answered with the end.
-    Ok(offsets(&consumer.offsets_for_times(list(topic, Offset::End)?, LIMIT)?))
+    patiently(|| consumer.offsets_for_times(list(topic, Offset::End)?, LIMIT))
 }
 
-fn list(topic: &str, offset: Offset) -> Result<TopicPartitionList> {
+/// Asks again for a while: of a topic that has just been made, the broker may say that it does not lead it.
+fn patiently(ask: impl Fn() -> KafkaResult<TopicPartitionList>) -> Result<Vec<i64>> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match ask() {
+            Ok(list) => return Ok(offsets(&list)),
+            Err(error) if Instant::now() > deadline => return Err(error.into()),
+            Err(_) => std::thread::sleep(PACE),
+        }
+    }
+}
+
+fn list(topic: &str, offset: Offset) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
         list.add_partition_offset(topic, partition, offset)?;
