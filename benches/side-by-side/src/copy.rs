@@ -19,9 +19,6 @@ use crate::site::PARTITIONS;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A transaction ends early when nothing has come for so long.
-const DRY: Duration = Duration::from_millis(20);
-
 #[derive(clap::Args)]
 pub struct Args {
     #[arg(long)]
@@ -86,6 +83,8 @@ fn turn(
     let Some(mut message) = consumer.poll(Duration::from_millis(100)).transpose()? else { return Ok(()) };
     producer.begin_transaction()?;
     let (began, limit) = (Instant::now(), Duration::from_millis(args.millis));
+    // It ends early when nothing has come for so long: at the end of the input, not where a fetch is slow.
+    let dry = (limit / 5).max(Duration::from_millis(20));
     let mut next = [None; PARTITIONS as usize];
     let mut records = 0;
     loop {
@@ -100,7 +99,7 @@ fn turn(
         if records == args.records || began.elapsed() >= limit {
             break;
         }
-        match consumer.poll(DRY).transpose()? {
+        match consumer.poll(dry).transpose()? {
             Some(another) => message = another,
             None => break,
         }
