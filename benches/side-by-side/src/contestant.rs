@@ -86,7 +86,7 @@ impl Contestant {
                     args.extend(["--flows".to_owned(), case.flows.to_string()]);
                 }
                 if *self == Self::Limit {
-                    args.push("--parse".to_owned());
+                    args.push("--limit".to_owned());
                 }
                 Contender::start(directory, &env::current_exe()?, &args, &[])
             }

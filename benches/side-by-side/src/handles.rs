@@ -49,14 +49,14 @@ impl<'a> Handles<'a> {
         }
     }
 
-    pub fn send(&self, topic: usize, key: &[u8], value: &[u8]) -> Result<()> {
+    pub fn send(&self, topic: usize, partition: i32, key: &[u8], value: &[u8]) -> Result<()> {
         loop {
             // SAFETY: the handle is of this client, which lives; key and value are copied during the call. The opaque of a
             // producer of rdkafka without a context is never looked at.
             let refused = unsafe {
                 sys::rd_kafka_produce(
                     self.topics[topic],
-                    0,
+                    partition,
                     sys::RD_KAFKA_MSG_F_COPY,
                     value.as_ptr().cast_mut().cast(),
                     value.len(),

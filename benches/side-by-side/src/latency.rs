@@ -65,8 +65,8 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
         cpu_seconds_per_million: (usage::cpu(pid)? - own).as_secs_f64() / millions,
         broker_cpu_seconds_per_million: (usage::cpu(site.broker())? - broker).as_secs_f64() / millions,
         peak_mib: usage::peak(pid)? as f64 / f64::from(1 << 20),
-        // The first second goes by until everything is in its stride.
-        latency: Latency::of(ages.split_off(ages.len().min(PER_SECOND as usize) / 2)),
+        // Without the first second, or half of all: until everything is in its stride.
+        latency: Latency::of(ages.split_off(ages.len().min(2 * PER_SECOND as usize) / 2)),
     })
 }
 
