@@ -131,7 +131,7 @@ fn compare(mut args: Args) -> Result<()> {
         args.cases = ["live", "hold", "drain"].map(str::to_owned).to_vec();
     }
     let cases: Vec<Case> = case::all(&args.cases, &args.flows, args.records)?;
-    let contestants = Contestant::all(&args.contestants, args.gates)?;
+    let contestants = Contestant::all(&args.contestants, std::mem::take(&mut args.gates))?;
     let mut report = Report::new(args.rounds);
     if let Some(caution) = report.caution() {
         eprintln!("{caution}");
@@ -146,10 +146,24 @@ fn compare(mut args: Args) -> Result<()> {
         let figures = round::run(&mut site, warm, &Contestant::Loop)?;
         eprintln!("warm-up: {figures}");
     }
-    for case in cases {
+    let done = measure(&args, &mut site, &cases, &contestants, &mut report);
+    // What was measured before something went wrong is worth its hours.
+    println!("{report}");
+    done
+}
+
+/// All cases one after the other, and in each the contestants in turns.
+fn measure(
+    args: &Args,
+    site: &mut Site,
+    cases: &[Case],
+    contestants: &[Contestant],
+    report: &mut Report,
+) -> Result<()> {
+    for &case in cases {
         for round in 1..=args.rounds {
             for contestant in contestants.iter().filter(|one| one.can(case)) {
-                let figures = round::run(&mut site, case, contestant)
+                let figures = round::run(site, case, contestant)
                     .map_err(|error| format!("{case}, {contestant}, round {round}: {error}"))?;
                 eprintln!("{case} {round}/{} {contestant}: {figures}", args.rounds);
                 report.add(case, contestant, figures);
@@ -160,6 +174,5 @@ fn compare(mut args: Args) -> Result<()> {
             report.write(file)?;
         }
     }
-    println!("{report}");
     Ok(())
 }

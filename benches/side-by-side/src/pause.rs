@@ -82,12 +82,12 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     let mut millis = Vec::new();
     for (flow, written) in live.iter().zip(pauses) {
         let queue = topics.queue(&FlowId::new(flow)?, 1);
-        let (partition, offset) = last.get(flow.as_bytes()).ok_or("a flow of which nothing was delivered")?;
-        let readable = seen.iter().find(|(_, ends)| ends[*partition as usize] > *offset);
-        let (since, _) = readable.ok_or("a record that nobody saw come")?;
         if !queues.iter().any(|(topic, _)| *topic == queue) {
             return Err(format!("all events of `{flow}` had passed before it was paused: take more records").into());
         }
+        let (partition, offset) = last.get(flow.as_bytes()).ok_or("a flow of which nothing was delivered")?;
+        let readable = seen.iter().find(|(_, ends)| ends[*partition as usize] > *offset);
+        let (since, _) = readable.ok_or("a record that nobody saw come")?;
         millis.push(since.since(written).as_secs_f64() * 1e3);
     }
     let Progress { first, last, noted: (own_then, broker_then, peak) } = progress;
