@@ -16,7 +16,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::metadata::Metadata;
 use tempfile::TempDir;
 
-use super::{Running, START, broker_ended, format_storage, jars, launch, write_log_config};
+use super::{Running, SMALL, START, broker_ended, format_storage, jars, launch, write_log_config};
 
 pub const NODES: usize = 3;
 
@@ -58,7 +58,7 @@ impl KafkaCluster {
                 }
             });
             let nodes = directories.into_iter().zip(ports).map(|(directory, [port, gates, _])| {
-                let running = Mutex::new(launch(&jars, directory.path()));
+                let running = Mutex::new(launch(&jars, directory.path(), SMALL));
                 Node { directory, port, gates, running }
             });
             let cluster = Self { nodes: nodes.collect(), jars: jars.clone() };
@@ -97,7 +97,7 @@ impl KafkaCluster {
 
     /// Starts a killed node again, with the same ports and data, and waits until it answers.
     pub fn restart(&self, node: usize) {
-        let running = launch(&self.jars, self.nodes[node].directory.path());
+        let running = launch(&self.jars, self.nodes[node].directory.path(), SMALL);
         *self.nodes[node].running.lock().unwrap() = running;
         assert!(self.wait_until_it_answers(node), "node {} does not start again:\n{}", node + 1, self.log());
     }

@@ -27,9 +27,14 @@ const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
 /// How long a broker may take to answer, on a machine that is busy with other tests.
 const START: Duration = Duration::from_secs(120);
 
+/// For the Java machine of a broker that has little to do, and that is started often.
+const SMALL: &str = "-Xms256m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1";
+
 pub struct KafkaServer {
     directory: TempDir,
     jars: PathBuf,
+    /// Options of its Java machine.
+    jvm: String,
     ports: Ports,
     running: Mutex<Running>,
 }
@@ -65,6 +70,11 @@ pub fn shared() -> &'static KafkaServer {
 impl KafkaServer {
     /// Starts a broker with further properties, on other ports if somebody takes the first ones meanwhile.
     pub fn start(properties: &[(&str, &str)]) -> Self {
+        Self::start_with(SMALL, properties)
+    }
+
+    /// The same with other options for its Java machine, and a space between them.
+    pub fn start_with(jvm: &str, properties: &[(&str, &str)]) -> Self {
         let jars = jars();
         let mut tries = 0;
         loop {
@@ -74,8 +84,9 @@ impl KafkaServer {
             certificates::make(&directory.path().join("tls"));
             write_config(directory.path(), ports, properties);
             format_storage(&jars, directory.path());
-            let running = launch(&jars, directory.path());
-            let server = Self { directory, jars: jars.clone(), ports, running: Mutex::new(running) };
+            let running = launch(&jars, directory.path(), jvm);
+            let (jars, jvm, running) = (jars.clone(), jvm.to_owned(), Mutex::new(running));
+            let server = Self { directory, jars, jvm, ports, running };
             if server.wait_until_it_answers() {
                 return server;
             }
@@ -87,6 +98,11 @@ impl KafkaServer {
 
     pub fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.ports.plain)
+    }
+
+    /// The broker's own process.
+    pub fn pid(&self) -> u32 {
+        self.running.lock().unwrap().pid
     }
 
     /// The listener that wants a password (SASL/PLAIN): user `gate`, password `secret`.
@@ -131,7 +147,7 @@ impl KafkaServer {
 
     /// Starts a killed broker again, with the same ports and data, and waits until it answers.
     pub fn restart(&self) {
-        let running = launch(&self.jars, self.directory.path());
+        let running = launch(&self.jars, self.directory.path(), &self.jvm);
         *self.running.lock().unwrap() = running;
         assert!(self.wait_until_it_answers(), "Kafka does not start again:\n{}", self.log());
     }
@@ -178,14 +194,14 @@ fn broker_ended(shell: &mut Child, directory: &Path) -> bool {
 /// Starts the broker under a shell that kills it when its input ends: the kernel closes that pipe with this process,
 /// however it ends. (A signal on the parent's death would come with the end of the thread that started it, and test
 /// threads end early.)
-fn launch(jars: &Path, directory: &Path) -> Running {
+fn launch(jars: &Path, directory: &Path, jvm: &str) -> Running {
     let _ = fs::remove_file(directory.join("ended"));
     let _ = fs::remove_file(directory.join("pid"));
     let _ = fs::remove_file(directory.join("keep"));
     let _ = fs::remove_file(directory.join("pid"));
     // Signals to the whole foreground group (Ctrl-C) must not end the shell before it has done its work.
     let script = r#"trap '' INT TERM HUP
-        (java -Xms256m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+        (java $3 \
         -Dlog4j2.configurationFile="$2/log4j2.properties" -cp "$1/*" kafka.Kafka "$2/server.properties" \
         >>"$2/stdout.log" 2>&1 </dev/null & echo $! >"$2/pid.new"; mv "$2/pid.new" "$2/pid"; wait $!; : >"$2/ended") &
         cat >/dev/null; kill -9 "$(cat "$2/pid")" 2>/dev/null; wait
@@ -193,6 +209,7 @@ fn launch(jars: &Path, directory: &Path) -> Running {
     let shell = Command::new("sh")
         .args(["-c", script, "sh"])
         .args([jars, directory])
+        .arg(jvm)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -297,16 +314,17 @@ impl Ports {
 
 /// The folder with the broker's jars, filled by Maven the first time.
 fn jars() -> PathBuf {
-    let pom = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/pom.xml");
     let cache = cache();
     fs::create_dir_all(&cache).expect("making the cache of the tests");
     // Another version of the list gets another folder, so that an old cache is never half of a new one.
-    let wanted = fs::read(&pom).expect("reading tests/kafka/pom.xml");
-    let jars = cache.join(format!("kafka-{:016x}", fingerprint(&wanted)));
+    let wanted = include_bytes!("../kafka/pom.xml");
+    let jars = cache.join(format!("kafka-{:016x}", fingerprint(wanted)));
+    let pom = jars.with_extension("xml");
     let complete = jars.join("complete");
     let lock = File::create(cache.join("lock")).expect("opening the lock of the cache");
     lock.lock().expect("locking the cache");
     if !complete.exists() {
+        fs::write(&pom, wanted).expect("writing Maven's project into the cache");
         let output = Command::new("mvn")
             .args(["-B", "-q", "-f"])
             .arg(&pom)

@@ -1,0 +1,76 @@
+//! The processes of contestants: they end with this one, however it ends.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use crate::Result;
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    command: Vec<String>,
+}
+
+/// Asks to be killed when the parent ends, and becomes the program: what was asked for outlives that.
+pub fn become_tied(args: &Args) -> Result<()> {
+    tie()?;
+    let [program, rest @ ..] = args.command.as_slice() else { return Err("no program".into()) };
+    Err(format!("{program}: {}", Command::new(program).args(rest).exec()).into())
+}
+
+fn tie() -> Result<()> {
+    Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
+}
+
+/// A running contestant.
+pub struct Contender {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Contender {
+    /// Starts a program in a directory of its own, where no configuration lies about.
+    pub fn start(directory: &Path, program: &Path, args: &[String], env: &[(&str, &str)]) -> Result<Self> {
+        let log = directory.join("log");
+        let mut command = Command::new(std::env::current_exe()?);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("FLOWGATE_") {
+                command.env_remove(name);
+            }
+        }
+        command.arg("tied").arg(program).args(args).envs(env.iter().copied()).current_dir(directory);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
+        Ok(Self { child: command.spawn()?, log })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// An error if it has ended.
+    pub fn check(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(format!("it ended with {status}:\n{}", self.last_words()).into()),
+        }
+    }
+
+    /// The end of what it logged.
+    pub fn last_words(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(15)..].join("\n")
+    }
+}
+
+impl Drop for Contender {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,122 @@
+//! Who takes part, and how each of them is started.
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::str::FromStr;
+
+use flowgate::schema::topics::Topics;
+
+use crate::Result;
+use crate::case::{Case, Kind};
+use crate::child::Contender;
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Word {
+    Gate,
+    Loop,
+    Limit,
+}
+
+/// `NAME=PROGRAM`
+#[derive(Clone)]
+pub struct OtherGate {
+    name: String,
+    program: PathBuf,
+}
+
+impl FromStr for OtherGate {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let (name, program) = text.split_once('=').ok_or("give it a name: NAME=PROGRAM")?;
+        let program = PathBuf::from(program).canonicalize().map_err(|error| error.to_string())?;
+        Ok(Self { name: name.to_owned(), program })
+    }
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub enum Contestant {
+    Gate { name: String, program: PathBuf },
+    Loop,
+    Limit,
+}
+
+impl Contestant {
+    pub fn all(words: &[Word], gates: Vec<OtherGate>) -> Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for word in words {
+            all.push(match word {
+                Word::Gate => Self::Gate { name: "gate".to_owned(), program: build()? },
+                Word::Loop => Self::Loop,
+                Word::Limit => Self::Limit,
+            });
+        }
+        all.extend(gates.into_iter().map(|OtherGate { name, program }| Self::Gate { name, program }));
+        Ok(all)
+    }
+
+    pub fn is_gate(&self) -> bool {
+        matches!(self, Self::Gate { .. })
+    }
+
+    pub fn can(&self, case: Case) -> bool {
+        self.is_gate() || case.kind != Kind::Pause
+    }
+
+    pub fn start(&self, case: Case, directory: &Path, brokers: &str, topics: &Topics) -> Result<Contender> {
+        let args = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+        match self {
+            Self::Gate { program, .. } => {
+                let args = args(&["run", "--prefix", &topics.prefix, "--instance", "bench", "--http", "127.0.0.1:0"]);
+                Contender::start(directory, program, &args, &[("FLOWGATE_BROKERS", brokers)])
+            }
+            Self::Loop | Self::Limit => {
+                let (records, millis) = match (self, case.kind, case.flows) {
+                    // What a broker takes in many topics at once it takes in long transactions.
+                    (_, Kind::Hold, 2..) => (400_000, 1000),
+                    (Self::Limit, ..) => (100_000, 150),
+                    _ => (20_000, 50),
+                };
+                let (records, millis) = (records.to_string(), millis.to_string());
+                let mut args = args(&["copy", "--brokers", brokers, "--prefix", &topics.prefix]);
+                args.extend(["--records", &records, "--millis", &millis].map(str::to_owned));
+                if case.kind == Kind::Hold {
+                    args.extend(["--flows".to_owned(), case.flows.to_string()]);
+                }
+                if *self == Self::Limit {
+                    args.push("--limit".to_owned());
+                }
+                Contender::start(directory, &env::current_exe()?, &args, &[])
+            }
+        }
+    }
+}
+
+/// The gate of this tree, built for release: cargo builds no other package's programs for this one.
+fn build() -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // With this package beside it, its dependencies are those that are built already.
+    let args = ["build", "--release", "-p", "flowgate", "-p", env!("CARGO_PKG_NAME"), "--bin", "flowgate"];
+    let status = Command::new(cargo).args(args).current_dir(root).status()?;
+    if !status.success() {
+        return Err("the gate could not be built".into());
+    }
+    let program = env::current_exe()?.with_file_name("flowgate");
+    if !program.exists() {
+        return Err(format!("no {}: run this with `cargo run --release`", program.display()).into());
+    }
+    Ok(program)
+}
+
+impl fmt::Display for Contestant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gate { name, .. } => name,
+            Self::Loop => "loop",
+            Self::Limit => "limit",
+        })
+    }
+}

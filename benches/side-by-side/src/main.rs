@@ -1,0 +1,178 @@
+//! The gate beside bare copy loops, on a real Kafka that is started for it.
+//!
+//! ```text
+//! cargo run --release -p flowgate-side-by-side -- --case live-100 --json figures.json
+//! cargo run --release -p flowgate-side-by-side -- --smoke
+//! cargo run --release -p flowgate-side-by-side -- --case hold --gate before=/path/to/an/older/flowgate
+//! ```
+//!
+//! The contestants take turns (A B C, A B C ...), so that a machine that gets slower meanwhile is unfair to nobody. Only
+//! ratios of one run mean anything: that of a case is the median of the ratios of its rounds.
+//!
+//! - `gate`: `flowgate run` as cargo builds it for release, in its default configuration;
+//! - `loop`: what copies records exactly once and does nothing else: 20,000 records or 50 ms a transaction;
+//! - `limit`: as fast as such a loop was made to be, with a look into each record: 100,000 records or 150 ms a transaction,
+//!   topics by handles, no word of deliveries that went well.
+//!
+//! All of a round's events are written before its clock starts, in a transaction that is open still. The contestant is
+//! started, joins its group and copies one event of each flow, which is where topics are made and leaders looked up. Then
+//! the transaction is committed: that is the starting gun, and all events are there to be read at once.
+//!
+//! | case | what is measured |
+//! | --- | --- |
+//! | `live-F` | events of F live flows, to `flow.records` |
+//! | `hold-F` | events of F paused flows, to F topics; the loops copy into F topics, with 400,000 records or 1 s a transaction where F is more than one |
+//! | `drain-F` | F flows resumed, with all events held; the loops copy as many from one topic to another |
+//! | `latency-F` | 20,000 events a second of F live flows: how old they are when they can be read downstream |
+//! | `pause-F` | 18 live flows are paused one after another under full load, with events for F paused flows among it: from the pause in the topic to the last record of the flow downstream; gates only |
+//!
+//! Records per second count from the first commit that brought records to the last one. CPU time is taken of the contestant
+//! and of the broker, from the gun until the last record is there; the peak of memory likewise. After each round the records
+//! are counted, in the topics.
+
+mod case;
+mod child;
+mod contestant;
+mod copy;
+mod count;
+mod event;
+mod fill;
+mod handles;
+mod latency;
+mod pause;
+mod report;
+mod round;
+#[allow(clippy::unwrap_used, dead_code)]
+#[path = "../../../tests/support/kafka.rs"]
+mod server;
+mod site;
+mod throughput;
+mod usage;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::case::Case;
+use crate::contestant::Contestant;
+use crate::report::Report;
+use crate::site::Site;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Measures the gate on Apache Kafka beside bare copy loops, in turns
+#[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Args {
+    #[command(subcommand)]
+    within: Option<Within>,
+    /// `live-100`: events of 100 live flows; `hold-F`: of paused ones; `drain-F`: resumed ones; `latency-F`, `pause-F`;
+    /// without a number: all of `--flows` [default: live, hold and drain]
+    #[arg(long = "case", value_delimiter = ',', value_name = "CASE")]
+    cases: Vec<String>,
+    /// Numbers of flows, for cases without one
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 100, 1000], value_name = "F")]
+    flows: Vec<u32>,
+    /// How often each contestant has its turn in each case
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Events of a round [default: live, hold 2,000,000, drain 1,000,000, latency 200,000, pause 3,000,000]
+    #[arg(long)]
+    records: Option<u32>,
+    /// Who takes part
+    #[arg(long = "contestant", value_delimiter = ',', default_values = ["gate", "loop", "limit"], value_name = "WHO")]
+    contestants: Vec<contestant::Word>,
+    /// One more gate, by its program: another build, to be compared with
+    #[arg(long = "gate", value_name = "NAME=PROGRAM")]
+    gates: Vec<contestant::OtherGate>,
+    /// Writes every figure of every round there
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Two rounds of 200,000 events in 100 flows: whether it works, not how fast
+    #[arg(long, conflicts_with_all = ["rounds", "records", "flows"])]
+    smoke: bool,
+    /// Leaves out the round before the first, which lets the broker's machine code be compiled
+    #[arg(long)]
+    cold: bool,
+}
+
+/// What this program does in processes of its own.
+#[derive(clap::Subcommand)]
+enum Within {
+    #[command(hide = true)]
+    Copy(copy::Args),
+    #[command(hide = true)]
+    Tied(child::Args),
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match args.within {
+        Some(Within::Copy(args)) => copy::run(&args),
+        Some(Within::Tied(args)) => child::become_tied(&args),
+        None => compare(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(mut args: Args) -> Result<()> {
+    if args.smoke {
+        (args.rounds, args.records, args.flows) = (2, Some(200_000), vec![100]);
+    }
+    if args.cases.is_empty() {
+        args.cases = ["live", "hold", "drain"].map(str::to_owned).to_vec();
+    }
+    let cases: Vec<Case> = case::all(&args.cases, &args.flows, args.records)?;
+    let contestants = Contestant::all(&args.contestants, std::mem::take(&mut args.gates))?;
+    let mut report = Report::new(args.rounds);
+    if let Some(caution) = report.caution() {
+        eprintln!("{caution}");
+    }
+    eprintln!("starting Kafka");
+    let mut site = Site::start()?;
+    if !args.cold
+        && let Some(first) = cases.first()
+    {
+        // The loop of that case: it needs most of what the broker does, and no gate.
+        let warm = Case { kind: case::Kind::Live, flows: first.flows, records: first.records.min(1_000_000) };
+        let figures = round::run(&mut site, warm, &Contestant::Loop)?;
+        eprintln!("warm-up: {figures}");
+    }
+    let done = measure(&args, &mut site, &cases, &contestants, &mut report);
+    // What was measured before something went wrong is worth its hours.
+    println!("{report}");
+    done
+}
+
+/// All cases one after the other, and in each the contestants in turns.
+fn measure(
+    args: &Args,
+    site: &mut Site,
+    cases: &[Case],
+    contestants: &[Contestant],
+    report: &mut Report,
+) -> Result<()> {
+    for &case in cases {
+        for round in 1..=args.rounds {
+            for contestant in contestants.iter().filter(|one| one.can(case)) {
+                let figures = round::run(site, case, contestant)
+                    .map_err(|error| format!("{case}, {contestant}, round {round}: {error}"))?;
+                eprintln!("{case} {round}/{} {contestant}: {figures}", args.rounds);
+                report.add(case, contestant, figures);
+            }
+        }
+        // Long runs may be cut short: what is done is on the disk.
+        if let Some(file) = &args.json {
+            report.write(file)?;
+        }
+    }
+    Ok(())
+}
