@@ -48,6 +48,8 @@ pub enum Mutant {
     IndexReadyOneEntryTooEarly,
     /// A drain goes on before the index of its flow is ready.
     DrainWithoutItsIndex,
+    /// What a drain passes was read before the index of its flow was made from what the cleaner has left since.
+    DrainReadBeforeItsIndex,
     /// Of an index made in slices only the last one's marks are kept.
     MarksOfASliceForgotten,
     WithdrawForgetsTheAdvance,

@@ -111,11 +111,17 @@ fn index(c: &mut Criterion) {
     let records: Vec<RecordId> = (0..ENTRIES)
         .map(|number| RecordId::new(&format!("contact-{:09}", number % (ENTRIES / 10 * 9))).unwrap())
         .collect();
-    let entries =
-        || (1..).zip(&records).map(|(number, record)| Indexed { number, kind: Kind::Enroll, record, latest: true });
+    let entries = || {
+        (1..).zip(&records).map(|(number, record)| Indexed {
+            number,
+            kind: Kind::Enroll,
+            record: record.as_str(),
+            latest: true,
+        })
+    };
     let filled = || {
-        let mut index = Index::new(1);
-        entries().for_each(|entry| index.feed(entry));
+        let (mut index, mut room) = (Index::new(1), usize::MAX);
+        entries().for_each(|entry| index.hold(entry, &mut room).unwrap());
         index
     };
     group.bench_function("feed", |b| b.iter(filled));

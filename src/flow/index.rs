@@ -16,8 +16,9 @@
 //!    has caught up with the newest committed entry. Until then it takes live entries too from the topic alone, for a key
 //!    that is fed out of order is lost: `hold` does nothing. An entry may be read that the worker does not know to be
 //!    committed yet; when it is held, it is passed over. This happens in the background while the flow is paused.
-//! 4. **Drains.** What is not [ready](Index::is_ready) passes nothing: a drain waits for the rebuild. Then an entry is
-//!    replaced if [`Index::replaced`] says so.
+//! 4. **Drains.** What is not [ready](Index::is_ready) passes nothing: a drain waits for the rebuild, and *reads* only
+//!    then what it passes. (An entry that the cleaner took before the rebuild came to it is unknown to the index, although
+//!    it was replaced. Who had read it before would pass it on.) An entry is replaced if [`Index::replaced`] says so.
 //! 5. **The budget** is one for all flows of a worker, Bloom filters and maps together, and is looked at before one of
 //!    them grows: an entry for which there is no room is not fed ([`Outgrown`]). The worker then makes room by dropping
 //!    larger indexes, or tells the index that there is none ([`Index::no_room_to_hold`], [`Index::no_room_to_read`]):

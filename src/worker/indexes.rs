@@ -6,6 +6,7 @@ use super::table::{Amount, Owned, Table, Tracked};
 use super::turn::Fed;
 use crate::flow::index::{Indexed, Outgrown};
 use crate::flow::{FlowId, State};
+use crate::mutant::{self, Mutant};
 
 /// What slices may take in any case: this part of the budget.
 const A_SLICE: usize = 16;
@@ -16,6 +17,12 @@ const LEAST: usize = 256;
 impl Tracked {
     pub fn is_resuming(&self) -> bool {
         matches!(self.flow.state, State::Resuming { .. })
+    }
+
+    /// Whether its queue may be read for its drain. Not before its index is ready: what the cleaner takes out until then is
+    /// unknown to the index, and must not wait to be passed.
+    pub fn may_be_read(&self) -> bool {
+        self.index.is_ready() || mutant::is(Mutant::DrainReadBeforeItsIndex) || mutant::is(Mutant::DrainWithoutItsIndex)
     }
 
     /// There is no room for what was held.

@@ -323,13 +323,13 @@ impl<B: Broker> Worker<B> {
             owned.count_index(&flow);
             if let Some(tracked) = owned.flows.get_mut(&flow)
                 && super::publish::start_drain(tracked, now)
+                && let may_be_read = tracked.may_be_read()
+                && let Some(backlog) = &mut tracked.backlog
             {
-                if let Some(backlog) = &mut tracked.backlog {
-                    backlog.bucket = Bucket::taken_over(tracked.flow.updated_at, now);
-                    if tracked.index.is_ready() {
-                        backlog.reading = Reading::Waits;
-                        self.table.to_read.push_back((partition, flow));
-                    }
+                backlog.bucket = Bucket::taken_over(tracked.flow.updated_at, now);
+                if may_be_read {
+                    backlog.reading = Reading::Waits;
+                    self.table.to_read.push_back((partition, flow));
                 }
             }
         }

@@ -91,6 +91,11 @@ impl<B: Broker> Worker<B> {
                 backlog.deleted_entry = watermark.entry;
                 given_up = Some(Arc::clone(&backlog.topic));
             }
+            if !tracked.index.is_ready() {
+                // It is made again: what was read before is read again behind it.
+                backlog.begin_again(watermark);
+                stopped = Some(Arc::clone(&backlog.topic));
+            }
             reads = ahead.is_too_little(tracked);
         }
         match &tracked.flow.state {

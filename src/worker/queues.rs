@@ -143,7 +143,7 @@ impl Table {
     /// The queue of a draining flow is to be read on, when its turn comes. One whose index is not ready is asked for again
     /// when that is.
     pub(super) fn ask_to_read(&mut self, partition: i32, flow: &FlowId) {
-        let tracked = self.tracked(partition, flow).filter(|tracked| tracked.index.is_ready());
+        let tracked = self.tracked(partition, flow).filter(|tracked| tracked.may_be_read());
         let Some(backlog) = tracked.and_then(|of| of.backlog.as_mut()) else { return };
         if backlog.reading == Reading::No && backlog.blocked.is_none() {
             backlog.reading = Reading::Waits;
@@ -203,8 +203,8 @@ impl Ahead {
     pub fn is_enough(&self, tracked: &Tracked) -> bool {
         let Some(backlog) = &tracked.backlog else { return true };
         match max_rate(&tracked.flow) {
-            // Nothing can be passed for now, and others need the room.
-            _ if !tracked.index.is_ready() => true,
+            // It is made again, and this is read again behind it.
+            _ if !tracked.may_be_read() => true,
             Some(rate) => backlog.waiting().reaches(self.most_of(rate)),
             // A drain that has to outrun its flow reads what that takes; what others have read beside it has to wait.
             None if !backlog.lacks().is_nothing() => false,

@@ -15,7 +15,7 @@ use super::known::Known;
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Action, Error, Record};
 use crate::flow::index::Index;
-use crate::flow::{Flow, FlowId, Partition, Rate};
+use crate::flow::{Flow, FlowId, Partition, Rate, Watermark};
 use crate::mutant::{self, Mutant};
 use crate::schema::entry::{self, Held};
 use crate::schema::{Reason, Unknown};
@@ -490,6 +490,13 @@ impl Backlog {
     /// What of that has not been read.
     pub fn lacks(&self) -> Amount {
         Amount { entries: self.buffer.len(), bytes: self.buffer_bytes }.missing_of(self.at_least())
+    }
+
+    /// Nothing was read.
+    pub fn begin_again(&mut self, watermark: Watermark) {
+        self.clear();
+        self.read_to = watermark.entry;
+        self.read_offset = watermark.offset;
     }
 
     pub fn clear(&mut self) {
