@@ -242,7 +242,7 @@ fn a_slow_drain_slows_nobody() {
 #[test]
 fn a_million_repeated_records_with_a_small_index() {
     const ENTRIES: u32 = 1_000_000;
-    const RECORDS: u32 = 20_000;
+    const RECORDS: u32 = 5_000;
     let mut rig = Rig::with(|options| {
         options.index_bytes = 64 * 1024;
         options.turn.records = 50_000;
