@@ -185,6 +185,14 @@ pub struct Watermarks {
     pub end: i64,
 }
 
+impl Watermarks {
+    /// Whether a reader can go on from this offset.
+    #[must_use]
+    pub fn reach(self, offset: i64) -> bool {
+        (self.low..=self.end).contains(&offset)
+    }
+}
+
 /// A consumer's identity in its group, opaque to the gate: made by [`Member::group`], given to
 /// [`Transaction::send_offsets`].
 #[derive(Clone)]

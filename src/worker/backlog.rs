@@ -43,7 +43,7 @@ impl Decider<'_> {
             || active().flat_map(|(partition, owned)| owned.draining.iter().map(move |flow| (*partition, owned, flow)));
         // Those of which nothing is at hand leave their share to the others.
         let has_entries = |(partition, owned, flow): &(i32, &Owned, &FlowId)| {
-            let passed = self.turn.staged(*partition, flow).map_or(0, |staged| staged.passed.entries);
+            let passed = self.turn.staged(*partition, *flow).map_or(0, |staged| staged.passed.entries);
             let backlog = owned.flows.get(flow).and_then(|tracked| tracked.backlog.as_ref());
             backlog.is_some_and(|backlog| backlog.buffer.len() > passed)
         };

@@ -95,8 +95,7 @@ impl Decider<'_> {
             self.forward(record, To::Enrollments, home);
             return None;
         }
-        let staged = self.turn.partitions.get(&partition).and_then(|staged| staged.flows.get(seen.flow.as_str()));
-        let staged = staged.filter(|_| {
+        let staged = self.turn.staged(partition, seen.flow.as_str()).filter(|_| {
             !mutant::is(Mutant::PauseOfAnUnrecordedFlowForgotten)
                 || owned.flows.seen(seen.flow.as_str()).is_some()
                 || self.records_another_flow()

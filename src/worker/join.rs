@@ -291,7 +291,7 @@ impl<B: Broker> Worker<B> {
             }
             Some(committed) => committed.offset,
         };
-        if position < marks.low || position > marks.end {
+        if !marks.reach(position) {
             return lost(format!("offset {position} is not in its log ({} to {})", marks.low, marks.end));
         }
         owned.position = position;

@@ -59,11 +59,7 @@ impl Known {
     /// Takes a flow in as its state says; what was built around it is dropped.
     pub fn restore(&mut self, flow: Flow, unknown: Unknown) {
         self.remove(flow.id.as_str());
-        if flow.is_new() && unknown.is_empty() {
-            self.fresh.insert(flow.id, flow.updated_at);
-        } else {
-            self.tracked.insert(flow.id.clone(), Box::new(Tracked::restored(flow, unknown)));
-        }
+        self.update(flow, unknown, Tracked::restored);
     }
 
     /// Takes in a flow's new state: what is built around it stays, or is made by `make`. `None` where nothing is, or is to be.

@@ -126,8 +126,8 @@ impl<B: Broker> Worker<B> {
 /// Prepares the drain of a flow that is resuming with something left to pass: `true` if its queue has to be read.
 pub(super) fn start_drain(tracked: &mut Tracked, now: Timestamp) -> bool {
     let queue = &tracked.flow.queue;
-    let resuming = matches!(tracked.flow.state, State::Resuming { .. });
-    let Some(topic) = queue.topic.as_deref().filter(|_| resuming && !queue.is_passed()) else { return false };
+    let has_entries = tracked.is_resuming() && !queue.is_passed();
+    let Some(topic) = queue.topic.as_deref().filter(|_| has_entries) else { return false };
     tracked.backlog = Some(Backlog::new(&tracked.flow, topic, now));
     true
 }

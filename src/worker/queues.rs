@@ -12,7 +12,7 @@ use super::chores::Chore;
 use super::options::Budget;
 use super::table::{Amount, Reading, Table, Tracked};
 use super::{ONLY, Stop, Worker, in_hand};
-use crate::broker::{Broker, Code, Error, Reader};
+use crate::broker::{Broker, Code, Error, Reader, Watermarks};
 use crate::flow::{Flow, FlowId, Queue, Rate};
 use crate::time::Timestamp;
 
@@ -36,7 +36,7 @@ impl<B: Broker> Worker<B> {
 
     /// Reads these queues from where their drains are. Whether they are there shows when they are polled.
     pub(super) fn read_queues(&mut self, flows: &[(i32, FlowId)]) -> Result<Result<(), Error>, Stop> {
-        let mut places = Vec::new();
+        let (mut begun, mut places) = (Vec::new(), Vec::new());
         for (partition, flow) in flows {
             let backlog = self.table.tracked(*partition, flow).and_then(|of| of.backlog.as_mut());
             let Some(backlog) = backlog.filter(|of| of.blocked.is_none() && of.reading == Reading::Waits) else {
@@ -47,6 +47,7 @@ impl<B: Broker> Worker<B> {
                 continue;
             }
             places.push((Arc::clone(&backlog.topic), ONLY, backlog.read_offset));
+            begun.push((*partition, flow));
         }
         if places.is_empty() {
             return Ok(Ok(()));
@@ -55,24 +56,19 @@ impl<B: Broker> Worker<B> {
             Ok(()) => {}
             Err(error) if error.code == Code::UnknownTopic => {
                 // One of them is gone, and only looking at each tells which.
-                for (partition, flow) in flows {
-                    self.look_at_queue_again(*partition, flow);
+                for (partition, flow) in begun {
+                    self.look_at_queue_again(partition, flow);
                 }
                 return Ok(Ok(()));
             }
             Err(error) => return Ok(Err(error)),
         }
-        for (partition, flow) in flows {
-            let Some(backlog) = self.table.tracked(*partition, flow).and_then(|of| of.backlog.as_mut()) else {
-                continue;
-            };
-            if backlog.reading != Reading::Waits || backlog.blocked.is_some() {
-                continue;
+        for ((partition, flow), (topic, ..)) in begun.into_iter().zip(places) {
+            if let Some(backlog) = self.table.tracked(partition, flow).and_then(|of| of.backlog.as_mut()) {
+                backlog.reading = Reading::On;
+                backlog.read_since = 0;
+                self.table.reading.insert(topic, (partition, flow.clone()));
             }
-            backlog.reading = Reading::On;
-            backlog.read_since = 0;
-            let topic = Arc::clone(&backlog.topic);
-            self.table.reading.insert(topic, (*partition, flow.clone()));
         }
         Ok(Ok(()))
     }
@@ -89,16 +85,10 @@ impl<B: Broker> Worker<B> {
             return Ok(Ok(()));
         };
         let (topic, offset) = (Arc::clone(&backlog.topic), backlog.read_offset);
-        let marks = match in_hand(&mut self.clients)?.latest.watermarks(&topic, ONLY) {
-            Ok(marks) => Some(marks),
-            Err(error) if error.code == Code::UnknownTopic => None,
-            Err(error) => return Ok(Err(error)),
-        };
-        match marks {
-            Some(marks) if (marks.low..=marks.end).contains(&offset) => self.table.ask_to_read(partition, flow),
+        Ok(log_of(&mut in_hand(&mut self.clients)?.latest, &topic).map(|marks| match marks {
+            Some(marks) if marks.reach(offset) => self.table.ask_to_read(partition, flow),
             gone => self.block_flow(partition, flow, gone, now),
-        }
-        Ok(Ok(()))
+        }))
     }
 
     /// A queue that could not be read may be gone: the cluster is asked before it is read again.
@@ -219,6 +209,14 @@ impl Ahead {
         let Some(backlog) = tracked.backlog.as_ref().filter(|_| !tracked.flow.queue.is_passed()) else { return false };
         let waiting = backlog.waiting();
         max_rate(&tracked.flow).is_none_or(|rate| waiting.is_nothing() || !waiting.times(2).reaches(self.most_of(rate)))
+    }
+}
+
+/// Where the log of a queue topic begins and ends; `None`: the topic is gone.
+pub(super) fn log_of<R: Reader>(latest: &mut R, topic: &str) -> Result<Option<Watermarks>, Error> {
+    match latest.watermarks(topic, ONLY) {
+        Err(error) if error.code == Code::UnknownTopic => Ok(None),
+        answer => answer.map(Some),
     }
 }
 

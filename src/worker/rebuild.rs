@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::gather::{Gather, Next};
+use super::queues::log_of;
 use super::table::{Amount, Blocked, Owned, Table, Tracked, left};
 use super::{ONLY, Phase, Step, Stop, Worker, assign, in_hand};
 use crate::broker::{Action, Broker, Code, Error, PollLimit, Polled, Reader, Record, Watermarks};
@@ -129,12 +130,11 @@ impl Table {
 
     /// An index that resumes and found no room, another one being made in slices just then, has its turn.
     fn let_one_begin(&mut self) {
-        let mut draining = self.owned.values().flat_map(|of| of.draining.iter().filter_map(|id| of.flows.get(id)));
-        if draining.clone().any(|tracked| tracked.index.is_slicing()) {
+        if !self.may_slice() {
             return;
         }
-        let next = draining.find(|tracked| tracked.index.is_put_off()).map(|tracked| tracked.flow.id.clone());
-        let Some(id) = next else { return };
+        let Some(next) = self.draining().find(|tracked| tracked.index.is_put_off()) else { return };
+        let id = next.flow.id.clone();
         for owned in self.owned.values_mut().filter(|owned| owned.draining.contains(&id)) {
             owned.change_index(&id, Tracked::follow_state);
         }
@@ -143,8 +143,7 @@ impl Table {
     /// Whether a resuming flow's index may be made in slices: one at a time, for each takes a part of the budget in any
     /// case.
     fn may_slice(&self) -> bool {
-        let mut draining = self.owned.values().flat_map(|of| of.draining.iter().filter_map(|id| of.flows.get(id)));
-        !draining.any(|tracked| tracked.index.is_slicing())
+        !self.draining().any(|tracked| tracked.index.is_slicing())
     }
 
     /// Entries read of a queue topic for the index of its flow.
@@ -246,11 +245,14 @@ impl<B: Broker> Worker<B> {
         let rebuilding = &mut self.table.rebuilding;
         rebuilding.is_urgent = is_urgent;
         let is_chosen = |topic: &Arc<str>| chosen.iter().any(|(of, ..)| of == topic);
-        let gone: Vec<_> = rebuilding.topics.keys().filter(|topic| !is_chosen(topic)).cloned().collect();
-        for topic in gone {
-            if let Err(error) = in_hand(&mut self.clients)?.indexes.unassign(&topic, ONLY) {
-                return Ok(Err(error));
-            }
+        let gone = rebuilding.topics.keys().filter(|topic| !is_chosen(topic));
+        let gone: Vec<_> = gone.map(|topic| (Arc::clone(topic), ONLY)).collect();
+        if !gone.is_empty()
+            && let Err(error) = in_hand(&mut self.clients)?.indexes.unassign_all(&gone)
+        {
+            return Ok(Err(error));
+        }
+        for (topic, _) in gone {
             if let Some((partition, flow)) = self.table.rebuilding.topics.remove(&topic) {
                 self.table.begin_again(partition, &flow);
             }
@@ -269,12 +271,11 @@ impl<B: Broker> Worker<B> {
             return Ok(Ok(()));
         };
         let clients = in_hand(&mut self.clients)?;
-        let marks = match clients.latest.watermarks(topic, ONLY) {
-            Ok(marks) => Some(marks),
-            Err(error) if error.code == Code::UnknownTopic => None,
+        let marks = match log_of(&mut clients.latest, topic) {
+            Ok(marks) => marks,
             Err(error) => return Ok(Err(error)),
         };
-        if !marks.is_some_and(|marks| (marks.low..=marks.end).contains(&offset)) {
+        if !marks.is_some_and(|marks| marks.reach(offset)) {
             self.miss_entries(partition, &flow, marks, now);
             return Ok(Ok(()));
         }

@@ -1,5 +1,6 @@
 //! A turn: everything that one transaction is to make true, staged.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -165,7 +166,10 @@ impl Turn {
     }
 
     /// The staged flow if there is one.
-    pub fn staged(&self, partition: i32, flow: &FlowId) -> Option<&StagedFlow> {
+    pub fn staged<Q: Ord + ?Sized>(&self, partition: i32, flow: &Q) -> Option<&StagedFlow>
+    where
+        FlowId: Borrow<Q>,
+    {
         self.partitions.get(&partition)?.flows.get(flow)
     }
 

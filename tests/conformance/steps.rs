@@ -249,6 +249,16 @@ pub fn settle<H: Harness>(h: &H, topic: &str, partition: i32) -> i64 {
     })
 }
 
+/// So many records of what a reader is assigned to, or a few more.
+pub fn read_some<H: Harness>(h: &H, reader: &mut ReaderOf<H>, count: usize) -> Vec<Record> {
+    let mut records = Vec::new();
+    h.eventually("records are read", || {
+        reader.poll(LIMIT, &mut records).unwrap();
+        (records.len() >= count).then_some(())
+    });
+    records
+}
+
 /// Everything in a partition that this isolation shows below `end`, from the low watermark on.
 pub fn read_to<H: Harness>(h: &H, topic: &str, partition: i32, isolation: Isolation, end: i64) -> Vec<Record> {
     let mut reader = reader(h, isolation);

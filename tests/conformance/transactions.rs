@@ -137,14 +137,7 @@ pub fn a_reader_goes_back_and_stops<H: Harness>(h: &H) {
     writer.write(&topic, 0, &["a", "b", "c"]);
     steps::settle(h, &topic, 0);
     let mut reader = steps::reader(h, Isolation::ReadCommitted);
-    let read = |reader: &mut steps::ReaderOf<H>, count: usize| {
-        let mut records = Vec::new();
-        h.eventually("records are read", || {
-            reader.poll(steps::LIMIT, &mut records).unwrap();
-            (records.len() >= count).then_some(())
-        });
-        steps::keys(&records)
-    };
+    let read = |reader: &mut steps::ReaderOf<H>, count: usize| steps::keys(&steps::read_some(h, reader, count));
     reader.assign(&topic, 0, 1).unwrap();
     assert_eq!(read(&mut reader, 2), ["b", "c"]);
     reader.assign(&topic, 0, 0).unwrap();
@@ -167,19 +160,11 @@ pub fn a_reader_begins_and_stops_with_many_at_once<H: Harness>(h: &H) {
         steps::settle(h, topic, 0);
     }
     let mut reader = steps::reader(h, Isolation::ReadCommitted);
-    let read = |reader: &mut steps::ReaderOf<H>, count: usize| {
-        let mut records = Vec::new();
-        h.eventually("records are read", || {
-            reader.poll(steps::LIMIT, &mut records).unwrap();
-            (records.len() >= count).then_some(())
-        });
-        records
-    };
     reader.assign(&topics[0], 0, 0).unwrap();
-    assert_eq!(read(&mut reader, 3).len(), 3);
+    assert_eq!(steps::read_some(h, &mut reader, 3).len(), 3);
     let places: Vec<_> = topics.iter().map(|topic| (topic.as_str().into(), 0, 1)).collect();
     h.eventually("all are begun", || reader.assign_all(&places).ok());
-    let mut records = read(&mut reader, 40);
+    let mut records = steps::read_some(h, &mut reader, 40);
     records.sort_by_key(|record| (record.topic.clone(), record.offset));
     assert_eq!(steps::keys(&records), ["b", "c"].repeat(20));
     let stopped: Vec<_> = topics[1..].iter().map(|topic| (topic.as_str().into(), 0)).collect();
@@ -188,7 +173,7 @@ pub fn a_reader_begins_and_stops_with_many_at_once<H: Harness>(h: &H) {
         writer.write(topic, 0, &["d"]);
         steps::settle(h, topic, 0);
     }
-    let records = read(&mut reader, 1);
+    let records = steps::read_some(h, &mut reader, 1);
     assert_eq!(records.iter().map(|record| &*record.topic).collect::<Vec<_>>(), [&topics[0]]);
     assert_eq!(reader.position(&topics[1], 0).unwrap(), None);
 }

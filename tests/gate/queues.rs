@@ -1,7 +1,7 @@
 //! Many drains at once: one buffer for all of them, a few queues read at a time, and everybody's turn comes.
 
 use flowgate::worker::Ahead;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::rig::Rig;
 
@@ -20,6 +20,12 @@ fn hold(rig: &mut Rig, held: &[(&str, usize)]) {
         rig.send_all(flow, &events(*count));
     }
     rig.settle();
+}
+
+fn resume(rig: &mut Rig, flows: &[impl AsRef<str>], options: Value) {
+    for flow in flows {
+        rig.command(flow.as_ref(), "resume", options.clone());
+    }
 }
 
 /// Steps the worker until it has nothing to do: the most of everything that was read ahead at any moment.
@@ -44,9 +50,7 @@ fn twenty_drains_share_one_buffer() {
     });
     let flows = names(20);
     hold(&mut rig, &flows.iter().map(|flow| (flow.as_str(), 30)).collect::<Vec<_>>());
-    for flow in &flows {
-        rig.command(flow, "resume", json!({}));
-    }
+    resume(&mut rig, &flows, json!({}));
     let most = settle(&mut rig);
     assert!(most.queues == 3 && (30..=50).contains(&most.entries), "{most:?}");
     for flow in &flows {
@@ -60,9 +64,7 @@ fn large_entries_fill_the_buffer_by_their_bytes() {
     let mut rig = Rig::with(|options| options.turn.bytes = 4_000);
     let flows = names(10);
     hold(&mut rig, &flows.iter().map(|flow| (flow.as_str(), 100)).collect::<Vec<_>>());
-    for flow in &flows {
-        rig.command(flow, "resume", json!({}));
-    }
+    resume(&mut rig, &flows, json!({}));
     let most = settle(&mut rig);
     // The record that reaches the bound is still taken.
     assert!((4_000..8_400).contains(&most.bytes), "{most:?}");
@@ -78,9 +80,7 @@ fn a_long_queue_leaves_its_place_to_the_others() {
         options.turn.backlog = 5;
     });
     hold(&mut rig, &[("long", 500), ("short", 5), ("other", 5)]);
-    for flow in ["long", "short", "other"] {
-        rig.command(flow, "resume", json!({}));
-    }
+    resume(&mut rig, &["long", "short", "other"], json!({}));
     let mut first_live = Vec::new();
     while !rig.step(0).unwrap() {
         for flow in ["long", "short", "other"] {
@@ -119,9 +119,7 @@ fn slow_drains_leave_room_for_the_others() {
     let slow = names(20);
     let held: Vec<_> = slow.iter().map(|flow| (flow.as_str(), 5)).chain([("fast", 60)]).collect();
     hold(&mut rig, &held);
-    for flow in &slow {
-        rig.command(flow, "resume", json!({"max_rate": 1}));
-    }
+    resume(&mut rig, &slow, json!({"max_rate": 1}));
     settle(&mut rig);
     rig.command("fast", "resume", json!({}));
     let mut rounds = 0;

@@ -68,20 +68,17 @@ impl Consumer {
             return Ok(polled);
         }
         let deadline = Instant::now() + limit.wait;
-        let (mut count, mut bytes, mut wait) = (0, 0, limit.wait);
+        let (mut count, mut bytes) = (0, 0);
         while count < limit.records && bytes < limit.bytes {
+            // The wait is for the first record only.
+            let wait = if count == 0 { deadline.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
             match self.client.poll(wait) {
                 None => break,
                 Some(Event::Record(event)) => {
-                    match self.accept(&event) {
-                        Some(record) => {
-                            count += 1;
-                            bytes += record.size();
-                            records.push(record);
-                            // The wait is for the first record only.
-                            wait = Duration::ZERO;
-                        }
-                        None => wait = left(deadline, wait),
+                    if let Some(record) = self.accept(&event) {
+                        count += 1;
+                        bytes += record.size();
+                        records.push(record);
                     }
                 }
                 Some(Event::Assign(partitions)) => {
@@ -97,7 +94,6 @@ impl Consumer {
                     if !self.astray.is_empty() {
                         break;
                     }
-                    wait = left(deadline, wait);
                 }
                 Some(Event::Deliveries(_) | Event::Answer(_)) => {}
             }
@@ -169,10 +165,10 @@ impl Consumer {
         while let Some((topic, partition)) = self.astray.last().cloned() {
             let next = self.fetch(&topic, partition).filter(|fetch| fetch.stopped).map(|fetch| fetch.next);
             if let Some(next) = next {
-                let Watermarks { low, end } = self.watermarks(&topic, partition)?;
-                if next < low || next > end {
+                let marks = self.watermarks(&topic, partition)?;
+                if !marks.reach(next) {
                     self.astray.pop();
-                    return Ok(Some(Polled::OutOfRange { topic, partition, low }));
+                    return Ok(Some(Polled::OutOfRange { topic, partition, low: marks.low }));
                 }
                 self.restart(&topic, partition, next)?;
             }
@@ -341,11 +337,6 @@ impl Consumer {
         let (low, end) = self.client.watermarks(topic, partition, REQUEST)?;
         Ok(Watermarks { low, end })
     }
-}
-
-/// What is left of a wait, which is asked only if there is one.
-fn left(deadline: Instant, wait: Duration) -> Duration {
-    if wait.is_zero() { wait } else { deadline.saturating_duration_since(Instant::now()) }
 }
 
 fn no_negative(topic: &str, partition: i32, offset: i64) -> Result<()> {
