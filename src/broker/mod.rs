@@ -273,14 +273,15 @@ pub trait Transaction: Sized {
     type Producer;
 
     /// Hands one record to the client. `tag` comes back with its delivery ([`Delivered`]).
-    /// [`Code::QueueFull`] with [`Action::Retry`]: poll, then send it again.
+    /// [`Code::QueueFull`] with [`Action::Retry`]: flush, then send it again.
     fn send(&mut self, record: &Outgoing<'_>, tag: u64) -> Result<()>;
 
-    /// Serves deliveries for up to `wait`, returning early when nothing is in flight any more.
-    fn poll(&mut self, wait: Duration) -> Progress;
+    /// Serves the deliveries that have arrived. What the client holds back for a larger batch stays where it is.
+    fn poll(&mut self) -> Progress;
 
-    /// Nothing more is sent before the end of the transaction: what the client holds back for a larger batch goes out.
-    fn hurry(&mut self);
+    /// Sends what the client holds back, and serves deliveries for up to `wait`, returning early when nothing is in flight
+    /// any more.
+    fn flush(&mut self, wait: Duration) -> Progress;
 
     /// Takes the deliveries since the last call, in no particular order. Of records whose tags have [`FAILURE_ONLY`] set
     /// only failures are reported.

@@ -12,7 +12,7 @@ use crate::broker::{Action, Broker, Code, Delivered, Error, Outgoing, Producer, 
 use crate::flow::FlowId;
 use crate::time::Timestamp;
 
-/// How long one poll for deliveries waits.
+/// How long one look for deliveries waits.
 const ACKS: Duration = Duration::from_millis(5);
 
 /// How many milliseconds the clock may be from the broker's (promise P5).
@@ -188,7 +188,7 @@ impl<B: Broker> Worker<B> {
             match transaction.send(&record, tag) {
                 Ok(()) => next += 1,
                 Err(error) if error.code == Code::QueueFull => {
-                    transaction.poll(ACKS);
+                    transaction.flush(ACKS);
                     return Ok((Phase::Send(open, next), Step::Progress));
                 }
                 Err(error) => {
@@ -199,13 +199,12 @@ impl<B: Broker> Worker<B> {
         }
         drop(queues);
         turn.forget_writes();
-        if transaction.poll(Duration::ZERO).failed > 0 {
+        if transaction.poll().failed > 0 {
             return self.acks(open, now);
         }
         if turn.sealed_at.is_none() {
             return Ok(self.after_slice(open, now));
         }
-        transaction.hurry();
         Ok((Phase::Acks(open), Step::Progress))
     }
 
@@ -236,7 +235,7 @@ impl<B: Broker> Worker<B> {
             return self.poll_ahead(open, now);
         }
         open.polls_ahead = true;
-        let progress = open.transaction.poll(ACKS);
+        let progress = open.transaction.flush(ACKS);
         if progress.in_flight > 0 && progress.failed == 0 {
             return Ok((Phase::Acks(open), Step::Progress));
         }

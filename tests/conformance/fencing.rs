@@ -30,7 +30,7 @@ pub fn an_idle_producer_is_fenced<H: Harness>(h: &H) {
         Err(error) => error,
         Ok(()) => {
             h.eventually("the fenced producer's record is decided", || {
-                (transaction.poll(steps::LIMIT.wait).in_flight == 0).then_some(())
+                (transaction.flush(steps::LIMIT.wait).in_flight == 0).then_some(())
             });
             old.try_commit(transaction).map_err(|(_, error)| error).unwrap_err()
         }

@@ -140,7 +140,7 @@ pub fn a_timestamp_outside_the_topics_bounds_is_refused<H: Harness>(h: &H) {
         let record = Outgoing { timestamp, ..steps::outgoing(handle, 0, Some(b"k"), Some(b"v")) };
         let refused = deliver::<H>(h, &mut transaction, &record).unwrap_err();
         assert_eq!(refused.code, Code::InvalidTimestamp, "{refused:?}");
-        assert!(transaction.poll(steps::LIMIT.wait).failed > 0);
+        assert!(transaction.flush(steps::LIMIT.wait).failed > 0);
         let (transaction, error) = writer.try_commit(transaction).expect_err("a commit without one of its records");
         writer.abort(transaction.unwrap_or_else(|| panic!("the producer is lost: {error:?}")));
     }
@@ -182,7 +182,7 @@ pub fn a_transaction_larger_than_one_batch_is_stored<H: Harness>(h: &H) {
         steps::send(h, &mut transaction, &steps::outgoing(handle, 0, Some(key), Some(&value)));
     }
     steps::drain(h, &mut transaction);
-    assert_eq!(transaction.poll(steps::LIMIT.wait).failed, 0);
+    assert_eq!(transaction.flush(steps::LIMIT.wait).failed, 0);
     writer.commit(transaction);
     assert_eq!(steps::keys(&steps::read_committed(h, &topic, 0)), ["a", "b", "c", "d"]);
 }

@@ -179,7 +179,7 @@ pub fn send<H: Harness, T: Transaction>(h: &H, transaction: &mut T, record: &Out
 
 /// Serves deliveries until nothing is in flight.
 pub fn drain<H: Harness, T: Transaction>(h: &H, transaction: &mut T) {
-    h.eventually("nothing is in flight", || (transaction.poll(LIMIT.wait).in_flight == 0).then_some(()));
+    h.eventually("nothing is in flight", || (transaction.flush(LIMIT.wait).in_flight == 0).then_some(()));
 }
 
 /// Sends offsets, made again while the broker says so.

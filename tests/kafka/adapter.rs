@@ -124,7 +124,7 @@ fn a_full_queue_is_waited_for() {
         while let Err(error) = transaction.send(&record, tag) {
             assert_eq!((error.action, error.code), (Action::Retry, Code::QueueFull), "{error:?}");
             full += 1;
-            transaction.poll(Duration::from_millis(100));
+            transaction.flush(Duration::from_millis(100));
         }
     }
     steps::drain(&h, &mut transaction);

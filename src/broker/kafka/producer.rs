@@ -13,15 +13,18 @@ use sys::rd_kafka_resp_err_t::*;
 use super::errors::{self, Failure, invalid};
 use super::event::{Event, NativeEvent};
 use super::mask::words;
-use super::native::{Client, Of, TopicHandle, TopicMetadata};
+use super::native::{Client, Of, TopicHandle, TopicMetadata, millis};
 use super::record;
 use super::shared::Shared;
 use super::transaction::KafkaTransaction;
 use super::{INIT, REQUEST};
-use crate::broker::{Action, Code, Delivered, Error, FAILURE_ONLY, Producer, Result, Stored, Topic};
+use crate::broker::{Action, Code, Delivered, Error, FAILURE_ONLY, Producer, Progress, Result, Stored, Topic};
 
 /// Tells producers apart: a handle of one must not be used with another.
 static NEXT_PRODUCER: AtomicU64 = AtomicU64::new(0);
+
+/// How long one call flushes before deliveries are served again: they may be all that it waits for.
+const FLUSH: Duration = Duration::from_millis(1);
 
 pub struct KafkaProducer(pub(super) Box<Core>);
 
@@ -121,21 +124,30 @@ impl Core {
         (err != RD_KAFKA_RESP_ERR_NO_ERROR).then(|| Error::new(Action::Rebuild, errors::code(err), reason))
     }
 
-    /// Handles what has arrived, waiting up to `wait` while records are in flight.
-    pub fn serve(&mut self, wait: Duration) {
-        let deadline = Instant::now() + wait;
-        loop {
-            let left = match self.in_flight {
-                0 => Duration::ZERO,
-                _ => deadline.saturating_duration_since(Instant::now()),
-            };
-            match self.client.poll(left) {
-                Some(Event::Deliveries(event)) => self.take_deliveries(&event),
-                Some(_) => {}
-                None if left.is_zero() || self.in_flight == 0 => return,
-                None => {}
+    /// Handles what has arrived.
+    pub fn serve(&mut self) {
+        while let Some(event) = self.client.poll(Duration::ZERO) {
+            if let Event::Deliveries(event) = event {
+                self.take_deliveries(&event);
             }
         }
+    }
+
+    /// Sends what lingers, and handles what arrives until nothing is in flight or `wait` is over.
+    pub fn flush(&mut self, wait: Duration) {
+        let deadline = Instant::now() + wait;
+        self.serve();
+        while self.in_flight > 0 && Instant::now() < deadline {
+            // Nothing lingers while this call lasts, and librdkafka's threads see that only if they wake up within it: so it
+            // is made again and again. It would return early only if nothing were left to be served.
+            // SAFETY: the client lives.
+            unsafe { sys::rd_kafka_flush(self.client.ptr(), millis(FLUSH)) };
+            self.serve();
+        }
+    }
+
+    pub fn progress(&self) -> Progress {
+        Progress { in_flight: self.in_flight, failed: self.failed }
     }
 
     fn take_deliveries(&mut self, event: &NativeEvent) {

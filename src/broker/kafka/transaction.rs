@@ -23,9 +23,6 @@ const ABORT: Duration = Duration::from_secs(5);
 /// How long records that are still in flight may take at a commit or an abort.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// Long enough for librdkafka to wake its threads, which then send everything that they have.
-const HURRY: Duration = Duration::from_millis(1);
-
 pub struct KafkaTransaction {
     core: Box<Core>,
     begun: Instant,
@@ -37,7 +34,7 @@ pub struct KafkaTransaction {
 impl KafkaTransaction {
     pub(super) fn begin(producer: KafkaProducer) -> std::result::Result<Self, (KafkaProducer, Error)> {
         let mut core = producer.0;
-        core.serve(Duration::ZERO);
+        core.serve();
         if let Err(error) = core.client.shared.check() {
             return Err((KafkaProducer(core), error));
         }
@@ -69,7 +66,7 @@ impl KafkaTransaction {
     }
 
     fn saw_transport_errors(&mut self) -> bool {
-        self.core.serve(Duration::ZERO);
+        self.core.serve();
         self.core.client.transport_errors() != self.transport_errors
     }
 
@@ -101,19 +98,16 @@ impl Transaction for KafkaTransaction {
         Ok(())
     }
 
-    fn poll(&mut self, wait: Duration) -> Progress {
-        let shared = Arc::clone(&self.core.client.shared);
-        let _entered = shared.enter("poll", wait);
-        self.core.serve(wait);
-        Progress { in_flight: self.core.in_flight, failed: self.core.failed }
+    fn poll(&mut self) -> Progress {
+        self.core.serve();
+        self.core.progress()
     }
 
-    fn hurry(&mut self) {
+    fn flush(&mut self, wait: Duration) -> Progress {
         let shared = Arc::clone(&self.core.client.shared);
-        let _entered = shared.enter("flush", HURRY);
-        // SAFETY: the client lives. While it is being flushed nothing waits for `linger.ms`; that it does not end in time
-        // is no error: deliveries are waited for by `poll`.
-        unsafe { sys::rd_kafka_flush(self.core.client.ptr(), millis(HURRY)) };
+        let _entered = shared.enter("flush", wait);
+        self.core.flush(wait);
+        self.core.progress()
     }
 
     fn deliveries(&mut self) -> Vec<Delivered> {
@@ -155,7 +149,7 @@ impl Transaction for KafkaTransaction {
     fn commit(mut self) -> Commit<Self, KafkaProducer> {
         let shared = Arc::clone(&self.core.client.shared);
         // librdkafka would wait for what is in flight without serving it, and so for ever.
-        self.core.serve(DRAIN);
+        self.core.flush(DRAIN);
         if let Err(error) = shared.check() {
             return Commit::Unknown(error);
         }
@@ -204,7 +198,7 @@ impl Transaction for KafkaTransaction {
             let failure =
                 unsafe { Failure::take(sys::rd_kafka_abort_transaction(self.core.client.ptr(), millis(limit))) };
             resent |= !flying && (failure.is_some() || started.elapsed() > self.core.resend_after);
-            self.core.serve(DRAIN);
+            self.core.flush(DRAIN);
             let Some(failure) = failure else {
                 let replace = resent || self.saw_transport_errors() || self.core.in_flight > 0;
                 return if replace { Abort::Replace(None) } else { Abort::Done(KafkaProducer(self.core)) };

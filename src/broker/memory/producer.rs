@@ -149,11 +149,13 @@ impl port::Transaction for Transaction {
         Ok(())
     }
 
-    fn poll(&mut self, _wait: Duration) -> Progress {
+    fn poll(&mut self) -> Progress {
         Progress { in_flight: 0, failed: self.failed }
     }
 
-    fn hurry(&mut self) {}
+    fn flush(&mut self, _wait: Duration) -> Progress {
+        self.poll()
+    }
 
     fn deliveries(&mut self) -> Vec<Delivered> {
         std::mem::take(&mut self.deliveries)
