@@ -14,7 +14,7 @@ use prometheus::{
 use crate::flow::Verdict;
 use crate::schema::Reason;
 use crate::time::Timestamp;
-use crate::worker::{KINDS, Snapshot, Stats};
+use crate::worker::{KINDS, Memory, Snapshot, Stats};
 
 /// Handles of the metrics of one process; clones move the same ones.
 #[derive(Clone)]
@@ -34,7 +34,8 @@ pub struct Metrics {
     flows: IntGaugeVec,
     held: prometheus::IntGauge,
     drain_remaining: prometheus::IntGauge,
-    drain_buffer: prometheus::IntGauge,
+    memory: IntGaugeVec,
+    memory_limit: IntGaugeVec,
     indexing: prometheus::IntGauge,
     indexing_remaining: prometheus::IntGauge,
     lost: prometheus::IntGauge,
@@ -151,7 +152,16 @@ impl Metrics {
             flows: gauges("flows", "Flows of the partitions of this instance, by state.", "state")?,
             held: int_gauge("held_events", "Events held in queue topics.")?,
             drain_remaining: int_gauge("drain_remaining_events", "Held events of flows that are resuming.")?,
-            drain_buffer: int_gauge("drain_buffer_bytes", "Held events read back and not yet passed, of all drains.")?,
+            memory: gauges(
+                "memory_bytes",
+                "What waits in the memory of the workers: events read ahead of drains, indexes, events that no turn took yet.",
+                "share",
+            )?,
+            memory_limit: gauges(
+                "memory_limit_bytes",
+                "What may wait of each, by the setting `memory`: a worker that reaches it waits.",
+                "share",
+            )?,
             indexing: int_gauge("indexing_flows", "Flows whose indexes of replaced events are being rebuilt.")?,
             indexing_remaining: int_gauge(
                 "indexing_remaining_events",
@@ -196,7 +206,7 @@ impl Metrics {
         let build =
             IntGaugeVec::new(Opts::new("flowgate_build_info", "Always 1; the version is a label."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let all: [Box<dyn Collector>; 30] = [
+        let all: [Box<dyn Collector>; 31] = [
             Box::new(build),
             Box::new(self.events.clone()),
             Box::new(self.passed.clone()),
@@ -212,7 +222,8 @@ impl Metrics {
             Box::new(self.flows.clone()),
             Box::new(self.held.clone()),
             Box::new(self.drain_remaining.clone()),
-            Box::new(self.drain_buffer.clone()),
+            Box::new(self.memory.clone()),
+            Box::new(self.memory_limit.clone()),
             Box::new(self.indexing.clone()),
             Box::new(self.indexing_remaining.clone()),
             Box::new(self.lost.clone()),
@@ -301,7 +312,11 @@ impl Metrics {
         self.flows.with_label_values(&["resuming"]).set(sum(|shot| shot.resuming.flows));
         self.held.set(sum(|shot| shot.paused.events + shot.resuming.events));
         self.drain_remaining.set(sum(|shot| shot.resuming.events));
-        self.drain_buffer.set(sum(|shot| shot.ahead.bytes as u64));
+        let memory = workers.iter().fold(Memory::default(), |sum, shot| sum.and(&shot.memory));
+        for (label, share) in memory.shares() {
+            self.memory.with_label_values(&[label]).set(to_i64(share.used as u64));
+            self.memory_limit.with_label_values(&[label]).set(to_i64(share.most as u64));
+        }
         self.indexing.set(sum(|shot| shot.indexing.len() as u64));
         self.indexing_remaining.set(sum(|shot| shot.indexing.values().sum()));
         self.lost.set(sum(|shot| shot.lost));

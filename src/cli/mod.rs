@@ -217,5 +217,6 @@ fn kafka(settings: &Settings) -> Kafka {
         brokers: settings.brokers.clone(),
         client: settings.kafka.0.clone(),
         reader_group: settings.topics.group.clone(),
+        fetched_bytes: settings.shares().fetched,
     })
 }

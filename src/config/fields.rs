@@ -24,7 +24,7 @@ pub const FIELDS: &[Field] = &[
         "1000000",
         "flows that one worker records at their first event; further ones pass unrecorded, and can be paused all the same",
     ),
-    field("index_bytes", "64MiB", "memory of one worker for the indexes of replaced events"),
+    field("memory", "256MiB", "what may wait in the memory of one worker; where it is used up, the worker waits"),
     field("session_timeout", "10s", "an instance not heard of for so long has left the group"),
     field("transaction_timeout", "10s", "a transaction open for longer is aborted; at most the session timeout"),
     field("max_poll_interval", "5m", "a worker that does not poll for so long has left the group"),
@@ -34,7 +34,6 @@ pub const FIELDS: &[Field] = &[
     field("queue.segment", "1d", "segments of queue topics are closed after so long: only closed ones are compacted"),
     field("queue.replication_factor", "", "replicas of queue topics; by default the broker's default"),
     field("turn.records", "100000", "events after which a turn is full"),
-    field("turn.bytes", "32MiB", "bytes after which a turn is full"),
     field(
         "turn.time",
         "150ms",

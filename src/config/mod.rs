@@ -28,7 +28,7 @@ use std::time::Duration;
 use crate::flow::Limits;
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
-use crate::worker::{Budget, Options};
+use crate::worker::{Budget, Options, Shares};
 
 pub use problem::{Invalid, Problem};
 pub(crate) use read::host_name;
@@ -48,11 +48,12 @@ pub struct Settings {
     pub log: Log,
     pub limits: Limits,
     pub queue: Queue,
+    /// But for its bytes, which are a share of `memory`.
     pub turn: Budget,
     /// Of one worker.
     pub max_known_flows: usize,
-    /// Of one worker.
-    pub index_bytes: usize,
+    /// Of one worker, in bytes.
+    pub memory: usize,
     pub session_timeout: Duration,
     pub transaction_timeout: Duration,
     pub max_poll_interval: Duration,
@@ -95,17 +96,24 @@ impl Settings {
         (0..self.workers).map(|number| self.worker(number, &incarnation)).collect()
     }
 
+    /// What the memory of a worker is for.
+    #[must_use]
+    pub fn shares(&self) -> Shares {
+        Shares::of(self.memory)
+    }
+
     /// What a worker of this instance is told.
     #[must_use]
     pub fn worker(&self, number: usize, incarnation: &str) -> Options {
+        let shares = self.shares();
         Options {
             limits: self.limits,
             session_timeout: self.session_timeout,
             max_poll_interval: self.max_poll_interval,
             transaction_timeout: self.transaction_timeout,
-            turn: self.turn,
+            turn: Budget { bytes: shares.turn, ..self.turn },
             max_known_flows: self.max_known_flows,
-            index_bytes: self.index_bytes,
+            index_bytes: shares.indexes,
             queue_ttl: self.queue.topic_ttl,
             replication_factor: self.queue.replication_factor,
             queue_segment: self.queue.segment,

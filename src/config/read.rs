@@ -9,7 +9,7 @@ use super::{Invalid, Log, LogFormat, Origin, Problem, Queue, Settings, Sources, 
 use crate::broker::kafka::settings;
 use crate::flow::Limits;
 use crate::schema::topics::Topics;
-use crate::worker::Budget;
+use crate::worker::{Budget, Shares};
 
 struct Reader<'a> {
     sources: &'a Sources,
@@ -62,7 +62,7 @@ impl Reader<'_> {
             workers: self.number("workers", 1..=1024),
             limits: Limits { max_pause: self.duration("max_pause", SECOND..=Limits::MAX_PAUSE) },
             max_known_flows: self.number("max_known_flows", 1..=100_000_000),
-            index_bytes: self.size("index_bytes", 64 * 1024),
+            memory: self.size("memory", Shares::LEAST),
             max_poll_interval: self.duration("max_poll_interval", SECOND..=Duration::from_secs(86_400)),
             queue: Queue {
                 topic_ttl: self.duration("queue.topic_ttl", SECOND..=YEAR),
@@ -71,7 +71,6 @@ impl Reader<'_> {
             },
             turn: Budget {
                 records: self.number("turn.records", 1..=10_000_000),
-                bytes: self.size("turn.bytes", 1024),
                 time: self.duration("turn.time", Duration::from_millis(1)..=Duration::from_secs(5)),
                 slice: self.number("turn.slice", 1..=10_000_000),
                 backlog: self.number("turn.backlog", 1..=10_000_000),

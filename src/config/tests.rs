@@ -70,8 +70,8 @@ fn each_problem_names_the_field_and_the_fix() {
         ("http_hosts = 'http://gate:8714'", ["`http_hosts`", "`http://gate:8714` is no name", "without scheme"]),
         ("max_pause = '15d'", ["`max_pause`", "out of range", "1s to 14d"]),
         ("max_pause = 14", ["`max_pause`", "`14` is no duration", "1s to 14d"]),
-        ("index_bytes = '64MB'", ["`index_bytes`", "no size", "at least"]),
-        ("index_bytes = 1", ["`index_bytes`", "out of range", "65536"]),
+        ("memory = '64MB'", ["`memory`", "no size", "at least"]),
+        ("memory = '1MiB'", ["`memory`", "out of range", "16777216"]),
         ("session_timeout = '5s'", ["`transaction_timeout`", "longer than `session_timeout` (5s)", "shorter"]),
         ("max_poll_interval = '0s'", ["`max_poll_interval`", "out of range", "1s"]),
         ("log.format = 'xml'", ["`log.format`", "no format", "`json`"]),
@@ -253,4 +253,18 @@ fn a_file_that_was_named_has_to_be_there() {
     let nowhere = std::path::Path::new("/nonexistent/flowgate.toml");
     assert!(Settings::load(&Sources::new().with_file(nowhere, false)).is_ok());
     assert!(problems(&Sources::new().with_file(nowhere, true))[0].contains("cannot be read"));
+}
+
+/// Goal: one setting says how much may wait in the memory of a worker, whatever for.
+#[test]
+fn the_memory_of_a_worker_is_divided() {
+    const MIB: usize = 1 << 20;
+    let shares = |sources: &Sources| {
+        let settings = Settings::load(sources).unwrap();
+        let options = settings.worker(0, "x");
+        [options.turn.bytes, options.index_bytes, settings.shares().fetched]
+    };
+    assert_eq!(shares(&text("")), [32 * MIB, 64 * MIB, 16 * MIB]);
+    assert_eq!(shares(&text("memory = '1GiB'")), [128 * MIB, 256 * MIB, 64 * MIB]);
+    assert_eq!(shares(&text("memory = '16MiB'")), [2 * MIB, 4 * MIB, MIB]);
 }

@@ -4,6 +4,8 @@
 //! they were polled while the acknowledgements of a turn were awaited. The next turn begins with them. When a turn is
 //! aborted, or partitions come and go, they are dropped, and read again with everything else.
 
+use super::memory::Shares;
+use super::options::Budget;
 use crate::broker::{PollLimit, Record, sizes};
 
 #[derive(Default)]
@@ -13,23 +15,24 @@ pub(super) struct Carried {
 }
 
 impl Carried {
-    const RECORDS: usize = 20_000;
-    const BYTES: usize = 16 * 1024 * 1024;
-
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
     /// Nothing more is polled before a turn has taken what is here.
-    pub fn is_full(&self) -> bool {
-        self.records.len() >= Self::RECORDS || self.bytes >= Self::BYTES
+    pub fn is_full(&self, budget: Budget) -> bool {
+        self.records.len() >= budget.carried() || self.bytes >= Shares::carried(budget.bytes)
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Cuts a poll to what there is room for; a record more may come.
-    pub fn room(&self, limit: PollLimit) -> PollLimit {
+    pub fn room(&self, limit: PollLimit, budget: Budget) -> PollLimit {
         PollLimit {
-            records: limit.records.min(Self::RECORDS.saturating_sub(self.records.len())).max(1),
-            bytes: limit.bytes.min(Self::BYTES.saturating_sub(self.bytes)).max(1),
+            records: limit.records.min(budget.carried().saturating_sub(self.records.len())).max(1),
+            bytes: limit.bytes.min(Shares::carried(budget.bytes).saturating_sub(self.bytes)).max(1),
             ..limit
         }
     }

@@ -213,7 +213,7 @@ impl<B: Broker> Worker<B> {
         let limit = PollLimit { records: budget.slice.min(budget.records), bytes: budget.slice_bytes(), wait };
         let clients = in_hand(&mut self.clients)?;
         let mut events = Vec::new();
-        let polled = clients.member.poll(self.table.carried.room(limit), &mut events);
+        let polled = clients.member.poll(self.table.carried.room(limit, budget), &mut events);
         // Also of a poll that failed: the member has gone on behind what it brought.
         self.table.carried.append(&mut events);
         match polled {

@@ -117,7 +117,7 @@ impl Table {
         }
     }
 
-    fn index_bytes(&self) -> usize {
+    pub fn index_bytes(&self) -> usize {
         self.owned.values().map(|owned| owned.index_bytes).sum()
     }
 

@@ -15,6 +15,7 @@
 //!   changes only between transactions (`assignment.rs`); `carried.rs` keeps what no turn has taken yet; `control.rs`
 //!   reads the commands, `queues.rs` says which queues are read and how far ahead, `reading.rs` takes what is read back of
 //!   them, `wake.rs` says how long a poll may wait;
+//! - `memory.rs` says how much of what may wait in memory;
 //! - `join.rs` takes a partition over, step by step, while the others go on; `known.rs` keeps its flows; `rebuild.rs` makes
 //!   their indexes again in the background, and `indexes.rs` keeps all indexes within one budget;
 //! - `decide.rs` turns what was gathered into a [`turn::Turn`], without any call: `commands.rs`, `timers.rs`, `backlog.rs`,
@@ -44,6 +45,7 @@ mod gather;
 mod indexes;
 mod join;
 mod known;
+mod memory;
 mod options;
 mod orphans;
 mod publish;
@@ -68,8 +70,9 @@ use std::time::Duration;
 use crate::broker::{Action, Broker, Compression, Error, Isolation, MemberOptions, Producer, Reader, Topic};
 use crate::time::Timestamp;
 
+pub use memory::Shares;
 pub use options::{Budget, Options};
-pub use snapshot::{Ahead, Held, PartitionShot, Snapshot};
+pub use snapshot::{Held, Memory, PartitionShot, Share, Snapshot};
 pub use stop::Stop;
 pub use table::{KINDS, Shape, Stats};
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::memory::Shares;
 use crate::flow::Limits;
 use crate::schema::topics::Topics;
 
@@ -57,7 +58,7 @@ pub struct Budget {
     pub commands: usize,
     /// Queue topics of draining flows that are read at once; the others wait for their turn.
     pub queues: usize,
-    /// Held entries read ahead of all drains together, and twice `bytes` of them.
+    /// Held entries read ahead of all drains together, and [`Shares::drains`] bytes of them.
     pub ahead: usize,
 }
 
@@ -67,7 +68,7 @@ impl Default for Budget {
     fn default() -> Self {
         Self {
             records: 100_000,
-            bytes: 32 * 1024 * 1024,
+            bytes: Shares::default().turn,
             time: Duration::from_millis(150),
             slice: 2_000,
             backlog: 100_000,
@@ -105,6 +106,12 @@ impl Budget {
         self.slice.saturating_mul(2).min(self.backlog)
     }
 
+    /// Events that wait for a turn: so many, and [`Shares::carried`] bytes of them.
+    #[must_use]
+    pub fn carried(&self) -> usize {
+        (self.records / 5).max(self.slice)
+    }
+
     /// Queue topics written in one turn at most.
     #[must_use]
     pub fn touched(&self) -> usize {
@@ -127,7 +134,7 @@ impl Options {
             transaction_timeout: Duration::from_secs(10),
             turn: Budget::default(),
             max_known_flows: 1_000_000,
-            index_bytes: 64 * 1024 * 1024,
+            index_bytes: Shares::default().indexes,
             queue_ttl: Duration::from_secs(7 * 24 * 60 * 60),
             replication_factor: None,
             queue_segment: Duration::from_secs(24 * 60 * 60),

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::chores::Chore;
+use super::memory::Shares;
 use super::options::Budget;
 use super::table::{Amount, Reading, Table, Tracked};
 use super::{ONLY, Stop, Worker, in_hand};
@@ -145,7 +146,7 @@ impl Table {
     pub(super) fn ahead(&self, budget: Budget) -> Ahead {
         let mut ahead = Ahead {
             waiting: Amount::default(),
-            most: Amount { entries: budget.ahead, bytes: budget.bytes.saturating_mul(2) },
+            most: Amount { entries: budget.ahead, bytes: Shares::drains(budget.bytes) },
             limited: 0,
             others_wait: !self.to_read.is_empty(),
         };
@@ -164,7 +165,7 @@ impl Table {
 pub(super) struct Ahead {
     /// What is read and not passed by the turn under way.
     pub waiting: Amount,
-    most: Amount,
+    pub most: Amount,
     /// Drains with a rate.
     limited: usize,
     /// Queues wait to be read.

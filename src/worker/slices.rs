@@ -165,7 +165,7 @@ impl<B: Broker> Worker<B> {
             || turn.outrun
             || self.stopping
             || table.change.is_some()
-            || table.carried.is_full()
+            || table.carried.is_full(budget)
             || table.is_anything_due(now)
             // One call for a partition that is being taken over comes with each turn.
             || !table.owned.values().all(Owned::is_active)
@@ -194,7 +194,7 @@ impl<B: Broker> Worker<B> {
         let budget = self.budget();
         let limit = PollLimit { records: budget.slice, bytes: budget.slice_bytes(), wait: Duration::ZERO };
         let mut events = Vec::new();
-        let brought = self.poll_within(self.table.carried.room(limit), &mut events, now)?;
+        let brought = self.poll_within(self.table.carried.room(limit, budget), &mut events, now)?;
         if !mutant::is(Mutant::PolledAheadForgotten) {
             self.table.carried.append(&mut events);
         }
@@ -208,7 +208,7 @@ impl<B: Broker> Worker<B> {
     /// Whether something may be polled ahead of the turn under way.
     pub(super) fn may_poll_ahead(&self, open: &Open<B>) -> bool {
         let is_last = open.turn.last || open.turn.cut || self.stopping;
-        open.polls_ahead && !is_last && self.table.change.is_none() && !self.table.carried.is_full()
+        open.polls_ahead && !is_last && self.table.change.is_none() && !self.table.carried.is_full(self.budget())
     }
 }
 

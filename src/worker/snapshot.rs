@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Worker;
-use super::table::{Amount, Owned, Stage, Stats};
+use super::memory::Shares;
+use super::table::{Owned, Stage, Stats};
 use crate::broker::Broker;
 use crate::flow::{Flow, FlowId};
 use crate::time::Timestamp;
@@ -22,8 +23,10 @@ pub struct Snapshot {
     pub oldest_pause: Option<Timestamp>,
     /// The next deadline.
     pub next_timer: Option<Timestamp>,
-    /// What is read of queues and not passed yet.
-    pub ahead: Ahead,
+    /// Queue topics that are being read, and held events read of them that are not passed yet.
+    pub queues_read: usize,
+    pub read_ahead: usize,
+    pub memory: Memory,
     /// Held events of blocked flows that somebody deleted: at most so many.
     pub lost: u64,
     /// Flows whose indexes are being rebuilt, and how many entries are still to be read for each, about.
@@ -40,13 +43,21 @@ pub struct Held {
     pub events: u64,
 }
 
-/// What drains have read and not passed.
+/// Bytes that wait in memory, and how many may: see `worker/memory.rs`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ahead {
-    /// Queue topics that are being read.
-    pub queues: usize,
-    pub entries: usize,
-    pub bytes: usize,
+pub struct Memory {
+    /// Held events that drains have read ahead.
+    pub drains: Share,
+    /// Indexes of replaced events.
+    pub indexes: Share,
+    /// Events polled and not taken by a turn yet.
+    pub carried: Share,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    pub used: usize,
+    pub most: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +77,13 @@ impl<B: Broker> Worker<B> {
             (self.table.joined, self.stats.clone(), self.table.obstacles(&self.options.topics.enrollments));
         let mut shot = Snapshot { joined, stats, blocked, ..Snapshot::default() };
         shot.stats.lateness.clear();
-        let Amount { entries, bytes } = self.table.ahead(self.budget()).waiting;
-        shot.ahead = Ahead { queues: self.table.reading.len(), entries, bytes };
+        let ahead = self.table.ahead(self.budget());
+        (shot.queues_read, shot.read_ahead) = (self.table.reading.len(), ahead.waiting.entries);
+        shot.memory = Memory {
+            drains: Share { used: ahead.waiting.bytes, most: ahead.most.bytes },
+            indexes: Share { used: self.table.index_bytes(), most: self.options.index_bytes },
+            carried: Share { used: self.table.carried.bytes(), most: Shares::carried(self.budget().bytes) },
+        };
         for (number, owned) in &self.table.owned {
             shot.partitions.push(PartitionShot {
                 number: *number,
@@ -94,6 +110,25 @@ impl<B: Broker> Worker<B> {
     /// How late timers fired since this was last asked.
     pub fn take_lateness(&mut self) -> Vec<Duration> {
         std::mem::take(&mut self.stats.lateness)
+    }
+}
+
+impl Memory {
+    /// Each share, with its name.
+    #[must_use]
+    pub fn shares(&self) -> [(&'static str, Share); 3] {
+        [("drains", self.drains), ("indexes", self.indexes), ("carried", self.carried)]
+    }
+
+    /// What two workers have together.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let sum = |one: Share, other: Share| Share { used: one.used + other.used, most: one.most + other.most };
+        Self {
+            drains: sum(self.drains, other.drains),
+            indexes: sum(self.indexes, other.indexes),
+            carried: sum(self.carried, other.carried),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ const LIVE: u32 = 5_000;
 #[test]
 fn a_live_flow_beside_slow_blocked_and_indexing_ones() {
     let company = Company::new("neighbours", 1);
-    let settings = &["index_bytes=64KiB"];
+    let settings = &["memory=16MiB"];
     let mut client = company.client(Partitioner::Java);
     let gate = company.gate("a", settings).restored();
     let alone = pace(&company, &mut client);

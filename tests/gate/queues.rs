@@ -1,6 +1,5 @@
 //! Many drains at once: one buffer for all of them, a few queues read at a time, and everybody's turn comes.
 
-use flowgate::worker::Ahead;
 use serde_json::{Value, json};
 
 use super::rig::Rig;
@@ -32,12 +31,25 @@ fn resume(rig: &mut Rig, flows: &[impl AsRef<str>], options: Value) {
 fn settle(rig: &mut Rig) -> Ahead {
     let mut most = Ahead::default();
     while !rig.step(0).unwrap() {
-        let now = rig.workers[0].snapshot().ahead;
+        let now = ahead(rig);
         most.queues = most.queues.max(now.queues);
         most.entries = most.entries.max(now.entries);
         most.bytes = most.bytes.max(now.bytes);
     }
     most
+}
+
+/// What is read ahead of drains.
+#[derive(Debug, Default)]
+struct Ahead {
+    queues: usize,
+    entries: usize,
+    bytes: usize,
+}
+
+fn ahead(rig: &Rig) -> Ahead {
+    let shot = rig.workers[0].snapshot();
+    Ahead { queues: shot.queues_read, entries: shot.read_ahead, bytes: shot.memory.drains.used }
 }
 
 /// Goal: however many flows resume at once, what is read ahead of their drains has one bound, and few queues are read.
@@ -126,7 +138,7 @@ fn slow_drains_leave_room_for_the_others() {
     while rig.state("fast") != "live" {
         rig.pass(std::time::Duration::from_millis(250));
         rounds += 1;
-        assert!(rounds < 200, "{:?}", rig.workers[0].snapshot().ahead);
+        assert!(rounds < 200, "{:?}", ahead(&rig));
     }
     for flow in &slow {
         rig.run_until_live(flow);

@@ -63,24 +63,32 @@ pub struct KafkaOptions {
     pub client: BTreeMap<String, String>,
     /// The group that readers name, which they never join: where a cluster has ACLs it must be one we may read.
     pub reader_group: String,
+    /// What each consumer may have fetched ahead, in bytes of records.
+    pub fetched_bytes: usize,
 }
 
 impl KafkaOptions {
     #[must_use]
     pub fn new(brokers: impl Into<String>) -> Self {
-        Self { brokers: brokers.into(), client: BTreeMap::new(), reader_group: "flowgate".to_owned() }
+        Self {
+            brokers: brokers.into(),
+            client: BTreeMap::new(),
+            reader_group: "flowgate".to_owned(),
+            fetched_bytes: 16 * 1024 * 1024,
+        }
     }
 }
 
 /// Without the values of librdkafka's settings.
 impl fmt::Debug for KafkaOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { brokers, client, reader_group } = self;
+        let Self { brokers, client, reader_group, fetched_bytes } = self;
         let names: Vec<_> = client.keys().collect();
         f.debug_struct("KafkaOptions")
             .field("brokers", brokers)
             .field("client", &names)
             .field("reader_group", reader_group)
+            .field("fetched_bytes", fetched_bytes)
             .finish()
     }
 }
@@ -155,15 +163,17 @@ impl Kafka {
     }
 
     fn consumer_config(&self, group: &str, isolation: Isolation) -> ClientConfig {
+        let fetched = self.options.fetched_bytes;
+        let (fetched, fetched_kib) = (fetched.to_string(), (fetched / 1024).max(1).to_string());
         let defaults = [
             ("partition.assignment.strategy", "cooperative-sticky"),
-            ("queued.max.messages.kbytes", "16384"),
+            ("queued.max.messages.kbytes", fetched_kib.as_str()),
             // The default of 1 s stalls a consumer whose queue was full.
             ("fetch.queue.backoff.ms", "10"),
             // A partition that is added waits for the fetch under way.
             ("fetch.wait.max.ms", "100"),
             // However many partitions are fetched, an answer is no larger.
-            ("fetch.max.bytes", "16777216"),
+            ("fetch.max.bytes", fetched.as_str()),
             // That a topic does not exist is told after this long instead of 30 s.
             ("topic.metadata.propagation.max.ms", "5000"),
         ];
