@@ -74,7 +74,7 @@ impl Default for Budget {
             backlog: 100_000,
             topics: 500,
             commands: 1_000,
-            queues: 256,
+            queues: 1_024,
             ahead: 40_000,
         }
     }

@@ -3,31 +3,39 @@
 use std::time::Duration;
 
 use super::backlog::ready;
-use super::table::{Amount, ClockAlarm, Reading, Stage, Table, Wait, left};
+use super::table::{Amount, Backlog, ClockAlarm, Reading, Stage, Table, Tracked, Wait, left};
 use crate::time::Timestamp;
 
 impl Table {
     /// Whether some unlimited drain has everything at hand but what was held in the turn before.
     pub(super) fn only_last_entries_missing(&self) -> bool {
-        self.draining().any(|tracked| {
-            let Some(backlog) = &tracked.backlog else { return false };
+        self.being_read().any(|(tracked, backlog)| {
             let unlimited = tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
             let ready = tracked.index.is_ready();
             let missing = tracked.flow.queue.last_entry().saturating_sub(backlog.read_to);
             let last_turn = u64::try_from(backlog.held_before.entries).unwrap_or(u64::MAX);
-            unlimited && ready && backlog.reading == Reading::On && missing > 0 && missing <= last_turn
+            unlimited && ready && missing > 0 && missing <= last_turn
         })
     }
 
     /// What drains that have to outrun their flows have not read of their budgets, though it is there.
     pub(super) fn lacking(&self) -> Amount {
-        let hot = self.draining().filter_map(|tracked| {
+        let hot = self.being_read().filter_map(|(tracked, backlog)| {
             let unlimited = tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
-            let backlog = tracked.backlog.as_ref().filter(|of| unlimited && of.reading == Reading::On)?;
             let missing = tracked.index.is_ready() && backlog.read_to < tracked.flow.queue.last_entry();
-            missing.then(|| backlog.lacks())
+            (unlimited && missing).then(|| backlog.lacks())
         });
         hot.fold(Amount::default(), Amount::and)
+    }
+
+    /// The draining flows whose queues are being read: few of them, however many drain.
+    fn being_read(&self) -> impl Iterator<Item = (&Tracked, &Backlog)> {
+        self.reading.values().filter_map(|(partition, flow)| {
+            let owned = self.owned.get(partition).filter(|owned| owned.is_active())?;
+            let tracked = owned.flows.get(flow)?;
+            let backlog = tracked.backlog.as_ref().filter(|of| of.reading == Reading::On)?;
+            owned.draining.contains(flow).then_some((tracked, backlog))
+        })
     }
 
     pub(super) fn draining(&self) -> impl Iterator<Item = &super::table::Tracked> {
