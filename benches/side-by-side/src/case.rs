@@ -19,8 +19,8 @@ The following are for gates alone, with F [and events] by default:
   restart-F   [1, 1,000,000] events are held, the gate is killed (-9) and started again under its name: until it delivers a
               live event that came meanwhile, and, the flows being resumed then, until the first held one
   rebuilt-F   [1, 1,000,000] the same, but resumed only when the indexes of paused flows have been rebuilt
-  timers-F    [10,000, 5 each] pauses with deadlines spread over one second: how late the last state changes, the first
-              record and the last live flow, from the first deadline on
+  timers-F    [10,000, 5 each] pauses with deadlines spread over one second: how late the last state changes (p50 and p99:
+              all states), the first record and the last live flow, from the first deadline on
   beside-F    [100, 1,000,000] as latency-F, after a restart with so many events held for one more flow in the same
               worker: while its index is rebuilt, then with nothing else to do, then while it drains
   known-F     [100,000, 1 each] flows that were never paused: memory with all of them known, beyond that with as many events
@@ -30,7 +30,7 @@ The following are for gates alone, with F [and events] by default:
   repeats-F   [1, 10,000,000] the same with three events of each record, of which the last is delivered
   cost-F      [1, 10,000,000] CPU time of the drain of so many, beside that of 30 drains of 10,000
   takeover-F  [100] 1,000 live events a second through two instances, one of which is killed (-9): until every partition
-              delivers again
+              delivers again; p50 and p99 are of all events
 
 Besides the figures of all cases these print what only they measure, in a table of its own.";
 

@@ -74,6 +74,15 @@ impl Contestant {
         matches!(self, Self::Gate { .. } | Self::Streams { .. })
     }
 
+    /// Events of each flow that come before the clock starts. One is enough to have topics made and leaders looked up, but
+    /// the machine code of a Java program is compiled while it runs.
+    pub fn introductions(&self, flows: u32) -> u32 {
+        match self {
+            Self::Streams { .. } => (streams::WARM_UP / flows).max(1),
+            Self::Gate { .. } | Self::Loop | Self::Limit => 1,
+        }
+    }
+
     pub fn can(&self, case: Case) -> bool {
         match self {
             Self::Gate { .. } => true,

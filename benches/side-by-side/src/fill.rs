@@ -22,6 +22,8 @@ pub struct Upstream {
     flows: Vec<String>,
     /// After so many events come the same records again.
     distinct: u32,
+    /// Events of each flow that introduce it.
+    introductions: u32,
     sent: u32,
 }
 
@@ -39,7 +41,7 @@ impl Upstream {
             .create()?;
         producer.init_transactions(LIMIT)?;
         producer.begin_transaction()?;
-        Ok(Self { producer, topic: topics.enrollments.clone(), flows, distinct: u32::MAX, sent: 0 })
+        Ok(Self { producer, topic: topics.enrollments.clone(), flows, distinct: u32::MAX, introductions: 1, sent: 0 })
     }
 
     /// Its events are about so many records, again and again. Each of them is of one flow, if there are as many of each.
@@ -47,14 +49,19 @@ impl Upstream {
         Self { distinct, ..self }
     }
 
+    /// Each flow is introduced by so many events.
+    pub fn introducing(self, introductions: u32) -> Self {
+        Self { introductions, ..self }
+    }
+
     pub fn flows(&self) -> &[String] {
         &self.flows
     }
 
-    /// One event for each time that a flow is named, for all to see, so that whatever is made or looked up at a flow's first
+    /// One event (or more) for each time that a flow is named, for all to see, so that whatever is made or looked up at a flow's first
     /// event is there before it counts. Says where the partitions end then, but for the end of the transaction.
     pub fn introduce(&mut self, watcher: &Watcher) -> Result<Vec<i64>> {
-        let ends = self.write(u32::try_from(self.flows.len())?, watcher)?;
+        let ends = self.write(u32::try_from(self.flows.len())? * self.introductions, watcher)?;
         self.commit_and_begin()?;
         Ok(ends)
     }

@@ -14,7 +14,7 @@
 //! - `limit`: as fast as such a loop was made to be, with a look into each record: 100,000 records or 150 ms a transaction,
 //!   topics by handles, no word of deliveries that went well;
 //! - `streams`: the same gate as a topology of Kafka Streams (`streams/`), exactly once, with two threads and a commit every
-//!   100 ms. It is built by Maven when it takes part.
+//!   100 ms. It is built by Maven when it takes part, and has 300,000 events more before its clock starts.
 //!
 //! All of a round's events are written before its clock starts, in a transaction that is open still. The contestant is
 //! started, joins its group and copies one event of each flow, which is where topics are made and leaders looked up. Then

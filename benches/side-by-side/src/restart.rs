@@ -34,11 +34,11 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     publish(site, topics, &event::flow(case.flows))?;
     let mut gate = start()?;
     watcher.until_more(&topics.records, before, &mut gate.contender)?;
-    let mut more = vec![
-        ("killed_to_live_seconds", killed.elapsed().as_secs_f64()),
-        // What it shows of its progress just then.
-        ("events_to_index", gate.metrics()?.get("flowgate_indexing_remaining_events")?),
-    ];
+    let mut more = vec![("killed_to_live_seconds", killed.elapsed().as_secs_f64())];
+    // What it shows of its progress just then: older gates show nothing.
+    if let Ok(remaining) = gate.metrics()?.get("flowgate_indexing_remaining_events") {
+        more.push(("events_to_index", remaining));
+    }
     if case.kind == Kind::Rebuilt {
         gate.until_indexed(case.flows)?;
         more.push(("killed_to_indexed_seconds", killed.elapsed().as_secs_f64()));

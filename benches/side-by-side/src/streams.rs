@@ -12,6 +12,9 @@ use crate::child::Contender;
 /// As `kafka-run-class.sh` starts clients, and with as much memory as the broker has.
 const JVM: [&str; 4] = ["-Xms256m", "-Xmx1g", "-XX:+UseG1GC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"];
 
+/// After so many events it is about as fast as it gets.
+pub const WARM_UP: u32 = 300_000;
+
 /// Classes and jars, built. They stand in cargo's target directory, as this program does.
 pub fn build() -> Result<PathBuf> {
     let pom = Path::new(env!("CARGO_MANIFEST_DIR")).join("streams/pom.xml");

@@ -22,7 +22,8 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     if case.kind == Kind::Hold && !contestant.holds() {
         site.create(&queues(topics, case)?)?;
     }
-    let upstream = Upstream::new(&site.brokers, topics, flows.clone())?;
+    let introductions = contestant.introductions(case.flows);
+    let upstream = Upstream::new(&site.brokers, topics, flows.clone())?.introducing(introductions);
     let mut waiting = match case.kind != Kind::Live && contestant.holds() {
         true => backlog::write(site, topics, &watcher, upstream, case.records)?,
         false => backlog::live(&watcher, upstream, case.records)?,
@@ -35,7 +36,7 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     site.settle(contender.pid())?;
 
     let meter = Meter::start(site, contender.pid())?;
-    let wanted = u64::from(case.records) + u64::from(case.flows);
+    let wanted = u64::from(case.records) + u64::from(case.flows * introductions);
     let progress = match drains {
         true => backlog::drain(site, topics, &watcher, &flows, wanted, &mut contender, &meter)?,
         false => waiting.fire(topics, &watcher, case.records, &mut contender, &meter)?,
