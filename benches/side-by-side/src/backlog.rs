@@ -8,7 +8,7 @@ use crate::Result;
 use crate::child::Contender;
 use crate::fill::Upstream;
 use crate::meter::{Meter, Used};
-use crate::operator::command;
+use crate::operator::{command, resume};
 use crate::site::Site;
 use crate::watch::{Progress, Watcher};
 
@@ -74,8 +74,7 @@ pub fn drain_noting<T>(
     note: impl FnMut() -> Result<T>,
 ) -> Result<Progress<T>> {
     let before = watcher.readable(&topics.records)?;
-    let gun = Instant::now();
-    command(site, topics, flows, "resume")?;
+    let gun = resume(site, topics, flows)?;
     // The ends of transactions are counted too: it is over when no more comes.
     let passed = |watcher: &Watcher| Ok(watcher.readable(&topics.records)? - before);
     watcher.follow(gun, records, Duration::from_secs(1), contender, passed, note)

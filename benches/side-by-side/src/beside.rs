@@ -16,7 +16,7 @@ use crate::fill::Upstream;
 use crate::gate::Gate;
 use crate::latency::PER_SECOND;
 use crate::meter::{Meter, Used};
-use crate::operator::command;
+use crate::operator::resume;
 use crate::round::{delivered, directory, until_counted};
 use crate::site::{PARTITIONS, Site};
 use crate::stream::{Age, Source, downstream, now};
@@ -118,8 +118,8 @@ fn direct(
     let home = partition_for(held.as_bytes(), PARTITIONS) as usize;
     let readable = |watcher: &Watcher| watcher.stable_ends(&topics.records).map(|ends| ends[home].unsigned_abs());
     let (before, meter) = (readable(watcher)?, Meter::start(site, gate.pid())?);
-    let (began, gun) = (now(), Instant::now());
-    command(site, topics, &[held.to_owned()], "resume")?;
+    let began = now();
+    let gun = resume(site, topics, &[held.to_owned()])?;
     let (passed, wanted) = (|watcher: &Watcher| Ok(readable(watcher)? - before), u64::from(case.records) + 1);
     let mut ended = began;
     let note = || {

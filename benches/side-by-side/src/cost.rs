@@ -56,11 +56,8 @@ fn drained(
     events: u32,
     gate: &mut Gate,
 ) -> Result<(Duration, Progress<Used>)> {
-    let paused = f64::from(u32::try_from(flows.len())?);
     command(site, topics, flows, "pause")?;
-    gate.until("the flows are paused", Duration::from_secs(60), |now| {
-        Ok(now.get(r#"flowgate_flows{state="paused"}"#)? == paused)
-    })?;
+    gate.until_paused(u32::try_from(flows.len())?)?;
     let ends = upstream.write(events, watcher)?;
     upstream.commit_and_begin()?;
     watcher.until_committed(&topics.enrollments, &ends, &mut gate.contender)?;

@@ -106,6 +106,13 @@ impl Gate {
         })
     }
 
+    /// Until so many flows are paused.
+    pub fn until_paused(&mut self, flows: u32) -> Result<()> {
+        self.until("the flows are paused", Duration::from_secs(60), |now| {
+            Ok(now.get(r#"flowgate_flows{state="paused"}"#)? == f64::from(flows))
+        })
+    }
+
     /// Until so many flows are paused, and every index is ready.
     pub fn until_indexed(&mut self, paused: u32) -> Result<()> {
         self.until("the indexes of paused flows are ready", Duration::from_secs(900), |now| {

@@ -1,9 +1,10 @@
 //! Who sends commands.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flowgate::broker::{Broker as _, Publication, Publisher as _};
+use flowgate::clock;
 use flowgate::schema::topics::Topics;
 use flowgate::time::Timestamp;
 use serde_json::{Value, json};
@@ -16,7 +17,15 @@ pub fn command(site: &Site, topics: &Topics, flows: &[String], action: &str) -> 
     order(site, topics, flows, action, |_| Vec::new())
 }
 
-/// The same with further fields, by the place of the flow.
+/// Resumes flows, and says when the first of these commands was written: it takes a moment until the operator is connected.
+pub fn resume(site: &Site, topics: &Topics, flows: &[String]) -> Result<Instant> {
+    let written = command(site, topics, flows, "resume")?;
+    let since = written.first().map_or(Duration::ZERO, |first| clock::now().since(*first));
+    let now = Instant::now();
+    Ok(now.checked_sub(since).unwrap_or(now))
+}
+
+/// Sends a command for each flow with further fields, by the place of the flow.
 pub fn order(
     site: &Site,
     topics: &Topics,

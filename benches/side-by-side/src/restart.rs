@@ -35,7 +35,8 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     let mut gate = start()?;
     watcher.until_more(&topics.records, before, &mut gate.contender)?;
     let mut more = vec![("killed_to_live_seconds", killed.elapsed().as_secs_f64())];
-    // What it shows of its progress just then: older gates show nothing.
+    // What it shows of its progress just then, as soon as it shows the flows at all. Older gates show nothing.
+    gate.until_paused(case.flows)?;
     if let Ok(remaining) = gate.metrics()?.get("flowgate_indexing_remaining_events") {
         more.push(("events_to_index", remaining));
     }
