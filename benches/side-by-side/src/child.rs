@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
 use crate::Result;
 
@@ -59,9 +60,38 @@ impl Contender {
         }
     }
 
+    /// Asks it to stop (SIGTERM), and waits until it has ended.
+    pub fn stop(mut self) -> Result<()> {
+        const LIMIT: Duration = Duration::from_secs(30);
+        self.check()?;
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM)?;
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(format!("it stopped with {status}:\n{}", self.last_words()).into()),
+                None if Instant::now() > deadline => return Err(format!("it does not stop within {LIMIT:?}").into()),
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill(mut self) -> Result<()> {
+        self.check()?;
+        drop(self);
+        Ok(())
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(&self.log)?)
+    }
+
     /// The end of what it logged.
     pub fn last_words(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.log().unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
     }

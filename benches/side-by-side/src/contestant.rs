@@ -8,15 +8,17 @@ use std::str::FromStr;
 
 use flowgate::schema::topics::Topics;
 
-use crate::Result;
 use crate::case::{Case, Kind};
 use crate::child::Contender;
+use crate::gate::{self, Gate};
+use crate::{Result, streams};
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Word {
     Gate,
     Loop,
     Limit,
+    Streams,
 }
 
 /// `NAME=PROGRAM`
@@ -41,6 +43,7 @@ pub enum Contestant {
     Gate { name: String, program: PathBuf },
     Loop,
     Limit,
+    Streams { built: PathBuf },
 }
 
 impl Contestant {
@@ -51,27 +54,53 @@ impl Contestant {
                 Word::Gate => Self::Gate { name: "gate".to_owned(), program: build()? },
                 Word::Loop => Self::Loop,
                 Word::Limit => Self::Limit,
+                Word::Streams => Self::Streams { built: streams::build()? },
             });
         }
         all.extend(gates.into_iter().map(|OtherGate { name, program }| Self::Gate { name, program }));
         Ok(all)
     }
 
-    pub fn is_gate(&self) -> bool {
-        matches!(self, Self::Gate { .. })
+    /// The program, if it is a gate.
+    pub fn program(&self) -> Option<&Path> {
+        match self {
+            Self::Gate { program, .. } => Some(program),
+            Self::Loop | Self::Limit | Self::Streams { .. } => None,
+        }
+    }
+
+    /// Whether it knows commands, and holds events by itself.
+    pub fn holds(&self) -> bool {
+        matches!(self, Self::Gate { .. } | Self::Streams { .. })
+    }
+
+    /// Events of each flow that come before the clock starts. One is enough to have topics made and leaders looked up, but
+    /// the machine code of a Java program is compiled while it runs.
+    pub fn introductions(&self, flows: u32) -> u32 {
+        match self {
+            Self::Streams { .. } => (streams::WARM_UP / flows).max(1),
+            Self::Gate { .. } | Self::Loop | Self::Limit => 1,
+        }
     }
 
     pub fn can(&self, case: Case) -> bool {
-        self.is_gate() || case.kind != Kind::Pause
+        match self {
+            Self::Gate { .. } => true,
+            Self::Loop | Self::Limit => matches!(case.kind, Kind::Live | Kind::Hold | Kind::Drain | Kind::Latency),
+            Self::Streams { .. } => matches!(case.kind, Kind::Live | Kind::Hold | Kind::Drain),
+        }
+    }
+
+    /// An instance that is a gate, for the cases of gates alone.
+    pub fn gate(&self, instance: &str, directory: &Path, brokers: &str, topics: &Topics) -> Result<Gate> {
+        let program = self.program().ok_or("only a gate can do this")?;
+        Gate::start(program, instance, directory, brokers, topics)
     }
 
     pub fn start(&self, case: Case, directory: &Path, brokers: &str, topics: &Topics) -> Result<Contender> {
-        let args = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
         match self {
-            Self::Gate { program, .. } => {
-                let args = args(&["run", "--prefix", &topics.prefix, "--instance", "bench", "--http", "127.0.0.1:0"]);
-                Contender::start(directory, program, &args, &[("FLOWGATE_BROKERS", brokers)])
-            }
+            Self::Gate { program, .. } => gate::launch(program, "bench", directory, brokers, topics),
+            Self::Streams { built } => streams::start(built, directory, brokers, topics),
             Self::Loop | Self::Limit => {
                 let (records, millis) = match (self, case.kind, case.flows) {
                     // What a broker takes in many topics at once it takes in long transactions.
@@ -80,7 +109,7 @@ impl Contestant {
                     _ => (20_000, 50),
                 };
                 let (records, millis) = (records.to_string(), millis.to_string());
-                let mut args = args(&["copy", "--brokers", brokers, "--prefix", &topics.prefix]);
+                let mut args = ["copy", "--brokers", brokers, "--prefix", &topics.prefix].map(str::to_owned).to_vec();
                 args.extend(["--records", &records, "--millis", &millis].map(str::to_owned));
                 if case.kind == Kind::Hold {
                     args.extend(["--flows".to_owned(), case.flows.to_string()]);
@@ -117,6 +146,7 @@ impl fmt::Display for Contestant {
             Self::Gate { name, .. } => name,
             Self::Loop => "loop",
             Self::Limit => "limit",
+            Self::Streams { .. } => "streams",
         })
     }
 }

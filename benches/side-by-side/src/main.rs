@@ -1,4 +1,4 @@
-//! The gate beside bare copy loops, on a real Kafka that is started for it.
+//! The gate beside bare copy loops and Kafka Streams, on a real Kafka that is started for it.
 //!
 //! ```text
 //! cargo run --release -p flowgate-side-by-side -- --case live-100 --json figures.json
@@ -12,41 +12,52 @@
 //! - `gate`: `flowgate run` as cargo builds it for release, in its default configuration;
 //! - `loop`: what copies records exactly once and does nothing else: 20,000 records or 50 ms a transaction;
 //! - `limit`: as fast as such a loop was made to be, with a look into each record: 100,000 records or 150 ms a transaction,
-//!   topics by handles, no word of deliveries that went well.
+//!   topics by handles, no word of deliveries that went well;
+//! - `streams`: the same gate as a topology of Kafka Streams (`streams/`), exactly once, with two threads and a commit every
+//!   100 ms. It is built by Maven when it takes part, and has 300,000 events more before its clock starts.
 //!
 //! All of a round's events are written before its clock starts, in a transaction that is open still. The contestant is
 //! started, joins its group and copies one event of each flow, which is where topics are made and leaders looked up. Then
 //! the transaction is committed: that is the starting gun, and all events are there to be read at once.
 //!
-//! | case | what is measured |
-//! | --- | --- |
-//! | `live-F` | events of F live flows, to `flow.records` |
-//! | `hold-F` | events of F paused flows, to F topics; the loops copy into F topics, with 400,000 records or 1 s a transaction where F is more than one |
-//! | `drain-F` | F flows resumed, with all events held; the loops copy as many from one topic to another |
-//! | `latency-F` | 20,000 events a second of F live flows: how old they are when they can be read downstream |
-//! | `pause-F` | 18 live flows are paused one after another under full load, with events for F paused flows among it: from the pause in the topic to the last record of the flow downstream; gates only |
+//! `--help` tells the cases.
 //!
 //! Records per second count from the first commit that brought records to the last one. CPU time is taken of the contestant
 //! and of the broker, from the gun until the last record is there; the peak of memory likewise. After each round the records
 //! are counted, in the topics.
 
+mod backlog;
+mod beside;
 mod case;
 mod child;
 mod contestant;
 mod copy;
+mod cost;
 mod count;
 mod event;
+mod figures;
 mod fill;
+mod gate;
+#[expect(unsafe_code, reason = "rdkafka has no safe way to send by the handle of a topic")]
 mod handles;
+mod known;
 mod latency;
+mod memory;
+mod meter;
+mod operator;
 mod pause;
 mod report;
+mod restart;
 mod round;
 #[allow(clippy::unwrap_used, dead_code)]
 #[path = "../../../tests/support/kafka.rs"]
 mod server;
 mod site;
+mod stream;
+mod streams;
+mod takeover;
 mod throughput;
+mod timers;
 mod usage;
 mod watch;
 
@@ -62,27 +73,27 @@ use crate::site::Site;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Measures the gate on Apache Kafka beside bare copy loops, in turns
+/// Measures the gate on Apache Kafka beside bare copy loops and Kafka Streams, in turns
 #[derive(Parser)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_help = case::HELP)]
 struct Args {
     #[command(subcommand)]
     within: Option<Within>,
-    /// `live-100`: events of 100 live flows; `hold-F`: of paused ones; `drain-F`: resumed ones; `latency-F`, `pause-F`;
-    /// without a number: all of `--flows` [default: live, hold and drain]
+    /// What to measure, such as `live-100`: see below; without a number it is each of `--flows`, or the case's own
+    /// [default: live, hold and drain]
     #[arg(long = "case", value_delimiter = ',', value_name = "CASE")]
     cases: Vec<String>,
-    /// Numbers of flows, for cases without one
+    /// Numbers of flows, for the first five cases without one
     #[arg(long, value_delimiter = ',', default_values_t = [1, 100, 1000], value_name = "F")]
     flows: Vec<u32>,
     /// How often each contestant has its turn in each case
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Events of a round [default: live, hold 2,000,000, drain 1,000,000, latency 200,000, pause 3,000,000]
+    /// Events of a round [default: live, hold 2,000,000, drain 1,000,000, latency 200,000, pause 3,000,000; others below]
     #[arg(long)]
     records: Option<u32>,
     /// Who takes part
-    #[arg(long = "contestant", value_delimiter = ',', default_values = ["gate", "loop", "limit"], value_name = "WHO")]
+    #[arg(long = "contestant", value_delimiter = ',', default_values = ["gate", "loop", "limit", "streams"], value_name = "WHO")]
     contestants: Vec<contestant::Word>,
     /// One more gate, by its program: another build, to be compared with
     #[arg(long = "gate", value_name = "NAME=PROGRAM")]

@@ -15,11 +15,13 @@ use crate::case::Case;
 use crate::contestant::Contestant;
 use crate::count::scan;
 use crate::event;
+use crate::figures::{Figures, Latency};
 use crate::fill::Upstream;
-use crate::round::{Figures, Latency, command, delivered, held, until_counted};
+use crate::meter::Meter;
+use crate::operator::command;
+use crate::round::{delivered, held, until_counted};
 use crate::site::{PARTITIONS, Site};
-use crate::usage;
-use crate::watch::{Progress, Watcher};
+use crate::watch::Watcher;
 
 /// Flows of each partition that are live until their turn comes. Each has work for as long as the others then.
 const LIVE: usize = 3;
@@ -48,9 +50,7 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     watcher.until_committed(&topics.enrollments, &introduced, &mut contender)?;
     site.settle(pid)?;
 
-    usage::forget_peak(pid)?;
-    let used = || Ok((usage::cpu(pid)?, usage::cpu(site.broker())?, usage::peak(pid)?));
-    let (own, broker, _) = used()?;
+    let meter = Meter::start(site, pid)?;
     // What readers downstream could see, and since when.
     let mut seen: Vec<(Timestamp, Vec<i64>)> = Vec::new();
     let gun = Instant::now();
@@ -71,35 +71,31 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
             }
             watcher.passed(&topics.enrollments, &introduced, &ends)
         };
-        let progress = watcher.follow(gun, u64::from(case.records), Duration::ZERO, &mut contender, passed, used);
+        let progress =
+            watcher.follow(gun, u64::from(case.records), Duration::ZERO, &mut contender, passed, || meter.read());
         (progress, operator.join())
     });
     let (progress, pauses) = (progress?, pauses.map_err(|_| "the operator has panicked")??);
     let (queues, delivered) = (held(site, topics)?, delivered(topics));
     until_counted(site, &[queues.clone(), delivered.clone()].concat(), wanted)
         .map_err(|why| format!("{why}:\n{}", contender.last_words()))?;
-    let last = last_of_each(site, &delivered)?;
+    let last_records = last_of_each(site, &delivered)?;
     let mut millis = Vec::new();
     for (flow, written) in live.iter().zip(pauses) {
         let queue = topics.queue(&FlowId::new(flow)?, 1);
         if !queues.iter().any(|(topic, _)| *topic == queue) {
             return Err(format!("all events of `{flow}` had passed before it was paused: take more records").into());
         }
-        let (partition, offset) = last.get(flow.as_bytes()).ok_or("a flow of which nothing was delivered")?;
+        let (partition, offset) = last_records.get(flow.as_bytes()).ok_or("a flow of which nothing was delivered")?;
         let readable = seen.iter().find(|(_, ends)| ends[*partition as usize] > *offset);
         let (since, _) = readable.ok_or("a record that nobody saw come")?;
         millis.push(since.since(written).as_secs_f64() * 1e3);
     }
-    let Progress { first, last, noted: (own_then, broker_then, peak) } = progress;
-    let millions = last.records as f64 / 1e6;
+    let last = progress.last;
     Ok(Figures {
         records_per_second: last.records as f64 / last.after.as_secs_f64(),
-        first_seconds: first.after.as_secs_f64(),
-        seconds: last.after.as_secs_f64(),
-        cpu_seconds_per_million: (own_then - own).as_secs_f64() / millions,
-        broker_cpu_seconds_per_million: (broker_then - broker).as_secs_f64() / millions,
-        peak_mib: peak as f64 / f64::from(1 << 20),
         latency: Latency::of(millis),
+        ..Figures::of(last.records, &progress)
     })
 }
 

@@ -1,5 +1,6 @@
 //! What came out, as a table and as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::Path;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::case::Case;
 use crate::contestant::Contestant;
-use crate::round::{Figures, Latency};
+use crate::figures::{Figures, Latency, Measure};
 use crate::usage;
 
 /// Above this load others take part.
@@ -73,6 +74,7 @@ impl Report {
                         "peak_mib": median(rounds, |of| of.peak_mib),
                         "p50_ms": latency(rounds, |of| of.p50_ms),
                         "p99_ms": latency(rounds, |of| of.p99_ms),
+                        "more": more(rounds).into_iter().collect::<BTreeMap<_, _>>(),
                     },
                     "times_faster_than": ratios.collect::<serde_json::Map<_, _>>(),
                     "rounds": rounds,
@@ -105,6 +107,7 @@ impl fmt::Display for Report {
             "records/s",
             "x loop",
             "x limit",
+            "x streams",
             "first ms",
             "CPU-s/M",
             "broker's",
@@ -125,6 +128,7 @@ impl fmt::Display for Report {
                     thousands(median(rounds, |of| of.records_per_second)),
                     beside("loop"),
                     beside("limit"),
+                    beside("streams"),
                     format!("{:.0}", median(rounds, |of| of.first_seconds) * 1e3),
                     format!("{:.2}", median(rounds, |of| of.cpu_seconds_per_million)),
                     format!("{:.2}", median(rounds, |of| of.broker_cpu_seconds_per_million)),
@@ -137,8 +141,40 @@ impl fmt::Display for Report {
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        write!(f, "{table}")
+        write!(f, "{table}")?;
+        match self.more() {
+            Some(table) => write!(f, "\n\n{table}"),
+            None => Ok(()),
+        }
     }
+}
+
+impl Report {
+    /// What single cases measure besides.
+    fn more(&self) -> Option<Table> {
+        let mut table = Table::new();
+        table.load_style(presets::ASCII_MARKDOWN);
+        table.set_header(["case", "who", "measure", "median"]);
+        for CaseResult { case, contestants } in &self.results {
+            for (name, rounds) in contestants {
+                for (measure, figure) in more(rounds) {
+                    table.add_row([case.to_string(), name.clone(), measure.to_owned(), format!("{figure:.2}")]);
+                }
+            }
+        }
+        if let Some(column) = table.column_mut(3) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        (!table.is_empty()).then_some(table)
+    }
+}
+
+/// The medians of what only this case measures.
+fn more(rounds: &[Figures]) -> Vec<Measure> {
+    let Some(first) = rounds.first() else { return Vec::new() };
+    let all = || rounds.iter().flat_map(|of| &of.more);
+    let of = |name| middle(all().filter(|(other, _)| *other == name).map(|(_, figure)| *figure).collect());
+    first.more.iter().map(|(name, _)| (*name, of(*name))).collect()
 }
 
 /// How many times faster, round by round: the median of that.

@@ -7,9 +7,8 @@ use flowgate::broker::{Admin as _, Broker as _, NewTopic};
 use flowgate::schema::topics::Topics;
 use flowgate::topics::{Layout, specification};
 
-use crate::Result;
 use crate::server::KafkaServer;
-use crate::usage;
+use crate::{Result, streams, usage};
 
 pub const PARTITIONS: i32 = 6;
 
@@ -53,8 +52,25 @@ impl Site {
     pub fn topics(&mut self) -> Result<Topics> {
         self.rounds += 1;
         let topics = Topics::new(&format!("round-{}", self.rounds))?;
-        self.create(&specification(&topics, &Layout { partitions: PARTITIONS, replication_factor: None }))?;
+        let wanted = specification(&topics, &Layout { partitions: PARTITIONS, replication_factor: None });
+        self.create(&wanted)?;
+        self.until_known(&wanted)?;
         Ok(topics)
+    }
+
+    /// The broker learns of topics a moment after they were made, and a gate that does not find its own ends.
+    fn until_known(&self, topics: &[NewTopic]) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut admin = self.kafka.admin()?;
+        for topic in topics {
+            while admin.partitions(&topic.name)? != Some(topic.partitions) {
+                if Instant::now() > deadline {
+                    return Err(format!("the broker does not know {}", topic.name).into());
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        Ok(())
     }
 
     pub fn create(&self, topics: &[NewTopic]) -> Result<()> {
@@ -68,8 +84,10 @@ impl Site {
     /// All topics of a prefix, which gates make more of.
     pub fn delete(&self, topics: &Topics) -> Result<()> {
         let mut admin = self.kafka.admin()?;
-        for some in admin.topics(&format!("{}.", topics.prefix))?.chunks(CHUNK) {
-            admin.delete_topics(some)?.into_iter().collect::<flowgate::broker::Result<()>>()?;
+        for prefix in [format!("{}.", topics.prefix), streams::made_topics(topics)] {
+            for some in admin.topics(&prefix)?.chunks(CHUNK) {
+                admin.delete_topics(some)?.into_iter().collect::<flowgate::broker::Result<()>>()?;
+            }
         }
         Ok(())
     }

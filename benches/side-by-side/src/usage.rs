@@ -20,10 +20,36 @@ pub fn cpu(pid: u32) -> Result<Duration> {
     Ok(ticks / TICKS_PER_SECOND)
 }
 
+/// The same to the nanosecond, of the threads that there are now. Those that have ended do not count any more.
+pub fn cpu_of_threads(pid: u32) -> Result<Duration> {
+    let mut total = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // It may end meanwhile.
+        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+        let nanoseconds = text.split_ascii_whitespace().next().ok_or("/proc/<pid>/task/<tid>/schedstat is empty")?;
+        total += Duration::from_nanos(nanoseconds.parse()?);
+    }
+    Ok(total)
+}
+
 /// The most memory that was resident since [`forget_peak`], in bytes.
 pub fn peak(pid: u32) -> Result<u64> {
+    memory(pid, "VmHWM:")
+}
+
+/// The memory that is resident now, in bytes.
+pub fn resident(pid: u32) -> Result<u64> {
+    memory(pid, "VmRSS:")
+}
+
+pub fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+fn memory(pid: u32, field: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("/proc/<pid>/status has no VmHWM")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let line = line.ok_or_else(|| format!("/proc/<pid>/status has no {field}"))?;
     let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib * 1024)
 }

@@ -59,6 +59,24 @@ impl Watcher {
         ends(&self.strict, topic)
     }
 
+    /// What readers of what is committed can read up to, all partitions together.
+    pub fn readable(&self, topic: &str) -> Result<u64> {
+        Ok(self.stable_ends(topic)?.iter().sum::<i64>().unsigned_abs())
+    }
+
+    /// Waits until readers of what is committed can read more than that: something was delivered.
+    pub fn until_more(&self, topic: &str, than: u64, contender: &mut Contender) -> Result<()> {
+        let began = Instant::now();
+        while self.readable(topic)? <= than {
+            contender.check()?;
+            if began.elapsed() > PATIENCE {
+                return Err(format!("nothing is delivered:\n{}", contender.last_words()).into());
+            }
+            std::thread::sleep(PACE);
+        }
+        Ok(())
+    }
+
     /// What the group has committed.
     pub fn committed(&self, topic: &str) -> Result<Vec<i64>> {
         patiently(|| self.eager.committed_offsets(list(topic, Offset::Invalid)?, LIMIT))
@@ -67,7 +85,12 @@ impl Watcher {
     /// How many of the records are committed that stand between those that introduced flows and the ends.
     pub fn passed(&self, topic: &str, introduced: &[i64], ends: &[i64]) -> Result<u64> {
         // The end of the transaction that introduced the flows has an offset too.
-        let starts = introduced.iter().map(|end| if *end > 0 { end + 1 } else { 0 });
+        let starts: Vec<i64> = introduced.iter().map(|end| if *end > 0 { end + 1 } else { 0 }).collect();
+        self.passed_between(topic, &starts, ends)
+    }
+
+    /// How many of the offsets between are committed.
+    pub fn passed_between(&self, topic: &str, starts: &[i64], ends: &[i64]) -> Result<u64> {
         let now = self.committed(topic)?;
         let of = now.iter().zip(starts).zip(ends).map(|((now, start), end)| (now.min(end) - start).max(0));
         Ok(of.sum::<i64>().unsigned_abs())
