@@ -392,6 +392,10 @@ impl Amount {
         Self { entries: self.entries.saturating_mul(factor), bytes: self.bytes.saturating_mul(factor) }
     }
 
+    pub fn min(self, other: Self) -> Self {
+        Self { entries: self.entries.min(other.entries), bytes: self.bytes.min(other.bytes) }
+    }
+
     /// What of `whole` is missing here.
     pub fn missing_of(self, whole: Self) -> Self {
         Self { entries: whole.entries.saturating_sub(self.entries), bytes: whole.bytes.saturating_sub(self.bytes) }
