@@ -138,6 +138,8 @@ pub enum Mutant {
     AZombieMakesAProducerWithoutAsking,
     /// Whoever takes its place in the group without a producer makes one as soon as the group counts on it.
     NoTrialWithoutAProducer,
+    /// Whoever takes its place in the group does not have it look at who has what.
+    PlaceTakenWithoutAKnock,
     /// Who is fenced in the group ends, though there is no other process of its name.
     FenceInTheGroupEndsTheProcess,
 }

@@ -23,8 +23,9 @@ impl<B: Broker> Worker<B> {
     pub(super) fn change(&mut self, change: Change, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         match change {
             Change::Assigned(partitions) => {
+                let assigned = self.assigned(&partitions);
                 self.have_place(now);
-                self.assigned(&partitions)
+                assigned
             }
             Change::Revoked { partitions, lost: false } => {
                 tracing::info!(?partitions, "revoked");

@@ -156,6 +156,8 @@ enum After {
 
 struct Clients<B: Broker> {
     member: B::Member,
+    /// Comes for a moment, so that the group looks at who has what.
+    knocking: Option<B::Member>,
     control: B::Reader,
     queues: B::Reader,
     /// Reads queue topics too, for indexes that are behind.
@@ -330,7 +332,7 @@ impl<B: Broker> Worker<B> {
             Ok(clients) => self.clients = Some(clients),
             Err(error) => return self.trouble(error, Phase::Enter),
         }
-        self.begin_trial();
+        self.is_about_to_join();
         self.rewind();
         Ok((Phase::Chores, Step::Progress))
     }
@@ -347,6 +349,7 @@ impl<B: Broker> Worker<B> {
                 session_timeout: options.session_timeout,
                 max_poll_interval: options.max_poll_interval,
             })?,
+            knocking: None,
             control: self.broker.reader(Isolation::ReadCommitted)?,
             queues: self.broker.reader(Isolation::ReadCommitted)?,
             indexes: self.broker.reader(Isolation::ReadCommitted)?,

@@ -19,11 +19,18 @@
 //! ends. A producer that is made once a trial is over is the newest from then on: whoever had the name before did not
 //! poll for all that time.
 
+//!
+//! A place can be found with less in it than its last member had: what that was told to give up, and died before it had.
+//! Nobody has those partitions then, and the group looks at that again only when members come or go. So whoever takes a
+//! place makes it look: a member without a name comes for a moment, of another topic, and goes ([`Chore::Knock`]). Nothing
+//! moves by that but what nobody has.
+
 use std::time::Duration;
 
+use super::chores::Chore;
 use super::table::left;
-use super::{After, BACKOFF, Phase, Step, Stop, Worker};
-use crate::broker::{Action, Broker, Code, Error, Producer};
+use super::{After, BACKOFF, Phase, Step, Stop, Worker, in_hand};
+use crate::broker::{Action, Broker, Code, Error, Member, MemberOptions, PollLimit, Polled, Producer, Result};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -112,17 +119,18 @@ impl<B: Broker> Worker<B> {
             Next::GiveUp(partitions) => {
                 if !self.is_sure(now) {
                     self.doubt_name();
-                    self.begin_trial();
                 }
+                self.is_about_to_join();
                 self.give_up(&partitions, true)
             }
         }
     }
 
-    /// The worker is about to join. With a producer there is nothing to be tried.
-    pub(super) fn begin_trial(&mut self) {
-        let tries = self.options.keeps_place && self.producer.is_none();
+    /// With a producer there is nothing to be tried.
+    pub(super) fn is_about_to_join(&mut self) {
+        let tries = self.options.keeps_place && self.producer.is_none() && self.sure_at.is_none();
         self.trial = tries.then(|| Trial { since: None, ..self.trial.unwrap_or_default() });
+        self.table.knocks = self.options.keeps_place && !mutant::is(Mutant::PlaceTakenWithoutAKnock);
     }
 
     /// The group has given the worker its place.
@@ -130,6 +138,47 @@ impl<B: Broker> Worker<B> {
         if let Some(trial) = &mut self.trial {
             trial.since.get_or_insert(now);
         }
+        let all = usize::try_from(self.table.shape.enrollments).unwrap_or_default();
+        if std::mem::take(&mut self.table.knocks) && self.table.owned.len() < all {
+            self.chores.push_back(Chore::Knock);
+        }
+    }
+
+    /// Has the group look at who has what. `false`: it is still to be waited for.
+    pub(super) fn knock(&mut self) -> Result<Result<bool>, Stop> {
+        let options = MemberOptions {
+            group: self.options.topics.group.clone(),
+            client_id: self.options.name(),
+            instance_id: None,
+            topic: self.options.topics.control.clone(),
+            session_timeout: self.options.session_timeout,
+            max_poll_interval: self.options.max_poll_interval,
+        };
+        let clients = in_hand(&mut self.clients)?;
+        let member = match &mut clients.knocking {
+            Some(member) => member,
+            none => match self.broker.member(&options) {
+                Ok(member) => none.insert(member),
+                Err(error) => return Ok(Err(error)),
+            },
+        };
+        let limit = PollLimit { records: 1, bytes: 1, wait: Duration::ZERO };
+        let polled = member.poll(limit, &mut Vec::new());
+        Ok(match polled {
+            Ok(Polled::Assigned(_)) => {
+                let acknowledged = member.acknowledge();
+                let left = clients.knocking.take().map_or(Ok(()), Member::leave);
+                acknowledged.and(left).map(|()| true)
+            }
+            Ok(Polled::Revoked { .. }) => member.acknowledge().map(|()| false),
+            Ok(Polled::Records | Polled::OutOfRange { .. }) => Ok(false),
+            Err(error) => {
+                if error.action != Action::Retry {
+                    clients.knocking = None;
+                }
+                Err(error)
+            }
+        })
     }
 
     /// Whether no producer may be made yet.

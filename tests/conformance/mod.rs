@@ -78,6 +78,7 @@ macro_rules! conformance_suite {
                     a_static_member_is_fenced_by_its_successor,
                     a_place_can_be_taken_back,
                     a_lost_static_member_comes_back,
+                    what_was_to_be_given_up_comes_to_nobody_before_the_group_looks,
                 ]
                 cleaning: [
                     the_cleaner_keeps_the_newest_of_each_key,

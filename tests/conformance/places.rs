@@ -1,6 +1,8 @@
 //! Static members: whose place in a group is kept under a name while they are away.
 
-use flowgate::broker::{Action, Broker, Code, Error, Member, MemberOptions};
+use std::time::Duration;
+
+use flowgate::broker::{Action, Broker, Code, Error, Member, MemberOptions, Polled};
 
 use super::Harness;
 use super::steps::{self, Consumer, LIMIT, MemberOf, Writer};
@@ -110,7 +112,7 @@ pub fn a_newcomer_waits_for_a_place_no_longer_than_that_is_empty<H: Harness>(h: 
     let mut newcomer = join(h, &h.member_options(&group, &topic));
     for _ in 0..10 {
         newcomer.turn();
-        h.pass(std::time::Duration::from_millis(50));
+        h.pass(Duration::from_millis(50));
     }
     assert_eq!(newcomer.changes, 0, "the dead member is waited for");
     let began = h.now();
@@ -206,12 +208,12 @@ pub fn a_lost_static_member_comes_back<H: Harness>(h: &H) {
                 assert_eq!(code, Code::StaleGeneration);
                 first = join(h, &one);
             }
-            Ok(flowgate::broker::Polled::Revoked { partitions, lost }) => {
+            Ok(Polled::Revoked { partitions, lost }) => {
                 assert!(lost);
                 first.assigned.retain(|partition| !partitions.contains(partition));
                 first.member.acknowledge().unwrap();
             }
-            Ok(flowgate::broker::Polled::Assigned(partitions)) => {
+            Ok(Polled::Assigned(partitions)) => {
                 first.assigned.extend(partitions);
                 first.member.acknowledge().unwrap();
             }
@@ -220,4 +222,57 @@ pub fn a_lost_static_member_comes_back<H: Harness>(h: &H) {
         second.turn();
         (first.assigned.len() == 2 && second.assigned.len() == 2).then_some(())
     });
+}
+
+/// A static member dies that was told to give a partition up, and comes back without it: nobody has that one, until some
+/// member comes or goes, of whatever topic.
+pub fn what_was_to_be_given_up_comes_to_nobody_before_the_group_looks<H: Harness>(h: &H) {
+    let topic = steps::topic(h, "place-orphan", 2, &[]);
+    let other_topic = steps::topic(h, "place-knock", 1, &[]);
+    let group = h.fresh_name("place-orphan");
+    let one = options(h, &group, &topic);
+    let mut first = join(h, &one);
+    h.eventually("a sole member has every partition", || {
+        first.turn();
+        (first.assigned.len() == 2).then_some(())
+    });
+    let mut second = join(h, &options(h, &group, &topic));
+    h.eventually("a partition is to be given up", || {
+        second.turn();
+        match steps::settled(first.member.poll(LIMIT, &mut first.records))?.unwrap() {
+            Polled::Revoked { .. } => Some(()),
+            Polled::Assigned(_) => {
+                first.member.acknowledge().unwrap();
+                None
+            }
+            _ => None,
+        }
+    });
+    drop(first);
+    let mut back = join(h, &one);
+    h.eventually("it is back", || {
+        back.turn();
+        second.turn();
+        (back.assigned.len() == 1).then_some(())
+    });
+    for _ in 0..20 {
+        back.turn();
+        second.turn();
+        h.pass(Duration::from_millis(50));
+    }
+    assert_eq!((back.assigned.len(), second.assigned.len()), (1, 0), "somebody looked");
+    let mut knock = join(h, &h.member_options(&group, &other_topic));
+    h.eventually("a member of another topic is in the group", || {
+        back.turn();
+        second.turn();
+        knock.turn();
+        (!knock.assigned.is_empty()).then_some(())
+    });
+    knock.member.leave().unwrap();
+    h.eventually("each has a partition", || {
+        back.turn();
+        second.turn();
+        (back.assigned.len() == 1 && second.assigned.len() == 1).then_some(())
+    });
+    assert_eq!(back.revoked, []);
 }
