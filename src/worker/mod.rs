@@ -240,7 +240,7 @@ impl<B: Broker> Worker<B> {
         let (phase, step) = match self.unless_too_old(phase, now) {
             Phase::Start => self.start(now)?,
             Phase::Prove(next) => self.prove(next, now)?,
-            Phase::Enter => self.enter()?,
+            Phase::Enter => self.enter(now)?,
             Phase::Replace(after) => self.replace(after, now)?,
             Phase::Chores => self.chore(now)?,
             Phase::Gather(gather) => self.gather(gather, now)?,
@@ -327,12 +327,15 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Joins the group. Whoever joins has made its producer before that, if it may make one.
-    fn enter(&mut self) -> Result<(Phase<B>, Step), Stop> {
+    fn enter(&mut self, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        if self.options.keeps_place && self.producer.is_some() && !self.is_sure(now) {
+            return Ok((Phase::Prove(place::Next::Enter), Step::Progress));
+        }
         match self.make_clients() {
             Ok(clients) => self.clients = Some(clients),
             Err(error) => return self.trouble(error, Phase::Enter),
         }
-        self.is_about_to_join();
+        self.is_about_to_join(now);
         self.rewind();
         Ok((Phase::Chores, Step::Progress))
     }
@@ -456,11 +459,12 @@ impl<B: Broker> Worker<B> {
     }
 
     fn leave(&mut self) -> Result<(Phase<B>, Step), Stop> {
-        if let Some(clients) = self.clients.take()
-            && let Err(error) = crate::broker::Member::leave(clients.member)
-        {
-            // The session timeout does the same, later.
-            tracing::warn!(%error, "leaving the group failed");
+        if let Some(Clients { member, knocking, .. }) = self.clients.take() {
+            let left = knocking.into_iter().chain([member]).map(crate::broker::Member::leave);
+            if let Err(error) = left.collect::<Result<(), _>>() {
+                // The session timeout does the same, later.
+                tracing::warn!(%error, "leaving the group failed");
+            }
         }
         self.producer = None;
         Ok((Phase::Left, Step::Left))

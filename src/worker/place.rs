@@ -120,15 +120,15 @@ impl<B: Broker> Worker<B> {
                 if !self.is_sure(now) {
                     self.doubt_name();
                 }
-                self.is_about_to_join();
+                self.is_about_to_join(now);
                 self.give_up(&partitions, true)
             }
         }
     }
 
     /// With a producer there is nothing to be tried.
-    pub(super) fn is_about_to_join(&mut self) {
-        let tries = self.options.keeps_place && self.producer.is_none() && self.sure_at.is_none();
+    pub(super) fn is_about_to_join(&mut self, now: Timestamp) {
+        let tries = self.options.keeps_place && self.producer.is_none() && !self.is_sure(now);
         self.trial = tries.then(|| Trial { since: None, ..self.trial.unwrap_or_default() });
         self.table.knocks = self.options.keeps_place && !mutant::is(Mutant::PlaceTakenWithoutAKnock);
     }

@@ -124,6 +124,8 @@ impl<B: Broker> Worker<B> {
             return Ok((Phase::Start, Step::Waiting(BACKOFF)));
         }
         if self.is_on_trial(now) {
+            let why = "another process of this name may take the place in the group back";
+            self.stats.last_trouble = Some(why.to_owned());
             return Ok((Phase::Replace(after), Step::Waiting(BACKOFF)));
         }
         // When it was asked, not when the answer came: we may have hung in between.
