@@ -20,17 +20,20 @@ pub struct Zombie {
     since: Timestamp,
     /// Once it is awake: it may have no producer while its successor runs, for it was out of the group.
     barred: Option<bool>,
+    /// When it woke up.
+    woken: Option<Timestamp>,
 }
 
 impl Zombie {
     pub(crate) fn new(worker: Worker<Memory>, since: Timestamp, times: Times) -> Self {
-        Self { worker, times, since, barred: None }
+        Self { worker, times, since, barred: None, woken: None }
     }
 
     /// It goes on, unless it does so already.
     pub fn wake(&mut self, now: Timestamp) {
         // One that hung before its first step starts only now: nobody can tell it from the youngest.
         let has_begun = self.worker.stats().producers > 0 || self.worker.phase() != "start";
+        self.woken.get_or_insert(now);
         self.barred.get_or_insert(has_begun && now.since(self.since) >= SESSION);
     }
 }
@@ -63,7 +66,9 @@ impl World {
                 self.counted.zombie_steps += 1;
                 let of = &self.machines[machine];
                 let now = self.memory.now();
-                let settled = if self.shape.places { of.is_alive(now) } else { of.is_settled(now) };
+                // Where its place was kept, it may try whether anybody else lives; but that takes its time.
+                let at_once = zombie.woken.is_some_and(|woken| now.since(woken) < TAKEN_BACK);
+                let settled = of.is_settled(now) && (!self.shape.places || at_once || of.is_alive(now));
                 let before = zombie.worker.stats().producers;
                 let stepped = self.one_step(machine, &mut zombie.worker, &mut zombie.times)?;
                 if zombie.worker.stats().producers > before {

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use flowgate::broker::memory::{Fault, Memory, Operation};
 use flowgate::broker::{Action, Code, Error};
+use flowgate::mutant::{self, Mutant};
 use flowgate::worker::{Step, Stop, Worker};
 use serde_json::json;
 
 use super::rig::{Rig, SESSION};
-use super::zombies::places;
+use super::zombies::{Place, places};
 
 const LATER: Duration = Duration::from_secs(1);
 
@@ -17,21 +18,33 @@ fn rig() -> Rig {
     Rig::with(|options| options.keeps_place = true)
 }
 
-/// Steps both in turn until the first one ends; how it ended. The other one must not end.
-fn until_it_ends(rig: &mut Rig, first: &mut Worker<Memory>, successor: usize) -> Option<Stop> {
-    for _ in 0..20_000 {
-        match first.step(rig.now()) {
-            Ok(Step::Waiting(time)) => rig.wait(time),
-            Ok(Step::Idle { .. } | Step::Progress) => {}
-            Ok(Step::Left) => panic!("nobody told it to leave"),
-            Err(stop) => return Some(stop),
+/// Steps both in turn until the first one ends; how it ended. The other one hears of it a heartbeat later each time. The
+/// error: that one has ended.
+fn until_it_ends(rig: &mut Rig, first: &mut Worker<Memory>, heartbeat: Duration) -> Result<Option<Stop>, Stop> {
+    for _ in 0..2_000 {
+        let heard = rig.now().after(heartbeat);
+        for _ in 0..2_000 {
+            match first.step(rig.now()) {
+                Ok(Step::Waiting(time)) => rig.wait(time),
+                Ok(Step::Idle { .. } | Step::Progress) => {}
+                Ok(Step::Left) => panic!("nobody told it to leave"),
+                Err(stop) => return Ok(Some(stop)),
+            }
+            if rig.now() >= heard {
+                break;
+            }
         }
-        if rig.step(successor).unwrap() {
-            rig.wait(Duration::from_millis(5));
+        let mut steps = 0;
+        while !rig.step(0)? && steps < 2_000 {
+            steps += 1;
         }
+        rig.wait(Duration::from_millis(5));
     }
-    None
+    Ok(None)
 }
+
+/// One process hears of the other at once, or as late as Kafka's client does.
+const HEARTBEATS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(3)];
 
 /// Goal: a killed process that is started again under its name has its partitions back without waiting for a session to
 /// end, and nobody else's move. Method: beside another gate, with an event for each flow that only the killed one can take.
@@ -86,29 +99,52 @@ fn a_clean_stop_keeps_the_place_too() {
     assert!(rig.now().since(stopped) < SESSION / 2);
 }
 
+/// A process that hung for so long at this place wakes up beside its successor: the rig with that one, and how the other
+/// ended. `Err`: the successor was fenced, or the other one has made a producer.
+fn wakes_beside_its_successor(
+    place: &Place,
+    hangs: Duration,
+    heartbeat: Duration,
+) -> Result<(Rig, Option<Stop>), String> {
+    let (mut rig, mut zombie) = super::zombies::hanging_in(rig(), place);
+    rig.start("a");
+    rig.wait(hangs);
+    rig.settle();
+    assert!(rig.workers[0].is_ready(), "{place:?} {hangs:?}");
+    rig.memory.thaw("a-0");
+    let made = zombie.stats().producers;
+    let stop = until_it_ends(&mut rig, &mut zombie, heartbeat).map_err(|stop| format!("the successor ends: {stop}"))?;
+    let now = (zombie.stats().producers, rig.workers[0].stats().producers);
+    if now != (made, 1) {
+        return Err(format!("producers made: {now:?}"));
+    }
+    Ok((rig, stop))
+}
+
 /// Goal: a process that hangs, for half a session or past it, ends when it finds another one in its place, in whatever
 /// phase it hung; that one's producer is not fenced, and all is delivered once.
 #[test]
 fn a_zombie_ends_and_its_successor_goes_on() {
     for hangs in [SESSION / 2 + LATER, SESSION + LATER] {
-        for place in places() {
-            let (mut rig, mut zombie) = super::zombies::hanging_in(rig(), &place);
-            rig.start("a");
-            rig.wait(hangs);
-            rig.settle();
-            assert!(rig.workers[0].is_ready(), "{place:?} {hangs:?}");
-            rig.memory.thaw("a-0");
-            let made = zombie.stats().producers;
-            let stop = until_it_ends(&mut rig, &mut zombie, 0);
-            assert!(matches!(stop, Some(Stop::FencedByEqual(_))), "{place:?} {hangs:?}: {stop:?}");
-            assert_eq!(zombie.stats().producers, made, "{place:?} {hangs:?}: it has made a producer");
-            assert_eq!(rig.workers[0].stats().producers, 1, "{place:?} {hangs:?}: the successor was fenced");
-            drop(zombie);
+        for (place, heartbeat) in places().into_iter().flat_map(|place| HEARTBEATS.map(|after| (place.clone(), after)))
+        {
+            let (mut rig, stop) = wakes_beside_its_successor(&place, hangs, heartbeat).unwrap();
+            assert!(matches!(stop, Some(Stop::FencedByEqual(_))), "{place:?} {hangs:?} {heartbeat:?}: {stop:?}");
             rig.settle();
             rig.order("welcome", "resume", json!({}));
-            assert_eq!(rig.delivered("welcome"), "a b", "{place:?} {hangs:?}");
+            assert_eq!(rig.delivered("welcome"), "a b", "{place:?} {hangs:?} {heartbeat:?}");
         }
     }
+}
+
+/// Goal: the test above sees who makes a producer without a trial.
+#[test]
+fn a_zombie_that_is_not_on_trial_is_seen() {
+    mutant::choose(Some(Mutant::NoTrialWithoutAProducer));
+    let woken = |place: &Place| wakes_beside_its_successor(place, SESSION + LATER, HEARTBEATS[1]);
+    let outcomes: Vec<_> = places().iter().map(woken).collect();
+    mutant::choose(None);
+    assert!(outcomes.iter().any(Result::is_err));
 }
 
 /// Goal: where nobody was started in its place, a process that hung goes on by itself.
@@ -142,7 +178,7 @@ fn the_older_of_two_twins_ends() {
             if busy {
                 rig.send_all("welcome", "a");
             }
-            let stop = until_it_ends(&mut rig, &mut older, 0);
+            let stop = until_it_ends(&mut rig, &mut older, HEARTBEATS[1]).unwrap();
             assert!(matches!(stop, Some(Stop::FencedByEqual(_))), "{busy} {steps}: {stop:?}");
             drop(older);
             rig.send_all("welcome", "b");
