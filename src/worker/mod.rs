@@ -459,12 +459,12 @@ impl<B: Broker> Worker<B> {
     }
 
     fn leave(&mut self) -> Result<(Phase<B>, Step), Stop> {
-        if let Some(Clients { member, knocking, .. }) = self.clients.take() {
-            let left = knocking.into_iter().chain([member]).map(crate::broker::Member::leave);
-            if let Err(error) = left.collect::<Result<(), _>>() {
-                // The session timeout does the same, later.
-                tracing::warn!(%error, "leaving the group failed");
-            }
+        // One that knocks goes without a word: it may have to wait for others before it can say one.
+        if let Some(clients) = self.clients.take()
+            && let Err(error) = crate::broker::Member::leave(clients.member)
+        {
+            // The session timeout does the same, later.
+            tracing::warn!(%error, "leaving the group failed");
         }
         self.producer = None;
         Ok((Phase::Left, Step::Left))

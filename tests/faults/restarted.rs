@@ -65,8 +65,8 @@ fn a_twin() {
 }
 
 /// Goal: a gate is frozen, another one is started in its place, and the frozen one wakes up: one of the two ends with exit
-/// code 4, and only one. It is the one that was frozen, unless it was in the middle of making a producer: that cannot be taken
-/// back. Method: under load, at random moments.
+/// code 4, and only one. It is the one that was frozen, unless it was in the middle of making a producer, or its client asks for
+/// a newer epoch for a transaction that timed out, whereupon Kafka ends one that the other has open. Method: under load, at random moments.
 #[test]
 fn a_zombie() {
     const FREEZES: u32 = 4;

@@ -29,12 +29,14 @@ const UNASSIGNED: i32 = -1;
 /// How long leaving a group may take before it is left to the session timeout.
 const LEAVE: Duration = Duration::from_secs(5);
 
-/// How long librdkafka's thread may need to find out, after a hang, that the member's session is over.
+/// How long librdkafka's thread may need to find out, after a hang, that the member's session is over; of a short session a
+/// quarter, for what is found out has to hold for a while.
 const HEARD: Duration = Duration::from_secs(1);
 
 pub struct KafkaMember {
     consumer: Consumer,
     topic: Arc<str>,
+    session_timeout: Duration,
     /// The partitions of all acknowledged changes.
     owned: BTreeSet<i32>,
     /// Came behind records of the same poll, and is reported with the next one.
@@ -65,6 +67,7 @@ impl KafkaMember {
                 Ok(Self {
                     consumer,
                     topic,
+                    session_timeout: options.session_timeout,
                     owned: BTreeSet::new(),
                     unreported: None,
                     change: None,
@@ -315,7 +318,7 @@ impl Member for KafkaMember {
     /// about a group is under way. So nobody is told of namesakes.
     fn standing(&mut self) -> Result<Standing> {
         let known = self.group.as_ref().map(|known| known.member_id().to_owned());
-        let until = Instant::now() + HEARD;
+        let until = Instant::now() + HEARD.min(self.session_timeout / 4);
         let belongs = loop {
             self.check_fenced()?;
             let belongs = known.is_some() && self.id() == known;
