@@ -136,6 +136,12 @@ pub enum Mutant {
     FlowIdTakenForTheKeyOfAHeldEvent,
     /// A process that hung past its session makes a producer, which fences the one that was started in its place.
     AZombieMakesAProducerWithoutAsking,
+    /// Whoever takes its place in the group without a producer makes one as soon as the group counts on it.
+    NoTrialWithoutAProducer,
+    /// Whoever takes its place in the group does not have it look at who has what.
+    PlaceTakenWithoutAKnock,
+    /// Who is fenced in the group ends, though there is no other process of its name.
+    FenceInTheGroupEndsTheProcess,
 }
 
 #[cfg(debug_assertions)]

@@ -33,6 +33,8 @@ mod ordering;
 mod orphans;
 #[path = "gate/pausing.rs"]
 mod pausing;
+#[path = "gate/places.rs"]
+mod places;
 #[path = "gate/queues.rs"]
 mod queues;
 #[path = "gate/refused.rs"]

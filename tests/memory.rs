@@ -68,6 +68,7 @@ impl Harness for InMemory {
         MemberOptions {
             group: group.to_owned(),
             client_id: self.fresh_name("client"),
+            instance_id: None,
             topic: topic.to_owned(),
             session_timeout: Duration::from_secs(6),
             max_poll_interval: Duration::from_secs(600),

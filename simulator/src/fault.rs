@@ -35,7 +35,8 @@ impl Kind {
             Self::BeginFails => Operation::Begin,
             Self::PartitionsFail => Operation::Partitions,
             Self::LeadersUnknown => Operation::LeadersKnown,
-            Self::PollFails | Self::PollFatal | Self::LatePoll => Operation::Poll,
+            Self::PollFails | Self::PollFatal | Self::PollFenced | Self::LatePoll => Operation::Poll,
+            Self::ProveFails | Self::ProveLost | Self::ProveReplaced => Operation::Prove,
             Self::ReaderPollFails | Self::ReaderPollFatal => Operation::ReaderPoll,
             Self::AssignFatal => Operation::Assign,
             Self::WatermarksFail => Operation::Watermarks,
@@ -53,7 +54,8 @@ impl Kind {
         match self {
             Self::CommitLostAnswer => Fault::CommitUnknown { happened: true },
             Self::CommitLostRequest => Fault::CommitUnknown { happened: false },
-            Self::CommitSlowAnswer | Self::AbortReplaced => Fault::Replace,
+            Self::CommitSlowAnswer | Self::AbortReplaced | Self::ProveReplaced => Fault::Replace,
+            Self::PollFenced => fail(Action::Rebuild, Code::InstanceFenced),
             Self::CommitMarkersLag | Self::AbortMarkersLag => Fault::MarkersLag,
             Self::CommitRefused | Self::SendRefused => fail(Action::Abort, Code::Other),
             Self::OffsetsStale => fail(Action::Abort, Code::StaleGeneration),
@@ -61,7 +63,7 @@ impl Kind {
             Self::CreateDenied => fail(Action::Retry, Code::Denied),
             Self::CreateRefused => fail(Action::Stop, Code::InvalidArgument),
             Self::OffsetsUnanswered | Self::CreateUnanswered | Self::InitialiseUnanswered => Fault::Unanswered,
-            Self::AbortLost => fail(Action::Rebuild, Code::Other),
+            Self::AbortLost | Self::ProveLost => fail(Action::Rebuild, Code::Other),
             Self::CommitRetried
             | Self::OffsetsRetried
             | Self::CreateTimedOut
@@ -70,6 +72,7 @@ impl Kind {
             | Self::AcknowledgeFails
             | Self::BeginFails
             | Self::AbortRetried
+            | Self::ProveFails
             | Self::PartitionsFail
             | Self::StandingUnknown
             | Self::WatermarksFail

@@ -11,9 +11,11 @@ use crate::dice::Dice;
 use crate::plan::{Armed, FLOWS, Kind, Lag, Loss, MACHINES, Op, PARTITIONS, Plan, Shape};
 
 /// The phases of a worker before which it can be stopped.
-pub const PHASES: [&str; 16] = [
+pub const PHASES: [&str; 18] = [
     "start",
+    "prove",
     "replace",
+    "enter",
     "chores",
     "delete records",
     "delete topics",
@@ -95,6 +97,7 @@ pub fn plan(seed: u64) -> Plan {
         records_bytes: dice.of(&[None, None, Some(2_000)]),
         patient: dice.one_in(2),
         lag: Lag { empty_polls: 0, records: 0 },
+        places: dice.one_in(2),
         hangs: dice.one_in(2),
     };
     if dice.one_in(2) {
@@ -315,6 +318,9 @@ impl Generator {
             ops.push(Op::Command { id: self.next_id(), flow: flow.to_owned(), action: "resume", more: json!({}) });
             ops.push(Op::Step { machine, steps: 60 });
             ops.push(Op::Wait(3_500));
+        }
+        if phase == "prove" {
+            ops.push(Op::Arm(Armed { kind: Kind::PollFenced, after: 0 }));
         }
         ops.push(Op::StepTo { machine, phase });
     }

@@ -38,6 +38,8 @@ pub struct Shape {
     /// Pauses that are left at the end are ended by their timers, not by an operator.
     pub patient: bool,
     pub lag: Lag,
+    /// The group keeps the places of the machines' processes under their names.
+    pub places: bool,
     /// Whoever is not stepped while time passes does not poll either, and the group throws it out after five minutes. Else
     /// that happens only to those in the middle of a turn.
     pub hangs: bool,
@@ -196,6 +198,8 @@ pub enum Kind {
     LeadersUnknown,
     PollFails,
     PollFatal,
+    /// The group takes an earlier join of the member's own for another process's.
+    PollFenced,
     ReaderPollFails,
     ReaderPollFatal,
     AssignFatal,
@@ -205,6 +209,9 @@ pub enum Kind {
     FetchFromFails,
     InitialiseBusy,
     InitialiseUnanswered,
+    ProveFails,
+    ProveLost,
+    ProveReplaced,
     JoinFails,
     AcknowledgeFails,
     BeginFails,

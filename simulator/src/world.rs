@@ -69,6 +69,10 @@ pub struct Machine {
     pub(crate) settled: Option<Timestamp>,
     /// Processes that hung when another one was started in their place.
     pub(crate) zombies: Vec<Zombie>,
+    /// Whether its process has ever had one of those beside it.
+    pub(crate) rivals: bool,
+    /// Since when its process is stepped without a long break, and when it was stepped last.
+    pub(crate) awake: (Timestamp, Timestamp),
     /// The longest pause that its process allows.
     pub max_pause: Duration,
     /// How many milliseconds its clock differs from the broker's.
@@ -227,6 +231,7 @@ impl World {
     fn options(&mut self, machine: usize) -> Options {
         self.incarnations += 1;
         let mut options = Options::new(self.topics.clone(), NAMES[machine], WORKER, format!("i{}", self.incarnations));
+        options.keeps_place = self.shape.places;
         options.session_timeout = SESSION;
         options.transaction_timeout = SESSION;
         options.max_poll_interval = POLLS;
@@ -257,6 +262,7 @@ impl World {
             of.zombies.extend(of.worker.take().map(|worker| Zombie::new(worker, since, times)));
         }
         (of.frozen, of.hung, of.settled) = Default::default();
+        (of.rivals, of.awake) = (!of.zombies.is_empty(), Default::default());
         of.max_pause = options.limits.max_pause;
         of.worker = Some(Worker::new(self.memory.clone(), options));
         Ok(())
@@ -314,9 +320,16 @@ impl World {
             return Ok(Stepped::Nothing);
         }
         let Some(mut worker) = of.worker.take() else { return Ok(Stepped::Nothing) };
+        let now = self.memory.now();
+        let since = if now.since(of.awake.1) < SESSION / 2 { of.awake.0 } else { now };
+        of.awake = (since, now);
         let mut times = of.times;
+        let fenced = self.counted.fenced;
         let stepped = self.one_step(machine, &mut worker, &mut times);
         self.machines[machine].times = times;
+        if self.counted.fenced > fenced && self.is_alone(machine) {
+            return Err("a process ends as fenced by an equal, though it was the only one of its name".to_owned());
+        }
         match stepped {
             Ok(Stepped::Ended) => drop(worker),
             _ => {

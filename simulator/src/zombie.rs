@@ -1,10 +1,16 @@
 //! Processes that hung when another one was started in their place, and wake up beside it.
 
+use std::time::Duration;
+
 use flowgate::broker::memory::Memory;
 use flowgate::time::Timestamp;
 use flowgate::worker::Worker;
 
+use crate::plan::Kind;
 use crate::world::{Machine, SESSION, Stepped, Times, World};
+
+/// Whoever lives takes its place in the group back in less.
+const TAKEN_BACK: Duration = Duration::from_secs(12);
 
 pub struct Zombie {
     pub(crate) worker: Worker<Memory>,
@@ -14,17 +20,20 @@ pub struct Zombie {
     since: Timestamp,
     /// Once it is awake: it may have no producer while its successor runs, for it was out of the group.
     barred: Option<bool>,
+    /// When it woke up.
+    woken: Option<Timestamp>,
 }
 
 impl Zombie {
     pub(crate) fn new(worker: Worker<Memory>, since: Timestamp, times: Times) -> Self {
-        Self { worker, times, since, barred: None }
+        Self { worker, times, since, barred: None, woken: None }
     }
 
     /// It goes on, unless it does so already.
     pub fn wake(&mut self, now: Timestamp) {
         // One that hung before its first step starts only now: nobody can tell it from the youngest.
         let has_begun = self.worker.stats().producers > 0 || self.worker.phase() != "start";
+        self.woken.get_or_insert(now);
         self.barred.get_or_insert(has_begun && now.since(self.since) >= SESSION);
     }
 }
@@ -35,6 +44,12 @@ impl Machine {
     fn is_settled(&self, now: Timestamp) -> bool {
         let settled = self.settled.is_some_and(|settled| now.since(settled) >= SESSION / 2);
         settled && self.hung.is_none() && self.worker.as_ref().is_some_and(|worker| worker.phase() != "start")
+    }
+
+    /// It is settled, and has taken steps all the while that others may try whether it lives.
+    fn is_alive(&self, now: Timestamp) -> bool {
+        let (since, last) = self.awake;
+        self.is_settled(now) && now.since(since) >= TAKEN_BACK && now.since(last) < SESSION / 2
     }
 }
 
@@ -49,7 +64,11 @@ impl World {
             let mut alive = true;
             for _ in 0..steps {
                 self.counted.zombie_steps += 1;
-                let settled = self.machines[machine].is_settled(self.memory.now());
+                let of = &self.machines[machine];
+                let now = self.memory.now();
+                // Where its place was kept, it may try whether anybody else lives; but that takes its time.
+                let at_once = zombie.woken.is_some_and(|woken| now.since(woken) < TAKEN_BACK);
+                let settled = of.is_settled(now) && (!self.shape.places || at_once || of.is_alive(now));
                 let before = zombie.worker.stats().producers;
                 let stepped = self.one_step(machine, &mut zombie.worker, &mut zombie.times)?;
                 if zombie.worker.stats().producers > before {
@@ -74,6 +93,17 @@ impl World {
         }
         self.machines[machine].zombies = left;
         self.restore_positions()
+    }
+
+    /// Whether nobody of the same name can have fenced a machine's process, nor the group have said so by mistake more often
+    /// than once.
+    pub(crate) fn is_alone(&self, machine: usize) -> bool {
+        let fired = self.faults.fired();
+        let times = |kind| fired.get(&kind).copied().unwrap_or_default();
+        // Within a late call, or where a clock is set, it is not seen that a transaction outlives its time.
+        let late = [Kind::LateCommit, Kind::LateOffsets, Kind::LatePoll, Kind::LateDelete].into_iter().map(times);
+        let hidden = late.sum::<u64>() + self.counted.clock_jumps;
+        !self.machines[machine].rivals && times(Kind::PollFenced) < 2 && hidden == 0
     }
 
     /// Every process that hung is stopped for good.

@@ -55,9 +55,10 @@ fn ten_thousand_seeds() {
     assert!(fates.into_iter().chain(others).all(|of| of > 1_000), "every fate, many times: {sums:?}");
 }
 
-/// Breakages whose meaning is no promise by itself, and which no schedule shows because its events end: `tests/gate/hot.rs`
-/// finds that a drain does not end while events of its flow fill every turn.
-const OTHERS_FIND: [Mutant; 1] = [Mutant::DrainDoesNotOutrunItsFlow];
+/// Breakages that no schedule shows. Its events end: `tests/gate/hot.rs` finds that a drain does not end while events of its
+/// flow fill every turn. And a process that wakes up beside its successor takes too few steps in a row: `tests/gate/places.rs`
+/// finds that it makes a producer without having been on trial.
+const OTHERS_FIND: [Mutant; 2] = [Mutant::DrainDoesNotOutrunItsFlow, Mutant::NoTrialWithoutAProducer];
 
 /// Goal: every deliberate breakage is found within as many seeds as are run with every change.
 #[test]

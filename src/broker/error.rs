@@ -30,6 +30,8 @@ pub enum Action {
 pub enum Code {
     /// Another producer took over this transactional id.
     Fenced,
+    /// Another member joined the group under this one's instance id, or the group believes so.
+    InstanceFenced,
     /// The group has a newer generation, or does not know this member any more.
     StaleGeneration,
     /// The broker (or the client) refuses a record of this size.

@@ -68,6 +68,10 @@ pub struct MemberOptions {
     pub group: String,
     /// Names the member to people (Kafka's `client.id`), and to [`Member::standing`]; not its identity in the group.
     pub client_id: String,
+    /// Makes the member static: the group keeps the place of this name, with its partitions, until its session ends, also
+    /// after [`Member::leave`]. Whoever joins under the name has that place at once, and nobody else's partitions move;
+    /// whoever had it before is fenced ([`Code::InstanceFenced`]).
+    pub instance_id: Option<String>,
     pub topic: String,
     /// A member not heard of for so long has left the group.
     pub session_timeout: Duration,
@@ -119,6 +123,11 @@ pub struct PollLimit {
 /// One member of a consumer group, reading one topic with `read_committed`.
 ///
 /// Dropping a member without [`Member::leave`] is a crash: the group notices after the session timeout.
+///
+/// A static member that is fenced says so at every call that asks the cluster for something: [`Code::InstanceFenced`] with
+/// [`Action::Rebuild`]. It is no proof of another process: the group may have taken an earlier join of this one, whose
+/// answer was lost, for the newer one. Where the client has given its own identity up and only then was refused, it says
+/// [`Code::StaleGeneration`] with [`Action::Rebuild`], which tells nothing of others.
 pub trait Member {
     /// Reads the next records of the partitions in fetch, or reports a change of assignment. Of one partition records
     /// come in offset order. While a change waits for [`Member::acknowledge`] no records come.
@@ -157,7 +166,8 @@ pub trait Member {
     /// while nothing can be said. What the member has waiting for [`Member::poll`] stays where it is.
     fn standing(&mut self) -> Result<Standing>;
 
-    /// Leaves the group in good order, giving up all partitions. The member reads nothing afterwards.
+    /// Leaves the group in good order, giving up all partitions. The member reads nothing afterwards. The place of a static
+    /// member stays its own until its session ends: Kafka's client has no call that gives it up.
     fn leave(self) -> Result<()>;
 }
 
@@ -263,6 +273,13 @@ pub trait Producer: Sized {
 
     /// Whether this producer knows a leader for every partition of these topics, asking the cluster once if it must.
     fn leaders_known(&mut self, topics: &[Topic]) -> Result<bool>;
+
+    /// Asks the cluster whether this is the newest producer of its transactional id. `group` and `topic`: some that the
+    /// gate may read; nothing of them changes. `None`: it is, but must not be used any more.
+    ///
+    /// # Errors
+    /// [`Code::Fenced`]: a newer one was made. Else nothing is known: with the producer, ask again; without it, it is gone.
+    fn prove(self, group: &str, topic: &str) -> std::result::Result<Option<Self>, (Option<Self>, Error)>;
 
     /// Opens a transaction. No call to the broker is made before the first record or offset.
     fn begin(self) -> std::result::Result<Self::Transaction, (Self, Error)>;

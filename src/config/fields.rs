@@ -14,7 +14,12 @@ const fn field(name: &'static str, default: &'static str, meaning: &'static str)
 pub const FIELDS: &[Field] = &[
     field("brokers", "localhost:9092", "some brokers of the cluster, `host:port` with commas between"),
     field("prefix", "flow", "what the names of all topics start with; the group and transactional ids carry it too"),
-    field("instance", "", "names this instance among those of the prefix; by default host name and HTTP port"),
+    field(
+        "instance",
+        "",
+        "names this instance among those of the prefix; by default host name and HTTP port. One that is given keeps its partitions \
+         while it is away, for `session_timeout`",
+    ),
     field("workers", "1", "workers of this instance, each a thread that owns partitions"),
     field("http", "127.0.0.1:8714", "where metrics, health and the API are served"),
     field("http_hosts", "", "names by which HTTP may be asked, with commas between, beside `localhost` and addresses"),
@@ -25,7 +30,11 @@ pub const FIELDS: &[Field] = &[
         "flows that one worker records at their first event; further ones pass unrecorded, and can be paused all the same",
     ),
     field("memory", "256MiB", "what may wait in the memory of one worker; where it is used up, the worker waits"),
-    field("session_timeout", "10s", "an instance not heard of for so long has left the group"),
+    field(
+        "session_timeout",
+        "10s",
+        "an instance not heard of for so long has left the group; one whose name is given is waited for after a clean stop too",
+    ),
     field("transaction_timeout", "10s", "a transaction open for longer is aborted; at most the session timeout"),
     field("max_poll_interval", "5m", "a worker that does not poll for so long has left the group"),
     field("log.format", "text", "`text` or `json`"),

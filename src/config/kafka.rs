@@ -29,7 +29,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("max.in.flight", "the order of records depends on it"),
     ("max.in.flight.requests.per.connection", "the order of records depends on it"),
     ("group.id", "it is made from the prefix: all gates of a prefix are one group"),
-    ("group.instance.id", "a dead instance would keep its partitions until the session ends"),
+    ("group.instance.id", "it is made from prefix, instance and worker where `instance` is given"),
     ("compression.type", "the gate compresses only what is refused for its size"),
     ("compression.codec", "the gate compresses only what is refused for its size"),
     ("allow.auto.create.topics", "topics have to be made with their settings, by `flowgate topics create`"),

@@ -41,6 +41,8 @@ pub struct Settings {
     pub topics: Topics,
     /// Names this instance among those of the prefix.
     pub instance: String,
+    /// Somebody gave that name; else it is made up.
+    pub instance_is_given: bool,
     pub workers: usize,
     pub http: SocketAddr,
     /// Names by which HTTP may be asked, beside those that always may.
@@ -107,6 +109,7 @@ impl Settings {
     pub fn worker(&self, number: usize, incarnation: &str) -> Options {
         let shares = self.shares();
         Options {
+            keeps_place: self.instance_is_given,
             limits: self.limits,
             session_timeout: self.session_timeout,
             max_poll_interval: self.max_poll_interval,

@@ -83,6 +83,7 @@ impl Reader<'_> {
             brokers: brokers?,
             topics: topics?,
             instance: instance?,
+            instance_is_given: self.sources.get("instance").is_some(),
             http: http?,
             http_hosts: http_hosts?,
             log: Log { format: format?, level: level? },

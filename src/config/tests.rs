@@ -56,6 +56,16 @@ fn names_nest_by_double_underscores_and_librdkafkas_have_dots() {
     assert_eq!(kafka, ["sasl.mechanism=PLAIN", "sasl.username=ops", "ssl.ca.location=/ca"]);
 }
 
+/// Goal: only a name that somebody comes back under keeps its place in the group.
+#[test]
+fn an_instance_that_is_given_keeps_its_place() {
+    let keeps = |sources: &Sources| Settings::load(sources).unwrap().worker(0, "x").keeps_place;
+    assert!(!keeps(&Sources::new()) && !keeps(&text("workers = 2")));
+    assert!(keeps(&text("instance = 'gate-1'")));
+    assert!(keeps(&Sources::new().with_flag("instance", Some("gate-1".into()))));
+    assert!(keeps(&Sources::new().with_environment(environment(&[("FLOWGATE_INSTANCE", "gate-1")]))));
+}
+
 /// A row a problem: what is written, and what the sentence has to say (the field, what is wrong, the fix).
 #[test]
 fn each_problem_names_the_field_and_the_fix() {

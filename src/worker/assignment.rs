@@ -2,10 +2,12 @@
 //! within one waits until that has ended. Nobody else is given a partition before its revocation is acknowledged.
 
 use super::chores::Chore;
+use super::place::Next;
 use super::table::{Owned, Stage};
 use super::{Phase, Step, Stop, Worker};
 use crate::broker::Broker;
 use crate::mutant::{self, Mutant};
+use crate::time::Timestamp;
 
 /// A change of assignment that the member has reported.
 pub(super) enum Change {
@@ -18,10 +20,26 @@ pub(super) enum Change {
 }
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn change(&mut self, change: Change) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn change(&mut self, change: Change, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         match change {
-            Change::Assigned(partitions) => self.assigned(&partitions),
-            Change::Revoked { partitions, lost } => self.revoked(&partitions, lost),
+            Change::Assigned(partitions) => {
+                let assigned = self.assigned(&partitions);
+                self.have_place(now);
+                assigned
+            }
+            Change::Revoked { partitions, lost: false } => {
+                tracing::info!(?partitions, "revoked");
+                self.give_up(&partitions, false)
+            }
+            Change::Revoked { partitions, lost: true } => {
+                tracing::warn!(?partitions, "the group has given our partitions away");
+                self.doubt_name();
+                // Once they are given up the member joins again, under its name if that keeps its place.
+                if self.options.keeps_place {
+                    return Ok((Phase::Prove(Next::GiveUp(partitions)), Step::Progress));
+                }
+                self.give_up(&partitions, true)
+            }
         }
     }
 
@@ -38,14 +56,8 @@ impl<B: Broker> Worker<B> {
         Ok((Phase::Chores, Step::Progress))
     }
 
-    fn revoked(&mut self, partitions: &[i32], lost: bool) -> Result<(Phase<B>, Step), Stop> {
-        match lost {
-            true => {
-                tracing::warn!(?partitions, "the group has given our partitions away");
-                self.doubt_name();
-            }
-            false => tracing::info!(?partitions, "revoked"),
-        }
+    /// `lost`: they are others' already.
+    pub(super) fn give_up(&mut self, partitions: &[i32], lost: bool) -> Result<(Phase<B>, Step), Stop> {
         let kept = lost && mutant::is(Mutant::LostPartitionsKept);
         for partition in partitions.iter().filter(|_| !kept) {
             if let Some(Owned { stage: Stage::Joining(_), .. }) = self.table.owned.remove(partition) {

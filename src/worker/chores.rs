@@ -19,6 +19,8 @@ use crate::time::Timestamp;
 pub(super) enum Chore {
     /// Take note of the change of assignment.
     Acknowledge,
+    /// Have the group look at who has what, for there may be something that nobody has.
+    Knock,
     /// Deliver the partition's events from its committed position on.
     FetchFrom {
         partition: i32,
@@ -100,6 +102,11 @@ impl<B: Broker> Worker<B> {
                 self.stats.trouble(&error);
                 Ok((Phase::Chores, Step::Progress))
             }
+            Err(error) if error.action != Action::Stop && matches!(chore, Chore::Knock) => {
+                self.stats.trouble(&error);
+                self.deferred.push_back(chore);
+                Ok((Phase::Chores, Step::Progress))
+            }
             Err(error)
                 if error.action != Action::Stop && matches!(chore, Chore::FindQueue { .. } | Chore::FindOrphans) =>
             {
@@ -139,6 +146,11 @@ impl<B: Broker> Worker<B> {
     fn call(&mut self, chore: &Chore, now: Timestamp) -> Result<Result<(), Error>, Stop> {
         Ok(match chore {
             Chore::Acknowledge => in_hand(&mut self.clients)?.member.acknowledge(),
+            Chore::Knock => self.knock()?.map(|done| {
+                if !done {
+                    self.deferred.push_back(Chore::Knock);
+                }
+            }),
             Chore::FetchFrom { partition } => {
                 let Some(owned) = self.table.owned.get(partition) else { return Ok(Ok(())) };
                 if !owned.is_active() || owned.wait.is_some() {

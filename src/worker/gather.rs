@@ -89,7 +89,7 @@ impl<B: Broker> Worker<B> {
         if gather.began.is_none() {
             gather.began = Some(now);
             if let Some(change) = self.table.change.take() {
-                return self.change(change);
+                return self.change(change, now);
             }
             if self.stopping && !self.table.stale {
                 return Ok(self.stop_turn(now));
@@ -218,8 +218,8 @@ impl<B: Broker> Worker<B> {
         self.table.carried.append(&mut events);
         match polled {
             Ok(Polled::Records) => {}
-            Ok(Polled::Assigned(partitions)) => return self.change(Change::Assigned(partitions)),
-            Ok(Polled::Revoked { partitions, lost }) => return self.change(Change::Revoked { partitions, lost }),
+            Ok(Polled::Assigned(partitions)) => return self.change(Change::Assigned(partitions), now),
+            Ok(Polled::Revoked { partitions, lost }) => return self.change(Change::Revoked { partitions, lost }, now),
             Ok(Polled::OutOfRange { partition, low, .. }) => {
                 return Ok(self.without_next_event(partition, low));
             }

@@ -5,10 +5,11 @@
 //! turn is the order of the phases:
 //!
 //! ```text
-//! start -> replace -> chores -> gather -> (decide) -> create -> leaders -> send -> acks -> offsets -> commit -> (publish) -> chores ...
+//! start -> replace -> enter -> chores -> gather -> (decide) -> create -> leaders -> send -> acks -> offsets -> commit -> (publish) -> chores ...
 //! then again and again, while there is more:                   send -> slice -> (decide) -> send
 //! a turn that cannot hold:                                     send, slice, acks, offsets, commit -> abort -> chores
 //! an end that is not known:                                    commit -> replace -> read back -> (publish) or chores
+//! out of the group under a name that keeps its place:          ... -> start -> prove -> enter
 //! ```
 //!
 //! - `gather.rs` polls for the first slice of a turn, `slices.rs` for the later ones, within the transaction; the assignment
@@ -22,7 +23,8 @@
 //!   `events.rs`, in this order; `refused.rs`: a turn for one record that the broker has refused;
 //! - `queue_topics.rs`, `write.rs` and `commit.rs` make it hold: topics, records, offsets, commit; and find out whether it
 //!   holds when the answer is lost;
-//! - `replace.rs` makes the producer, if the transactional id is still ours;
+//! - `replace.rs` makes the producer, if the transactional id is still ours; `place.rs` keeps the worker's place in the group
+//!   under the instance's name, and finds out whose that is when the group gives it to another member;
 //! - `orphans.rs` finds queue topics that were left behind;
 //! - `publish.rs` lets what was staged become real; an abort drops it, and `chores.rs` rewinds; `age.rs` drops what took
 //!   too long.
@@ -48,6 +50,7 @@ mod known;
 mod memory;
 mod options;
 mod orphans;
+mod place;
 mod publish;
 mod queue_topics;
 mod queues;
@@ -101,8 +104,12 @@ type Transaction<B> = <<B as Broker>::Producer as Producer>::Transaction;
 
 /// Where a worker is, with what that place owns.
 enum Phase<B: Broker> {
-    /// Make the clients and learn the shape of the topics.
+    /// Learn the shape of the topics.
     Start,
+    /// Ask the producer whether the name is still ours.
+    Prove(place::Next),
+    /// Make the clients, and join the group.
+    Enter,
     /// Make a producer, which fences the one before and ends its transaction; ask the group first, if need be.
     Replace(After),
     Chores,
@@ -137,6 +144,8 @@ struct Open<B: Broker> {
 enum After {
     /// Nothing was under way.
     Rewind,
+    /// The worker is not in the group yet.
+    Enter,
     /// This turn holds.
     Publish(Box<Turn>),
     /// This turn may hold.
@@ -147,6 +156,8 @@ enum After {
 
 struct Clients<B: Broker> {
     member: B::Member,
+    /// Comes for a moment, so that the group looks at who has what.
+    knocking: Option<B::Member>,
     control: B::Reader,
     queues: B::Reader,
     /// Reads queue topics too, for indexes that are behind.
@@ -184,6 +195,10 @@ pub struct Worker<B: Broker> {
     asking_since: Option<Timestamp>,
     /// Another process of our name in the group goes first.
     gives_way: bool,
+    /// No producer is made yet, for another process may have the place in the group that was taken.
+    trial: Option<place::Trial>,
+    /// Learns the shape of the topics, and is one of the clients then.
+    admin: Option<B::Admin>,
     stopping: bool,
     stats: Stats,
 }
@@ -208,6 +223,8 @@ impl<B: Broker> Worker<B> {
             sure_at: None,
             asking_since: None,
             gives_way: false,
+            trial: None,
+            admin: None,
             stopping: false,
             stats: Stats::default(),
         }
@@ -222,6 +239,8 @@ impl<B: Broker> Worker<B> {
         let phase = std::mem::replace(&mut self.phase, Phase::Left);
         let (phase, step) = match self.unless_too_old(phase, now) {
             Phase::Start => self.start(now)?,
+            Phase::Prove(next) => self.prove(next, now)?,
+            Phase::Enter => self.enter(now)?,
             Phase::Replace(after) => self.replace(after, now)?,
             Phase::Chores => self.chore(now)?,
             Phase::Gather(gather) => self.gather(gather, now)?,
@@ -251,6 +270,8 @@ impl<B: Broker> Worker<B> {
     pub fn phase(&self) -> &'static str {
         match &self.phase {
             Phase::Start => "start",
+            Phase::Prove(_) => "prove",
+            Phase::Enter => "enter",
             Phase::Replace(_) => "replace",
             // What deletes has steps of its own: who freezes before them wakes up where it must not delete any more.
             Phase::Chores => match self.chores.front() {
@@ -295,46 +316,61 @@ impl<B: Broker> Worker<B> {
         if !std::mem::replace(&mut self.started, true) {
             self.sure_at = Some(now);
         }
-        if self.clients.is_none() {
-            match self.make_clients() {
-                Ok(clients) => self.clients = Some(clients),
-                Err(error) => return self.trouble(error, Phase::Start),
-            }
-        }
         match self.learn_shape() {
-            Ok(shape) => {
-                self.table.shape = shape?;
-                Ok((Phase::Replace(After::Rewind), Step::Progress))
-            }
-            Err(error) => self.trouble(error, Phase::Start),
+            Ok(shape) => self.table.shape = shape?,
+            Err(error) => return self.trouble(error, Phase::Start),
         }
+        Ok(match self.producer.is_some() {
+            true => (Phase::Prove(place::Next::Enter), Step::Progress),
+            false => (Phase::Replace(After::Enter), Step::Progress),
+        })
     }
 
-    fn make_clients(&self) -> Result<Clients<B>, Error> {
+    /// Joins the group. Whoever joins has made its producer before that, if it may make one.
+    fn enter(&mut self, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        if self.options.keeps_place && self.producer.is_some() && !self.is_sure(now) {
+            return Ok((Phase::Prove(place::Next::Enter), Step::Progress));
+        }
+        match self.make_clients() {
+            Ok(clients) => self.clients = Some(clients),
+            Err(error) => return self.trouble(error, Phase::Enter),
+        }
+        self.is_about_to_join(now);
+        self.rewind();
+        Ok((Phase::Chores, Step::Progress))
+    }
+
+    fn make_clients(&mut self) -> Result<Clients<B>, Error> {
         let options = &self.options;
+        let instance_id = options.keeps_place.then(|| options.transactional_id());
         Ok(Clients {
             member: self.broker.member(&MemberOptions {
                 group: options.topics.group.clone(),
                 client_id: options.name(),
+                instance_id,
                 topic: options.topics.enrollments.clone(),
                 session_timeout: options.session_timeout,
                 max_poll_interval: options.max_poll_interval,
             })?,
+            knocking: None,
             control: self.broker.reader(Isolation::ReadCommitted)?,
             queues: self.broker.reader(Isolation::ReadCommitted)?,
             indexes: self.broker.reader(Isolation::ReadCommitted)?,
             stable: self.broker.reader(Isolation::ReadCommitted)?,
             latest: self.broker.reader(Isolation::ReadUncommitted)?,
-            admin: self.broker.admin()?,
+            admin: match self.admin.take() {
+                Some(admin) => admin,
+                None => self.broker.admin()?,
+            },
         })
     }
 
     /// Reads what the gate must know of its topics. The inner error: they are not as they must be.
     fn learn_shape(&mut self) -> Result<Result<Shape, Stop>, Error> {
         let topics = &self.options.topics;
-        let admin = match in_hand(&mut self.clients) {
-            Ok(clients) => &mut clients.admin,
-            Err(stop) => return Ok(Err(stop)),
+        let admin = match &mut self.admin {
+            Some(admin) => admin,
+            none => none.insert(self.broker.admin()?),
         };
         let mut counts = Vec::new();
         for topic in [
@@ -394,6 +430,7 @@ impl<B: Broker> Worker<B> {
     /// What to do about a failed call outside a transaction: again, from the start, or stop.
     fn trouble(&mut self, error: Error, again: Phase<B>) -> Result<(Phase<B>, Step), Stop> {
         self.stats.trouble(&error);
+        self.note_fence(&error)?;
         match error.action {
             Action::Retry => Ok((again, Step::Waiting(BACKOFF))),
             Action::Abort | Action::Rebuild => {
@@ -405,18 +442,24 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// Drops every client and everything remembered: the group gives the partitions out again, maybe to us.
+    /// Drops every client and everything remembered: the group gives the partitions out again, maybe to us. A producer is
+    /// kept that can say whether our place in the group is still ours.
     fn start_anew(&mut self) {
         self.doubt_name();
-        self.clients = None;
-        self.producer = None;
-        self.handles.clear();
+        (self.clients, self.admin) = (None, None);
+        if !self.options.keeps_place {
+            self.producer = None;
+        }
+        if self.producer.is_none() {
+            self.handles.clear();
+        }
         self.chores.clear();
         self.deferred.clear();
         self.table = Table::default();
     }
 
     fn leave(&mut self) -> Result<(Phase<B>, Step), Stop> {
+        // One that knocks goes without a word: it may have to wait for others before it can say one.
         if let Some(clients) = self.clients.take()
             && let Err(error) = crate::broker::Member::leave(clients.member)
         {

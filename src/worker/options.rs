@@ -11,6 +11,9 @@ pub struct Options {
     pub topics: Topics,
     /// Names this instance among all of the prefix; two live ones of the same name fence each other.
     pub instance: String,
+    /// The group keeps the place of each worker under this name while it is away, for a session: a process that is started
+    /// again under the name goes on at once. Not for a name that was made up, which nobody comes back under.
+    pub keeps_place: bool,
     /// The number of this worker in its instance.
     pub worker: usize,
     /// Different at every start of the process: with it a turn's name is never used twice, and the name in the
@@ -126,6 +129,7 @@ impl Options {
         Self {
             topics,
             instance: instance.into(),
+            keeps_place: false,
             worker,
             incarnation: incarnation.into(),
             limits: Limits::default(),

@@ -14,6 +14,9 @@
 //! - if another process of its name is known to be in the group, and this one was out of the group or fenced, it stops: the
 //!   other one has taken over. Kafka's client cannot tell: there it joins again, as one of two live processes.
 //!
+//! Where the group keeps the worker's place under its name (`place.rs`), nobody joins beside the successor: whoever is out
+//! of the group asks its producer before it joins again, and if it has none, makes none as long as it is on trial.
+//!
 //! Whoever never left the group and was never fenced does not give way: of two live processes under one name the one that
 //! is fenced stops.
 
@@ -49,6 +52,9 @@ impl<B: Broker> Worker<B> {
         self.producer = None;
         self.handles.clear();
         if !self.is_sure(now) {
+            if matches!(after, After::Enter) {
+                return Ok((Phase::Enter, Step::Progress));
+            }
             if !self.table.joined {
                 // There is nothing to write yet: the first turn wants its producer, and by then the group knows us.
                 self.rewind();
@@ -58,7 +64,7 @@ impl<B: Broker> Worker<B> {
         }
         let compression = match &after {
             After::Leaders(turn) => turn.compression,
-            After::Rewind | After::Publish(_) | After::ReadBack(_) => Compression::None,
+            After::Rewind | After::Enter | After::Publish(_) | After::ReadBack(_) => Compression::None,
         };
         let made = self.broker.producer(&ProducerOptions {
             transactional_id: self.options.transactional_id(),
@@ -74,7 +80,7 @@ impl<B: Broker> Worker<B> {
                 return Ok((Phase::Replace(after), Step::Waiting(BACKOFF)));
             }
         }
-        self.gives_way = false;
+        (self.gives_way, self.trial) = (false, None);
         self.compression = compression;
         self.stats.producers += 1;
         match after {
@@ -82,6 +88,7 @@ impl<B: Broker> Worker<B> {
                 self.rewind();
                 Ok((Phase::Chores, Step::Progress))
             }
+            After::Enter => Ok((Phase::Enter, Step::Progress)),
             After::Publish(turn) => self.publish(*turn, now),
             After::ReadBack(turn) => Ok((Phase::ReadBack(turn), Step::Progress)),
             After::Leaders(turn) => Ok((Phase::Leaders(turn), Step::Progress)),
@@ -115,6 +122,11 @@ impl<B: Broker> Worker<B> {
             tracing::warn!("the group does not count on this worker any more; it joins again");
             self.start_anew();
             return Ok((Phase::Start, Step::Waiting(BACKOFF)));
+        }
+        if self.is_on_trial(now) {
+            let why = "another process of this name may take the place in the group back";
+            self.stats.last_trouble = Some(why.to_owned());
+            return Ok((Phase::Replace(after), Step::Waiting(BACKOFF)));
         }
         // When it was asked, not when the answer came: we may have hung in between.
         self.sure_at = Some(now);

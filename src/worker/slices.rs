@@ -11,7 +11,7 @@ use super::assignment::Change;
 use super::table::{Amount, Owned, Table};
 use super::turn::Turn;
 use super::{BACKOFF, Open, Phase, Step, Stop, Worker, decide, in_hand, rebuild};
-use crate::broker::{Action, Broker, Member, PollLimit, Polled, Reader, Record};
+use crate::broker::{Action, Broker, Code, Member, PollLimit, Polled, Reader, Record};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -116,6 +116,11 @@ impl<B: Broker> Worker<B> {
             Err(error) if error.action == Action::Retry => {
                 self.stats.trouble(&error);
                 return Ok(Brought::Nothing);
+            }
+            Err(error) if matches!(error.code, Code::InstanceFenced | Code::StaleGeneration) => {
+                // Says so again when the turn has ended, and then the producer can be asked whose the name is.
+                self.stats.trouble(&error);
+                return Ok(Brought::Lost);
             }
             Err(error) => {
                 self.trouble(error, Phase::Start)?;

@@ -144,6 +144,8 @@ pub(super) struct Table {
     pub shape: Shape,
     /// An assignment came, be it empty.
     pub joined: bool,
+    /// When the group has given the worker its place, it is made to look at who has what.
+    pub knocks: bool,
     pub owned: BTreeMap<i32, Owned>,
     /// Everything below it in the control topic was gathered since the reader was last put back.
     pub control_scan: i64,

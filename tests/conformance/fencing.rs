@@ -39,6 +39,30 @@ pub fn an_idle_producer_is_fenced<H: Harness>(h: &H) {
     assert_eq!(steps::keys(&steps::read_committed(h, &topic, 0)), ["before"]);
 }
 
+/// Asking changes nothing: neither a record nor an offset, and the producer goes on.
+pub fn a_producer_knows_whether_it_is_the_newest<H: Harness>(h: &H) {
+    let topic = steps::topic(h, "newest", 1, &[]);
+    let group = h.fresh_name("newest");
+    let mut consumer = steps::sole_member(h, &group, &topic, 1);
+    let mut old = Writer::new(h, "newest");
+    for round in 0..3 {
+        old.prove(&group, &topic).unwrap();
+        old.write(&topic, 0, &[["a", "b", "c"][round]]);
+    }
+    assert_eq!(steps::committed(h, &mut consumer.member, &[0]), [None]);
+    let mut new = Writer::with(h, old.options.clone());
+    let fenced = old.prove(&group, &topic).unwrap_err();
+    assert_eq!((fenced.action, fenced.code), (Action::Rebuild, Code::Fenced), "{fenced:?}");
+    // Being asked fences nobody.
+    new.prove(&group, &topic).unwrap();
+    new.write(&topic, 0, &["d"]);
+    assert_eq!(steps::keys(&steps::read_committed(h, &topic, 0)), ["a", "b", "c", "d"]);
+    let group = consumer.member.group().unwrap();
+    let mut transaction = new.begin();
+    steps::send_offsets(h, &mut transaction, &[steps::offset(&topic, 0, 4, "m")], &group).unwrap();
+    new.commit(transaction);
+}
+
 /// The owner died with a transaction open: the next producer of its id ends it, without waiting for its timeout.
 pub fn a_new_producer_takes_over_an_open_transaction<H: Harness>(h: &H) {
     let topic = steps::topic(h, "takeover", 1, &[]);

@@ -13,6 +13,7 @@ pub mod cleaning;
 pub mod fencing;
 pub mod groups;
 pub mod offsets;
+pub mod places;
 pub mod records;
 pub mod topics;
 pub mod transactions;
@@ -40,6 +41,7 @@ macro_rules! conformance_suite {
                 fencing: [
                     a_new_producer_fences_the_old_one,
                     an_idle_producer_is_fenced,
+                    a_producer_knows_whether_it_is_the_newest,
                     a_new_producer_takes_over_an_open_transaction,
                     a_transaction_left_open_times_out,
                     an_old_generation_is_fenced,
@@ -67,6 +69,16 @@ macro_rules! conformance_suite {
                     a_namesake_is_another_processs_member,
                     a_member_reads_from_where_it_is_told,
                     a_position_outside_the_log_is_reported,
+                ]
+                places: [
+                    a_static_member_that_died_comes_back_at_once,
+                    a_static_member_that_left_comes_back_at_once,
+                    a_static_member_that_left_for_good_is_missed_after_its_session,
+                    a_newcomer_waits_for_a_place_no_longer_than_that_is_empty,
+                    a_static_member_is_fenced_by_its_successor,
+                    a_place_can_be_taken_back,
+                    a_lost_static_member_comes_back,
+                    what_was_to_be_given_up_comes_to_nobody_before_the_group_looks,
                 ]
                 cleaning: [
                     the_cleaner_keeps_the_newest_of_each_key,

@@ -86,6 +86,25 @@ impl<'h, H: Harness> Writer<'h, H> {
         self.producer.as_mut().unwrap()
     }
 
+    /// Asks whether this producer is the newest of its id.
+    pub fn prove(&mut self, group: &str, topic: &str) -> Result<()> {
+        self.producer();
+        let h = self.h;
+        h.eventually("a producer is asked whether it is the newest", || {
+            match self.producer.take().unwrap().prove(group, topic) {
+                Ok(producer) => {
+                    self.producer = producer;
+                    Some(Ok(()))
+                }
+                Err((Some(producer), Error { action: Action::Retry, .. })) => {
+                    self.producer = Some(producer);
+                    None
+                }
+                Err((_, error)) => Some(Err(error)),
+            }
+        })
+    }
+
     /// A handle of a topic whose leaders this producer knows.
     pub fn topic(&mut self, name: &str) -> flowgate::broker::Topic {
         let h = self.h;

@@ -106,8 +106,8 @@ fn crashes_at_every_phase() {
         "release none",
         "timer",
     ];
-    const PHASES: [&str; 10] =
-        ["start", "replace", "chores", "gather", "create", "leaders", "send", "acks", "offsets", "commit"];
+    const PHASES: [&str; 11] =
+        ["start", "replace", "enter", "chores", "gather", "create", "leaders", "send", "acks", "offsets", "commit"];
     let mut crashes: BTreeMap<&str, u32> = BTreeMap::new();
     for stage in STAGES {
         for phase in PHASES {

@@ -12,11 +12,11 @@ use super::rig::{Rig, SESSION};
 const LATER: Duration = Duration::from_secs(1);
 
 /// Where a worker hangs: what it meets before, the phase that it is about to begin, and steps that it takes there.
-type Place = (Option<(Operation, Fault)>, &'static str, u32);
+pub type Place = (Option<(Operation, Fault)>, &'static str, u32);
 
 /// Every phase that a worker with a producer can hang before; "replace" in three ways, and between the group's answer
 /// and the producer.
-fn places() -> Vec<Place> {
+pub fn places() -> Vec<Place> {
     let stale = || Fault::Fail(Error::new(Action::Abort, Code::StaleGeneration, "a test"));
     let phases = ["chores", "gather", "create", "leaders", "send", "acks", "offsets", "commit"];
     let mut places: Vec<Place> = phases.into_iter().map(|phase| (None, phase, 0)).collect();
@@ -33,8 +33,11 @@ fn places() -> Vec<Place> {
 }
 
 /// A worker that hangs at this place in a turn that holds events, or behind it.
-fn hanging((fault, phase, steps): &Place) -> (Rig, Worker<Memory>) {
-    let mut rig = Rig::new();
+fn hanging(place: &Place) -> (Rig, Worker<Memory>) {
+    hanging_in(Rig::new(), place)
+}
+
+pub fn hanging_in(mut rig: Rig, (fault, phase, steps): &Place) -> (Rig, Worker<Memory>) {
     // What it knew of its name when it started is old.
     rig.settle();
     rig.pass(SESSION);

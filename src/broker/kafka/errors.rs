@@ -100,6 +100,7 @@ pub(super) fn code(err: RespErr) -> Code {
         | RD_KAFKA_RESP_ERR_TRANSACTION_COORDINATOR_FENCED => Code::Fenced,
         RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION
         | RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID
+        // Of offsets: that the group has gone on without this member is all that it tells.
         | RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
         | RD_KAFKA_RESP_ERR_FENCED_MEMBER_EPOCH
         | RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH

@@ -15,10 +15,10 @@ use sys::rd_kafka_resp_err_t::*;
 
 use super::REQUEST;
 use super::consumer::{Change, Consumer, first_error};
-use super::errors::{invalid, plain};
+use super::errors::{self, invalid, plain};
 use super::event::Event;
 use super::list::Partitions;
-use super::native::{Client, done, millis};
+use super::native::{Client, c_string, done, millis};
 use crate::broker::{
     Action, Code, Committed, Error, GroupMetadata, Member, MemberOptions, PollLimit, Polled, Record, Result, Standing,
 };
@@ -29,12 +29,14 @@ const UNASSIGNED: i32 = -1;
 /// How long leaving a group may take before it is left to the session timeout.
 const LEAVE: Duration = Duration::from_secs(5);
 
-/// How long librdkafka's thread may need to find out, after a hang, that the member's session is over.
+/// How long librdkafka's thread may need to find out, after a hang, that the member's session is over; of a short session a
+/// quarter, for what is found out has to hold for a while.
 const HEARD: Duration = Duration::from_secs(1);
 
 pub struct KafkaMember {
     consumer: Consumer,
     topic: Arc<str>,
+    session_timeout: Duration,
     /// The partitions of all acknowledged changes.
     owned: BTreeSet<i32>,
     /// Came behind records of the same poll, and is reported with the next one.
@@ -65,6 +67,7 @@ impl KafkaMember {
                 Ok(Self {
                     consumer,
                     topic,
+                    session_timeout: options.session_timeout,
                     owned: BTreeSet::new(),
                     unreported: None,
                     change: None,
@@ -153,15 +156,40 @@ impl KafkaMember {
     }
 }
 
+impl KafkaMember {
+    /// Whether librdkafka has learnt that this static member is fenced, which breaks the client for good. It sends heartbeats
+    /// also when it has given its member id up by itself (no answer for a session, no poll for too long) and the application
+    /// has not yet answered the revocation: those are refused as fenced because they have no id, whoever has the name
+    /// (librdkafka issue 3437).
+    fn check_fenced(&self) -> Result<()> {
+        // SAFETY: the client lives; no words are asked for.
+        let err = unsafe { sys::rd_kafka_fatal_error(self.consumer.client.ptr(), std::ptr::null_mut(), 0) };
+        match err {
+            RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+            RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID if self.id().is_some() => {
+                let detail = "another member has joined the group under this one's name, or the group believes so";
+                Err(Error::new(Action::Rebuild, Code::InstanceFenced, detail))
+            }
+            RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID => {
+                let detail = "the client has given its place in the group up and cannot join again";
+                Err(Error::new(Action::Rebuild, Code::StaleGeneration, detail))
+            }
+            _ => Err(Error::new(Action::Rebuild, errors::code(err), errors::name(err))),
+        }
+    }
+}
+
 impl Member for KafkaMember {
     fn poll(&mut self, limit: PollLimit, records: &mut Vec<Record>) -> Result<Polled> {
+        self.check_fenced()?;
         if self.change.is_some() {
             return Ok(Polled::Records);
         }
         let before = records.len();
         let mut change = self.unreported.take();
         if change.is_none() {
-            let polled = self.consumer.poll(limit, records, |new| change = Some(new))?;
+            let polled = self.consumer.poll(limit, records, |new| change = Some(new));
+            let polled = polled.or_else(|error| self.check_fenced().and(Err(error)))?;
             if change.is_none() {
                 return Ok(polled);
             }
@@ -223,6 +251,7 @@ impl Member for KafkaMember {
         if self.change.is_some() || self.unreported.is_some() {
             return Err(Error::new(Action::Retry, Code::Busy, "a change of assignment waits to be acknowledged"));
         }
+        self.check_fenced()?;
         self.check_owned(partition)?;
         if self.is_eager() && offset >= 0 && !self.consumer.is_running(&self.topic, partition) {
             return self.start_eagerly(partition, offset);
@@ -243,6 +272,7 @@ impl Member for KafkaMember {
 
     fn committed(&mut self, partitions: &[i32], limit: Duration) -> Result<Vec<Option<Committed>>> {
         self.consumer.client.shared.check()?;
+        self.check_fenced()?;
         let mut list = Partitions::new();
         for &partition in partitions {
             list.add(&self.topic, partition, None)?;
@@ -288,8 +318,9 @@ impl Member for KafkaMember {
     /// about a group is under way. So nobody is told of namesakes.
     fn standing(&mut self) -> Result<Standing> {
         let known = self.group.as_ref().map(|known| known.member_id().to_owned());
-        let until = Instant::now() + HEARD;
+        let until = Instant::now() + HEARD.min(self.session_timeout / 4);
         let belongs = loop {
+            self.check_fenced()?;
             let belongs = known.is_some() && self.id() == known;
             if !belongs || Instant::now() >= until {
                 break belongs;
@@ -372,6 +403,15 @@ unsafe impl Send for Identity {}
 unsafe impl Sync for Identity {}
 
 impl Identity {
+    /// The group as somebody outside of it names it: offsets that are sent with this are fenced by no generation, and so
+    /// must never be committed.
+    pub fn outsider(group: &str) -> Result<Self> {
+        let group = c_string(group)?;
+        // SAFETY: the name lives during the call; what it returns is ours.
+        let metadata = unsafe { sys::rd_kafka_consumer_group_metadata_new(group.as_ptr()) };
+        std::ptr::NonNull::new(metadata).map(Self).ok_or_else(|| invalid("no group metadata"))
+    }
+
     pub fn ptr(&self) -> *const sys::rd_kafka_consumer_group_metadata_t {
         self.0.as_ptr()
     }

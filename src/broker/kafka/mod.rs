@@ -224,6 +224,9 @@ impl Broker for Kafka {
         let mut config = self.consumer_config(&options.group, Isolation::ReadCommitted);
         let session = options.session_timeout;
         config.set("client.id", &options.client_id);
+        if let Some(instance_id) = &options.instance_id {
+            config.set("group.instance.id", instance_id);
+        }
         config.set("session.timeout.ms", millis(session).to_string());
         config.set("heartbeat.interval.ms", millis(session / 3).min(3000).to_string());
         // librdkafka wants it no shorter than the session.

@@ -230,6 +230,10 @@ impl Producer for KafkaProducer {
         self.0.leaders_known(topics)
     }
 
+    fn prove(self, group: &str, topic: &str) -> std::result::Result<Option<Self>, (Option<Self>, Error)> {
+        KafkaTransaction::prove(self, group, topic)
+    }
+
     fn begin(self) -> std::result::Result<KafkaTransaction, (Self, Error)> {
         KafkaTransaction::begin(self)
     }

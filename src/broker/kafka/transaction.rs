@@ -51,6 +51,34 @@ impl KafkaTransaction {
         Ok(Self { core, begun: Instant::now(), transport_errors, committing: None })
     }
 
+    /// librdkafka has no call that asks whether a producer is fenced. A transaction with an offset in it is refused by the
+    /// transaction's coordinator if a newer producer was made, and is always aborted here. The group's coordinator may refuse
+    /// the offset as well: it comes from outside of the group.
+    pub(super) fn prove(
+        producer: KafkaProducer,
+        group: &str,
+        topic: &str,
+    ) -> std::result::Result<Option<KafkaProducer>, (Option<KafkaProducer>, Error)> {
+        let outsider = match Identity::outsider(group) {
+            Ok(outsider) => GroupMetadata::new(Arc::new(outsider)),
+            Err(error) => return Err((Some(producer), error)),
+        };
+        let mut transaction = Self::begin(producer).map_err(|(producer, error)| (Some(producer), error))?;
+        let offset = Offset { topic: topic.into(), partition: 0, offset: 0, metadata: String::new() };
+        let asked = match transaction.send_offsets(&[offset], &outsider) {
+            Err(error) if error.code == Code::StaleGeneration && error.action == Action::Abort => Ok(()),
+            Err(error) if matches!(error.action, Action::Rebuild | Action::Stop) => return Err((None, error)),
+            asked => asked,
+        };
+        match (asked, transaction.abort()) {
+            (_, Abort::Replace(Some(error))) => Err((None, error)),
+            (Ok(()), Abort::Done(producer)) => Ok(Some(producer)),
+            (Ok(()), Abort::Replace(None)) => Ok(None),
+            (Err(error), Abort::Done(producer)) => Err((Some(producer), error)),
+            (Err(error), Abort::Replace(None)) | (_, Abort::Retry(_, error)) => Err((None, error)),
+        }
+    }
+
     /// The broker answers alike to a producer that was replaced and to one whose transaction it gave up: time tells.
     fn sort(&self, failure: &Failure) -> Error {
         self.timed_out_or(self.core.fatal().unwrap_or_else(|| failure.sort()))

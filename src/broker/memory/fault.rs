@@ -23,6 +23,7 @@ pub enum Operation {
     /// Of a producer; the subject is its transactional id.
     Initialise,
     LeadersKnown,
+    Prove,
     Begin,
     Send,
     SendOffsets,

@@ -3,6 +3,9 @@
 //! A generation begins once every member that the group still counts on has answered, as in Kafka's join phase: a
 //! silent one (crashed or frozen) is waited for until its session ends. The assignment is cooperative: a partition that
 //! is to move stays with its owner until the owner has acknowledged giving it up, which begins a further generation.
+//!
+//! Who joins under an instance id that a member has already takes its place: the other one is not known any more, and if
+//! nothing else is due, the generation stays, with what that place has in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -123,6 +126,18 @@ impl Group {
         self.members.iter().any(|(&id, other)| id != member && other.options.client_id == client_id)
     }
 
+    /// Whether another member has taken this static one's place.
+    pub fn is_fenced(&self, member: MemberId, options: &MemberOptions) -> bool {
+        self.holder(options).is_some_and(|holder| holder != member)
+    }
+
+    /// The member that has the instance id of these options.
+    fn holder(&self, options: &MemberOptions) -> Option<MemberId> {
+        let instance_id = options.instance_id.as_ref()?;
+        let mut members = self.members.iter();
+        members.find(|(_, member)| member.options.instance_id.as_ref() == Some(instance_id)).map(|(id, _)| *id)
+    }
+
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.members.values().map(GroupMember::deadline).min()
     }
@@ -159,17 +174,26 @@ impl State {
     pub fn join(&mut self, options: &MemberOptions) -> (MemberId, i32) {
         self.members += 1;
         let group = self.groups.entry(options.group.clone()).or_default();
-        let generation = group.generation;
-        let (held, assignment) = Default::default();
-        let (last_poll, silent, polling) = (self.now, None, false);
+        let replaced = group.holder(options).and_then(|holder| group.members.remove(&holder));
+        // What the place has in a generation that stands is told to the one who comes.
+        let stands = replaced.is_some() && !group.due;
+        let generation = if stands { group.generation - 1 } else { group.generation };
+        let assignment = replaced.map(|replaced| replaced.assignment).unwrap_or_default();
+        let (last_poll, silent, polling, held) = (self.now, None, false, BTreeSet::new());
         let member = GroupMember { options: options.clone(), last_poll, silent, polling, held, assignment };
         group.members.insert(self.members, member);
-        group.due = true;
+        group.due |= !stands;
         self.advance_group(&options.group);
         (self.members, generation)
     }
 
+    /// The place of a static member stays its own until its session ends.
     pub fn leave(&mut self, group: &str, member: MemberId) {
+        let known = self.groups.get(group).and_then(|group| group.members.get(&member));
+        if known.is_some_and(|member| member.options.instance_id.is_some()) {
+            self.bury(member);
+            return;
+        }
         if let Some(state) = self.groups.get_mut(group) {
             state.due |= state.members.remove(&member).is_some();
             self.advance_group(group);

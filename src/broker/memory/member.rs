@@ -95,6 +95,9 @@ impl port::Member for Member {
             if let Some(member) = group.members.get_mut(&self.id) {
                 member.last_poll = now;
             }
+            if group.is_fenced(self.id, &self.options) {
+                return Err(fenced());
+            }
             if self.waiting.is_some() {
                 return Ok(Polled::Records);
             }
@@ -207,9 +210,14 @@ impl port::Member for Member {
         let Some(group) = state.groups.get(&self.options.group) else {
             return Ok(Standing { belongs: false, namesake: Some(false) });
         };
+        if group.is_fenced(self.id, &self.options) {
+            return Err(fenced());
+        }
+        let tells = self.options.instance_id.is_none();
         Ok(Standing {
             belongs: self.generation.is_some() && group.members.contains_key(&self.id),
-            namesake: Some(group.has_namesake(self.id, &self.options.client_id)),
+            // As little as Kafka's client: there a place has one member, and who that is nobody is told.
+            namesake: tells.then(|| group.has_namesake(self.id, &self.options.client_id)),
         })
     }
 
@@ -219,6 +227,10 @@ impl port::Member for Member {
         self.memory.lock().leave(&self.options.group, self.id);
         Ok(())
     }
+}
+
+fn fenced() -> Error {
+    Error::new(Action::Rebuild, Code::InstanceFenced, "another member has this one's instance id")
 }
 
 impl Drop for Member {

@@ -112,6 +112,23 @@ impl port::Producer for Producer {
         Ok(all)
     }
 
+    fn prove(self, _group: &str, _topic: &str) -> std::result::Result<Option<Self>, (Option<Self>, Error)> {
+        match self.fault(Operation::Prove) {
+            Some(Fault::Fail(error)) if error.action == Action::Retry => return Err((Some(self), error)),
+            Some(Fault::Fail(error)) => return Err((None, error)),
+            Some(Fault::Replace) => {
+                let current = self.memory.lock().check_producer(self.id);
+                return current.map(|()| None).map_err(|error| (None, error));
+            }
+            _ => {}
+        }
+        let current = self.memory.lock().check_producer(self.id);
+        match current {
+            Ok(()) => Ok(Some(self)),
+            Err(error) => Err((None, error)),
+        }
+    }
+
     fn begin(self) -> std::result::Result<Transaction, (Self, Error)> {
         if let Err(error) = self.memory.check(Operation::Begin, &self.options.transactional_id) {
             return Err((self, error));

@@ -88,6 +88,8 @@ impl Demo {
         let prefix = global.prefix.as_deref().unwrap_or(PREFIX);
         let topics = site::prepare(&connect(&settings)?, prefix, crate::clock::now())?;
         settings.topics = topics.clone();
+        // Nobody comes back to a demo: its place in the group would only wait for its session to end.
+        settings.instance_is_given = false;
         let (kafka, stop) = (kafka(&settings), StopSign::default());
         run::watch(&kafka)?;
         let site = site::Site { broker: kafka.clone(), brokers: settings.brokers.clone(), topics, keep: self.keep };
