@@ -18,7 +18,6 @@
 //! group and takes its place back each time; the other one finds its producer fenced, or, if it has none, its trial
 //! ends. A producer that is made once a trial is over is the newest from then on: whoever had the name before did not
 //! poll for all that time.
-
 //!
 //! A place can be found with less in it than its last member had: what that was told to give up, and died before it had.
 //! Nobody has those partitions then, and the group looks at that again only when members come or go. So whoever takes a
