@@ -155,7 +155,9 @@ fn set<B: Broker>(
     match restore(broker, topics, partition, offset) {
         Ok(()) => Ok(writeln!(out, "done")?),
         Err(error) if error.code == Code::Busy => {
-            Err(Failure::new(exit::OTHER, format!("the offset was not set: {error}")).hint("stop every gate first"))
+            Err(Failure::new(exit::OTHER, format!("the offset was not set: {error}")).hint(
+                "stop every gate first; one whose `instance` was given counts for its `session_timeout` after its end",
+            ))
         }
         Err(error) => Err(error.into()),
     }

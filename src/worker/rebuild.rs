@@ -31,8 +31,9 @@ const LARGE: Amount = Amount { entries: 20_000, bytes: 16 * 1024 * 1024 };
 /// And at least for flows that are paused.
 const SMALL: Amount = Amount { entries: 2_000, bytes: 2 * 1024 * 1024 };
 
-/// So much more a poll brings for them with each millisecond since the one before, up to the large one: 150,000 entries a
-/// second, at a tenth to a fifth of the worker's time, however long turns are. Ten million are read in some 70 s then.
+/// So much a poll brings for them for each millisecond since the one before, up to the large one: 150,000 entries a second,
+/// however long turns are, and ten million in 70 s. A worker with nothing else to do reads twice as many in a build for
+/// tests (measured).
 const A_MILLISECOND: usize = 150;
 
 /// How long a turn goes on while a flow that resumes waits for its index.
