@@ -83,7 +83,7 @@ fn every_mutant_is_found() {
     assert!(missed.is_empty(), "not found within {SEEDS} seeds: {missed:?}");
 }
 
-/// Goal: what only a slow broker shows is not found by other means. Method: the same schedules on a broker that shows
+/// Goal: what a slow broker shows is seldom found by other means. Method: the same schedules on a broker that shows
 /// everything at once.
 #[test]
 fn timers_before_commands_take_a_slow_broker_to_be_seen() {
@@ -94,9 +94,9 @@ fn timers_before_commands_take_a_slow_broker_to_be_seen() {
         }
         run::broken(&plan, Some(Mutant::TimersBeforeCommandsThatWaited), Trace::default()).result.is_err()
     };
-    let found: Vec<u64> = (0..60).filter(|number| broken(true, *number)).collect();
-    assert!(!found.is_empty());
-    assert_eq!(found.iter().filter(|number| broken(false, **number)).count(), 0, "{found:?}");
+    let found: Vec<u64> = (0..300).filter(|number| broken(true, *number)).collect();
+    let at_once = found.iter().filter(|number| broken(false, **number)).count();
+    assert!(found.len() > 8 * at_once, "{at_once} of {found:?}");
 }
 
 /// Goal: a seed is a run, byte for byte, in whatever process. Method: the whole trace, with every record in every topic.
