@@ -244,17 +244,27 @@ impl Index {
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.way {
-            Way::Sliced(slices) => slices.bytes() + slices.bytes_of_bits(),
+            Way::Sliced(slices) => slices.bytes_of_slice() + slices.bytes_of_later() + slices.bytes_of_bits(),
             Way::Ready | Way::Behind | Way::PutOff => self.known.bytes(),
         }
     }
 
-    /// What it may still grow by, of `free` bytes of the budget. Slices get `least` in any case, beside their bits: they must
-    /// go on, and the fewer there are, the sooner it is done.
+    /// What it may still grow by with what is held, of `free` bytes of the budget. One that is made in slices has `least` in any
+    /// case.
     #[must_use]
-    pub fn room(&self, free: usize, least: usize) -> usize {
+    pub fn room_to_hold(&self, free: usize, least: usize) -> usize {
         match &self.way {
-            Way::Sliced(slices) => free.max(least.saturating_sub(slices.bytes())),
+            Way::Sliced(slices) => free.max(least.saturating_sub(slices.bytes_of_later())),
+            Way::Ready | Way::Behind | Way::PutOff => free,
+        }
+    }
+
+    /// The same with what is read. A slice has `least` for itself, whatever was held meanwhile: the fewer slices there are, the
+    /// sooner it is done, and slices without room would be a single record each.
+    #[must_use]
+    pub fn room_to_read(&self, free: usize, least: usize) -> usize {
+        match &self.way {
+            Way::Sliced(slices) => free.max(least.saturating_sub(slices.bytes_of_slice())),
             Way::Ready | Way::Behind | Way::PutOff => free,
         }
     }

@@ -4,7 +4,7 @@
 use super::rebuild::Rebuild;
 use super::table::{Amount, Owned, Table, Tracked};
 use super::turn::Fed;
-use crate::flow::index::{Indexed, Outgrown};
+use crate::flow::index::{Index, Indexed, Outgrown};
 use crate::flow::{FlowId, State};
 use crate::mutant::{self, Mutant};
 
@@ -94,7 +94,7 @@ impl Table {
         let mut fed = fed.iter();
         let mut next = fed.next();
         while next.is_some() {
-            let mut room = self.room_of(partition, id, budget);
+            let mut room = self.room_of(partition, id, budget, Index::room_to_hold);
             let Some(owned) = self.owned.get_mut(&partition) else { return };
             let outcome = owned.change_index(id, |tracked| {
                 while let Some(Fed { number, kind, record, latest }) = next {
@@ -122,10 +122,16 @@ impl Table {
     }
 
     /// What the index of a flow may grow by.
-    pub fn room_of(&self, partition: i32, id: &FlowId, budget: usize) -> usize {
+    pub fn room_of(
+        &self,
+        partition: i32,
+        id: &FlowId,
+        budget: usize,
+        room: impl Fn(&Index, usize, usize) -> usize,
+    ) -> usize {
         let free = budget.saturating_sub(self.index_bytes());
         let tracked = self.owned.get(&partition).and_then(|owned| owned.flows.get(id));
-        tracked.map_or(0, |tracked| tracked.index.room(free, (budget / A_SLICE).max(LEAST)))
+        tracked.map_or(0, |tracked| room(&tracked.index, free, (budget / A_SLICE).max(LEAST)))
     }
 
     /// Makes room for an index by dropping others, of paused flows alone: all it takes for one that is needed now, else

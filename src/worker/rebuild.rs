@@ -14,7 +14,7 @@ use super::queues::log_of;
 use super::table::{Amount, Blocked, Owned, Table, Tracked, left};
 use super::{ONLY, Phase, Step, Stop, Worker, assign, in_hand};
 use crate::broker::{Action, Broker, Code, Error, PollLimit, Polled, Reader, Record, Watermarks};
-use crate::flow::index::{Outgrown, Read};
+use crate::flow::index::{Index, Outgrown, Read};
 use crate::flow::{FlowId, Queue};
 use crate::schema::entry;
 use crate::time::Timestamp;
@@ -159,7 +159,7 @@ impl Table {
         let mut rest = records;
         while !rest.is_empty() {
             let Some((partition, flow)) = self.rebuilding.topics.get(&topic).cloned() else { return };
-            let mut room = self.room_of(partition, &flow, budget);
+            let mut room = self.room_of(partition, &flow, budget, Index::room_to_read);
             let Some(owned) = self.owned.get_mut(&partition) else { return };
             let outcome = owned.change_index(&flow, |tracked| {
                 if tracked.rebuild.begins {

@@ -165,9 +165,12 @@ impl Slices {
         passes.saturating_mul(self.entries()).saturating_sub(self.next.saturating_sub(self.first))
     }
 
-    /// Bytes that the size of a slice decides about, and what came later.
-    pub fn bytes(&self) -> usize {
-        self.slice.bytes() + self.later.bytes()
+    pub fn bytes_of_slice(&self) -> usize {
+        self.slice.bytes()
+    }
+
+    pub fn bytes_of_later(&self) -> usize {
+        self.later.bytes()
     }
 
     pub fn bytes_of_bits(&self) -> usize {

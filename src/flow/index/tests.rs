@@ -27,7 +27,7 @@ fn rebuild(entries: &[Entry], watermark: u64, budget: usize, least: usize) -> (I
     let mut index = Index::behind(&queue(watermark, last));
     for passes in 1..10_000 {
         for entry in entries.iter().filter(|entry| entry.0 > watermark) {
-            let mut room = index.room(budget.saturating_sub(index.bytes()), least);
+            let mut room = index.room_to_read(budget.saturating_sub(index.bytes()), least);
             match index.read(indexed(entry), last, &mut room) {
                 Ok(Read::On) => {}
                 Ok(Read::Again) => break,
@@ -90,7 +90,7 @@ proptest! {
         for budget in [0, 40, 80, 200, 400, 1_000, 100_000] {
             let (mut index, _) = rebuild(&all, watermark, budget, LEAST);
             let more = entry(last + 1, Kind::Withdraw, withdrawn, false);
-            let mut room = index.room(budget.saturating_sub(index.bytes()), LEAST);
+            let mut room = index.room_to_hold(budget.saturating_sub(index.bytes()), LEAST);
             let fits = index.hold(indexed(&more), &mut room).is_ok();
             let seen: Vec<_> = all.iter().cloned().chain(fits.then_some(more)).collect();
             for entry in all.iter().filter(|entry| entry.0 > watermark && entry.1 != Kind::Withdraw) {
@@ -176,7 +176,7 @@ fn what_remains_of_slices_becomes_less() {
     loop {
         let mut began_again = false;
         for entry in &all {
-            match index.read(indexed(entry), 1_000, &mut index.room(0, 4_000)) {
+            match index.read(indexed(entry), 1_000, &mut index.room_to_read(0, 4_000)) {
                 Ok(Read::On) => {}
                 Ok(_) => break,
                 Err(_) => {

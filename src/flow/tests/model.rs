@@ -297,7 +297,7 @@ impl Gate {
             self.index = Index::new(entry.number);
         }
         let logged = Logged { event, record, latest: entry.latest, survivor };
-        let mut room = self.room();
+        let mut room = self.room(Index::room_to_hold);
         let fits = self.index.hold(logged.indexed(), &mut room).is_ok();
         self.topic.push(logged);
         if !fits {
@@ -328,8 +328,8 @@ impl Gate {
         applied.outcome.verdict
     }
 
-    fn room(&self) -> usize {
-        self.index.room(self.budget.saturating_sub(self.index.bytes()), 256)
+    fn room(&self, of: impl Fn(&Index, usize, usize) -> usize) -> usize {
+        of(&self.index, self.budget.saturating_sub(self.index.bytes()), 256)
     }
 
     /// The state that is committed is another one, perhaps.
@@ -366,7 +366,7 @@ impl Gate {
             let Some(next) = self.topic.iter().find(|logged| logged.survivor.offset >= self.read_to).cloned() else {
                 panic!("behind, with nothing left to read: {:?}", self.index)
             };
-            let mut room = self.room();
+            let mut room = self.room(Index::room_to_read);
             match self.index.read(next.indexed(), flow.queue.last_entry(), &mut room) {
                 Ok(Read::On | Read::Done) => self.read_to = next.survivor.offset + 1,
                 Ok(Read::Again) => self.begin_to_read(),
