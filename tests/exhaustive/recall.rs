@@ -46,7 +46,7 @@ impl Recall {
         index.no_room_to_read(queue, true);
         while !index.is_ready() {
             for entry in log.unread(cleaned) {
-                match index.read(entry.indexed(), queue.last_entry(), &mut index.room(0, 256)) {
+                match index.read(entry.indexed(), queue.last_entry(), &mut index.room_to_read(0, 256)) {
                     Ok(Read::On) => {}
                     Ok(Read::Again | Read::Done) => break,
                     Err(_) => {
