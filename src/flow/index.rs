@@ -253,18 +253,19 @@ impl Index {
     /// case.
     #[must_use]
     pub fn room_to_hold(&self, free: usize, least: usize) -> usize {
-        match &self.way {
-            Way::Sliced(slices) => free.max(least.saturating_sub(slices.bytes_of_later())),
-            Way::Ready | Way::Behind | Way::PutOff => free,
-        }
+        self.room(free, least, Slices::bytes_of_later)
     }
 
     /// The same with what is read. A slice has `least` for itself, whatever was held meanwhile: the fewer slices there are, the
     /// sooner it is done, and slices without room would be a single record each.
     #[must_use]
     pub fn room_to_read(&self, free: usize, least: usize) -> usize {
+        self.room(free, least, Slices::bytes_of_slice)
+    }
+
+    fn room(&self, free: usize, least: usize, taken: impl FnOnce(&Slices) -> usize) -> usize {
         match &self.way {
-            Way::Sliced(slices) => free.max(least.saturating_sub(slices.bytes_of_slice())),
+            Way::Sliced(slices) => free.max(least.saturating_sub(taken(slices))),
             Way::Ready | Way::Behind | Way::PutOff => free,
         }
     }

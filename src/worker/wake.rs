@@ -9,36 +9,30 @@ use crate::time::Timestamp;
 impl Table {
     /// Whether some unlimited drain has everything at hand but what was held in the turn before.
     pub(super) fn only_last_entries_missing(&self) -> bool {
-        self.being_read().any(|(tracked, backlog)| {
-            let unlimited = tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
-            let ready = tracked.index.is_ready();
+        self.hot_and_behind().any(|(tracked, backlog)| {
             let missing = tracked.flow.queue.last_entry().saturating_sub(backlog.read_to);
-            let last_turn = u64::try_from(backlog.held_before.entries).unwrap_or(u64::MAX);
-            unlimited && ready && missing > 0 && missing <= last_turn
+            missing <= u64::try_from(backlog.held_before.entries).unwrap_or(u64::MAX)
         })
     }
 
     /// What drains that have to outrun their flows have not read of their budgets, though it is there.
     pub(super) fn lacking(&self) -> Amount {
-        let hot = self.being_read().filter_map(|(tracked, backlog)| {
-            let unlimited = tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
-            let missing = tracked.index.is_ready() && backlog.read_to < tracked.flow.queue.last_entry();
-            (unlimited && missing).then(|| backlog.lacks())
-        });
-        hot.fold(Amount::default(), Amount::and)
+        self.hot_and_behind().map(|(_, backlog)| backlog.lacks()).fold(Amount::default(), Amount::and)
     }
 
-    /// The draining flows whose queues are being read: few of them, however many drain.
-    fn being_read(&self) -> impl Iterator<Item = (&Tracked, &Backlog)> {
+    /// Drains that have to outrun their flows and have not read all there is. Only those whose queues are being read are
+    /// looked at: few of them, however many drain.
+    fn hot_and_behind(&self) -> impl Iterator<Item = (&Tracked, &Backlog)> {
         self.reading.values().filter_map(|(partition, flow)| {
             let owned = self.owned.get(partition).filter(|owned| owned.is_active())?;
-            let tracked = owned.flows.get(flow)?;
+            let tracked = owned.flows.get(flow).filter(|tracked| tracked.index.is_ready())?;
             let backlog = tracked.backlog.as_ref().filter(|of| of.reading == Reading::On)?;
-            owned.draining.contains(flow).then_some((tracked, backlog))
+            let unlimited = tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
+            (unlimited && backlog.read_to < tracked.flow.queue.last_entry()).then_some((tracked, backlog))
         })
     }
 
-    pub(super) fn draining(&self) -> impl Iterator<Item = &super::table::Tracked> {
+    pub(super) fn draining(&self) -> impl Iterator<Item = &Tracked> {
         let active = self.owned.values().filter(|owned| owned.is_active());
         active.flat_map(|owned| owned.draining.iter().filter_map(|flow| owned.flows.get(flow)))
     }

@@ -103,11 +103,7 @@ pub fn a_newcomer_waits_for_a_place_no_longer_than_that_is_empty<H: Harness>(h: 
     let topic = steps::topic(h, "place-waited", 2, &[]);
     let group = h.fresh_name("place-waited");
     let one = options(h, &group, &topic);
-    let mut first = join(h, &one);
-    h.eventually("a sole member has every partition", || {
-        first.turn();
-        (first.assigned.len() == 2).then_some(())
-    });
+    let first = steps::sole(h, &one, 2);
     drop(first);
     let mut newcomer = join(h, &h.member_options(&group, &topic));
     for _ in 0..10 {
@@ -132,11 +128,7 @@ pub fn a_static_member_is_fenced_by_its_successor<H: Harness>(h: &H) {
     let topic = steps::topic(h, "place-fenced", 2, &[]);
     let group = h.fresh_name("place-fenced");
     let one = options(h, &group, &topic);
-    let mut first = join(h, &one);
-    h.eventually("a sole member has every partition", || {
-        first.turn();
-        (first.assigned.len() == 2).then_some(())
-    });
+    let mut first = steps::sole(h, &one, 2);
     let identity = first.member.group().unwrap();
     let mut second = join(h, &one);
     h.eventually("the successor has every partition", || {
@@ -172,11 +164,7 @@ pub fn a_place_can_be_taken_back<H: Harness>(h: &H) {
     let topic = steps::topic(h, "place-back", 2, &[]);
     let group = h.fresh_name("place-back");
     let one = options(h, &group, &topic);
-    let mut first = join(h, &one);
-    h.eventually("a sole member has every partition", || {
-        first.turn();
-        (first.assigned.len() == 2).then_some(())
-    });
+    let mut first = steps::sole(h, &one, 2);
     for _ in 0..3 {
         let mut next = join(h, &one);
         h.eventually("the next one has every partition, and the one before is told", || {
@@ -231,11 +219,7 @@ pub fn what_was_to_be_given_up_comes_to_nobody_before_the_group_looks<H: Harness
     let other_topic = steps::topic(h, "place-knock", 1, &[]);
     let group = h.fresh_name("place-orphan");
     let one = options(h, &group, &topic);
-    let mut first = join(h, &one);
-    h.eventually("a sole member has every partition", || {
-        first.turn();
-        (first.assigned.len() == 2).then_some(())
-    });
+    let mut first = steps::sole(h, &one, 2);
     let mut second = join(h, &options(h, &group, &topic));
     h.eventually("a partition is to be given up", || {
         second.turn();

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use flowgate::broker::{
-    Abort, Action, Admin, Broker, Code, Commit, Compression, Error, GroupMetadata, Header, Isolation, Member, NewTopic,
-    Offset, Outgoing, PollLimit, Polled, Producer, ProducerOptions, Publication, Publisher, Reader, Receipt, Record,
-    Result, Transaction, UNTRACKED,
+    Abort, Action, Admin, Broker, Code, Commit, Compression, Error, GroupMetadata, Header, Isolation, Member,
+    MemberOptions, NewTopic, Offset, Outgoing, PollLimit, Polled, Producer, ProducerOptions, Publication, Publisher,
+    Reader, Receipt, Record, Result, Transaction, UNTRACKED,
 };
 use flowgate::time::Timestamp;
 
@@ -354,7 +354,12 @@ impl<M: Member> Consumer<M> {
 
 /// A member of `group` that has joined and owns all `partitions` of `topic`.
 pub fn sole_member<H: Harness>(h: &H, group: &str, topic: &str, partitions: usize) -> Consumer<MemberOf<H>> {
-    let mut consumer = Consumer::new(h.broker().member(&h.member_options(group, topic)).unwrap());
+    sole(h, &h.member_options(group, topic), partitions)
+}
+
+/// The same as somebody in particular.
+pub fn sole<H: Harness>(h: &H, options: &MemberOptions, partitions: usize) -> Consumer<MemberOf<H>> {
+    let mut consumer = Consumer::new(h.broker().member(options).unwrap());
     h.eventually("a sole member is given every partition", || {
         consumer.turn();
         (consumer.assigned.len() == partitions).then_some(())

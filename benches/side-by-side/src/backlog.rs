@@ -50,7 +50,7 @@ impl Waiting {
     }
 }
 
-/// Resumes the flows, and looks on until so many records are delivered.
+/// Resumes the flows, and looks on until so many records are delivered. `note` is taken down when the last one is there.
 pub fn drain(
     site: &Site,
     topics: &Topics,
@@ -58,21 +58,8 @@ pub fn drain(
     flows: &[String],
     records: u64,
     contender: &mut Contender,
-    meter: &Meter,
+    note: impl FnMut() -> Result<Used>,
 ) -> Result<Progress<Used>> {
-    drain_noting(site, topics, watcher, flows, records, contender, || meter.read())
-}
-
-/// The same, with something else to be taken down when the last record is there.
-pub fn drain_noting<T>(
-    site: &Site,
-    topics: &Topics,
-    watcher: &Watcher,
-    flows: &[String],
-    records: u64,
-    contender: &mut Contender,
-    note: impl FnMut() -> Result<T>,
-) -> Result<Progress<T>> {
     let before = watcher.readable(&topics.records)?;
     let gun = resume(site, topics, flows)?;
     // The ends of transactions are counted too: it is over when no more comes.

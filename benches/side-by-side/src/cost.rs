@@ -67,7 +67,7 @@ fn drained(
     let before = usage::cpu_of_threads(pid)?;
     let mut spent = before;
     // What it took until the last record was there, more finely than the meter tells.
-    let progress = backlog::drain_noting(site, topics, watcher, flows, events.into(), contender, || {
+    let progress = backlog::drain(site, topics, watcher, flows, events.into(), contender, || {
         spent = usage::cpu_of_threads(pid)?;
         meter.read()
     })?;

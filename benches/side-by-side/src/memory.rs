@@ -44,7 +44,7 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
 
     let (pid, contender) = (gate.pid(), &mut gate.contender);
     let meter = Meter::start(site, pid)?;
-    let drained = backlog::drain(site, topics, &watcher, &flows, wanted.into(), contender, &meter)?;
+    let drained = backlog::drain(site, topics, &watcher, &flows, wanted.into(), contender, || meter.read())?;
     let drained = Figures::of(events.into(), &drained);
     until_counted(site, &delivered(topics), wanted.into())
         .map_err(|why| format!("{why}:\n{}", gate.contender.last_words()))?;

@@ -49,7 +49,7 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     let (pid, contender) = (gate.pid(), &mut gate.contender);
     let meter = Meter::start(site, pid)?;
     let held = u64::from(case.records) + u64::from(case.flows);
-    let progress = backlog::drain(site, topics, &watcher, &flows, held, contender, &meter)?;
+    let progress = backlog::drain(site, topics, &watcher, &flows, held, contender, || meter.read())?;
     until_counted(site, &delivered(topics), held + 1)
         .map_err(|why| format!("{why}:\n{}", gate.contender.last_words()))?;
     gate.until_all_is_live()?;

@@ -38,7 +38,7 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     let meter = Meter::start(site, contender.pid())?;
     let wanted = u64::from(case.records) + u64::from(case.flows * introductions);
     let progress = match drains {
-        true => backlog::drain(site, topics, &watcher, &flows, wanted, &mut contender, &meter)?,
+        true => backlog::drain(site, topics, &watcher, &flows, wanted, &mut contender, || meter.read())?,
         false => waiting.fire(topics, &watcher, case.records, &mut contender, &meter)?,
     };
     let outputs = match (case.kind, contestant) {

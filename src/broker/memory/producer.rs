@@ -113,20 +113,14 @@ impl port::Producer for Producer {
     }
 
     fn prove(self, _group: &str, _topic: &str) -> std::result::Result<Option<Self>, (Option<Self>, Error)> {
-        match self.fault(Operation::Prove) {
+        let may_be_used = match self.fault(Operation::Prove) {
             Some(Fault::Fail(error)) if error.action == Action::Retry => return Err((Some(self), error)),
             Some(Fault::Fail(error)) => return Err((None, error)),
-            Some(Fault::Replace) => {
-                let current = self.memory.lock().check_producer(self.id);
-                return current.map(|()| None).map_err(|error| (None, error));
-            }
-            _ => {}
-        }
+            fault => fault != Some(Fault::Replace),
+        };
         let current = self.memory.lock().check_producer(self.id);
-        match current {
-            Ok(()) => Ok(Some(self)),
-            Err(error) => Err((None, error)),
-        }
+        current.map_err(|error| (None, error))?;
+        Ok(may_be_used.then_some(self))
     }
 
     fn begin(self) -> std::result::Result<Transaction, (Self, Error)> {
