@@ -229,7 +229,7 @@ pub trait Reader {
     /// Starts (or restarts) reading a partition from `offset`, also backwards; other partitions go on as they are.
     fn assign(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()>;
 
-    /// [`Reader::assign`] for many partitions at once: topic, partition, offset of each. After a failure some of them may
+    /// [`Reader::assign`] for many partitions at once: topic, partition, offset of each; the last one counts of a partition. After a failure some of them may
     /// be assigned.
     fn assign_all(&mut self, places: &[(Arc<str>, i32, i64)]) -> Result<()> {
         places.iter().try_for_each(|(topic, partition, offset)| self.assign(topic, *partition, *offset))
@@ -238,7 +238,8 @@ pub trait Reader {
     /// Stops reading a partition and drops what was read ahead of it.
     fn unassign(&mut self, topic: &str, partition: i32) -> Result<()>;
 
-    /// [`Reader::unassign`] for many partitions at once. After a failure some of them may be read no more.
+    /// [`Reader::unassign`] for many partitions at once; one that is named twice is stopped once. After a failure some of
+    /// them may be read no more.
     fn unassign_all(&mut self, places: &[(Arc<str>, i32)]) -> Result<()> {
         places.iter().try_for_each(|(topic, partition)| self.unassign(topic, *partition))
     }

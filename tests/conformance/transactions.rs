@@ -151,7 +151,8 @@ pub fn a_reader_goes_back_and_stops<H: Harness>(h: &H) {
     assert_eq!(read(&mut reader, 1), ["e"]);
 }
 
-/// Goal: many partitions are begun in one call, those that are read already among them, and stopped in one.
+/// Goal: many partitions are begun in one call, those that are read already among them, and stopped in one. One that is named
+/// twice is begun and stopped once.
 pub fn a_reader_begins_and_stops_with_many_at_once<H: Harness>(h: &H) {
     let topics: Vec<String> = (0..20).map(|n| steps::topic(h, &format!("many-{n}"), 1, &[])).collect();
     let mut writer = Writer::new(h, "many");
@@ -162,12 +163,14 @@ pub fn a_reader_begins_and_stops_with_many_at_once<H: Harness>(h: &H) {
     let mut reader = steps::reader(h, Isolation::ReadCommitted);
     reader.assign(&topics[0], 0, 0).unwrap();
     assert_eq!(steps::read_some(h, &mut reader, 3).len(), 3);
-    let places: Vec<_> = topics.iter().map(|topic| (topic.as_str().into(), 0, 1)).collect();
+    let mut places: Vec<_> = topics.iter().map(|topic| (topic.as_str().into(), 0, 1)).collect();
+    places.push((topics[1].as_str().into(), 0, 1));
     h.eventually("all are begun", || reader.assign_all(&places).ok());
     let mut records = steps::read_some(h, &mut reader, 40);
     records.sort_by_key(|record| (record.topic.clone(), record.offset));
     assert_eq!(steps::keys(&records), ["b", "c"].repeat(20));
-    let stopped: Vec<_> = topics[1..].iter().map(|topic| (topic.as_str().into(), 0)).collect();
+    let mut stopped: Vec<_> = topics[1..].iter().map(|topic| (topic.as_str().into(), 0)).collect();
+    stopped.push((topics[1].as_str().into(), 0));
     reader.unassign_all(&stopped).unwrap();
     for topic in &topics {
         writer.write(topic, 0, &["d"]);

@@ -1,6 +1,6 @@
 //! What a group member and a groupless reader have in common: a client, the partitions it fetches, and polling.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -219,11 +219,13 @@ impl Consumer {
         for (topic, partition, offset) in fetched {
             self.start(topic, *partition, *offset)?;
         }
-        let mut added = Vec::with_capacity(new.len());
+        // One that is named twice would be refused, and all others with it.
+        let mut added: BTreeMap<(&str, i32), i64> = BTreeMap::new();
         for (topic, partition, offset) in new {
             no_negative(topic, *partition, *offset)?;
-            added.push((&**topic, *partition, *offset));
+            added.insert((topic, *partition), *offset);
         }
+        let added: Vec<_> = added.into_iter().map(|((topic, partition), offset)| (topic, partition, offset)).collect();
         self.add(&added)
     }
 
@@ -298,7 +300,9 @@ impl Consumer {
     /// takes as the answer to a change of assignment.
     pub fn stop(&mut self, partitions: &[(&str, i32)]) -> Result<()> {
         let mut list = Partitions::new();
-        for &(topic, partition) in partitions {
+        // librdkafka ends the process over one that is named twice (`rd_kafka_assignment_subtract`).
+        let partitions: BTreeSet<(&str, i32)> = partitions.iter().copied().collect();
+        for &(topic, partition) in &partitions {
             if self.is_fetched(topic, partition) {
                 list.add(topic, partition, None)?;
             }
@@ -306,7 +310,7 @@ impl Consumer {
         let _entered = self.client.shared.enter("unassign", REQUEST);
         // SAFETY: client and list live during the call.
         unsafe { done(sys::rd_kafka_incremental_unassign(self.client.ptr(), list.ptr())) }?;
-        for &(topic, partition) in partitions {
+        for (topic, partition) in partitions {
             self.remove(topic, partition);
         }
         Ok(())
