@@ -291,6 +291,17 @@ pub enum Transition {
     WentLive,
 }
 
+impl Transition {
+    /// Whether it sets a deadline or comes from one, so that the clock has to be right.
+    #[must_use]
+    pub fn is_by_the_clock(self) -> bool {
+        match self {
+            Self::Paused | Self::Updated | Self::Repaused | Self::Resumed(Cause::Timer) => true,
+            Self::Seen | Self::Resumed(Cause::Resume) | Self::Redirected | Self::WentLive => false,
+        }
+    }
+}
+
 impl Flow {
     /// How many commands a flow remembers (promise P6).
     pub const REMEMBERED_COMMANDS: usize = 64;

@@ -5,71 +5,14 @@
 //! from is read again. Where that happens again and again the brokers are too slow for turns of this size: each one dropped
 //! halves the next, each one that holds in half of its time doubles it again.
 
-use super::table::left;
-use super::turn::Turn;
-use super::{Budget, Open, Phase, Worker};
+use super::Worker;
+use super::options::Budget;
+use super::phase::{Open, Phase};
+use super::session::turn::Turn;
+use super::session::wait::left;
 use crate::broker::Broker;
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
-
-/// How small turns get: a 65,536th of their size, but for one record.
-const HALVINGS: u32 = 16;
-
-/// Turns dropped one after the other until that is shown.
-const SHOWN: u32 = 2;
-
-/// How turns fare with their time.
-#[derive(Default)]
-pub(super) struct Pace {
-    /// How often the size of turns was halved.
-    halvings: u32,
-    /// Turns dropped since one has held.
-    dropped: u32,
-}
-
-impl Pace {
-    /// When the next turn is full.
-    pub fn budget(&self, whole: Budget) -> Budget {
-        let part = |of: usize| (of >> self.halvings).max(1);
-        Budget {
-            records: part(whole.records),
-            bytes: part(whole.bytes),
-            time: whole.time / (1 << self.halvings),
-            slice: part(whole.slice),
-            backlog: part(whole.backlog),
-            topics: part(whole.topics),
-            commands: part(whole.commands),
-            queues: whole.queues,
-            ahead: whole.ahead,
-        }
-    }
-
-    fn drop_turn(&mut self) {
-        self.dropped = self.dropped.saturating_add(1);
-        self.halvings = HALVINGS.min(self.halvings + 1);
-    }
-
-    /// A turn holds.
-    pub fn hold(&mut self, in_half_the_time: bool) {
-        self.dropped = 0;
-        if in_half_the_time {
-            self.halvings = self.halvings.saturating_sub(1);
-        }
-    }
-
-    /// There was nothing to do, so nothing is too slow.
-    pub fn rest(&mut self) {
-        self.dropped = 0;
-    }
-
-    /// Why nothing goes on, if turns are dropped one after the other.
-    pub fn obstacle(&self) -> Option<String> {
-        let dropped = self.dropped;
-        (dropped >= SHOWN).then(|| {
-            format!("the brokers are too slow: {dropped} turns in a row took longer than a transaction may; turns get smaller")
-        })
-    }
-}
 
 impl<B: Broker> Worker<B> {
     /// The phase, or what comes instead of it because its turn is too old. A turn whose commit was asked for may hold: it

@@ -1,23 +1,15 @@
 //! The group gives partitions, or takes them. The worker takes note of it between transactions only: what the member says
 //! within one waits until that has ended. Nobody else is given a partition before its revocation is acknowledged.
 
-use super::chores::Chore;
-use super::place::Next;
-use super::table::{Owned, Stage};
-use super::{Phase, Step, Stop, Worker};
+use super::Worker;
+use super::phase::{Phase, Proving, Step};
+use super::session::chore::Chore;
+use super::session::owned::{Owned, Stage};
+use super::session::table::Change;
+use super::stop::Stop;
 use crate::broker::Broker;
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
-
-/// A change of assignment that the member has reported.
-pub(super) enum Change {
-    Assigned(Vec<i32>),
-    /// `lost`: the group has given them to others already.
-    Revoked {
-        partitions: Vec<i32>,
-        lost: bool,
-    },
-}
 
 impl<B: Broker> Worker<B> {
     pub(super) fn change(&mut self, change: Change, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
@@ -36,7 +28,7 @@ impl<B: Broker> Worker<B> {
                 self.doubt_name();
                 // Once they are given up the member joins again, under its name if that keeps its place.
                 if self.options.keeps_place {
-                    return Ok((Phase::Prove(Next::GiveUp(partitions)), Step::Progress));
+                    return Ok((Phase::Prove(Proving::GiveUp(partitions)), Step::Progress));
                 }
                 self.give_up(&partitions, true)
             }
@@ -49,7 +41,7 @@ impl<B: Broker> Worker<B> {
         tracing::info!(?partitions, "assigned");
         self.table.forget_refused(partitions);
         for partition in partitions {
-            self.table.owned.insert(*partition, Owned::joining());
+            self.table.owned.insert(*partition, Owned::joining(self.options.queue_ttl));
         }
         self.chores.push_front(Chore::Acknowledge);
         self.rewind();

@@ -6,62 +6,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::gather::Gather;
-use super::orphans::{Looked, SOON};
-use super::table::{ClockAlarm, Stage, Wait, left};
-use super::{Phase, Step, Stop, Worker, assign, in_hand};
+use super::Worker;
+use super::clients::{assign, in_hand};
+use super::failed::Failed;
+use super::orphans::SOON;
+use super::phase::{Phase, Step};
+use super::session::chore::Chore;
+use super::session::gathering::Gather;
+use super::session::owned::{Owned, Stage};
+use super::session::shape::ONLY;
+use super::session::wait::{ClockAlarm, Looked, Wait, left};
+use super::stop::Stop;
 use crate::broker::{Action, Admin, Broker, Code, Error, Member, Producer, Reader};
-use crate::flow::FlowId;
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
-
-#[derive(Debug)]
-pub(super) enum Chore {
-    /// Take note of the change of assignment.
-    Acknowledge,
-    /// Have the group look at who has what, for there may be something that nobody has.
-    Knock,
-    /// Deliver the partition's events from its committed position on.
-    FetchFrom {
-        partition: i32,
-    },
-    PauseEvents {
-        partition: i32,
-    },
-    /// Put the control reader back to the smallest position of the partitions, or to `from` where retention took more.
-    ReadControl {
-        from: Option<i64>,
-    },
-    /// Read the queues of these draining flows.
-    ReadQueues {
-        flows: Vec<(i32, FlowId)>,
-    },
-    /// See whether what is to be read next of a draining flow's queue is still there.
-    LookAtQueue {
-        partition: i32,
-        flow: FlowId,
-    },
-    StopReading {
-        topics: Vec<Arc<str>>,
-    },
-    /// The state of a partition that was taken away before it was restored.
-    StopRestoring {
-        partition: i32,
-    },
-    /// Delete the records of these topics below an offset each.
-    DeleteRecords {
-        up_to: BTreeMap<String, i64>,
-    },
-    DeleteTopics {
-        topics: Vec<String>,
-    },
-    /// Look for queue topics that nothing needs any more.
-    FindOrphans,
-    /// See whether a queue topic that could not be written to is there at all.
-    FindQueue {
-        topic: String,
-    },
-}
 
 impl<B: Broker> Worker<B> {
     pub(super) fn chore(&mut self, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
@@ -90,151 +48,155 @@ impl<B: Broker> Worker<B> {
             self.chores.append(&mut self.deferred);
             return Ok((Phase::Gather(Gather::new(&self.table)), Step::Progress));
         };
-        match self.call(&chore, now)? {
+        match self.call(&chore, now) {
             Ok(()) => Ok((Phase::Chores, Step::Progress)),
-            Err(error) if matches!(chore, Chore::DeleteRecords { .. } | Chore::DeleteTopics { .. }) => {
-                // It costs room, nothing else; the next drain's end asks for more than this, and topics that are left are
-                // looked for.
-                if matches!(chore, Chore::DeleteTopics { .. }) {
-                    self.table.looked_for_orphans = Some(Looked { at: now, lasts: SOON });
-                }
-                tracing::warn!(%error, ?chore, "could not delete");
-                self.stats.trouble(&error);
-                Ok((Phase::Chores, Step::Progress))
-            }
-            Err(error) if error.action != Action::Stop && matches!(chore, Chore::Knock) => {
-                self.stats.trouble(&error);
-                self.deferred.push_back(chore);
-                Ok((Phase::Chores, Step::Progress))
-            }
-            Err(error)
-                if error.action != Action::Stop && matches!(chore, Chore::FindQueue { .. } | Chore::FindOrphans) =>
-            {
-                // It is looked for again: a queue topic when it cannot be written to again, orphans after a while.
-                self.stats.trouble(&error);
-                Ok((Phase::Chores, Step::Progress))
-            }
-            Err(error)
-                if error.action == Action::Retry
-                    && matches!(
-                        chore,
-                        Chore::FetchFrom { .. }
-                            | Chore::PauseEvents { .. }
-                            | Chore::ReadQueues { .. }
-                            | Chore::LookAtQueue { .. }
-                            | Chore::StopReading { .. }
-                    ) =>
-            {
-                // Perhaps the group takes the partition away: only the member's next poll will say so. And a flow whose
-                // queue cannot be reached keeps nobody else waiting.
-                self.stats.trouble(&error);
-                match chore {
-                    Chore::ReadQueues { flows } => {
-                        self.deferred.extend(flows.into_iter().map(|flow| Chore::ReadQueues { flows: vec![flow] }));
-                    }
-                    chore => self.deferred.push_back(chore),
-                }
-                Ok((Phase::Chores, Step::Progress))
-            }
-            Err(error) => {
-                self.chores.push_front(chore);
-                self.trouble(error, Phase::Chores)
-            }
+            Err(failed) => self.chore_failed(chore, failed.call()?, now),
         }
     }
 
-    fn call(&mut self, chore: &Chore, now: Timestamp) -> Result<Result<(), Error>, Stop> {
-        Ok(match chore {
-            Chore::Acknowledge => in_hand(&mut self.clients)?.member.acknowledge(),
-            Chore::Knock => self.knock()?.map(|done| {
-                if !done {
+    fn chore_failed(&mut self, chore: Chore, error: Error, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+        let passes = error.action == Action::Retry;
+        let is_hopeless = error.action == Action::Stop;
+        match chore {
+            // It costs room, nothing else; the next drain's end asks for more than this.
+            Chore::DeleteRecords { .. } => {
+                tracing::warn!(%error, ?chore, "could not delete");
+            }
+            // Topics that are left are looked for.
+            Chore::DeleteTopics { .. } => {
+                self.table.looked_for_orphans = Some(Looked { at: now, lasts: SOON });
+                tracing::warn!(%error, ?chore, "could not delete");
+            }
+            // It is looked for again: a queue topic when it cannot be written to again, orphans after a while.
+            Chore::FindQueue { .. } | Chore::FindOrphans if !is_hopeless => {}
+            Chore::Knock if !is_hopeless => self.deferred.push_back(chore),
+            // Perhaps the group takes the partition away: only the member's next poll will say so. And a flow whose queue
+            // cannot be reached keeps nobody else waiting.
+            Chore::ReadQueues { flows } if passes => {
+                self.deferred.extend(flows.into_iter().map(|flow| Chore::ReadQueues { flows: vec![flow] }));
+            }
+            Chore::FetchFrom { .. }
+            | Chore::PauseEvents { .. }
+            | Chore::LookAtQueue { .. }
+            | Chore::StopReading { .. }
+                if passes =>
+            {
+                self.deferred.push_back(chore);
+            }
+            _ => {
+                self.chores.push_front(chore);
+                return self.trouble(error, Phase::Chores);
+            }
+        }
+        self.stats.trouble(&error);
+        Ok((Phase::Chores, Step::Progress))
+    }
+
+    fn call(&mut self, chore: &Chore, now: Timestamp) -> Result<(), Failed> {
+        match chore {
+            Chore::Acknowledge => in_hand(&mut self.clients)?.member.acknowledge()?,
+            Chore::Knock => {
+                if !self.knock()? {
                     self.deferred.push_back(Chore::Knock);
                 }
-            }),
-            Chore::FetchFrom { partition } => {
-                let Some(owned) = self.table.owned.get(partition) else { return Ok(Ok(())) };
-                if !owned.is_active() || owned.wait.is_some() {
-                    return Ok(Ok(()));
-                }
-                let position = owned.position;
-                // Whatever was polled of it before does not come next.
-                self.table.carried.forget(*partition);
-                let answer = in_hand(&mut self.clients)?.member.fetch_from(*partition, position);
-                if let Some(owned) = self.table.owned.get_mut(partition) {
-                    owned.fetching = answer.is_ok();
-                }
-                if mutant::is(Mutant::LostPartitionsKept) { Ok(()) } else { answer }
             }
-            Chore::PauseEvents { partition } => {
-                if !self.table.owned.get(partition).is_some_and(super::table::Owned::is_active) {
-                    return Ok(Ok(()));
-                }
-                let answer = in_hand(&mut self.clients)?.member.pause(*partition);
-                if mutant::is(Mutant::LostPartitionsKept) { Ok(()) } else { answer }
-            }
-            Chore::ReadControl { from } => {
-                let taking = self.table.owned.values().filter(|owned| owned.takes_commands());
-                let Some(smallest) = taking.map(|owned| owned.record.control).min() else { return Ok(Ok(())) };
-                let offset = from.map_or(smallest, |from| from.max(smallest));
-                self.table.control_scan = offset;
-                self.table.commands_ahead.clear();
-                let control = self.options.topics.control.clone();
-                assign(&mut in_hand(&mut self.clients)?.control, &control, offset)
-            }
+            Chore::FetchFrom { partition } => self.fetch_from(*partition)?,
+            Chore::PauseEvents { partition } => self.pause_events(*partition)?,
+            Chore::ReadControl { from } => self.read_control(*from)?,
             Chore::ReadQueues { flows } => self.read_queues(flows)?,
             Chore::LookAtQueue { partition, flow } => self.look_at_queue(*partition, flow, now)?,
             Chore::StopReading { topics } => {
                 // Some may be read again already.
-                let stopped = topics.iter().filter(|topic| !self.table.reading.contains_key(*topic));
-                let places: Vec<_> = stopped.map(|topic| (Arc::clone(topic), super::ONLY)).collect();
-                in_hand(&mut self.clients)?.queues.unassign_all(&places)
+                let gone = topics.iter().filter(|topic| !self.table.reading.contains_key(*topic));
+                let gone: Vec<_> = gone.map(|topic| (Arc::clone(topic), ONLY)).collect();
+                in_hand(&mut self.clients)?.queues.unassign_all(&gone)?;
             }
             Chore::StopRestoring { partition } => {
-                let state = self.options.topics.state.clone();
-                in_hand(&mut self.clients)?.stable.unassign(&state, *partition)
+                in_hand(&mut self.clients)?.stable.unassign(&self.options.topics.state, *partition)?;
             }
-            Chore::DeleteRecords { .. } if mutant::is(Mutant::NothingDeletedAfterADrain) => Ok(()),
-            Chore::DeleteRecords { up_to } => {
-                let clients = in_hand(&mut self.clients)?;
-                let mut up_to: Vec<_> = up_to.iter().map(|(topic, up_to)| (topic.clone(), *up_to)).collect();
-                if mutant::is(Mutant::DeleteRecordsPastTheWatermark) {
-                    for (topic, up_to) in &mut up_to {
-                        *up_to = clients.latest.watermarks(topic, super::ONLY).map_or(*up_to, |marks| marks.end);
-                    }
-                }
-                clients.admin.delete_records(&up_to).and_then(|answers| answers.into_iter().collect())
-            }
+            Chore::DeleteRecords { up_to } => self.delete_records(up_to)?,
             Chore::FindQueue { topic } => {
-                let found = in_hand(&mut self.clients)?.admin.partitions(topic);
-                found.map(|found| {
-                    if found.is_some() {
-                        self.table.missing.remove(topic);
-                        return;
-                    }
-                    self.table.created.remove(topic);
-                    let times = self.table.missing.entry(topic.clone()).or_default();
-                    *times += 1;
-                    tracing::error!(topic, times, "a queue topic is gone: somebody else deleted it");
-                })
+                let found = in_hand(&mut self.clients)?.admin.partitions(topic)?;
+                self.note_queue(topic, found.is_some());
             }
             Chore::FindOrphans => self.find_orphans(now)?,
-            Chore::DeleteTopics { topics } => {
-                for topic in topics {
-                    self.table.missing.remove(topic);
-                    // Names are never used again: neither handle nor memory of it is of use any more.
-                    self.table.created.remove(topic);
-                    if let (Some(handle), Some(producer)) = (self.handles.remove(topic), &mut self.producer) {
-                        producer.forget(handle);
-                    }
-                }
-                let answers = in_hand(&mut self.clients)?.admin.delete_topics(topics);
-                let fine = |answer: Result<(), Error>| match answer {
-                    Err(error) if error.code != Code::UnknownTopic => Err(error),
-                    _ => Ok(()),
-                };
-                answers.and_then(|answers| answers.into_iter().try_for_each(fine))
+            Chore::DeleteTopics { topics } => self.delete_topics(topics)?,
+        }
+        Ok(())
+    }
+
+    fn fetch_from(&mut self, partition: i32) -> Result<(), Failed> {
+        let Some(owned) = self.table.owned.get_mut(&partition) else { return Ok(()) };
+        if !owned.is_active() || owned.wait.is_some() {
+            return Ok(());
+        }
+        // Whatever was polled of it before does not come next.
+        self.table.carried.forget(partition);
+        let answer = in_hand(&mut self.clients)?.member.fetch_from(partition, owned.facts.position());
+        owned.fetching = answer.is_ok();
+        if mutant::is(Mutant::LostPartitionsKept) { Ok(()) } else { Ok(answer?) }
+    }
+
+    fn pause_events(&mut self, partition: i32) -> Result<(), Failed> {
+        if !self.table.owned.get(&partition).is_some_and(Owned::is_active) {
+            return Ok(());
+        }
+        let answer = in_hand(&mut self.clients)?.member.pause(partition);
+        if mutant::is(Mutant::LostPartitionsKept) { Ok(()) } else { Ok(answer?) }
+    }
+
+    fn read_control(&mut self, from: Option<i64>) -> Result<(), Failed> {
+        let taking = self.table.owned.values().filter(|owned| owned.takes_commands());
+        let Some(smallest) = taking.map(|owned| owned.facts.record().control).min() else { return Ok(()) };
+        let offset = from.map_or(smallest, |from| from.max(smallest));
+        self.table.control_scan = offset;
+        self.table.commands_ahead.clear();
+        assign(&mut in_hand(&mut self.clients)?.control, &self.options.topics.control, offset)?;
+        Ok(())
+    }
+
+    fn delete_records(&mut self, up_to: &BTreeMap<String, i64>) -> Result<(), Failed> {
+        if mutant::is(Mutant::NothingDeletedAfterADrain) {
+            return Ok(());
+        }
+        let clients = in_hand(&mut self.clients)?;
+        let mut up_to: Vec<_> = up_to.iter().map(|(topic, up_to)| (topic.clone(), *up_to)).collect();
+        if mutant::is(Mutant::DeleteRecordsPastTheWatermark) {
+            for (topic, up_to) in &mut up_to {
+                *up_to = clients.latest.watermarks(topic, ONLY).map_or(*up_to, |marks| marks.end);
             }
-        })
+        }
+        Ok(clients.admin.delete_records(&up_to)?.into_iter().collect::<Result<(), Error>>()?)
+    }
+
+    fn delete_topics(&mut self, topics: &[String]) -> Result<(), Failed> {
+        for topic in topics {
+            self.table.missing.remove(topic);
+            // Names are never used again: neither handle nor memory of it is of use any more.
+            self.table.created.remove(topic);
+            if let (Some(handle), Some(producer)) = (self.handles.remove(topic), &mut self.producer) {
+                producer.forget(handle);
+            }
+        }
+        for answer in in_hand(&mut self.clients)?.admin.delete_topics(topics)? {
+            match answer {
+                Err(error) if error.code != Code::UnknownTopic => return Err(error.into()),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The cluster has said whether a queue topic is there that could not be written to.
+    fn note_queue(&mut self, topic: &str, is_there: bool) {
+        if is_there {
+            self.table.missing.remove(topic);
+            return;
+        }
+        self.table.created.remove(topic);
+        let times = self.table.missing.entry(topic.to_owned()).or_default();
+        *times += 1;
+        tracing::error!(topic, times, "a queue topic is gone: somebody else deleted it");
     }
 
     /// What cannot be written to may have no leader just now, or not be there any more: the cluster says which.
@@ -287,12 +249,12 @@ impl<B: Broker> Worker<B> {
         let scan = self.table.control_scan;
         for (partition, owned) in &mut self.table.owned {
             if matches!(owned.stage, Stage::Introducing)
-                && owned.introduced
+                && owned.facts.is_introduced()
                 && (scan >= owned.control_end || mutant::is(Mutant::EventsBeforeCommandsThatWaited))
             {
                 owned.stage = Stage::Active;
                 self.table.looked_for_orphans = None;
-                owned.scanned = owned.scanned.max(scan);
+                owned.facts.pass_commands(scan);
                 self.chores.push_back(Chore::FetchFrom { partition: *partition });
             }
         }

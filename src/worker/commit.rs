@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::table::left;
-use super::turn::Turn;
-use super::{After, BACKOFF, Open, Phase, Step, Stop, Transaction, Worker, in_hand};
+use super::clients::in_hand;
+use super::phase::{After, Open, Phase, Step, Transaction};
+use super::session::turn::Turn;
+use super::session::wait::left;
+use super::stop::Stop;
+use super::{BACKOFF, Worker};
 use crate::broker::{Abort, Action, Broker, Code, Commit, Error, Member, Offset, Transaction as _};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
@@ -19,6 +22,7 @@ impl<B: Broker> Worker<B> {
         let turn = &open.turn;
         let topic: Arc<str> = self.options.topics.enrollments.as_str().into();
         let mut offsets: Vec<Offset> = turn
+            .decision
             .partitions
             .iter()
             .map(|(partition, staged)| Offset {
@@ -30,7 +34,8 @@ impl<B: Broker> Worker<B> {
             .collect();
         if mutant::is(Mutant::OffsetsOutsideTheTransaction) {
             for offset in &mut offsets {
-                offset.offset = self.table.owned.get(&offset.partition).map_or(offset.offset, |owned| owned.position);
+                offset.offset =
+                    self.table.owned.get(&offset.partition).map_or(offset.offset, |owned| owned.facts.position());
             }
         }
         if mutant::is(Mutant::OffsetOfOnePartitionMissing) && offsets.len() > 1 {
@@ -131,7 +136,7 @@ impl<B: Broker> Worker<B> {
 
     /// The new producer has ended whatever was under way: the offsets say whose turn holds.
     pub(super) fn read_back(&mut self, turn: Box<Turn>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        let partitions: Vec<i32> = turn.partitions.keys().copied().collect();
+        let partitions: Vec<i32> = turn.decision.partitions.keys().copied().collect();
         match in_hand(&mut self.clients)?.member.committed(&partitions, READ_BACK) {
             Ok(committed) => {
                 let is_ours = |name: &str| name == turn.name || mutant::is(Mutant::TurnNameIgnored);

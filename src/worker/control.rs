@@ -7,10 +7,17 @@
 
 use std::time::Duration;
 
-use super::chores::Chore;
-use super::gather::{Gather, Next};
-use super::table::{Stage, Table, left};
-use super::{BACKOFF, ONLY, Phase, Step, Stop, Worker, in_hand};
+use super::clients::in_hand;
+use super::failed::Failed;
+use super::gather::On;
+use super::phase::{Phase, Step};
+use super::session::chore::Chore;
+use super::session::gathering::{Gather, Next};
+use super::session::owned::Stage;
+use super::session::shape::ONLY;
+use super::session::table::Table;
+use super::session::wait::left;
+use super::{BACKOFF, Worker};
 use crate::broker::{Action, Broker, PollLimit, Polled, Reader, sizes};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
@@ -26,7 +33,7 @@ impl Table {
 }
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn gather_commands(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn gather_commands(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
         let budget = self.budget();
         let commands = &mut gather.gathered.commands;
         let before = commands.len();
@@ -39,17 +46,14 @@ impl<B: Broker> Worker<B> {
             wait: Duration::ZERO,
         };
         if limit.records > 0 && limit.bytes > 0 {
-            match in_hand(&mut self.clients)?.control.poll(limit, commands) {
-                Ok(Polled::OutOfRange { low, .. }) => {
-                    if !gather.gathered.events.is_empty() || !gather.gathered.commands.is_empty() {
-                        // What was gathered goes with the gathering.
-                        self.rewind();
-                    }
-                    self.go_on_from_command(low);
-                    return Ok((Phase::Chores, Step::Progress));
+            let polled = in_hand(&mut self.clients)?.control.poll(limit, commands)?;
+            if let Polled::OutOfRange { low, .. } = polled {
+                if !gather.gathered.events.is_empty() || !gather.gathered.commands.is_empty() {
+                    // What was gathered goes with the gathering.
+                    self.rewind();
                 }
-                Ok(_) => {}
-                Err(error) => return self.trouble(error, Phase::Gather(gather)),
+                self.go_on_from_command(low);
+                return Ok(On::Leave(Phase::Chores, Step::Progress));
             }
         }
         let new = &gather.gathered.commands[before..];
@@ -59,15 +63,15 @@ impl<B: Broker> Worker<B> {
         let introducing = self.table.owned.values().any(|owned| matches!(owned.stage, Stage::Introducing));
         let behind = gather.scan < self.table.control_floor;
         gather.next = match gather.full_of_commands {
-            true if behind => return Ok(self.decide_commands(gather, now)),
-            true if gather.was_behind => self.next_for_timers(&gather, now),
+            true if behind => return Ok(self.only_commands(gather, now)),
+            true if gather.was_behind => self.next_for_timers(gather, now),
             true => Next::End,
             // More may wait.
             false if gather.gathered.commands.len() > before => Next::Commands,
             false if introducing || behind => Next::Scan,
-            false => self.next_for_timers(&gather, now),
+            false => self.next_for_timers(gather, now),
         };
-        Ok((Phase::Gather(gather), Step::Progress))
+        Ok(On::Step(Step::Progress))
     }
 
     /// Retention deleted commands that nobody was up to take: what is left is applied.
@@ -76,15 +80,15 @@ impl<B: Broker> Worker<B> {
         self.chores.push_back(Chore::ReadControl { from: Some(low) });
     }
 
-    /// A turn for commands alone.
-    fn decide_commands(&mut self, mut gather: Gather, now: Timestamp) -> (Phase<B>, Step) {
+    /// The turn is for commands alone.
+    fn only_commands(&mut self, gather: &mut Gather, now: Timestamp) -> On<B> {
         gather.gathered.only_commands = !mutant::is(Mutant::EventsWhileMoreCommandsWait);
         if self.table.member_waits(now) {
             // The group is heard of by the member's poll alone. What that brings is read again.
             gather.next = Next::Events;
-            return (Phase::Gather(gather), Step::Progress);
+            return On::Step(Step::Progress);
         }
-        self.decide(gather, now)
+        On::Decide
     }
 
     /// What follows the commands: the question whether there are more, if a timer has become due since it was asked.
@@ -96,7 +100,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Where the control topic ends now.
-    pub(super) fn gather_end(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn gather_end(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
         // By a client that does not wait for commands just now.
         let marks = in_hand(&mut self.clients)?.stable.watermarks(&self.options.topics.control, ONLY);
         match marks {
@@ -104,46 +108,45 @@ impl<B: Broker> Worker<B> {
                 self.table.floor_asked = Some(now);
                 self.table.control_floor = self.table.control_floor.max(marks.end);
                 gather.next = Next::Scan;
-                Ok((Phase::Gather(gather), Step::Progress))
+                Ok(On::Step(Step::Progress))
             }
             Err(error) if error.action == Action::Retry => {
                 self.stats.trouble(&error);
                 if gather.full_of_commands {
-                    return Ok((self.decide_commands(gather, now).0, Step::Waiting(BACKOFF)));
+                    return Ok(match self.only_commands(gather, now) {
+                        On::Decide => On::DecideAndWait(BACKOFF),
+                        _ => On::Step(Step::Waiting(BACKOFF)),
+                    });
                 }
                 // Timers wait for the answer, and nothing else does.
                 gather.unanswered = true;
                 gather.next = Next::Backlog;
-                Ok((Phase::Gather(gather), Step::Waiting(BACKOFF)))
+                Ok(On::Step(Step::Waiting(BACKOFF)))
             }
-            Err(error) => self.trouble(error, Phase::Gather(gather)),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// How far the reader is, past gaps too.
-    pub(super) fn gather_scan(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        match in_hand(&mut self.clients)?.control.position(&self.options.topics.control, ONLY) {
-            Ok(position) => {
-                let ends = || self.table.owned.values().map(|owned| owned.control_end).max();
-                let position = match mutant::is(Mutant::EmptyPollTakenForAllCommandsRead) {
-                    true => ends(),
-                    false => position,
-                };
-                gather.scan = gather.scan.max(position.unwrap_or_default());
-            }
-            Err(error) => return self.trouble(error, Phase::Gather(gather)),
-        }
+    pub(super) fn gather_scan(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
+        let position = in_hand(&mut self.clients)?.control.position(&self.options.topics.control, ONLY)?;
+        let ends = || self.table.owned.values().map(|owned| owned.control_end).max();
+        let position = match mutant::is(Mutant::EmptyPollTakenForAllCommandsRead) {
+            true => ends(),
+            false => position,
+        };
+        gather.scan = gather.scan.max(position.unwrap_or_default());
         let behind = gather.scan < self.table.control_floor;
         // What does not come for long must not keep the member from its poll, nor a stop from being seen.
         if behind && (gather.full_of_commands || self.table.member_waits(now)) {
-            return Ok(self.decide_commands(gather, now));
+            return Ok(self.only_commands(gather, now));
         }
         if behind {
             // What is known to be there comes before any timer and any event. An abort puts the reader back, too.
             gather.next = Next::Commands;
-            return Ok((Phase::Gather(gather), Step::Waiting(Duration::from_millis(5))));
+            return Ok(On::Step(Step::Waiting(Duration::from_millis(5))));
         }
-        gather.next = self.next_for_timers(&gather, now);
-        Ok((Phase::Gather(gather), Step::Progress))
+        gather.next = self.next_for_timers(gather, now);
+        Ok(On::Step(Step::Progress))
     }
 }

@@ -6,82 +6,37 @@
 
 use std::time::Duration;
 
-use super::assignment::Change;
-use super::table::{Owned, Stage, Table, left};
-use super::{BACKOFF, Phase, Step, Stop, Worker, decide, in_hand, refused};
-use crate::broker::{Broker, Code, Error, Member, PollLimit, Polled, Reader, Record};
+use super::clients::in_hand;
+use super::facts::NOTE_POSITION;
+use super::failed::Failed;
+use super::phase::{Phase, Step};
+use super::session::gathering::{Gather, Next};
+use super::session::owned::{Owned, Stage};
+use super::session::table::Change;
+use super::session::turn::Turn;
+use super::session::wait::left;
+use super::stop::Stop;
+use super::{BACKOFF, Worker, decide};
+use crate::broker::{Broker, Code, Member, PollLimit, Polled, Reader};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
-
-/// What a turn is made from.
-#[derive(Default)]
-pub(super) struct Gathered {
-    pub commands: Vec<Record>,
-    pub events: Vec<Record>,
-    /// Partitions without events whose reader has passed gaps, and to where.
-    pub passed: Vec<(i32, i64)>,
-    /// More commands wait than a turn takes: they come before everything else.
-    pub only_commands: bool,
-    /// When the commands were asked for.
-    pub began: Timestamp,
-}
-
-/// The polling for the first slice of a turn, under way.
-pub(super) struct Gather {
-    pub next: Next,
-    began: Option<Timestamp>,
-    pub gathered: Gathered,
-    /// How far the control topic was read for this turn.
-    pub scan: i64,
-    /// A turn takes no more commands than were gathered.
-    pub full_of_commands: bool,
-    /// When held entries were first asked for, and whether this turn waits for the last of them.
-    backlog_began: Option<Timestamp>,
-    waits: bool,
-    /// The turn before could not take every command that was known to be there.
-    pub was_behind: bool,
-    /// Where the control topic ends was asked, and not answered: once is enough for one turn.
-    pub unanswered: bool,
-    /// Topics that it began to read for indexes.
-    pub indexes_begun: usize,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
-    Join,
-    Commands,
-    /// Where the control topic ends.
-    End,
-    /// How far the control reader is, past gaps at the end too.
-    Scan,
-    Backlog,
-    /// What is read for indexes that are behind.
-    Indexes,
-    Events,
-    /// How far the member is in a partition that brings nothing, past gaps.
-    Position(i32),
-}
 
 /// How long a turn waits for the last entries of a drain, and reads what its next budget lacks, so that a hot flow cannot
 /// outrun it.
 const LAST_ENTRIES: Duration = Duration::from_millis(100);
 
-impl Gather {
-    pub fn new(table: &Table) -> Self {
-        let scan = table.control_scan;
-        Self {
-            next: Next::Join,
-            began: None,
-            gathered: Gathered::default(),
-            scan,
-            full_of_commands: false,
-            backlog_began: None,
-            waits: false,
-            was_behind: scan < table.control_floor,
-            unanswered: false,
-            indexes_begun: 0,
-        }
-    }
+/// What follows a part of the gathering.
+pub(super) enum On<B: Broker> {
+    /// Its next part, at once: no call was made.
+    Next,
+    /// Its next part, with the next step.
+    Step(Step),
+    /// Enough is gathered.
+    Decide,
+    /// As `Decide`, and then the broker wants to be asked again later.
+    DecideAndWait(Duration),
+    /// What was gathered is dropped, and comes again.
+    Leave(Phase<B>, Step),
 }
 
 impl<B: Broker> Worker<B> {
@@ -99,14 +54,27 @@ impl<B: Broker> Worker<B> {
             self.table.floor_asked = self.table.floor_asked.filter(|asked| *asked <= now);
             self.table.look_at_refused(now);
         }
+        loop {
+            return match self.gather_next(&mut gather, now) {
+                Ok(On::Next) => continue,
+                Ok(On::Step(step)) => Ok((Phase::Gather(gather), step)),
+                Ok(On::Decide) => Ok(self.decide(gather, now)),
+                Ok(On::DecideAndWait(wait)) => Ok((self.decide(gather, now).0, Step::Waiting(wait))),
+                Ok(On::Leave(phase, step)) => Ok((phase, step)),
+                Err(failed) => self.trouble(failed.call()?, Phase::Gather(gather)),
+            };
+        }
+    }
+
+    fn gather_next(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
         match gather.next {
             Next::Join => {
-                let timers_first = mutant::is(Mutant::TimersBeforeCommands) && self.has_timer_due(&gather, now);
+                let timers_first = mutant::is(Mutant::TimersBeforeCommands) && self.has_timer_due(gather, now);
                 gather.next = if timers_first { Next::Backlog } else { Next::Commands };
                 // Before anything is gathered: a partition that is restored puts the control reader back.
                 match self.joining() {
-                    Some(partition) => self.join(partition, gather, now),
-                    None => self.gather(gather, now),
+                    Some(partition) => self.join(partition, now),
+                    None => Ok(On::Next),
                 }
             }
             Next::Commands => self.gather_commands(gather, now),
@@ -134,10 +102,10 @@ impl<B: Broker> Worker<B> {
         self.table.owned.iter().filter_map(joining).min().map(|(_, number)| number)
     }
 
-    fn gather_backlog(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    fn gather_backlog(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
         gather.next = Next::Indexes;
         if self.table.reading.is_empty() {
-            return self.gather(gather, now);
+            return Ok(On::Next);
         }
         let began = match gather.backlog_began {
             Some(began) => began,
@@ -149,19 +117,15 @@ impl<B: Broker> Worker<B> {
         };
         let left = left(began, LAST_ENTRIES, now).unwrap_or_default();
         let wait = if gather.waits { left } else { Duration::ZERO };
-        let (brought, polled) = self.poll_queues(wait)?;
-        if brought && !left.is_zero() && !self.table.lacking().is_nothing() {
+        if self.poll_queues(wait)? && !left.is_zero() && !self.table.lacking().is_nothing() {
             // A poll may bring less than there is.
             gather.next = Next::Backlog;
         }
-        match polled {
-            Ok(()) => Ok((Phase::Gather(gather), Step::Progress)),
-            Err(error) => self.trouble(error, Phase::Gather(gather)),
-        }
+        Ok(On::Step(Step::Progress))
     }
 
-    /// Reads on in the queues that are being drained: whether that brought something, and how it went.
-    pub(super) fn poll_queues(&mut self, wait: Duration) -> Result<(bool, Result<(), Error>), Stop> {
+    /// Reads on in the queues that are being drained: whether that brought something.
+    pub(super) fn poll_queues(&mut self, wait: Duration) -> Result<bool, Failed> {
         let (budget, lacking) = (self.budget(), self.table.lacking());
         let mut ahead = self.table.ahead(budget);
         let room = ahead.room();
@@ -171,31 +135,26 @@ impl<B: Broker> Worker<B> {
             wait,
         };
         if limit.records == 0 || limit.bytes == 0 {
-            return Ok((false, Ok(())));
+            return Ok(false);
         }
-        let clients = in_hand(&mut self.clients)?;
         let mut records = Vec::new();
-        let polled = clients.queues.poll(limit, &mut records);
+        let polled = in_hand(&mut self.clients)?.queues.poll(limit, &mut records);
         let brought = !records.is_empty();
         // Also of a poll that failed: its reader has gone on behind what it brought.
         for record in records {
             self.take_entry(record, &mut ahead);
         }
-        let outcome = match polled {
-            Ok(Polled::OutOfRange { topic, low, .. }) => {
-                self.block(&topic, low);
-                Ok(())
-            }
-            Ok(_) => Ok(()),
+        match polled {
+            Ok(Polled::OutOfRange { topic, low, .. }) => self.block(&topic, low),
+            Ok(_) => {}
             Err(error) if error.code == Code::UnknownTopic => {
                 // One of them is gone, and only looking at each tells which.
                 self.stats.trouble(&error);
                 self.look_again();
-                Ok(())
             }
-            Err(error) => Err(error),
-        };
-        Ok((brought, outcome))
+            Err(error) => return Err(error.into()),
+        }
+        Ok(brought)
     }
 
     /// Every queue that is being read is read on from where it was, if that is still there.
@@ -205,7 +164,7 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    fn gather_events(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    fn gather_events(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
         let budget = self.budget();
         let gathered = &gather.gathered;
         let idle = gathered.events.is_empty() && gathered.commands.is_empty() && self.table.carried.is_empty();
@@ -216,26 +175,26 @@ impl<B: Broker> Worker<B> {
         let polled = clients.member.poll(self.table.carried.room(limit, budget), &mut events);
         // Also of a poll that failed: the member has gone on behind what it brought.
         self.table.carried.append(&mut events);
-        match polled {
-            Ok(Polled::Records) => {}
-            Ok(Polled::Assigned(partitions)) => return self.change(Change::Assigned(partitions), now),
-            Ok(Polled::Revoked { partitions, lost }) => return self.change(Change::Revoked { partitions, lost }, now),
-            Ok(Polled::OutOfRange { partition, low, .. }) => {
-                return Ok(self.without_next_event(partition, low));
+        let change = match polled? {
+            Polled::Records => None,
+            Polled::Assigned(partitions) => Some(Change::Assigned(partitions)),
+            Polled::Revoked { partitions, lost } => Some(Change::Revoked { partitions, lost }),
+            Polled::OutOfRange { partition, low, .. } => {
+                let (phase, step) = self.without_next_event(partition, low);
+                return Ok(On::Leave(phase, step));
             }
-            Err(error) => return self.trouble(error, Phase::Gather(gather)),
+        };
+        if let Some(change) = change {
+            let (phase, step) = self.change(change, now)?;
+            return Ok(On::Leave(phase, step));
         }
         self.table.member_polled = now;
         self.table.stale = false;
         // What was left over comes first: it lies before everything that was polled now.
         gather.gathered.events.extend(self.table.carried.take(budget.records));
-        match self.silent(&gather, now) {
-            Some(partition) => {
-                gather.next = Next::Position(partition);
-                Ok((Phase::Gather(gather), Step::Progress))
-            }
-            None => Ok(self.decide(gather, now)),
-        }
+        let Some(partition) = self.silent(gather, now) else { return Ok(On::Decide) };
+        gather.next = Next::Position(partition);
+        Ok(On::Step(Step::Progress))
     }
 
     /// The next event of a partition is not in its log. Either events are lost, or we have hung, and another owner's
@@ -253,29 +212,19 @@ impl<B: Broker> Worker<B> {
         let due = |(partition, owned): (&i32, &Owned)| {
             let silent = gather.gathered.events.iter().all(|record| record.partition != *partition)
                 && !self.table.carried.holds(*partition);
-            (silent && now.since(owned.looked_at) >= decide::NOTE_POSITION).then_some(*partition)
+            (silent && now.since(owned.looked_at) >= NOTE_POSITION).then_some(*partition)
         };
         owned.map(due).find(Option::is_some).flatten()
     }
 
-    fn gather_position(
-        &mut self,
-        mut gather: Gather,
-        partition: i32,
-        now: Timestamp,
-    ) -> Result<(Phase<B>, Step), Stop> {
-        let clients = in_hand(&mut self.clients)?;
-        match clients.member.position(partition) {
-            Ok(position) => {
-                if let Some(owned) = self.table.owned.get_mut(&partition) {
-                    owned.looked_at = now;
-                    let passed = position.filter(|position| *position > owned.position);
-                    gather.gathered.passed.extend(passed.map(|position| (partition, position)));
-                }
-                Ok(self.decide(gather, now))
-            }
-            Err(error) => self.trouble(error, Phase::Gather(gather)),
+    fn gather_position(&mut self, gather: &mut Gather, partition: i32, now: Timestamp) -> Result<On<B>, Failed> {
+        let position = in_hand(&mut self.clients)?.member.position(partition)?;
+        if let Some(owned) = self.table.owned.get_mut(&partition) {
+            owned.looked_at = now;
+            let passed = position.filter(|position| *position > owned.facts.position());
+            gather.gathered.passed.extend(passed.map(|position| (partition, position)));
         }
+        Ok(On::Decide)
     }
 
     /// The turn for what was gathered; straight to the next gathering if there is nothing in it.
@@ -288,25 +237,23 @@ impl<B: Broker> Worker<B> {
             self.table.floor_asked = None;
             return (Phase::Gather(gather), Step::Progress);
         }
-        gather.gathered.began = began;
         let only_commands = gather.gathered.only_commands;
         let before = std::mem::replace(&mut self.table.control_scan, gather.scan);
-        let name = self.turn_name();
-        let mut turn = refused::decide(&self.table, &self.options, gather.gathered, now, name);
+        let mut decision = decide::first_slice(&self.table, &self.options, gather.gathered, now);
         // What was not even taken comes behind it, and so the turn polls for nothing more.
-        turn.one_slice = !self.table.carried.is_empty();
-        self.table.carried.put_back(std::mem::take(&mut turn.carried));
-        self.table.note_passing(&turn);
-        if turn.alone.is_some() {
+        let one_slice = !self.table.carried.is_empty();
+        self.table.carried.put_back(std::mem::take(&mut decision.carried));
+        self.table.note_passing(&decision);
+        if decision.refused().is_some() {
             // The commands that were gathered come again, and before any event.
             self.table.control_scan = before;
             self.table.control_floor = self.table.control_floor.max(gather.scan);
         }
-        if turn.is_empty() {
+        if decision.is_empty() {
             self.table.pace.rest();
-            match turn.cut {
+            match decision.reread_all {
                 true => self.rewind(),
-                false => self.read_again(&turn.reread),
+                false => self.read_again(&decision.reread),
             }
             if only_commands {
                 // None of them concerns us; others wait.
@@ -325,15 +272,17 @@ impl<B: Broker> Worker<B> {
             self.activate();
             return (Phase::Chores, step);
         }
+        let mut turn = Turn::new(self.turn_name(), decision, began);
+        turn.one_slice = one_slice;
         (self.begin_turn(turn), Step::Progress)
     }
 
     fn stop_turn(&mut self, now: Timestamp) -> (Phase<B>, Step) {
-        let name = self.turn_name();
-        let turn = decide::decide_last(&self.table, &self.options, now, name);
-        if turn.is_empty() {
+        let decision = decide::clean_stop(&self.table, &self.options, now);
+        if decision.is_empty() {
             return (Phase::Leave, Step::Progress);
         }
+        let turn = Turn::new(self.turn_name(), decision, now);
         (self.begin_turn(turn), Step::Progress)
     }
 

@@ -1,12 +1,12 @@
 //! The indexes of a worker's flows: one budget for all of them, and what becomes of one for which there is no room.
 //! `flow::index` says how an index is kept; `rebuild.rs` reads for those that are behind.
 
-use super::rebuild::Rebuild;
-use super::table::{Amount, Owned, Table, Tracked};
-use super::turn::Fed;
+use super::facts::tracked::Tracked;
+use super::session::decision::Fed;
+use super::session::owned::Owned;
+use super::session::table::Table;
+use crate::flow::FlowId;
 use crate::flow::index::{Index, Indexed, Outgrown};
-use crate::flow::{FlowId, State};
-use crate::mutant::{self, Mutant};
 
 /// What slices may take in any case: this part of the budget.
 const A_SLICE: usize = 16;
@@ -14,83 +14,9 @@ const A_SLICE: usize = 16;
 /// And no less than this, so that a slice has some records.
 const LEAST: usize = 256;
 
-impl Tracked {
-    pub fn is_resuming(&self) -> bool {
-        matches!(self.flow.state, State::Resuming { .. })
-    }
-
-    /// Whether its queue may be read for its drain. Not before its index is ready: what the cleaner takes out until then is
-    /// unknown to the index, and must not wait to be passed.
-    pub fn may_be_read(&self) -> bool {
-        self.index.is_ready() || mutant::is(Mutant::DrainReadBeforeItsIndex) || mutant::is(Mutant::DrainWithoutItsIndex)
-    }
-
-    /// There is no room for what was held.
-    fn no_room_to_hold(&mut self) {
-        let drains = self.is_resuming();
-        self.index.no_room_to_hold(&self.flow.queue, drains);
-        self.rebuild = Rebuild::of(&self.flow.queue);
-    }
-
-    /// There is no room for what was read.
-    pub fn no_room_to_read(&mut self, may_slice: bool) {
-        let may_slice = may_slice && self.is_resuming();
-        self.index.no_room_to_read(&self.flow.queue, may_slice);
-        self.rebuild = Rebuild::of(&self.flow.queue);
-    }
-
-    /// A turn has held so much: an index that is behind has to read it.
-    pub fn note_held(&mut self, held: Amount) {
-        self.rebuild.held = self.rebuild.held.and(held);
-    }
-
-    /// Its state has changed, or not: the index is made if it is needed now, and bits are given up that know too little.
-    pub fn follow_state(&mut self) {
-        let before = (self.index.reads(), self.index.is_sliced());
-        match self.flow.state {
-            State::Resuming { .. } => self.index.resume(&self.flow.queue),
-            State::Paused(_) => self.index.pause(&self.flow.queue),
-            State::Live => {}
-        }
-        if before != (self.index.reads(), self.index.is_sliced()) {
-            self.rebuild = Rebuild::of(&self.flow.queue);
-        }
-    }
-}
-
-impl Owned {
-    /// Changes the index of a flow. What it takes of the budget, and whether it is to be rebuilt, is counted by this alone.
-    pub fn change_index<T>(&mut self, id: &FlowId, change: impl FnOnce(&mut Tracked) -> T) -> Option<T> {
-        let tracked = self.flows.get_mut(id)?;
-        let (bytes, read) = (tracked.index.bytes(), tracked.index.reads());
-        let changed = change(tracked);
-        self.index_bytes = (self.index_bytes + tracked.index.bytes()).saturating_sub(bytes);
-        match (read, tracked.index.reads()) {
-            (false, true) => drop(self.rebuilding.insert(id.clone())),
-            (true, false) => drop(self.rebuilding.remove(id)),
-            (true, true) | (false, false) => {}
-        }
-        Some(changed)
-    }
-
-    /// Flows whose indexes are behind, or wait for their turn while the flow resumes, with what is still to be read, about.
-    pub fn indexing(&self) -> impl Iterator<Item = (FlowId, u64)> + '_ {
-        let waiting = self.draining.iter().filter_map(|id| self.flows.get(id)).filter(|of| of.index.is_put_off());
-        let behind = self.rebuilding.iter().filter_map(|id| self.flows.get(id));
-        behind.chain(waiting).map(|tracked| (tracked.flow.id.clone(), tracked.index.remaining(&tracked.flow.queue)))
-    }
-
-    /// Counts the index of a flow that was restored.
-    pub fn count_index(&mut self, id: &FlowId) {
-        if self.flows.get(id).is_some_and(|tracked| tracked.index.reads()) {
-            self.rebuilding.insert(id.clone());
-        }
-    }
-}
-
 impl Table {
     /// Feeds the index of a flow what a turn has held for it.
-    pub fn hold(&mut self, partition: i32, id: &FlowId, fed: &[Fed], budget: usize) {
+    pub(super) fn hold(&mut self, partition: i32, id: &FlowId, fed: &[Fed], budget: usize) {
         let mut fed = fed.iter();
         let mut next = fed.next();
         while next.is_some() {
@@ -117,12 +43,12 @@ impl Table {
         }
     }
 
-    pub fn index_bytes(&self) -> usize {
-        self.owned.values().map(|owned| owned.index_bytes).sum()
+    pub(super) fn index_bytes(&self) -> usize {
+        self.owned.values().map(Owned::index_bytes).sum()
     }
 
     /// What the index of a flow may grow by.
-    pub fn room_of(
+    pub(super) fn room_of(
         &self,
         partition: i32,
         id: &FlowId,
@@ -130,18 +56,18 @@ impl Table {
         room: impl Fn(&Index, usize, usize) -> usize,
     ) -> usize {
         let free = budget.saturating_sub(self.index_bytes());
-        let tracked = self.owned.get(&partition).and_then(|owned| owned.flows.get(id));
+        let tracked = self.owned.get(&partition).and_then(|owned| owned.facts.flow(id));
         tracked.map_or(0, |tracked| room(&tracked.index, free, (budget / A_SLICE).max(LEAST)))
     }
 
     /// Makes room for an index by dropping others, of paused flows alone: all it takes for one that is needed now, else
     /// those that are larger than itself would be. `false`: it does not help, and nothing was dropped.
-    pub fn make_room(&mut self, partition: i32, id: &FlowId, outgrown: Outgrown, budget: usize) -> bool {
-        let Some(tracked) = self.owned.get(&partition).and_then(|owned| owned.flows.get(id)) else { return false };
+    pub(super) fn make_room(&mut self, partition: i32, id: &FlowId, outgrown: Outgrown, budget: usize) -> bool {
+        let Some(tracked) = self.owned.get(&partition).and_then(|owned| owned.facts.flow(id)) else { return false };
         let grown = tracked.index.bytes() + outgrown.needs;
         let smallest = if tracked.is_resuming() { 1 } else { grown };
         let paused = self.owned.iter().flat_map(|(number, owned)| {
-            let paused = owned.flows.tracked().filter(|(_, tracked)| !tracked.is_resuming());
+            let paused = owned.facts.flows().tracked().filter(|(_, tracked)| !tracked.is_resuming());
             paused.map(|(of, tracked)| (tracked.index.bytes(), *number, of))
         });
         let may_go = paused.filter(|(bytes, number, of)| *bytes >= smallest && (*number, *of) != (partition, id));

@@ -8,239 +8,217 @@
 //!
 //! All partitions that join fold at the same time: one reader brings the states of all of them, each to its own.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::chores::Chore;
-use super::gather::Gather;
-use super::table::{Bucket, Owned, Reading, Stage, Table, left};
-use super::{Phase, Step, Stop, Worker, in_hand};
-use crate::broker::{Broker, Committed, Member, PollLimit, Polled, Reader, Record, Watermarks};
-use crate::flow::{FlowId, Partition};
+use super::clients::in_hand;
+use super::failed::Failed;
+use super::gather::On;
+use super::phase::{Phase, Step};
+use super::session::chore::Chore;
+use super::session::joining::{At, Joining};
+use super::session::owned::{Owned, Stage};
+use super::session::shape::ONLY;
+use super::session::table::Table;
+use super::stop::Stop;
+use super::{BACKOFF, Worker};
+use crate::broker::{Broker, Member, PollLimit, Polled, Reader, Record, Watermarks};
+use crate::flow::Partition;
 use crate::mutant::{self, Mutant};
 use crate::schema;
 use crate::time::Timestamp;
 
-#[derive(Default)]
-pub(super) struct Joining {
-    at: At,
-    committed: Option<Committed>,
-    /// The partition record, once read.
-    recorded: bool,
-    low: i64,
-    end: i64,
-    pinned: Option<(i32, i32)>,
-    /// When offset and record were first found to disagree.
-    doubted: Option<Timestamp>,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum At {
-    #[default]
-    Barrier,
-    End,
-    Assign,
-    Fold,
-    Input,
-    /// A first start: what the other partitions were pinned to, as partition 0 has it.
-    PinsEnd,
-    Pins,
-    Commands,
-}
-
-impl Joining {
-    /// A disagreement counts when it is still there a while after it was found, and was read anew: what was read before
-    /// may be old, if this process has hung since.
-    fn may_be_wrong(&mut self, now: Timestamp) -> bool {
-        let doubted = self.doubted.filter(|doubted| *doubted <= now).unwrap_or(now);
-        self.doubted = Some(doubted);
-        left(doubted, PATIENCE, now).is_some()
-    }
-
-    /// Who goes first: all of them are asked where they end, then all are read together, then judged. The pins of
-    /// partition 0 are read by the same reader as its states: never both at once.
-    pub fn rank(&self) -> u8 {
-        match self.at {
-            At::Pins => 0,
-            // Others need not wait for what has to be looked at again.
-            At::Barrier if self.doubted.is_some() => 5,
-            At::Barrier | At::End | At::Assign => 1,
-            At::Fold => 2,
-            At::Input | At::Commands => 3,
-            At::PinsEnd => 4,
-        }
-    }
-}
-
 /// How long one call waits for the previous owner; the other partitions of this worker wait with it.
 const BARRIER: Duration = Duration::from_millis(100);
 
-/// For how long a disagreement is looked at again: a coordinator that moves can pretend there is no offset (KAFKA-20416).
-const PATIENCE: Duration = Duration::from_secs(5);
-
 const FOLD: PollLimit = PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::from_millis(20) };
 
+/// What follows a stage.
+enum Joined {
+    /// This stage, in the next gathering.
+    At(At),
+    /// This stage, after a while: what was found may be a moment's.
+    Doubted(At),
+    Restored,
+}
+
+/// A partition that is being taken over, taken out of the table for one stage.
+struct Taken {
+    partition: i32,
+    owned: Owned,
+    joining: Joining,
+}
+
 impl<B: Broker> Worker<B> {
-    /// One call for this partition; then the gathering goes on with the others.
-    pub(super) fn join(&mut self, partition: i32, gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        let Some(mut owned) = self.table.owned.remove(&partition) else {
-            return Ok((Phase::Gather(gather), Step::Progress));
-        };
-        let Stage::Joining(mut joining) = std::mem::replace(&mut owned.stage, Stage::Introducing) else {
+    /// One stage of taking this partition over.
+    pub(super) fn join(&mut self, partition: i32, now: Timestamp) -> Result<On<B>, Failed> {
+        let Some(mut owned) = self.table.owned.remove(&partition) else { return Ok(On::Next) };
+        let Stage::Joining(joining) = std::mem::replace(&mut owned.stage, Stage::Introducing) else {
             self.table.owned.insert(partition, owned);
-            return Ok((Phase::Gather(gather), Step::Progress));
+            return Ok(On::Next);
         };
-        let result = self.join_step(partition, &mut owned, &mut joining, now);
-        let done = matches!(result, Ok(Joined::Done));
-        if !done {
-            owned.stage = Stage::Joining(joining);
-        }
-        self.table.owned.insert(partition, owned);
-        match result {
-            Ok(Joined::Further) => Ok((Phase::Gather(gather), Step::Progress)),
-            Ok(Joined::NotYet) => Ok((Phase::Gather(gather), Step::Waiting(super::BACKOFF))),
-            Ok(Joined::Done) => {
+        let mut taken = Taken { partition, owned, joining };
+        let joined = self.stage(&mut taken, now);
+        let Taken { mut owned, mut joining, .. } = taken;
+        let on = match joined {
+            Ok(Joined::Restored) => {
+                self.table.owned.insert(partition, owned);
                 // Commands are read again from where this partition needs them; nothing was gathered yet.
                 if !mutant::is(Mutant::ControlReaderNotMovedBackAtAJoin) {
                     self.chores.push_back(Chore::ReadControl { from: None });
                 }
-                Ok((Phase::Chores, Step::Progress))
+                return Ok(On::Leave(Phase::Chores, Step::Progress));
             }
-            Err(Failed::Broker(error)) => self.trouble(error, Phase::Gather(gather)),
-            Err(Failed::Stop(stop)) => Err(stop),
-        }
+            Ok(Joined::At(at)) => {
+                joining.at = at;
+                Ok(On::Step(Step::Progress))
+            }
+            Ok(Joined::Doubted(at)) => {
+                joining.at = at;
+                Ok(On::Step(Step::Waiting(BACKOFF)))
+            }
+            Err(failed) => Err(failed),
+        };
+        owned.stage = Stage::Joining(joining);
+        self.table.owned.insert(partition, owned);
+        on
     }
 
-    fn join_step(
-        &mut self,
-        partition: i32,
-        owned: &mut Owned,
-        joining: &mut Joining,
-        now: Timestamp,
-    ) -> Result<Joined, Failed> {
-        let state = self.options.topics.state.clone();
-        let control = self.options.topics.control.clone();
+    fn stage(&mut self, taken: &mut Taken, now: Timestamp) -> Result<Joined, Failed> {
         let enrollments = self.table.shape.enrollments;
-        if partition >= enrollments {
+        if taken.partition >= enrollments {
             return Err(Failed::Stop(Stop::topics(format!(
                 "`{}` had {enrollments} partitions and now has more: flows would change their homes; drain every flow \
                  and begin under a new prefix",
                 self.options.topics.enrollments
             ))));
         }
-        let clients = in_hand(&mut self.clients).map_err(Failed::Stop)?;
-        match joining.at {
-            At::Barrier => {
-                joining.committed = clients.member.committed(&[partition], BARRIER)?.pop().flatten();
-                joining.at = At::End;
-            }
-            At::End => {
-                // By clients that fetch nothing just then: behind a fetch every question waits until that is answered.
-                let marks = clients.latest.watermarks(&state, partition)?;
-                (joining.low, joining.end) = (marks.low, marks.end);
-                joining.at = At::Assign;
-            }
-            At::Assign => {
-                clients.stable.assign(&state, partition, joining.low)?;
-                joining.at = At::Fold;
-            }
-            At::Fold => {
-                let read = clients.stable.position(&state, partition)?.unwrap_or_default();
-                if read < joining.end {
-                    let mut records = Vec::new();
-                    let polled = clients.stable.poll(FOLD, &mut records);
-                    // Also of a poll that failed: its reader has gone on behind what it brought.
-                    for record in &records {
-                        if record.partition == partition {
-                            joining.recorded |= fold(owned, record).map_err(Failed::Stop)?;
-                        } else {
-                            self.table.fold(record).map_err(Failed::Stop)?;
-                        }
-                    }
-                    if let Polled::OutOfRange { partition: moved, .. } = polled? {
-                        // The cleaner moved the beginning meanwhile.
-                        match self.table.folding(moved) {
-                            Some(other) => other.at = At::End,
-                            None => joining.at = At::End,
-                        }
-                        return Ok(Joined::Further);
-                    }
-                }
-                let read = clients.stable.position(&state, partition)?.unwrap_or_default();
-                if read < joining.end {
-                    return Ok(Joined::Further);
-                }
-                clients.stable.unassign(&state, partition)?;
-                joining.at = At::Input;
-            }
-            At::Input => {
-                let marks = clients.latest.watermarks(&self.options.topics.enrollments, partition)?;
-                let commands = clients.stable.watermarks(&control, super::ONLY)?;
-                match self.verify(partition, owned, joining, marks, commands, now) {
-                    Ok(()) if joining.recorded || partition == 0 => joining.at = At::Commands,
-                    Ok(()) => joining.at = At::PinsEnd,
-                    Err(stop @ Stop::PositionsLost(_)) if joining.may_be_wrong(now) => {
-                        tracing::warn!(%stop, "looking again");
-                        joining.at = At::Barrier;
-                        return Ok(Joined::NotYet);
-                    }
-                    Err(stop) => return Err(Failed::Stop(stop)),
+        match taken.joining.at {
+            At::Barrier => self.barrier(taken),
+            At::End => self.end(taken),
+            At::Assign => self.read_states(taken),
+            At::Fold => self.fold_states(taken),
+            At::Input => self.input(taken, now),
+            At::PinsEnd => self.read_pins(taken),
+            At::Pins => self.fold_pins(taken),
+            At::Commands => self.commands_end(taken, now),
+        }
+    }
+
+    /// The previous owner's last word.
+    fn barrier(&mut self, taken: &mut Taken) -> Result<Joined, Failed> {
+        let member = &mut in_hand(&mut self.clients)?.member;
+        taken.joining.committed = member.committed(&[taken.partition], BARRIER)?.pop().flatten();
+        Ok(Joined::At(At::End))
+    }
+
+    fn end(&mut self, taken: &mut Taken) -> Result<Joined, Failed> {
+        // By clients that fetch nothing just then: behind a fetch every question waits until that is answered.
+        let latest = &mut in_hand(&mut self.clients)?.latest;
+        let marks = latest.watermarks(&self.options.topics.state, taken.partition)?;
+        (taken.joining.low, taken.joining.end) = (marks.low, marks.end);
+        Ok(Joined::At(At::Assign))
+    }
+
+    fn read_states(&mut self, taken: &mut Taken) -> Result<Joined, Failed> {
+        let stable = &mut in_hand(&mut self.clients)?.stable;
+        stable.assign(&self.options.topics.state, taken.partition, taken.joining.low)?;
+        Ok(Joined::At(At::Fold))
+    }
+
+    fn fold_states(&mut self, taken: &mut Taken) -> Result<Joined, Failed> {
+        let state = &self.options.topics.state;
+        let stable = &mut in_hand(&mut self.clients)?.stable;
+        if stable.position(state, taken.partition)?.unwrap_or_default() < taken.joining.end {
+            let mut records = Vec::new();
+            let polled = stable.poll(FOLD, &mut records);
+            // Also of a poll that failed: its reader has gone on behind what it brought.
+            for record in &records {
+                match record.partition == taken.partition {
+                    true => taken.joining.recorded |= fold(&mut taken.owned, record)?,
+                    false => self.table.fold(record)?,
                 }
             }
-            At::PinsEnd => {
-                let marks = clients.latest.watermarks(&state, 0)?;
-                joining.end = marks.end;
-                clients.stable.assign(&state, 0, marks.low)?;
-                joining.at = At::Pins;
-            }
-            At::Pins => {
-                let mut records = Vec::new();
-                clients.stable.poll(FOLD, &mut records)?;
-                let position = clients.stable.position(&state, 0)?.unwrap_or_default();
-                let pins = records.iter().filter(|record| record.partition == 0 && record.key.as_deref() == Some(b""));
-                for value in pins.filter_map(|record| record.value.as_deref()) {
-                    let pinned = schema::partition::read(value).map_err(|error| {
-                        Failed::Stop(Stop::broken(format!(
-                            "the partition record of `{state}`/0 cannot be read: {error}"
-                        )))
-                    })?;
-                    joining.pinned = Some((pinned.body.enrollments, pinned.body.records));
-                }
-                if position < joining.end {
-                    return Ok(Joined::Further);
-                }
-                clients.stable.unassign(&state, 0)?;
-                if let Some((enrollments, records)) = joining.pinned {
-                    // A partition that was added later must not begin: flows would change their homes.
-                    let record = Arc::make_mut(&mut owned.record);
-                    record.enrollments = enrollments;
-                    record.records = records;
-                    self.check_pins(&owned.record).map_err(Failed::Stop)?;
-                }
-                joining.at = At::Commands;
-            }
-            At::Commands => {
-                owned.control_end = clients.stable.watermarks(&control, super::ONLY)?.end;
-                owned.scanned = owned.record.control;
-                self.restore(partition, owned, now);
-                tracing::info!(partition, flows = owned.flows.len(), input = owned.position, "restored");
-                return Ok(Joined::Done);
+            if let Polled::OutOfRange { partition: moved, .. } = polled? {
+                // The cleaner moved the beginning meanwhile.
+                let Some(other) = self.table.folding(moved) else { return Ok(Joined::At(At::End)) };
+                other.at = At::End;
+                return Ok(Joined::At(At::Fold));
             }
         }
-        Ok(Joined::Further)
+        if stable.position(state, taken.partition)?.unwrap_or_default() < taken.joining.end {
+            return Ok(Joined::At(At::Fold));
+        }
+        stable.unassign(state, taken.partition)?;
+        Ok(Joined::At(At::Input))
+    }
+
+    fn input(&mut self, taken: &mut Taken, now: Timestamp) -> Result<Joined, Failed> {
+        let clients = in_hand(&mut self.clients)?;
+        let marks = clients.latest.watermarks(&self.options.topics.enrollments, taken.partition)?;
+        let commands = clients.stable.watermarks(&self.options.topics.control, ONLY)?;
+        match self.verify(taken, marks, commands, now) {
+            Ok(()) if taken.joining.recorded || taken.partition == 0 => Ok(Joined::At(At::Commands)),
+            Ok(()) => Ok(Joined::At(At::PinsEnd)),
+            Err(stop @ Stop::PositionsLost(_)) if taken.joining.may_be_wrong(now) => {
+                tracing::warn!(%stop, "looking again");
+                Ok(Joined::Doubted(At::Barrier))
+            }
+            Err(stop) => Err(stop.into()),
+        }
+    }
+
+    /// A first start: partition 0 may say what the others are pinned to.
+    fn read_pins(&mut self, taken: &mut Taken) -> Result<Joined, Failed> {
+        let (state, clients) = (&self.options.topics.state, in_hand(&mut self.clients)?);
+        let marks = clients.latest.watermarks(state, 0)?;
+        taken.joining.end = marks.end;
+        clients.stable.assign(state, 0, marks.low)?;
+        Ok(Joined::At(At::Pins))
+    }
+
+    fn fold_pins(&mut self, taken: &mut Taken) -> Result<Joined, Failed> {
+        let (state, stable) = (&self.options.topics.state, &mut in_hand(&mut self.clients)?.stable);
+        let mut records = Vec::new();
+        stable.poll(FOLD, &mut records)?;
+        let position = stable.position(state, 0)?.unwrap_or_default();
+        let pins = records.iter().filter(|record| record.partition == 0 && record.key.as_deref() == Some(b""));
+        for value in pins.filter_map(|record| record.value.as_deref()) {
+            let pinned = schema::partition::read(value).map_err(|error| {
+                Stop::broken(format!("the partition record of `{state}`/0 cannot be read: {error}"))
+            })?;
+            taken.joining.pinned = Some((pinned.body.enrollments, pinned.body.records));
+        }
+        if position < taken.joining.end {
+            return Ok(Joined::At(At::Pins));
+        }
+        stable.unassign(state, 0)?;
+        if let Some((enrollments, records)) = taken.joining.pinned {
+            // A partition that was added later must not begin: flows would change their homes.
+            taken.owned.facts.pin(enrollments, records);
+            self.check_pins(taken.owned.facts.record())?;
+        }
+        Ok(Joined::At(At::Commands))
+    }
+
+    /// Everything in the control topic up to its end now comes before timers and events.
+    fn commands_end(&mut self, taken: &mut Taken, now: Timestamp) -> Result<Joined, Failed> {
+        let stable = &mut in_hand(&mut self.clients)?.stable;
+        taken.owned.control_end = stable.watermarks(&self.options.topics.control, ONLY)?.end;
+        let Taken { partition, owned, .. } = taken;
+        for flow in owned.facts.complete() {
+            owned.count_index(&flow);
+            if owned.facts.flow_mut(&flow).is_some_and(|tracked| tracked.take_drain_over(now)) {
+                self.table.to_read.push_back((*partition, flow));
+            }
+        }
+        tracing::info!(partition, flows = owned.facts.flows().len(), input = owned.facts.position(), "restored");
+        Ok(Joined::Restored)
     }
 
     /// Where the input goes on: the group's offset and the partition record have to tell the same.
-    fn verify(
-        &self,
-        partition: i32,
-        owned: &mut Owned,
-        joining: &Joining,
-        marks: Watermarks,
-        commands: Watermarks,
-        now: Timestamp,
-    ) -> Result<(), Stop> {
-        let shape = &self.table.shape;
+    fn verify(&self, taken: &mut Taken, marks: Watermarks, commands: Watermarks, now: Timestamp) -> Result<(), Stop> {
+        let (shape, facts, joining) = (&self.table.shape, &mut taken.owned.facts, &taken.joining);
+        let partition = taken.partition;
         let lost = |what: String| Err(Stop::PositionsLost(format!("partition {partition}: {what}")));
         if !joining.recorded {
             return match &joining.committed {
@@ -253,14 +231,12 @@ impl<B: Broker> Worker<B> {
                         true => commands.end,
                         false => commands.low,
                     };
-                    let new = Partition::new(shape.enrollments, shape.records, commands, marks.low, now);
-                    owned.record = Arc::new(new);
-                    owned.position = marks.low;
+                    facts.begin(Partition::new(shape.enrollments, shape.records, commands, marks.low, now));
                     Ok(())
                 }
             };
         }
-        let record = &owned.record;
+        let record = facts.record();
         self.check_pins(record)?;
         if record.control > commands.end {
             return lost(format!(
@@ -294,7 +270,7 @@ impl<B: Broker> Worker<B> {
         if !marks.reach(position) {
             return lost(format!("offset {position} is not in its log ({} to {})", marks.low, marks.end));
         }
-        owned.position = position;
+        facts.go_on_from(position);
         Ok(())
     }
 
@@ -313,26 +289,6 @@ impl<B: Broker> Worker<B> {
             }
         }
         Ok(())
-    }
-
-    /// Timers, drains and indexes of what was found.
-    fn restore(&mut self, partition: i32, owned: &mut Owned, now: Timestamp) {
-        let flows: Vec<FlowId> = owned.flows.tracked().map(|(flow, _)| flow.clone()).collect();
-        for flow in flows {
-            super::publish::arm(owned, &flow, self.options.queue_ttl);
-            owned.count_index(&flow);
-            if let Some(tracked) = owned.flows.get_mut(&flow)
-                && super::publish::start_drain(tracked, now)
-                && let may_be_read = tracked.may_be_read()
-                && let Some(backlog) = &mut tracked.backlog
-            {
-                backlog.bucket = Bucket::taken_over(tracked.flow.updated_at, now);
-                if may_be_read {
-                    backlog.reading = Reading::Waits;
-                    self.table.to_read.push_back((partition, flow));
-                }
-            }
-        }
     }
 }
 
@@ -358,23 +314,6 @@ impl Table {
     }
 }
 
-enum Joined {
-    Further,
-    NotYet,
-    Done,
-}
-
-enum Failed {
-    Broker(crate::broker::Error),
-    Stop(Stop),
-}
-
-impl From<crate::broker::Error> for Failed {
-    fn from(error: crate::broker::Error) -> Self {
-        Self::Broker(error)
-    }
-}
-
 /// Takes in one record of `flow.state`: an empty key is the partition record (`true`), any other a flow.
 fn fold(owned: &mut Owned, record: &Record) -> Result<bool, Stop> {
     let at = || format!("{}/{}/{}", record.topic, record.partition, record.offset);
@@ -388,19 +327,18 @@ fn fold(owned: &mut Owned, record: &Record) -> Result<bool, Stop> {
     if key.is_empty() {
         if let Some(value) = record.value.as_deref() {
             let document = schema::partition::read(value).map_err(malformed)?;
-            owned.record = Arc::new(document.body);
-            owned.unknown = document.unknown;
+            owned.facts.restore_record(document.body, document.unknown);
         }
         return Ok(record.value.is_some());
     }
     match record.value.as_deref() {
         Some(value) => {
             let document = schema::state::read(value).map_err(malformed)?;
-            owned.flows.restore(document.body, document.unknown);
+            owned.facts.restore_flow(document.body, document.unknown);
         }
         None => {
             if let Ok(text) = std::str::from_utf8(key) {
-                owned.flows.remove(text);
+                owned.facts.forget_flow(text);
             }
         }
     }

@@ -7,10 +7,14 @@
 
 use std::time::Duration;
 
-use super::chores::Chore;
-use super::table::{Owned, Table, left};
-use super::{Stop, Worker, in_hand};
-use crate::broker::{Admin, Broker, Error};
+use super::Worker;
+use super::clients::in_hand;
+use super::failed::Failed;
+use super::session::chore::Chore;
+use super::session::owned::Owned;
+use super::session::table::Table;
+use super::session::wait::{Looked, left};
+use crate::broker::{Admin, Broker};
 use crate::flow::{FlowId, Queue};
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
@@ -23,13 +27,6 @@ pub(super) const SOON: Duration = Duration::from_secs(60);
 
 /// How many topics one request deletes.
 const AT_ONCE: usize = 50;
-
-/// When orphans were last looked for, and for how long that is enough.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Looked {
-    pub at: Timestamp,
-    pub lasts: Duration,
-}
 
 impl Table {
     pub(super) fn is_time_for_orphans(&self, now: Timestamp) -> bool {
@@ -45,15 +42,14 @@ impl Table {
         let is_of = |flow: &FlowId| topics.queue(flow, number) == topic;
         let queue = match flow {
             Some(flow) if is_of(&flow) => {
-                let home = self.owned.get(&self.shape.home(&flow)).filter(|owned| owned.is_active());
-                home.and_then(|owned| owned.flows.get(&flow)).map(|tracked| &tracked.flow.queue)
+                self.active(self.shape.home(&flow), &flow).map(|tracked| &tracked.flow().queue)
             }
             Some(_) => None,
             // A hash stands for a flow id that is too long for the name of a topic.
             None => {
                 let active = self.owned.values().filter(|owned| owned.is_active());
-                let mut flows = active.flat_map(|owned| owned.flows.tracked());
-                flows.find(|(flow, _)| is_of(flow)).map(|(_, tracked)| &tracked.flow.queue)
+                let mut flows = active.flat_map(|owned| owned.facts.flows().tracked());
+                flows.find(|(flow, _)| is_of(flow)).map(|(_, tracked)| &tracked.flow().queue)
             }
         };
         let gives_up = |queue: &Queue| {
@@ -66,13 +62,13 @@ impl Table {
 }
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn find_orphans(&mut self, now: Timestamp) -> Result<Result<(), Error>, Stop> {
+    pub(super) fn find_orphans(&mut self, now: Timestamp) -> Result<(), Failed> {
         let topics = &self.options.topics;
         let names = match in_hand(&mut self.clients)?.admin.topics(&topics.queue_prefix()) {
             Ok(names) => names,
             Err(error) => {
                 self.table.looked_for_orphans = Some(Looked { at: now, lasts: SOON });
-                return Ok(Err(error));
+                return Err(error.into());
             }
         };
         let mut orphans: Vec<String> = names.into_iter().filter(|name| self.table.is_orphan(name, topics)).collect();
@@ -83,6 +79,6 @@ impl<B: Broker> Worker<B> {
             tracing::info!(?orphans, "deleting queue topics that were left behind");
             self.chores.push_back(Chore::DeleteTopics { topics: orphans });
         }
-        Ok(Ok(()))
+        Ok(())
     }
 }

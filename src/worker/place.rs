@@ -26,32 +26,20 @@
 
 use std::time::Duration;
 
-use super::chores::Chore;
-use super::table::left;
-use super::{After, BACKOFF, Phase, Step, Stop, Worker, in_hand};
-use crate::broker::{Action, Broker, Code, Error, Member, MemberOptions, PollLimit, Polled, Producer, Result};
+use super::clients::in_hand;
+use super::failed::Failed;
+use super::phase::{After, Phase, Proving, Step};
+use super::session::chore::Chore;
+use super::session::trial::Trial;
+use super::session::wait::left;
+use super::stop::Stop;
+use super::{BACKOFF, Worker};
+use crate::broker::{Action, Broker, Code, Error, Member, MemberOptions, PollLimit, Polled, Producer};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// What a heartbeat to learn of it (at most a third of a session), a join, and another heartbeat take beyond a session.
 const BEYOND: Duration = Duration::from_secs(2);
-
-/// What follows when the name is proved, or cannot be.
-pub(super) enum Next {
-    /// Make the clients, and join.
-    Enter,
-    /// Give up these partitions, which the group has given away: the member joins again by itself.
-    GiveUp(Vec<i32>),
-}
-
-/// The worker has joined without a producer that says whose the name is.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Trial {
-    /// When it was given its place.
-    since: Option<Timestamp>,
-    /// It was fenced since it has no producer.
-    fenced: bool,
-}
 
 impl<B: Broker> Worker<B> {
     /// A call of the member's failed, perhaps for it is fenced. The error: that ends the process.
@@ -74,7 +62,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Asks whether the name is still ours, by the producer.
-    pub(super) fn prove(&mut self, next: Next, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn prove(&mut self, next: Proving, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let Some(producer) = self.producer.take() else { return self.go_on(next, now) };
         let topics = &self.options.topics;
         match producer.prove(&topics.group, &topics.enrollments) {
@@ -111,11 +99,11 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    fn go_on(&mut self, next: Next, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    fn go_on(&mut self, next: Proving, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         match next {
-            Next::Enter if self.producer.is_some() => Ok((Phase::Enter, Step::Progress)),
-            Next::Enter => Ok((Phase::Replace(After::Enter), Step::Progress)),
-            Next::GiveUp(partitions) => {
+            Proving::Enter if self.producer.is_some() => Ok((Phase::Enter, Step::Progress)),
+            Proving::Enter => Ok((Phase::Replace(After::Enter), Step::Progress)),
+            Proving::GiveUp(partitions) => {
                 if !self.is_sure(now) {
                     self.doubt_name();
                 }
@@ -144,7 +132,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Has the group look at who has what. `false`: it is still to be waited for.
-    pub(super) fn knock(&mut self) -> Result<Result<bool>, Stop> {
+    pub(super) fn knock(&mut self) -> Result<bool, Failed> {
         let options = MemberOptions {
             group: self.options.topics.group.clone(),
             client_id: self.options.name(),
@@ -156,28 +144,28 @@ impl<B: Broker> Worker<B> {
         let clients = in_hand(&mut self.clients)?;
         let member = match &mut clients.knocking {
             Some(member) => member,
-            none => match self.broker.member(&options) {
-                Ok(member) => none.insert(member),
-                Err(error) => return Ok(Err(error)),
-            },
+            none => none.insert(self.broker.member(&options)?),
         };
         let limit = PollLimit { records: 1, bytes: 1, wait: Duration::ZERO };
-        let polled = member.poll(limit, &mut Vec::new());
-        Ok(match polled {
+        match member.poll(limit, &mut Vec::new()) {
             Ok(Polled::Assigned(_)) => {
                 let acknowledged = member.acknowledge();
                 let left = clients.knocking.take().map_or(Ok(()), Member::leave);
-                acknowledged.and(left).map(|()| true)
+                acknowledged.and(left)?;
+                Ok(true)
             }
-            Ok(Polled::Revoked { .. }) => member.acknowledge().map(|()| false),
+            Ok(Polled::Revoked { .. }) => {
+                member.acknowledge()?;
+                Ok(false)
+            }
             Ok(Polled::Records | Polled::OutOfRange { .. }) => Ok(false),
             Err(error) => {
                 if error.action != Action::Retry {
                     clients.knocking = None;
                 }
-                Err(error)
+                Err(error.into())
             }
-        })
+        }
     }
 
     /// Whether no producer may be made yet.

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use super::chores::Chore;
-use super::queues::Ahead;
-use super::table::{Amount, Backlog, Owned, Tracked};
-use super::turn::{StagedFlow, Turn};
-use super::{Phase, Step, Stop, Worker};
+use super::Worker;
+use super::phase::{Phase, Step};
+use super::session::ahead::Ahead;
+use super::session::amount::Amount;
+use super::session::chore::Chore;
+use super::session::decision::StagedFlow;
+use super::session::turn::Turn;
+use super::stop::Stop;
 use crate::broker::Broker;
 use crate::flow::index::Index;
 use crate::flow::{FlowId, State};
-use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// A drain gives room back every so many entries, not only at its end.
@@ -18,54 +20,49 @@ const DELETE_EVERY: u64 = 250_000;
 
 impl<B: Broker> Worker<B> {
     pub(super) fn publish(&mut self, turn: Turn, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        self.stats.add(&turn.stats);
+        self.stats.add(&turn.decision.stats);
         self.table.pace.hold(now.since(turn.gathered_at) <= self.options.transaction_timeout / 2);
-        let (last, cut, reread, only_commands) = (turn.last, turn.cut, turn.reread, turn.only_commands);
-        let alone = turn.alone.is_some();
-        self.table.next_to_drain = turn.next_to_drain;
+        let decision = turn.decision;
+        let (is_last, is_for_commands) = (decision.is_last(), decision.is_for_commands());
+        let is_everybodys = !is_for_commands && decision.refused().is_none();
+        self.table.next_to_drain = decision.next_to_drain;
         let ahead = self.table.ahead(self.budget());
-        for (partition, staged) in turn.partitions {
+        for (partition, staged) in decision.partitions {
             let Some(owned) = self.table.owned.get_mut(&partition) else { continue };
-            owned.position = staged.position;
-            owned.scanned = owned.scanned.max(self.table.control_scan);
+            owned.facts.advance(staged.position, self.table.control_scan);
             if staged.record_changed {
-                owned.record = staged.record;
-                owned.unknown = staged.unknown;
-                owned.introduced = true;
+                owned.facts.take_record(staged.record, staged.unknown);
             }
             for (flow, staged) in staged.flows {
                 self.publish_flow(partition, flow, staged, &ahead, now);
             }
         }
-        if !turn.retired.is_empty() {
-            self.chores.push_back(Chore::DeleteTopics { topics: turn.retired });
+        if !decision.retired.is_empty() {
+            self.chores.push_back(Chore::DeleteTopics { topics: decision.retired });
         }
-        if last {
+        if is_last {
             return Ok((Phase::Leave, Step::Progress));
         }
-        self.table.after_turn(!alone && !only_commands);
+        self.table.after_turn(is_everybodys);
         let applied_below = self.table.control_scan;
-        self.table.bare_commands.retain(|offset| *offset >= applied_below);
-        if !only_commands {
+        self.table.refused_commands.retain(|offset| *offset >= applied_below);
+        if !is_for_commands {
             self.activate();
         }
-        match cut {
-            // What was gathered and not taken comes again.
+        match decision.reread_all {
             true => self.rewind(),
-            false => self.read_again(&reread),
+            false => self.read_again(&decision.reread),
         }
         Ok((Phase::Chores, Step::Progress))
     }
 
     fn publish_flow(&mut self, partition: i32, id: FlowId, staged: StagedFlow, ahead: &Ahead, now: Timestamp) {
-        let (ttl, budget) = (self.options.queue_ttl, self.options.index_bytes);
+        let budget = self.options.index_bytes;
         let Some(owned) = self.table.owned.get_mut(&partition) else { return };
-        disarm(owned, &id, ttl);
         let next_entry = staged.flow.queue.next_entry;
         let first_fed = staged.fed.first().map_or(next_entry, |fed| fed.number);
         let StagedFlow { flow, unknown, fed, fed_bytes, passed, bucket, went_live, .. } = staged;
-        let make = |flow, unknown| Tracked::new(flow, unknown, Index::new(first_fed));
-        if owned.flows.update(flow, unknown, make).is_none() {
+        if owned.facts.take_flow(flow, unknown, || Index::new(first_fed)).is_none() {
             return;
         }
         owned.change_index(&id, |tracked| {
@@ -78,7 +75,7 @@ impl<B: Broker> Worker<B> {
         });
         self.table.hold(partition, &id, &fed, budget);
         let Some(tracked) = self.table.tracked(partition, &id) else { return };
-        let watermark = tracked.flow.queue.watermark;
+        let watermark = tracked.flow().queue.watermark;
         let (mut reads, mut stopped, mut given_up) = (false, None, None);
         if let Some(backlog) = &mut tracked.backlog {
             backlog.passing = Amount::default();
@@ -98,18 +95,15 @@ impl<B: Broker> Worker<B> {
             }
             reads = ahead.is_too_little(tracked);
         }
-        match &tracked.flow.state {
+        match &tracked.flow().state {
             State::Resuming { .. } => {
-                reads |= tracked.backlog.is_none() && start_drain(tracked, now);
+                reads |= tracked.backlog.is_none() && tracked.start_drain(now);
             }
             State::Paused(_) | State::Live => {
                 reads = false;
                 stopped = tracked.backlog.take().map(|backlog| backlog.topic);
                 given_up = given_up.or_else(|| stopped.clone().filter(|_| went_live && watermark.offset > 0));
             }
-        }
-        if let Some(owned) = self.table.owned.get_mut(&partition) {
-            arm(owned, &id, ttl);
         }
         if let Some(topic) = stopped {
             self.stop_reading(topic);
@@ -121,51 +115,4 @@ impl<B: Broker> Worker<B> {
             self.table.ask_to_read(partition, &id);
         }
     }
-}
-
-/// Prepares the drain of a flow that is resuming with something left to pass: `true` if its queue has to be read.
-pub(super) fn start_drain(tracked: &mut Tracked, now: Timestamp) -> bool {
-    let queue = &tracked.flow.queue;
-    let has_entries = tracked.is_resuming() && !queue.is_passed();
-    let Some(topic) = queue.topic.as_deref().filter(|_| has_entries) else { return false };
-    tracked.backlog = Some(Backlog::new(&tracked.flow, topic, now));
-    true
-}
-
-/// When a deadline is looked at.
-fn looked_at(deadline: Timestamp) -> Timestamp {
-    match mutant::is(Mutant::TimerFiresLate) {
-        true => deadline.after(std::time::Duration::from_secs(2)),
-        false => deadline,
-    }
-}
-
-/// Enters a flow where its next moment is looked for.
-pub(super) fn arm(owned: &mut Owned, id: &FlowId, ttl: std::time::Duration) {
-    let Some(tracked) = owned.flows.get(id) else { return };
-    let flow = &tracked.flow;
-    match &flow.state {
-        State::Paused(pause) => {
-            owned.timers.insert((looked_at(pause.resumes_at), id.clone()));
-        }
-        State::Resuming { .. } => {
-            owned.draining.insert(id.clone());
-        }
-        State::Live => {
-            if flow.queue.topic.is_some() && !mutant::is(Mutant::IdleQueueTopicNeverRetired) {
-                owned.retirements.insert((flow.updated_at.after(ttl), id.clone()));
-            }
-        }
-    }
-}
-
-/// Takes a flow out again, as [`arm`] entered it.
-fn disarm(owned: &mut Owned, id: &FlowId, ttl: std::time::Duration) {
-    let Some(tracked) = owned.flows.get(id) else { return };
-    let flow = &tracked.flow;
-    if let Some(deadline) = flow.deadline() {
-        owned.timers.remove(&(looked_at(deadline), id.clone()));
-    }
-    owned.retirements.remove(&(flow.updated_at.after(ttl), id.clone()));
-    owned.draining.remove(id);
 }

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::turn::{Turn, queue_topic};
-use super::{BACKOFF, Phase, Step, Stop, Worker, in_hand};
+use super::clients::in_hand;
+use super::phase::{Phase, Step};
+use super::session::shape::ONLY;
+use super::session::turn::Turn;
+use super::stop::Stop;
+use super::{BACKOFF, Worker};
 use crate::broker::{Action, Admin, Broker, Code, NewTopic, Reader};
 use crate::flow::FlowId;
 use crate::time::Timestamp;
@@ -16,7 +20,11 @@ impl<B: Broker> Worker<B> {
             return self.probe(turn, partition, flow);
         }
         let topics: Vec<NewTopic> = {
-            let names = turn.new_topics.iter().filter_map(|(partition, flow)| queue_topic(&turn, *partition, flow));
+            let names = turn
+                .decision
+                .new_topics
+                .iter()
+                .filter_map(|(partition, flow)| turn.decision.queue_topic(*partition, flow));
             names.map(|name| self.queue_settings(name)).collect()
         };
         let answers = match in_hand(&mut self.clients)?.admin.create_topics(&topics) {
@@ -26,15 +34,15 @@ impl<B: Broker> Worker<B> {
         };
         turn.made_topics.extend(topics.iter().map(|topic| topic.name.clone()));
         let mut refused: BTreeMap<i32, String> = BTreeMap::new();
-        for ((partition, flow), answer) in std::mem::take(&mut turn.new_topics).into_iter().zip(answers) {
+        for ((partition, flow), answer) in std::mem::take(&mut turn.decision.new_topics).into_iter().zip(answers) {
             match answer {
                 Ok(()) => {
-                    let name = queue_topic(&turn, partition, &flow).unwrap_or_default().to_owned();
+                    let name = turn.decision.queue_topic(partition, &flow).unwrap_or_default().to_owned();
                     self.table.missing.remove(&name);
                     self.table.created.insert(name);
                 }
                 Err(error) if error.code == Code::TopicExists => {
-                    let name = queue_topic(&turn, partition, &flow).unwrap_or_default();
+                    let name = turn.decision.queue_topic(partition, &flow).unwrap_or_default();
                     // Made for a turn of ours that did not hold: all that is in it was aborted.
                     if !self.table.created.contains(name) {
                         turn.probes.push((partition, flow));
@@ -60,11 +68,11 @@ impl<B: Broker> Worker<B> {
     /// A topic that exists already is used if nothing was ever in it (a crash may leave one behind), else its number is
     /// passed over: names are never used again.
     fn probe(&mut self, mut turn: Box<Turn>, partition: i32, flow: FlowId) -> Result<(Phase<B>, Step), Stop> {
-        let Some(name) = queue_topic(&turn, partition, &flow).map(str::to_owned) else {
+        let Some(name) = turn.decision.queue_topic(partition, &flow).map(str::to_owned) else {
             turn.probes.pop();
             return Ok((Phase::Create(turn), Step::Progress));
         };
-        let marks = match in_hand(&mut self.clients)?.latest.watermarks(&name, super::ONLY) {
+        let marks = match in_hand(&mut self.clients)?.latest.watermarks(&name, ONLY) {
             Ok(marks) => marks,
             Err(error) if error.action == Action::Stop => return Err(Stop::from(error)),
             Err(error) => {
@@ -78,13 +86,13 @@ impl<B: Broker> Worker<B> {
             self.table.created.insert(name);
         } else {
             let topics = &self.options.topics;
-            if let Some(staged) = turn.partitions.get_mut(&partition).and_then(|of| of.flows.get_mut(&flow)) {
+            if let Some(staged) = turn.decision.staged_mut(partition, &flow) {
                 staged.flow.queue.number += 1;
                 staged.flow.queue.topic = Some(topics.queue(&flow, staged.flow.queue.number));
             }
-            turn.new_topics.push((partition, flow));
+            turn.decision.new_topics.push((partition, flow));
         }
-        let done = turn.probes.is_empty() && turn.new_topics.is_empty();
+        let done = turn.probes.is_empty() && turn.decision.new_topics.is_empty();
         Ok((if done { Phase::Leaders(turn) } else { Phase::Create(turn) }, Step::Progress))
     }
 

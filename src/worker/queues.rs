@@ -5,20 +5,19 @@
 //! client. A thousand at most are read at once; the others wait for their turn, and one that has filled the buffer once goes
 //! behind them. A drain with a rate has as much read as that uses in two seconds; until it needs more, others are read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::chores::Chore;
-use super::memory::Shares;
-use super::options::Budget;
-use super::table::{Amount, Reading, Table, Tracked};
-use super::{ONLY, Stop, Worker, in_hand};
-use crate::broker::{Broker, Code, Error, Reader, Watermarks};
-use crate::flow::{Flow, FlowId, Queue, Rate};
+use super::Worker;
+use super::clients::{in_hand, log_of};
+use super::failed::Failed;
+use super::session::backlog::Reading;
+use super::session::chore::Chore;
+use super::session::shape::ONLY;
+use super::session::table::Table;
+use crate::broker::{Broker, Code, Reader};
+use crate::flow::{FlowId, Queue};
 use crate::time::Timestamp;
-
-/// For how many seconds what is read ahead of a drain with a rate lasts.
-const LASTS: usize = 2;
 
 impl<B: Broker> Worker<B> {
     /// The queues to be read next, if there is room for what they bring.
@@ -36,7 +35,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Reads these queues from where their drains are. Whether they are there shows when they are polled.
-    pub(super) fn read_queues(&mut self, flows: &[(i32, FlowId)]) -> Result<Result<(), Error>, Stop> {
+    pub(super) fn read_queues(&mut self, flows: &[(i32, FlowId)]) -> Result<(), Failed> {
         let (mut begun, mut places) = (Vec::new(), Vec::new());
         for (partition, flow) in flows {
             let backlog = self.table.tracked(*partition, flow).and_then(|of| of.backlog.as_mut());
@@ -51,7 +50,7 @@ impl<B: Broker> Worker<B> {
             begun.push((*partition, flow));
         }
         if places.is_empty() {
-            return Ok(Ok(()));
+            return Ok(());
         }
         match in_hand(&mut self.clients)?.queues.assign_all(&places) {
             Ok(()) => {}
@@ -60,9 +59,9 @@ impl<B: Broker> Worker<B> {
                 for (partition, flow) in begun {
                     self.look_at_queue_again(partition, flow);
                 }
-                return Ok(Ok(()));
+                return Ok(());
             }
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Err(error.into()),
         }
         for ((partition, flow), (topic, ..)) in begun.into_iter().zip(places) {
             if let Some(backlog) = self.table.tracked(partition, flow).and_then(|of| of.backlog.as_mut()) {
@@ -71,25 +70,21 @@ impl<B: Broker> Worker<B> {
                 self.table.reading.insert(topic, (partition, flow.clone()));
             }
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Whether what is to be read next of a queue is there: it is read then, else its flow is blocked.
-    pub(super) fn look_at_queue(
-        &mut self,
-        partition: i32,
-        flow: &FlowId,
-        now: Timestamp,
-    ) -> Result<Result<(), Error>, Stop> {
+    pub(super) fn look_at_queue(&mut self, partition: i32, flow: &FlowId, now: Timestamp) -> Result<(), Failed> {
         let backlog = self.table.tracked(partition, flow).and_then(|of| of.backlog.as_mut());
         let Some(backlog) = backlog.filter(|of| of.blocked.is_none() && of.reading == Reading::No) else {
-            return Ok(Ok(()));
+            return Ok(());
         };
         let (topic, offset) = (Arc::clone(&backlog.topic), backlog.read_offset);
-        Ok(log_of(&mut in_hand(&mut self.clients)?.latest, &topic).map(|marks| match marks {
+        match log_of(&mut in_hand(&mut self.clients)?.latest, &topic)? {
             Some(marks) if marks.reach(offset) => self.table.ask_to_read(partition, flow),
             gone => self.block_flow(partition, flow, gone, now),
-        }))
+        }
+        Ok(())
     }
 
     /// A queue that could not be read may be gone: the cluster is asked before it is read again.
@@ -109,8 +104,8 @@ impl<B: Broker> Worker<B> {
             _ => None,
         });
         match stopping {
-            Some(topics) => topics.push(topic),
-            None => self.chores.push_back(Chore::StopReading { topics: vec![topic] }),
+            Some(topics) => drop(topics.insert(topic)),
+            None => self.chores.push_back(Chore::StopReading { topics: BTreeSet::from([topic]) }),
         }
     }
 
@@ -141,86 +136,4 @@ impl Table {
             self.to_read.push_back((partition, flow.clone()));
         }
     }
-
-    /// How far the drains are read ahead now.
-    pub(super) fn ahead(&self, budget: Budget) -> Ahead {
-        let mut ahead = Ahead {
-            waiting: Amount::default(),
-            most: Amount { entries: budget.ahead, bytes: Shares::drains(budget.bytes) },
-            limited: 0,
-            others_wait: !self.to_read.is_empty(),
-        };
-        for tracked in self.draining() {
-            ahead.limited += usize::from(max_rate(&tracked.flow).is_some());
-            if let Some(backlog) = &tracked.backlog {
-                ahead.waiting = ahead.waiting.and(backlog.waiting());
-            }
-        }
-        ahead
-    }
-}
-
-/// How far all drains together are read ahead, and may be.
-#[derive(Clone, Copy)]
-pub(super) struct Ahead {
-    /// What is read and not passed by the turn under way.
-    pub waiting: Amount,
-    pub most: Amount,
-    /// Drains with a rate.
-    limited: usize,
-    /// Queues wait to be read.
-    others_wait: bool,
-}
-
-impl Ahead {
-    pub fn is_full(&self) -> bool {
-        self.waiting.reaches(self.most)
-    }
-
-    /// What may still be read.
-    pub fn room(&self) -> Amount {
-        self.waiting.missing_of(self.most)
-    }
-
-    /// What may be read ahead of one drain with a rate. All of them together take half of the room, so that they hold no
-    /// other drain back.
-    fn most_of(&self, rate: Rate) -> Amount {
-        let lasts = usize::try_from(rate.get()).unwrap_or(usize::MAX).saturating_mul(LASTS);
-        let limited = self.limited.max(1) * 2;
-        Amount { entries: lasts.min(self.most.entries / limited), bytes: self.most.bytes / limited }
-    }
-
-    /// Whether an entry just read is the last one for now of its queue.
-    pub fn is_enough(&self, tracked: &Tracked) -> bool {
-        let Some(backlog) = &tracked.backlog else { return true };
-        match max_rate(&tracked.flow) {
-            // It is made again, and this is read again behind it.
-            _ if !tracked.may_be_read() => true,
-            Some(rate) => backlog.waiting().reaches(self.most_of(rate)),
-            // A drain that has to outrun its flow reads what that takes; what others have read beside it has to wait.
-            None if !backlog.lacks().is_nothing() => false,
-            None => {
-                self.waiting.reaches(self.most.times(2)) || self.others_wait && backlog.read_since >= self.most.entries
-            }
-        }
-    }
-
-    /// Whether more is to be read for a drain whose queue is not being read.
-    pub fn is_too_little(&self, tracked: &Tracked) -> bool {
-        let Some(backlog) = tracked.backlog.as_ref().filter(|_| !tracked.flow.queue.is_passed()) else { return false };
-        let waiting = backlog.waiting();
-        max_rate(&tracked.flow).is_none_or(|rate| waiting.is_nothing() || !waiting.times(2).reaches(self.most_of(rate)))
-    }
-}
-
-/// Where the log of a queue topic begins and ends; `None`: the topic is gone.
-pub(super) fn log_of<R: Reader>(latest: &mut R, topic: &str) -> Result<Option<Watermarks>, Error> {
-    match latest.watermarks(topic, ONLY) {
-        Err(error) if error.code == Code::UnknownTopic => Ok(None),
-        answer => answer.map(Some),
-    }
-}
-
-fn max_rate(flow: &Flow) -> Option<Rate> {
-    flow.drain().and_then(|drain| drain.max_rate)
 }

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use super::Worker;
-use super::publish::start_drain;
-use super::queues::Ahead;
-use super::table::{Amount, Blocked, Reading, Table, Tracked, Waiting, left};
+use super::facts::tracked::Tracked;
+use super::session::ahead::Ahead;
+use super::session::amount::Amount;
+use super::session::backlog::{Reading, Waiting};
+use super::session::table::Table;
+use super::session::wait::{Blocked, left};
 use crate::broker::{Broker, Record, Watermarks};
 use crate::flow::{FlowId, Queue};
 use crate::mutant::{self, Mutant};
@@ -70,8 +73,8 @@ impl<B: Broker> Worker<B> {
     /// what there is of its log; `None`: the topic is gone.
     pub(super) fn block_flow(&mut self, partition: i32, flow: &FlowId, found: Option<Watermarks>, now: Timestamp) {
         let Some(tracked) = self.table.tracked(partition, flow) else { return };
-        let at = tracked.flow.queue.watermark.offset;
-        let held = tracked.flow.counts.held().total();
+        let at = tracked.flow().queue.watermark.offset;
+        let held = tracked.flow().counts.held().total();
         let Some(backlog) = &mut tracked.backlog else { return };
         let topic = Arc::clone(&backlog.topic);
         let found = match found {
@@ -97,22 +100,21 @@ impl<B: Broker> Worker<B> {
         };
         let mut again = Vec::new();
         for (partition, owned) in &mut self.table.owned {
-            for flow in &owned.draining {
-                let Some(tracked) = owned.flows.get_mut(flow) else { continue };
+            owned.facts.each_drain(|flow, tracked| {
                 if let Some(backlog) = &mut tracked.backlog {
                     backlog.bucket.follow(now);
                 }
                 if !due(tracked) {
-                    continue;
+                    return;
                 }
                 let bucket = tracked.backlog.take().map(|backlog| backlog.bucket);
-                if start_drain(tracked, now) {
+                if tracked.start_drain(now) {
                     again.push((*partition, flow.clone()));
                 }
                 if let (Some(backlog), Some(bucket)) = (&mut tracked.backlog, bucket) {
                     backlog.bucket = bucket;
                 }
-            }
+            });
         }
         for (partition, flow) in again {
             self.look_at_queue_again(partition, &flow);
@@ -124,7 +126,7 @@ impl Table {
     /// For a mutant: another drain that has read as far as this one.
     fn another_drain(&self, partition: i32, flow: &FlowId) -> Option<(i32, FlowId)> {
         let read_to = |of: &(i32, FlowId)| {
-            let backlog = self.owned.get(&of.0)?.flows.get(&of.1)?.backlog.as_ref()?;
+            let backlog = self.owned.get(&of.0)?.facts.flow(&of.1)?.backlog.as_ref()?;
             (backlog.reading == Reading::On).then_some(backlog.read_to)
         };
         let own = (partition, flow.clone());

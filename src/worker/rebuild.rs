@@ -5,17 +5,25 @@
 //! rebuilt, polls are large, and turns are short ([`TURN`]). For flows that are paused a poll brings so much that it takes a
 //! small part of the worker's time, and twice what was held meanwhile for these flows, so that it comes to its end.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::gather::{Gather, Next};
-use super::queues::log_of;
-use super::table::{Amount, Blocked, Owned, Table, Tracked, left};
-use super::{ONLY, Phase, Step, Stop, Worker, assign, in_hand};
-use crate::broker::{Action, Broker, Code, Error, PollLimit, Polled, Reader, Record, Watermarks};
+use super::Worker;
+use super::clients::{assign, in_hand, log_of};
+use super::facts::tracked::Tracked;
+use super::failed::Failed;
+use super::gather::On;
+use super::phase::Step;
+use super::session::amount::Amount;
+use super::session::gathering::{Gather, Next};
+use super::session::owned::Owned;
+use super::session::rebuilding::{Rebuild, Rebuilding};
+use super::session::shape::ONLY;
+use super::session::table::Table;
+use super::session::wait::{Blocked, left};
+use crate::broker::{Action, Broker, Code, PollLimit, Polled, Reader, Record, Watermarks};
+use crate::flow::FlowId;
 use crate::flow::index::{Index, Outgrown, Read};
-use crate::flow::{FlowId, Queue};
 use crate::schema::entry;
 use crate::time::Timestamp;
 
@@ -39,48 +47,13 @@ const A_MILLISECOND: usize = 150;
 /// How long a turn goes on while a flow that resumes waits for its index.
 pub(super) const TURN: Duration = Duration::from_millis(30);
 
-/// Where the rebuilding of a flow's index stands.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Rebuild {
-    /// Where to go on reading.
-    offset: i64,
-    /// The reader is not there yet.
-    begins: bool,
-    /// When its topic was found not to have what is to be read. It is looked at again.
-    missing: Option<Timestamp>,
-    /// What was held for the flow since the last poll.
-    pub held: Amount,
-}
-
-impl Rebuild {
-    /// From the beginning.
-    pub fn of(queue: &Queue) -> Self {
-        Self { offset: queue.watermark.offset, begins: true, ..Self::default() }
-    }
-}
-
-/// What the reader of indexes has in hand.
-#[derive(Default)]
-pub(super) struct Rebuilding {
-    /// Queue topics, and whose they are.
-    topics: BTreeMap<Arc<str>, (i32, FlowId)>,
-    /// They are read for flows that resume.
-    is_urgent: bool,
-    /// The last poll brought something.
-    more: bool,
-    /// When that was.
-    polled: Timestamp,
-}
-
-impl Tracked {
-    /// Whether its index is to be read for now.
-    fn is_to_read(&self, now: Timestamp) -> bool {
-        // A flow that resumes is blocked by what is missing, and looked at again as such.
-        let missing = self.rebuild.missing.filter(|_| !self.is_resuming());
-        let waits = missing.is_some_and(|since| left(since, Blocked::LENGTH, now).is_some());
-        let blocked = self.backlog.as_ref().is_some_and(|backlog| backlog.blocked.is_some());
-        self.index.reads() && self.flow.queue.topic.is_some() && !waits && !blocked
-    }
+/// Whether the index of a flow is to be read for now.
+fn is_to_read(tracked: &Tracked, now: Timestamp) -> bool {
+    // A flow that resumes is blocked by what is missing, and looked at again as such.
+    let missing = tracked.rebuild.missing.filter(|_| !tracked.is_resuming());
+    let waits = missing.is_some_and(|since| left(since, Blocked::LENGTH, now).is_some());
+    let blocked = tracked.backlog.as_ref().is_some_and(|backlog| backlog.blocked.is_some());
+    tracked.index.reads() && tracked.flow().queue.topic.is_some() && !waits && !blocked
 }
 
 impl Table {
@@ -88,13 +61,13 @@ impl Table {
     fn to_index(&self, now: Timestamp) -> (Vec<(Arc<str>, i32, FlowId)>, bool) {
         let active = || self.owned.iter().filter(|(_, owned)| owned.is_active());
         let wanted = |(partition, owned, id): (i32, &Owned, &FlowId)| {
-            let tracked = owned.flows.get(id).filter(|tracked| tracked.is_to_read(now))?;
-            Some((tracked.flow.queue.topic.as_deref()?.into(), partition, id.clone()))
+            let tracked = owned.facts.flow(id).filter(|tracked| is_to_read(tracked, now))?;
+            Some((tracked.flow().queue.topic.as_deref()?.into(), partition, id.clone()))
         };
-        let draining = active().flat_map(|(number, of)| of.draining.iter().map(move |id| (*number, of, id)));
+        let draining = active().flat_map(|(number, of)| of.facts.draining().iter().map(move |id| (*number, of, id)));
         let mut urgent: Vec<_> = draining.filter_map(wanted).collect();
         let is_urgent = !urgent.is_empty();
-        let all = active().flat_map(|(number, of)| of.rebuilding.iter().map(move |id| (*number, of, id)));
+        let all = active().flat_map(|(number, of)| of.rebuilding().iter().map(move |id| (*number, of, id)));
         // Those that are read already go on.
         let is_read = |topic: &Arc<str>| self.rebuilding.topics.contains_key(topic);
         let mut chosen = match is_urgent {
@@ -141,8 +114,8 @@ impl Table {
             return;
         }
         let Some(next) = self.draining().find(|tracked| tracked.index.is_put_off()) else { return };
-        let id = next.flow.id.clone();
-        for owned in self.owned.values_mut().filter(|owned| owned.draining.contains(&id)) {
+        let id = next.flow().id.clone();
+        for owned in self.owned.values_mut().filter(|owned| owned.facts.draining().contains(&id)) {
             owned.change_index(&id, Tracked::follow_state);
         }
     }
@@ -166,13 +139,13 @@ impl Table {
                     // What comes was read before it was begun again.
                     return Ok(Read::Again);
                 }
-                let last = tracked.flow.queue.last_entry();
+                let last = tracked.flow().queue.last_entry();
                 while let Some((record, following)) = rest.split_first() {
                     let entry = entry::indexed(record);
                     match entry.map_or(Ok(Read::On), |entry| tracked.index.read(entry, last, &mut room))? {
                         Read::On => {}
                         Read::Again => {
-                            tracked.rebuild = Rebuild::of(&tracked.flow.queue);
+                            tracked.rebuild = Rebuild::of(&tracked.flow().queue);
                             return Ok(Read::Again);
                         }
                         Read::Done => return Ok(Read::Done),
@@ -204,49 +177,39 @@ impl Table {
 }
 
 impl<B: Broker> Worker<B> {
-    /// Reads on for the indexes that are behind: begins with topics, a step each, then one poll.
-    pub(super) fn gather_indexes(&mut self, mut gather: Gather, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    /// Reads on for the indexes that are behind: begins with topics, a step each, then one poll. A failure that passes keeps
+    /// nobody waiting: it is tried again with the next gathering.
+    pub(super) fn gather_indexes(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
         gather.next = Next::Events;
         if gather.indexes_begun == 0 {
             self.table.let_one_begin();
-            if let Err(error) = self.choose_indexes(now)? {
-                return self.trouble(error, Phase::Gather(gather));
-            }
+            self.choose_indexes(now)?;
         }
         if self.table.rebuilding.topics.is_empty() {
-            return self.gather(gather, now);
+            return Ok(On::Next);
         }
-        if let Some(topic) = self.table.next_to_begin(now).filter(|_| gather.indexes_begun < BEGUN) {
-            gather.indexes_begun += 1;
-            return match self.begin_reading(&topic, now)? {
-                Ok(()) => {
-                    gather.next = Next::Indexes;
-                    Ok((Phase::Gather(gather), Step::Progress))
-                }
-                // It is begun with the next gathering; nobody else waits for it.
-                Err(error) if error.action == Action::Retry => {
-                    self.stats.trouble(&error);
-                    Ok((Phase::Gather(gather), Step::Progress))
-                }
-                Err(error) => self.trouble(error, Phase::Gather(gather)),
-            };
-        }
-        match self.poll_indexes(now)? {
-            Ok(()) => Ok((Phase::Gather(gather), Step::Progress)),
-            Err(error) if error.action == Action::Retry => {
-                self.stats.trouble(&error);
-                Ok((Phase::Gather(gather), Step::Progress))
+        let begins = self.table.next_to_begin(now).filter(|_| gather.indexes_begun < BEGUN);
+        let (done, next) = match begins {
+            Some(topic) => {
+                gather.indexes_begun += 1;
+                (self.begin_reading(&topic, now), Next::Indexes)
             }
-            Err(error) => self.trouble(error, Phase::Gather(gather)),
+            None => (self.poll_indexes(now), Next::Events),
+        };
+        match done {
+            Ok(()) => gather.next = next,
+            Err(Failed::Call(error)) if error.action == Action::Retry => self.stats.trouble(&error),
+            Err(failed) => return Err(failed),
         }
+        Ok(On::Step(Step::Progress))
     }
 
     /// Stops reading for whom it is not needed any more, or not just now, and notes for whom it is to begin.
-    fn choose_indexes(&mut self, now: Timestamp) -> Result<Result<(), Error>, Stop> {
-        let nothing = self.table.owned.values().all(|owned| owned.rebuilding.is_empty());
+    fn choose_indexes(&mut self, now: Timestamp) -> Result<(), Failed> {
+        let nothing = self.table.owned.values().all(|owned| owned.rebuilding().is_empty());
         if nothing && self.table.rebuilding.topics.is_empty() {
             self.table.rebuilding = Rebuilding::default();
-            return Ok(Ok(()));
+            return Ok(());
         }
         let (chosen, is_urgent) = self.table.to_index(now);
         let rebuilding = &mut self.table.rebuilding;
@@ -254,44 +217,37 @@ impl<B: Broker> Worker<B> {
         let is_chosen = |topic: &Arc<str>| chosen.iter().any(|(of, ..)| of == topic);
         let gone = rebuilding.topics.keys().filter(|topic| !is_chosen(topic));
         let gone: Vec<_> = gone.map(|topic| (Arc::clone(topic), ONLY)).collect();
-        if !gone.is_empty()
-            && let Err(error) = in_hand(&mut self.clients)?.indexes.unassign_all(&gone)
-        {
-            return Ok(Err(error));
+        if !gone.is_empty() {
+            in_hand(&mut self.clients)?.indexes.unassign_all(&gone)?;
         }
         for (topic, _) in gone {
             if let Some((partition, flow)) = self.table.rebuilding.topics.remove(&topic) {
                 self.table.begin_again(partition, &flow);
             }
         }
-        self.table
-            .rebuilding
-            .topics
-            .extend(chosen.into_iter().map(|(topic, partition, flow)| (topic, (partition, flow))));
-        Ok(Ok(()))
+        let chosen = chosen.into_iter().map(|(topic, partition, flow)| (topic, (partition, flow)));
+        self.table.rebuilding.topics.extend(chosen);
+        Ok(())
     }
 
     /// Reads a queue from where the rebuilding stands, if that is still there.
-    fn begin_reading(&mut self, topic: &Arc<str>, now: Timestamp) -> Result<Result<(), Error>, Stop> {
-        let Some((partition, flow)) = self.table.rebuilding.topics.get(topic).cloned() else { return Ok(Ok(())) };
+    fn begin_reading(&mut self, topic: &Arc<str>, now: Timestamp) -> Result<(), Failed> {
+        let Some((partition, flow)) = self.table.rebuilding.topics.get(topic).cloned() else { return Ok(()) };
         let Some(offset) = self.table.tracked(partition, &flow).map(|tracked| tracked.rebuild.offset) else {
-            return Ok(Ok(()));
+            return Ok(());
         };
         let clients = in_hand(&mut self.clients)?;
-        let marks = match log_of(&mut clients.latest, topic) {
-            Ok(marks) => marks,
-            Err(error) => return Ok(Err(error)),
-        };
+        let marks = log_of(&mut clients.latest, topic)?;
         if !marks.is_some_and(|marks| marks.reach(offset)) {
             self.miss_entries(partition, &flow, marks, now);
-            return Ok(Ok(()));
+            return Ok(());
         }
-        let answer = assign(&mut clients.indexes, topic, offset);
-        if let Some(tracked) = self.table.tracked(partition, &flow).filter(|_| answer.is_ok()) {
+        assign(&mut clients.indexes, topic, offset)?;
+        if let Some(tracked) = self.table.tracked(partition, &flow) {
             tracked.rebuild.begins = false;
             tracked.rebuild.missing = None;
         }
-        Ok(answer)
+        Ok(())
     }
 
     /// Held events were deleted behind the gate's back. A flow that resumes is blocked by that; for one that is paused
@@ -305,7 +261,7 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    fn poll_indexes(&mut self, now: Timestamp) -> Result<Result<(), Error>, Stop> {
+    fn poll_indexes(&mut self, now: Timestamp) -> Result<(), Failed> {
         let budget = self.options.index_bytes;
         let limit = self.table.index_limit(now);
         self.table.rebuilding.polled = now;
@@ -321,7 +277,7 @@ impl<B: Broker> Worker<B> {
         for of_one in records.chunk_by(|one, next| Arc::ptr_eq(&one.topic, &next.topic)) {
             self.table.index_entries(of_one, budget);
         }
-        Ok(match polled {
+        match polled {
             Ok(Polled::OutOfRange { topic, .. }) => {
                 if let Some((partition, flow)) = self.table.rebuilding.topics.get(&topic).cloned() {
                     self.table.begin_again(partition, &flow);
@@ -337,8 +293,8 @@ impl<B: Broker> Worker<B> {
                 }
                 Ok(())
             }
-            Err(error) => Err(error),
-        })
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -346,8 +302,8 @@ impl Table {
     /// The first topic that the reader has to begin with.
     fn next_to_begin(&self, now: Timestamp) -> Option<Arc<str>> {
         let begins = |(partition, flow): &(i32, FlowId)| {
-            let tracked = self.owned.get(partition).and_then(|owned| owned.flows.get(flow));
-            tracked.is_some_and(|tracked| tracked.rebuild.begins && tracked.is_to_read(now))
+            let tracked = self.owned.get(partition).and_then(|owned| owned.facts.flow(flow));
+            tracked.is_some_and(|tracked| tracked.rebuild.begins && is_to_read(tracked, now))
         };
         self.rebuilding.topics.iter().find(|(_, of)| begins(of)).map(|(topic, _)| Arc::clone(topic))
     }
@@ -362,7 +318,7 @@ impl Table {
     /// How much the next poll may bring.
     fn index_limit(&self, now: Timestamp) -> PollLimit {
         let held = self.rebuilding.topics.values().filter_map(|(partition, flow)| {
-            let tracked = self.owned.get(partition)?.flows.get(flow)?;
+            let tracked = self.owned.get(partition)?.facts.flow(flow)?;
             Some(tracked.rebuild.held.times(2))
         });
         let since = usize::try_from(now.since(self.rebuilding.polled).as_millis()).unwrap_or(usize::MAX);

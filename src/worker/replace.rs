@@ -20,8 +20,11 @@
 //! Whoever never left the group and was never fenced does not give way: of two live processes under one name the one that
 //! is fenced stops.
 
-use super::table::left;
-use super::{After, BACKOFF, Phase, Step, Stop, Worker, in_hand};
+use super::clients::in_hand;
+use super::phase::{After, Phase, Step};
+use super::session::wait::left;
+use super::stop::Stop;
+use super::{BACKOFF, Worker};
 use crate::broker::{Action, Broker, Compression, Member, ProducerOptions};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;

@@ -7,24 +7,22 @@
 
 use std::time::Duration;
 
-use super::assignment::Change;
-use super::table::{Amount, Owned, Table};
-use super::turn::Turn;
-use super::{BACKOFF, Open, Phase, Step, Stop, Worker, decide, in_hand, rebuild};
+use super::clients::in_hand;
+use super::failed::Failed;
+use super::phase::{Open, Phase, Poll, Step};
+use super::session::amount::Amount;
+use super::session::decision::{Decision, Purpose};
+use super::session::owned::Owned;
+use super::session::table::{Change, Table};
+use super::session::turn::Turn;
+use super::stop::Stop;
+use super::{BACKOFF, Worker, decide, rebuild};
 use crate::broker::{Action, Broker, Code, Member, PollLimit, Polled, Reader, Record};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// Staged flows and audit events after which a turn ends: they are written all at once.
 const OWN_RECORDS: usize = 10_000;
-
-/// What a slice is polled for next.
-#[derive(Clone, Copy)]
-pub(super) enum Poll {
-    Commands,
-    Backlog,
-    Events,
-}
 
 /// What a poll of the member has brought within a transaction.
 enum Brought {
@@ -72,16 +70,16 @@ impl<B: Broker> Worker<B> {
     }
 
     fn slice_backlog(&mut self, open: Box<Open<B>>) -> Result<(Phase<B>, Step), Stop> {
-        match self.poll_queues(Duration::ZERO)?.1 {
-            Ok(()) => {}
-            Err(error) if error.action == Action::Retry => self.stats.trouble(&error),
-            Err(error) => return self.trouble(error, Phase::Start),
+        match self.poll_queues(Duration::ZERO) {
+            Ok(_) => {}
+            Err(Failed::Call(error)) if error.action == Action::Retry => self.stats.trouble(&error),
+            Err(failed) => return self.trouble(failed.call()?, Phase::Start),
         }
         Ok((Phase::Slice(open, Poll::Events), Step::Progress))
     }
 
     fn slice_events(&mut self, open: Box<Open<B>>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        let (budget, taken) = (self.budget(), open.turn.taken);
+        let (budget, taken) = (self.budget(), open.turn.decision.taken);
         let limit = PollLimit {
             records: budget.slice.min(budget.records.saturating_sub(taken.entries)).max(1),
             bytes: budget.slice_bytes().min(budget.bytes.saturating_sub(taken.bytes)).max(1),
@@ -135,12 +133,12 @@ impl<B: Broker> Worker<B> {
 
     fn decide_slice(&mut self, mut open: Box<Open<B>>, events: Vec<Record>, now: Timestamp) -> (Phase<B>, Step) {
         let brought = !events.is_empty();
-        let turn = std::mem::take(&mut *open.turn);
-        let mut turn = decide::decide_slice(&self.table, &self.options, events, turn, &self.handles);
-        self.table.carried.append(&mut turn.carried);
-        self.table.note_passing(&turn);
-        let is_over = !brought && turn.writes.is_empty();
-        *open.turn = turn;
+        let before = std::mem::take(&mut open.turn.decision);
+        let mut decision = decide::next_slice(&self.table, &self.options, events, before, &self.handles);
+        self.table.carried.append(&mut decision.carried);
+        self.table.note_passing(&decision);
+        let is_over = !brought && decision.writes.is_empty();
+        open.turn.decision = decision;
         if is_over { self.close(open, now) } else { (Phase::Send(open, 0), Step::Progress) }
     }
 
@@ -154,20 +152,21 @@ impl<B: Broker> Worker<B> {
 
     /// Whether a turn takes no further slice.
     fn is_full(&self, turn: &Turn, now: Timestamp) -> bool {
-        let is_special = turn.one_slice || turn.last || turn.cut || turn.only_commands || turn.alone.is_some();
+        let decision = &turn.decision;
+        let has_one_slice = turn.one_slice || decision.reread_all || !matches!(decision.purpose, Purpose::Everything);
         // Whoever sent a command waits for its answer, and readers of other partitions for a rerouted event.
-        let is_awaited = turn.stats.commands > 0 || turn.stats.rerouted > 0;
+        let is_awaited = decision.stats.commands > 0 || decision.stats.rerouted > 0;
         let (table, budget) = (&self.table, self.budget());
-        let stands_still = turn.stopped.len() == table.owned.len() && table.draining().next().is_none();
-        let is_large = turn.taken.entries >= budget.records
-            || turn.taken.bytes >= budget.bytes
-            || turn.touched >= budget.touched()
-            || turn.own_records() >= OWN_RECORDS;
-        is_special
+        let stands_still = decision.stopped.len() == table.owned.len() && table.draining().next().is_none();
+        let is_large = decision.taken.entries >= budget.records
+            || decision.taken.bytes >= budget.bytes
+            || decision.touched >= budget.touched()
+            || decision.own_records() >= OWN_RECORDS;
+        has_one_slice
             || is_awaited
             || is_large
             || stands_still
-            || turn.outrun
+            || decision.outrun
             || self.stopping
             || table.change.is_some()
             || table.carried.is_full(budget)
@@ -180,9 +179,9 @@ impl<B: Broker> Worker<B> {
     /// Whether a turn has gone on for long enough. A drain with a rate is given what the rate allows once in a turn, so its
     /// turns stay short.
     fn has_lasted(&self, turn: &Turn, now: Timestamp) -> bool {
-        let (budget, lasts) = (self.budget(), now.since(turn.decided_at));
-        now < turn.decided_at
-            || lasts >= budget.time_with(turn.touched)
+        let (budget, lasts) = (self.budget(), now.since(turn.decision.at));
+        now < turn.decision.at
+            || lasts >= budget.time_with(turn.decision.touched)
             || lasts >= budget.time && self.table.has_limited_drain()
             || lasts >= rebuild::TURN && self.table.is_index_awaited()
     }
@@ -212,18 +211,18 @@ impl<B: Broker> Worker<B> {
 
     /// Whether something may be polled ahead of the turn under way.
     pub(super) fn may_poll_ahead(&self, open: &Open<B>) -> bool {
-        let is_last = open.turn.last || open.turn.cut || self.stopping;
+        let is_last = open.turn.decision.is_last() || open.turn.decision.reread_all || self.stopping;
         open.polls_ahead && !is_last && self.table.change.is_none() && !self.table.carried.is_full(self.budget())
     }
 }
 
 impl Table {
     /// Takes note of what a turn under way passes of each drain's buffer: there is room behind it.
-    pub(super) fn note_passing(&mut self, turn: &Turn) {
-        for (partition, staged) in &turn.partitions {
+    pub(super) fn note_passing(&mut self, decision: &Decision) {
+        for (partition, staged) in &decision.partitions {
             let Some(owned) = self.owned.get_mut(partition) else { continue };
             for (id, of) in staged.flows.iter().filter(|(_, of)| of.passed.entries > 0) {
-                if let Some(backlog) = owned.flows.get_mut(id).and_then(|tracked| tracked.backlog.as_mut()) {
+                if let Some(backlog) = owned.facts.flow_mut(id).and_then(|tracked| tracked.backlog.as_mut()) {
                     backlog.passing = of.passed;
                 }
             }
@@ -233,22 +232,25 @@ impl Table {
     /// No turn is under way any more that passes something.
     pub(super) fn forget_passing(&mut self) {
         for owned in self.owned.values_mut() {
-            for flow in &owned.draining {
-                if let Some(backlog) = owned.flows.get_mut(flow).and_then(|tracked| tracked.backlog.as_mut()) {
+            owned.facts.each_drain(|_, tracked| {
+                if let Some(backlog) = &mut tracked.backlog {
                     backlog.passing = Amount::default();
                 }
-            }
+            });
         }
     }
 
     fn has_limited_drain(&self) -> bool {
-        self.draining().any(|tracked| tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_some()))
+        self.draining().any(|tracked| tracked.flow().drain().is_some_and(|drain| drain.max_rate.is_some()))
     }
 
     /// Whether a deadline or an idle queue topic waits for the first slice of a turn.
     fn is_anything_due(&self, now: Timestamp) -> bool {
         let due = |owned: &Owned| {
-            [owned.timers.first(), owned.retirements.first()].into_iter().flatten().any(|(due, _)| *due <= now)
+            [owned.facts.timers().first(), owned.facts.retirements().first()]
+                .into_iter()
+                .flatten()
+                .any(|(due, _)| *due <= now)
         };
         self.owned.values().any(|owned| owned.is_active() && due(owned))
     }

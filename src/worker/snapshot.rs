@@ -1,13 +1,9 @@
 //! What a worker shows of itself: plain values, so that who looks at them never holds it up.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::Worker;
-use super::memory::Shares;
-use super::table::{Owned, Stage, Stats};
-use crate::broker::Broker;
-use crate::flow::{Flow, FlowId};
+use super::stats::Stats;
+use crate::flow::FlowId;
 use crate::time::Timestamp;
 
 /// A worker at one moment.
@@ -69,49 +65,8 @@ pub struct PartitionShot {
     pub position: i64,
 }
 
-impl<B: Broker> Worker<B> {
-    /// Where it stands. Costs a look at every flow that is not live.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        let (joined, stats, blocked) =
-            (self.table.joined, self.stats.clone(), self.table.obstacles(&self.options.topics.enrollments));
-        let mut shot = Snapshot { joined, stats, blocked, ..Snapshot::default() };
-        shot.stats.lateness.clear();
-        let ahead = self.table.ahead(self.budget());
-        (shot.queues_read, shot.read_ahead) = (self.table.reading.len(), ahead.waiting.entries);
-        shot.memory = Memory {
-            drains: Share { used: ahead.waiting.bytes, most: ahead.most.bytes },
-            indexes: Share { used: self.table.index_bytes(), most: self.options.index_bytes },
-            carried: Share { used: self.table.carried.bytes(), most: Shares::carried(self.budget().bytes) },
-        };
-        for (number, owned) in &self.table.owned {
-            shot.partitions.push(PartitionShot {
-                number: *number,
-                stage: owned.stage_word(),
-                position: owned.position,
-            });
-            let paused = owned.timers.iter().filter_map(|(_, id)| owned.flows.get(id));
-            let resuming = owned.draining.iter().filter_map(|id| owned.flows.get(id));
-            shot.paused.add(paused.clone().map(|tracked| &tracked.flow));
-            shot.resuming.add(resuming.clone().map(|tracked| &tracked.flow));
-            let blocked = resuming.filter_map(|tracked| tracked.backlog.as_ref()?.blocked.as_ref());
-            shot.lost += blocked.map(|blocked| blocked.lost).sum::<u64>();
-            shot.indexing.extend(owned.indexing());
-            let not_live = owned.timers.len() + owned.draining.len();
-            shot.live += owned.flows.len().saturating_sub(not_live) as u64;
-            let began = paused.filter_map(|tracked| tracked.flow.pause()).map(|pause| pause.paused_at).min();
-            shot.oldest_pause = [shot.oldest_pause, began].into_iter().flatten().min();
-            let next = owned.timers.first().map(|(due, _)| *due);
-            shot.next_timer = [shot.next_timer, next].into_iter().flatten().min();
-        }
-        shot
-    }
-
-    /// How late timers fired since this was last asked.
-    pub fn take_lateness(&mut self) -> Vec<Duration> {
-        std::mem::take(&mut self.stats.lateness)
-    }
-}
+/// The kinds of what is [`Snapshot::blocked`].
+pub const KINDS: [&str; 5] = ["queue_topic", "held_events_deleted", "clock", "too_slow", "refused_record"];
 
 impl Memory {
     /// Each share, with its name.
@@ -128,25 +83,6 @@ impl Memory {
             drains: sum(self.drains, other.drains),
             indexes: sum(self.indexes, other.indexes),
             carried: sum(self.carried, other.carried),
-        }
-    }
-}
-
-impl Held {
-    fn add<'a>(&mut self, flows: impl Iterator<Item = &'a Flow>) {
-        for flow in flows {
-            self.flows += 1;
-            self.events += flow.counts.held().total();
-        }
-    }
-}
-
-impl Owned {
-    fn stage_word(&self) -> &'static str {
-        match self.stage {
-            Stage::Joining(_) => "joining",
-            Stage::Introducing => "introducing",
-            Stage::Active => "active",
         }
     }
 }

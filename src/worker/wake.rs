@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use super::backlog::ready;
-use super::table::{Amount, Backlog, ClockAlarm, Reading, Stage, Table, Tracked, Wait, left};
+use super::facts::tracked::Tracked;
+use super::session::amount::Amount;
+use super::session::backlog::{Backlog, Reading};
+use super::session::owned::Stage;
+use super::session::table::Table;
+use super::session::wait::{ClockAlarm, Wait, left};
 use crate::time::Timestamp;
 
 impl Table {
     /// Whether some unlimited drain has everything at hand but what was held in the turn before.
     pub(super) fn only_last_entries_missing(&self) -> bool {
         self.hot_and_behind().any(|(tracked, backlog)| {
-            let missing = tracked.flow.queue.last_entry().saturating_sub(backlog.read_to);
+            let missing = tracked.flow().queue.last_entry().saturating_sub(backlog.read_to);
             missing <= u64::try_from(backlog.held_before.entries).unwrap_or(u64::MAX)
         })
     }
@@ -24,17 +28,11 @@ impl Table {
     /// looked at: few of them, however many drain.
     fn hot_and_behind(&self) -> impl Iterator<Item = (&Tracked, &Backlog)> {
         self.reading.values().filter_map(|(partition, flow)| {
-            let owned = self.owned.get(partition).filter(|owned| owned.is_active())?;
-            let tracked = owned.flows.get(flow).filter(|tracked| tracked.index.is_ready())?;
+            let tracked = self.active(*partition, flow).filter(|tracked| tracked.index.is_ready())?;
             let backlog = tracked.backlog.as_ref().filter(|of| of.reading == Reading::On)?;
-            let unlimited = tracked.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
-            (unlimited && backlog.read_to < tracked.flow.queue.last_entry()).then_some((tracked, backlog))
+            let unlimited = tracked.flow().drain().is_some_and(|drain| drain.max_rate.is_none());
+            (unlimited && backlog.read_to < tracked.flow().queue.last_entry()).then_some((tracked, backlog))
         })
-    }
-
-    pub(super) fn draining(&self) -> impl Iterator<Item = &Tracked> {
-        let active = self.owned.values().filter(|owned| owned.is_active());
-        active.flat_map(|owned| owned.draining.iter().filter_map(|flow| owned.flows.get(flow)))
     }
 
     /// When something is due by itself.
@@ -49,7 +47,7 @@ impl Table {
                 Stage::Joining(_) | Stage::Introducing => at(now),
                 Stage::Active => {}
             }
-            for due in [owned.timers.first(), owned.retirements.first()].into_iter().flatten() {
+            for due in [owned.facts.timers().first(), owned.facts.retirements().first()].into_iter().flatten() {
                 at(due.0);
             }
             if let Some(wait) = &owned.wait {
@@ -57,7 +55,7 @@ impl Table {
             }
         }
         for tracked in self.draining() {
-            match ready(tracked, now) {
+            match tracked.ready(now) {
                 Ok(true) => at(now),
                 Err(later) => at(later),
                 Ok(false) => {

@@ -4,10 +4,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::refused::Treatment;
-use super::table::{ClockAlarm, Map};
-use super::turn::{To, Turn, name_of, queue_topic};
-use super::{After, BACKOFF, Open, Phase, Step, Stop, Transaction, Worker};
+use super::phase::{After, Open, Phase, Step, Transaction};
+use super::session::map::Map;
+use super::session::outgoing::{To, name_of};
+use super::session::refusal::Treatment;
+use super::session::turn::Turn;
+use super::session::wait::ClockAlarm;
+use super::stop::Stop;
+use super::{BACKOFF, Worker};
 use crate::broker::{Action, Broker, Code, Delivered, Error, Outgoing, Producer, Topic, Transaction as _};
 use crate::flow::FlowId;
 use crate::time::Timestamp;
@@ -28,14 +32,15 @@ const KNOWN_LEADERS: Duration = Duration::from_secs(2);
 impl<B: Broker> Worker<B> {
     pub(super) fn begin_turn(&mut self, mut turn: Turn) -> Phase<B> {
         let (made, new): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut turn.new_topics).into_iter().partition(|(partition, flow)| {
-                queue_topic(&turn, *partition, flow).is_some_and(|name| self.table.created.contains(name))
+            std::mem::take(&mut turn.decision.new_topics).into_iter().partition(|(partition, flow)| {
+                turn.decision.queue_topic(*partition, flow).is_some_and(|name| self.table.created.contains(name))
             });
         // Made for a turn that did not hold: asked for again, a slow cluster would take its time again.
-        let made = made.iter().filter_map(|(partition, flow)| queue_topic(&turn, *partition, flow).map(str::to_owned));
+        let made =
+            made.iter().filter_map(|(partition, flow)| turn.decision.queue_topic(*partition, flow).map(str::to_owned));
         turn.made_topics = made.collect();
-        turn.new_topics = new;
-        match turn.new_topics.is_empty() {
+        turn.decision.new_topics = new;
+        match turn.decision.new_topics.is_empty() {
             true => Phase::Leaders(Box::new(turn)),
             false => Phase::Create(Box::new(turn)),
         }
@@ -109,7 +114,7 @@ impl<B: Broker> Worker<B> {
         // Without those of the gate itself no turn can be.
         let patience = if queues.is_empty() { LEADERS } else { patience };
         let too_old = self.is_too_old(&turn, now);
-        if now.since(turn.decided_at) >= patience || too_old {
+        if now.since(turn.decision.at) >= patience || too_old {
             tracing::warn!("no leaders for the topics of a turn; it is given up");
             if queues.is_empty() && too_old {
                 self.drop_turn(&turn, now);
@@ -128,12 +133,12 @@ impl<B: Broker> Worker<B> {
 
     fn new_handles(&self, producer: &mut B::Producer, turn: &Turn) -> Result<Vec<(String, Topic)>, Error> {
         let mut names: BTreeSet<&str> = BTreeSet::new();
-        if turn.has_own_records() {
+        if turn.decision.has_own_records() {
             names.extend([self.options.topics.state.as_str(), self.options.topics.audit.as_str()]);
         }
-        for write in &turn.writes {
+        for write in &turn.decision.writes {
             let name = match &write.to {
-                To::Queue(partition, flow) => queue_topic(turn, *partition, flow),
+                To::Queue(partition, flow) => turn.decision.queue_topic(*partition, flow),
                 other => name_of(other, &self.options.topics),
             };
             names.extend(name);
@@ -160,12 +165,12 @@ impl<B: Broker> Worker<B> {
     ) -> Result<(Phase<B>, Step), Stop> {
         let Open { turn, transaction, .. } = &mut *open;
         let mut queues: Map<(i32, &FlowId), Topic> = Map::default();
-        while let Some(write) = turn.writes.get(next) {
+        while let Some(write) = turn.decision.writes.get(next) {
             let topic = match &write.to {
                 To::Queue(partition, flow) => match queues.get(&(*partition, flow)) {
                     Some(topic) => Some(*topic),
                     None => {
-                        let name = queue_topic(turn, *partition, flow);
+                        let name = turn.decision.queue_topic(*partition, flow);
                         let topic = name.and_then(|name| self.handles.get(name)).copied();
                         if let Some(topic) = topic {
                             queues.insert((*partition, flow), topic);
@@ -262,12 +267,12 @@ impl<B: Broker> Worker<B> {
         }
         // Small differences are not corrected: they may as well be the time that the record took.
         self.table.clock_ahead = if is_far(0) { ahead } else { 0 };
-        if turn.needs_clock && is_far(0) {
+        if turn.decision.needs_clock && is_far(0) {
             tracing::error!(ours = %now, ahead, "the clock is off: nothing is decided that depends on it");
             self.table.clock_alarm = Some(ClockAlarm { since: now });
             return false;
         }
-        if turn.stamped.is_some_and(is_far) {
+        if turn.decision.stamped.is_some_and(is_far) {
             tracing::warn!(ours = %now, ahead, "the clock is off: what was held is stamped again with the broker's");
             return false;
         }
@@ -292,7 +297,7 @@ impl<B: Broker> Worker<B> {
                 () if error.action == Action::Stop => return Err(Stop::from(error.clone())),
                 () if error.code == Code::UnknownTopic => {
                     if let Some((_, To::Queue(partition, flow))) = turn.tagged(*tag)
-                        && let Some(topic) = queue_topic(turn, *partition, flow)
+                        && let Some(topic) = turn.decision.queue_topic(*partition, flow)
                     {
                         let reason = format!("the queue topic of flow `{flow}` is gone");
                         self.find_queue(*partition, topic, reason, now);
@@ -316,7 +321,7 @@ impl<B: Broker> Worker<B> {
 /// The queue topics of a turn that are among these, each with its home partition.
 fn queue_topics_among(turn: &Turn, names: &[(String, Topic)]) -> BTreeSet<(i32, String)> {
     let among = |topic: &String| names.iter().any(|(name, _)| name == topic);
-    let flows = turn.partitions.iter().flat_map(|(partition, staged)| {
+    let flows = turn.decision.partitions.iter().flat_map(|(partition, staged)| {
         staged.flows.values().filter_map(|of| Some((*partition, of.flow.queue.topic.clone()?)))
     });
     flows.filter(|(_, topic)| among(topic)).collect()

@@ -1,16 +1,18 @@
 //! The events of a turn, in their order: each is delivered, held, turned away, sent to its home, or a dead letter.
 
-use super::decide::Decider;
-use super::known::Seen;
-use super::table::{Origin, Owned};
-use super::turn::{Fed, StagedFlow, To, Write};
+use super::Decider;
 use crate::broker::Record;
 use crate::broker::murmur2::{murmur2, partition_of};
 use crate::flow::arrive::{Entry, Fate};
 use crate::flow::{Event, Flow, FlowId, Kind, State, Transition};
 use crate::mutant::{self, Mutant};
 use crate::schema::headers::{self, Discarded, Source};
-use crate::schema::{self, Reason, Unknown, Unreadable};
+use crate::schema::{self, Unknown};
+use crate::worker::facts::known::Seen;
+use crate::worker::session::decision::{Fed, StagedFlow};
+use crate::worker::session::outgoing::{Origin, To, Write};
+use crate::worker::session::owned::Owned;
+use crate::worker::session::shape::ONLY;
 
 /// How often in a row the cluster has to say that a queue topic does not exist before what was held in it is given up.
 /// Between two times lies the patience for its leader, and more.
@@ -26,18 +28,19 @@ impl Decider<'_> {
         let table = self.table;
         for record in events {
             let Some(owned) = table.takes_events(record.partition) else { continue };
-            if self.turn.reread.contains(&record.partition) {
+            if self.decision.reread.contains(&record.partition) {
                 continue;
             }
-            if self.turn.stopped.contains(&record.partition) {
-                self.turn.carried.push(record);
+            if self.decision.stopped.contains(&record.partition) {
+                self.decision.carried.push(record);
                 continue;
             }
-            if mutant::is(Mutant::NeighbourHeldBackByADrain) && !owned.draining.is_empty() {
-                self.turn.cut = true;
+            if mutant::is(Mutant::NeighbourHeldBackByADrain) && !owned.facts.draining().is_empty() {
+                self.decision.reread_all = true;
                 continue;
             }
-            let position = self.turn.partitions.get(&record.partition).map_or(owned.position, |of| of.position);
+            let position =
+                self.decision.partitions.get(&record.partition).map_or(owned.facts.position(), |of| of.position);
             if record.offset < position {
                 continue;
             }
@@ -46,12 +49,12 @@ impl Decider<'_> {
                 false => self.event(record, owned),
             };
             if let Some(record) = left {
-                self.turn.stopped.insert(record.partition);
+                self.decision.stopped.insert(record.partition);
                 if mutant::is(Mutant::CarriedEventDropped) {
-                    self.turn.partition(record.partition, owned).position = record.offset + 1;
+                    self.decision.partition(record.partition, owned).position = record.offset + 1;
                     continue;
                 }
-                self.turn.carried.push(record);
+                self.decision.carried.push(record);
             }
         }
     }
@@ -61,11 +64,11 @@ impl Decider<'_> {
         if !flow.would_hold(kind) {
             return false;
         }
-        if !is_written && self.turn.touched >= self.budget.touched() {
+        if !is_written && self.decision.touched >= self.budget.touched() {
             return true;
         }
         match (&flow.queue.topic, self.writable) {
-            (None, None) => self.turn.new_topics.len() >= self.budget.topics,
+            (None, None) => self.decision.new_topics.len() >= self.budget.topics,
             (Some(_), None) => false,
             (None, Some(_)) => true,
             // One that was found to be gone is given up where another can be made: in a first slice.
@@ -91,18 +94,18 @@ impl Decider<'_> {
         let home = partition_of(hash, self.table.shape.enrollments);
         if home != partition && !mutant::is(Mutant::ReroutedEventDeliveredWhereItCame) {
             self.pass_over(&record, owned);
-            self.turn.stats.rerouted += 1;
+            self.decision.stats.rerouted += 1;
             self.forward(record, To::Enrollments, home);
             return None;
         }
-        let staged = self.turn.staged(partition, seen.flow.as_str()).filter(|_| {
+        let staged = self.decision.staged(partition, seen.flow.as_str()).filter(|_| {
             !mutant::is(Mutant::PauseOfAnUnrecordedFlowForgotten)
-                || owned.flows.seen(seen.flow.as_str()).is_some()
+                || owned.facts.flows().seen(seen.flow.as_str()).is_some()
                 || self.records_another_flow()
         });
         let known = match staged {
             Some(staged) => Some(Seen::Tracked(&staged.flow)),
-            None => owned.flows.seen(seen.flow.as_str()),
+            None => owned.facts.flows().seen(seen.flow.as_str()),
         };
         let is_written = staged.is_some_and(|staged| !staged.fed.is_empty());
         if let Some(Seen::Tracked(flow)) = known
@@ -119,7 +122,7 @@ impl Decider<'_> {
             None => !self.records_another_flow(),
         };
         if untouched {
-            self.turn.stats.unrecorded += u64::from(known.is_none());
+            self.decision.stats.unrecorded += u64::from(known.is_none());
             self.pass_over(&record, owned);
             self.deliver(record, hash);
             return None;
@@ -136,34 +139,34 @@ impl Decider<'_> {
     /// Whether a flow that nothing is known of is recorded: beyond a number of them they would be more than memory has room
     /// for. A command makes any flow known.
     fn records_another_flow(&self) -> bool {
-        self.table.known_flows() + self.turn.seen < self.options.max_known_flows
+        self.table.known_flows() + self.decision.new_flows < self.options.max_known_flows
     }
 
     /// The turn has taken everything of the partition up to this event.
     pub(super) fn pass_over(&mut self, record: &Record, owned: &Owned) {
-        self.turn.partition(record.partition, owned).position = record.offset + 1;
-        self.turn.taken.entries += 1;
-        self.turn.taken.bytes += record.size();
+        self.decision.partition(record.partition, owned).position = record.offset + 1;
+        self.decision.taken.entries += 1;
+        self.decision.taken.bytes += record.size();
     }
 
     /// The first event of a flow makes it known.
     fn see(&mut self, partition: i32, owned: &Owned, event: &Event) {
         let flow = Flow::new(event.flow.clone(), self.now);
-        self.turn.seen += 1;
-        let staged = self.turn.partition(partition, owned);
+        self.decision.new_flows += 1;
+        let staged = self.decision.partition(partition, owned);
         let staged_flow = StagedFlow { changed: true, ..StagedFlow::new(flow, Unknown::default()) };
         // The event itself is the first that comes after: the position is its own.
         staged.position -= 1;
         staged.flows.insert(event.flow.clone(), staged_flow);
         self.note_own_transition(partition, &event.flow, Transition::Seen);
-        if let Some(staged) = self.turn.partitions.get_mut(&partition) {
+        if let Some(staged) = self.decision.partitions.get_mut(&partition) {
             staged.position += 1;
         }
     }
 
     /// Gives a queue topic up that somebody deleted: the next held event makes another one.
     fn forsake_missing(&mut self, partition: i32, owned: &Owned, flow: &FlowId) {
-        let Some(staged) = self.turn.flow(partition, owned, flow) else { return };
+        let Some(staged) = self.decision.flow(partition, owned, flow) else { return };
         let Some(topic) = &staged.flow.queue.topic else { return };
         let Some(times) = self.table.missing.get(topic) else { return };
         // Should it be there after all, nobody needs it any more.
@@ -173,7 +176,7 @@ impl Decider<'_> {
         }
         staged.flow.forsake_queue();
         staged.changed = true;
-        self.turn.retired.extend(unneeded);
+        self.decision.retired.extend(unneeded);
     }
 
     /// `hash` is that of its flow id.
@@ -182,7 +185,7 @@ impl Decider<'_> {
         if !self.table.missing.is_empty() {
             self.forsake_missing(partition, owned, &event.flow);
         }
-        let Some(staged) = self.turn.flow(partition, owned, &event.flow) else { return };
+        let Some(staged) = self.decision.flow(partition, owned, &event.flow) else { return };
         let fate = staged.flow.arrive(event);
         match fate {
             Fate::Deliver => {
@@ -191,7 +194,7 @@ impl Decider<'_> {
             }
             Fate::TurnAway { pause } => {
                 staged.changed = true;
-                self.turn.stats.turned_away += 1;
+                self.decision.stats.turned_away += 1;
                 let detail = format!("pause `{pause}` turns new records away");
                 let source = Source::of(&record);
                 let headers =
@@ -199,18 +202,26 @@ impl Decider<'_> {
                 let partition = partition_of(hash, self.table.shape.discarded);
                 let origin = Origin::of(&record);
                 let (key, value) = (record.key, record.value);
-                self.turn.write(Write { to: To::Discarded, partition, timestamp: None, key, value, headers, origin });
+                self.decision.write(Write {
+                    to: To::Discarded,
+                    partition,
+                    timestamp: None,
+                    key,
+                    value,
+                    headers,
+                    origin,
+                });
             }
             Fate::Hold(entry) => {
-                self.turn.stats.held += 1;
+                self.decision.stats.held += 1;
                 self.hold(&record, event, &entry);
             }
             Fate::Withdraw(entry) => {
                 staged.withdrawn.insert(event.record.clone(), entry.number);
                 for key in schema::entry::tombstones(&event.record) {
-                    self.turn.write(Write {
+                    self.decision.write(Write {
                         to: To::Queue(partition, event.flow.clone()),
-                        partition: super::ONLY,
+                        partition: ONLY,
                         timestamp: None,
                         key: Some(key.into()),
                         value: None,
@@ -225,13 +236,13 @@ impl Decider<'_> {
     }
 
     fn deliver(&mut self, record: Record, hash: i32) {
-        self.turn.stats.delivered += 1;
+        self.decision.stats.delivered += 1;
         let partition = partition_of(hash, self.table.shape.records);
         self.forward(record, To::Records, partition);
     }
 
     fn hold(&mut self, record: &Record, event: &Event, entry: &Entry) {
-        self.turn.stamped = Some(self.table.clock_ahead);
+        self.decision.stamped = Some(self.table.clock_ahead);
         let mark = schema::entry::Mark {
             number: entry.number,
             enrolls: entry.enrolls,
@@ -253,7 +264,7 @@ impl Decider<'_> {
         let partition = record.partition;
         let write = Write {
             to: To::Queue(partition, event.flow.clone()),
-            partition: super::ONLY,
+            partition: ONLY,
             timestamp,
             key: Some(written.key.into()),
             value: record.value.clone(),
@@ -261,14 +272,14 @@ impl Decider<'_> {
             origin: Origin::of(record),
         };
         let bytes = write.size();
-        self.turn.write(write);
+        self.decision.write(write);
         let Some(staged) =
-            self.turn.partitions.get_mut(&partition).and_then(|staged| staged.flows.get_mut(&event.flow))
+            self.decision.partitions.get_mut(&partition).and_then(|staged| staged.flows.get_mut(&event.flow))
         else {
             return;
         };
         staged.changed = true;
-        self.turn.touched += usize::from(staged.fed.is_empty());
+        self.decision.touched += usize::from(staged.fed.is_empty());
         staged.fed_bytes += bytes;
         staged.fed.push(Fed {
             number: entry.number,
@@ -277,49 +288,18 @@ impl Decider<'_> {
             latest: entry.latest,
         });
         let unlimited = staged.flow.drain().is_some_and(|drain| drain.max_rate.is_none());
-        self.turn.outrun |= unlimited && (staged.fed.len() >= HOT_EVENTS || staged.fed_bytes >= HOT_BYTES);
+        self.decision.outrun |= unlimited && (staged.fed.len() >= HOT_EVENTS || staged.fed_bytes >= HOT_BYTES);
         if staged.flow.queue.topic.is_none() {
             if staged.flow.queue.number == 0 || !mutant::is(Mutant::QueueTopicNumberNotRaised) {
                 staged.flow.queue.number += 1;
             }
             staged.flow.queue.topic = Some(self.options.topics.queue(&event.flow, staged.flow.queue.number));
-            self.turn.new_topics.push((partition, event.flow.clone()));
+            self.decision.new_topics.push((partition, event.flow.clone()));
         }
-    }
-
-    fn dead_letter(&mut self, record: &Record, unreadable: &Unreadable) {
-        self.bury(record, unreadable.reason, &unreadable.detail, record.value.clone());
-    }
-
-    pub(super) fn bury(&mut self, record: &Record, reason: Reason, detail: &str, value: Option<bytes::Bytes>) {
-        self.turn.stats.dead_letter(reason);
-        self.turn.write(Write {
-            to: To::DeadLetters,
-            partition: record.partition % self.table.shape.dead_letters.max(1),
-            timestamp: None,
-            key: record.key.clone(),
-            value,
-            headers: headers::dead_letter(record, reason, detail),
-            origin: Origin::of(record),
-        });
     }
 }
 
 /// Whether the state of a live flow is written with its events: never, but for a mutant.
 fn has_its_state_written(flow: &Flow) -> bool {
     mutant::is(Mutant::StateWrittenForALiveEvent) && !flow.commands.is_empty()
-}
-
-/// Why a record that could be read is a dead letter without its value.
-pub(super) fn refused(reason: Reason, value: &Option<bytes::Bytes>) -> String {
-    let size = value.as_ref().map_or(0, bytes::Bytes::len);
-    match reason {
-        Reason::TooLarge => format!(
-            "the value has {size} bytes, which the topics of the gate do not take even compressed: raise their \
-             max.message.bytes above the enrollments'; the record is where flowgate-source says"
-        ),
-        _ => "the broker refuses to store the record in the topics of the gate: see `flowgate topics check`; it is where \
-              flowgate-source says"
-            .to_owned(),
-    }
 }

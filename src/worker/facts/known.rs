@@ -1,12 +1,13 @@
 //! The flows of a partition. Most of them were never paused: of such a flow only its id is kept, and when it was first seen.
 
-use super::table::{Map, Tracked};
+use super::tracked::Tracked;
 use crate::flow::{Flow, FlowId};
 use crate::schema::Unknown;
 use crate::time::Timestamp;
+use crate::worker::session::map::Map;
 
 #[derive(Default)]
-pub(super) struct Known {
+pub struct Known {
     /// Flows that are more than their first event made of them.
     tracked: Map<FlowId, Box<Tracked>>,
     /// All others, and when their first event came.
@@ -15,7 +16,7 @@ pub(super) struct Known {
 
 /// How a flow is known.
 #[derive(Clone, Copy)]
-pub(super) enum Seen<'a> {
+pub enum Seen<'a> {
     /// Live, and never anything else.
     Fresh,
     Tracked(&'a Flow),
@@ -31,14 +32,14 @@ impl Known {
         self.tracked.get(flow).map(|tracked| &**tracked)
     }
 
-    pub fn get_mut(&mut self, flow: &FlowId) -> Option<&mut Tracked> {
+    pub(super) fn get_mut(&mut self, flow: &FlowId) -> Option<&mut Tracked> {
         self.tracked.get_mut(flow).map(|tracked| &mut **tracked)
     }
 
     /// How the flow is known, if it is.
     pub fn seen(&self, flow: &str) -> Option<Seen<'_>> {
         match self.tracked.get(flow) {
-            Some(tracked) => Some(Seen::Tracked(&tracked.flow)),
+            Some(tracked) => Some(Seen::Tracked(tracked.flow())),
             None => self.fresh.contains_key(flow).then_some(Seen::Fresh),
         }
     }
@@ -46,7 +47,7 @@ impl Known {
     /// The flow as its state says, with the fields that this gate does not know.
     pub fn state(&self, flow: &FlowId) -> Option<(Flow, Unknown)> {
         match self.tracked.get(flow) {
-            Some(tracked) => Some((tracked.flow.clone(), tracked.unknown.clone())),
+            Some(tracked) => Some((tracked.flow().clone(), tracked.unknown().clone())),
             None => self.fresh.get(flow).map(|at| (Flow::new(flow.clone(), *at), Unknown::default())),
         }
     }
@@ -57,13 +58,13 @@ impl Known {
     }
 
     /// Takes a flow in as its state says; what was built around it is dropped.
-    pub fn restore(&mut self, flow: Flow, unknown: Unknown) {
+    pub(super) fn restore(&mut self, flow: Flow, unknown: Unknown) {
         self.remove(flow.id.as_str());
         self.update(flow, unknown, Tracked::restored);
     }
 
     /// Takes in a flow's new state: what is built around it stays, or is made by `make`. `None` where nothing is, or is to be.
-    pub fn update(
+    pub(super) fn update(
         &mut self,
         flow: Flow,
         unknown: Unknown,
@@ -81,14 +82,13 @@ impl Known {
             }
             Entry::Occupied(place) => {
                 let tracked = place.into_mut();
-                tracked.flow = flow;
-                tracked.unknown = unknown;
+                tracked.update(flow, unknown);
                 Some(tracked)
             }
         }
     }
 
-    pub fn remove(&mut self, flow: &str) {
+    pub(super) fn remove(&mut self, flow: &str) {
         self.tracked.remove(flow);
         self.fresh.remove(flow);
     }

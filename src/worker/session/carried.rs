@@ -4,12 +4,12 @@
 //! they were polled while the acknowledgements of a turn were awaited. The next turn begins with them. When a turn is
 //! aborted, or partitions come and go, they are dropped, and read again with everything else.
 
-use super::memory::Shares;
-use super::options::Budget;
 use crate::broker::{PollLimit, Record, sizes};
+use crate::worker::memory::Shares;
+use crate::worker::options::Budget;
 
 #[derive(Default)]
-pub(super) struct Carried {
+pub struct Carried {
     records: Vec<Record>,
     bytes: usize,
 }

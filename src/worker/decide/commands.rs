@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use super::decide::Decider;
-use super::table::Origin;
-use super::turn::{StagedFlow, To, Write};
+use super::Decider;
 use crate::broker::Record;
 use crate::flow::command::{Applied, apply, apply_to_every};
 use crate::flow::{Action, Command, FlowId, Happening, Issue, PauseEnd, Position, Target, Transition};
 use crate::mutant::{self, Mutant};
 use crate::schema::{self, Unreadable, headers};
+use crate::worker::session::decision::StagedFlow;
+use crate::worker::session::outgoing::{Origin, To, Write};
 
 /// The partition that answers for what belongs to no flow.
 const FIRST: i32 = 0;
@@ -35,14 +35,14 @@ impl Decider<'_> {
     fn takes(&mut self, partition: i32, offset: i64) -> bool {
         let table = self.table;
         let Some(owned) = table.owned.get(&partition).filter(|owned| owned.takes_commands()) else { return false };
-        let applied_below = match self.turn.partitions.get(&partition) {
+        let applied_below = match self.decision.partitions.get(&partition) {
             Some(staged) => staged.record.control,
-            None => owned.record.control,
+            None => owned.facts.record().control,
         };
         if offset < applied_below {
             return false;
         }
-        let staged = self.turn.partition(partition, owned);
+        let staged = self.decision.partition(partition, owned);
         if mutant::is(Mutant::CommandPositionOutsideTheTransaction) {
             return true;
         }
@@ -57,8 +57,8 @@ impl Decider<'_> {
         }
         let (now, limits) = (self.now, &self.options.limits);
         let Some(owned) = self.table.owned.get(&partition) else { return };
-        let unknown = self.turn.flow(partition, owned, flow).map(|staged| staged.unknown.clone());
-        let staged = self.turn.partition(partition, owned);
+        let unknown = self.decision.flow(partition, owned, flow).map(|staged| staged.unknown.clone());
+        let staged = self.decision.partition(partition, owned);
         let mut slot = staged.flows.get(flow).map(|staged| staged.flow.clone());
         let before = slot.as_ref().and_then(|flow| flow.pause()).map(|pause| pause.id.clone());
         let applied = apply(&mut slot, flow, Arc::make_mut(&mut staged.record), issue, now, limits);
@@ -70,7 +70,7 @@ impl Decider<'_> {
             place.flow = changed;
             place.changed |= !applied.repeated || !applied.transitions.is_empty();
         }
-        self.turn.needs_clock |= compares_with_the_clock(&issue.command.action);
+        self.decision.needs_clock |= compares_with_the_clock(&issue.command.action);
         for transition in &applied.transitions {
             let pause = self.pause(partition, flow);
             let (command, pause) = match transition {
@@ -79,7 +79,7 @@ impl Decider<'_> {
                 Transition::Seen => (Some(issue.offset), None),
                 _ => (Some(issue.offset), pause),
             };
-            self.turn.needs_clock |= sets_or_fires_a_deadline(*transition);
+            self.decision.needs_clock |= transition.is_by_the_clock();
             self.note_transition(partition, flow, (*transition, pause), command, issue.offset);
         }
         let position = self.position(partition, Some(flow), issue.offset);
@@ -90,7 +90,7 @@ impl Decider<'_> {
         if !self.takes(FIRST, issue.offset) {
             return;
         }
-        let Some(staged) = self.turn.partitions.get_mut(&FIRST) else { return };
+        let Some(staged) = self.decision.partitions.get_mut(&FIRST) else { return };
         let applied = apply_to_every(Arc::make_mut(&mut staged.record), issue);
         let position = self.position(FIRST, None, issue.offset);
         self.answer(FIRST, None, position, issue, applied);
@@ -104,15 +104,15 @@ impl Decider<'_> {
         issue: &Issue<'_>,
         applied: Applied,
     ) {
-        self.turn.stats.commands += 1;
+        self.decision.stats.commands += 1;
         let command: Command = issue.command.clone();
         let Applied { outcome, repeated, .. } = applied;
-        *self.turn.stats.answers.entry(outcome.verdict.word()).or_default() += 1;
+        *self.decision.stats.answers.entry(outcome.verdict.word()).or_default() += 1;
         self.note(partition, flow, position, Happening::Answer { command, offset: issue.offset, outcome, repeated });
     }
 
     fn position(&self, partition: i32, flow: Option<&FlowId>, control: i64) -> Position {
-        let Some(staged) = self.turn.partitions.get(&partition) else { return Position::default() };
+        let Some(staged) = self.decision.partitions.get(&partition) else { return Position::default() };
         match flow.and_then(|flow| staged.flows.get(flow)) {
             Some(of) => of.flow.position(staged.position, control),
             None => Position { input: staged.position, control, entry: 0, watermark: 0 },
@@ -123,11 +123,11 @@ impl Decider<'_> {
         if !self.takes(FIRST, record.offset) {
             return;
         }
-        self.turn.stats.dead_letter(unreadable.reason);
-        let whole = !self.table.bare_commands.contains(&record.offset);
+        self.decision.stats.dead_letter(unreadable.reason);
+        let whole = !self.table.refused_commands.contains(&record.offset);
         let bare = Record { key: None, value: None, headers: Vec::new(), ..record.clone() };
         let letter = if whole { record } else { &bare };
-        self.turn.write(Write {
+        self.decision.write(Write {
             to: To::DeadLetters,
             partition: FIRST,
             timestamp: None,
@@ -145,14 +145,5 @@ fn compares_with_the_clock(action: &Action) -> bool {
         Action::Pause(order) => matches!(order.end, Some(PauseEnd::Until(_))),
         Action::Resume(order) => order.max_age.is_some(),
         _ => false,
-    }
-}
-
-/// Whether the clock decides about this transition, so that it has to be right.
-pub(super) fn sets_or_fires_a_deadline(transition: Transition) -> bool {
-    use crate::flow::Cause;
-    match transition {
-        Transition::Paused | Transition::Updated | Transition::Repaused | Transition::Resumed(Cause::Timer) => true,
-        Transition::Seen | Transition::Resumed(Cause::Resume) | Transition::Redirected | Transition::WentLive => false,
     }
 }

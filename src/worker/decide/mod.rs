@@ -1,36 +1,49 @@
-//! From what was gathered to a turn, without any call: commands, timers, what is held, events. In this order: a command
-//! that waits comes before every event, and what is held before what arrives. Later slices hold the last two alone.
+//! From what was gathered to what a turn makes true, without any call: commands, timers, what is held, events. In this order: a
+//! command that waits comes before every event, and what is held before what arrives. Later slices hold the last two alone.
+//!
+//! A [`Decider`] only reads the [`Table`]; what it decides is in the [`Decision`].
+//!
+//! - `commands.rs`, `timers.rs`, `backlogs.rs`, `events.rs`: a part of the decision each;
+//! - `alone.rs`: a turn for one record that the broker has refused;
+//! - `letters.rs`: what cannot be delivered, into the dead letters.
+
+mod alone;
+mod backlogs;
+mod commands;
+mod events;
+mod letters;
+mod timers;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::gather::Gathered;
+use super::facts::NOTE_POSITION;
 use super::options::{Budget, Options};
-use super::table::{Stage, Table};
-use super::turn::{To, Turn, Write};
+use super::session::decision::{Decision, Purpose};
+use super::session::gathering::Gathered;
+use super::session::outgoing::{Origin, To, Write};
+use super::session::owned::Stage;
+use super::session::table::Table;
 use crate::broker::{Header, Record, Topic};
 use crate::flow::{AuditEvent, FlowId, Happening, PauseId, Position, Transition};
 use crate::mutant::{self, Mutant};
 use crate::schema::headers;
 use crate::time::Timestamp;
 
-/// Decides one turn. It only reads the table; everything it decides is in the turn.
-pub(super) struct Decider<'a> {
-    pub table: &'a Table,
-    pub options: &'a Options,
+struct Decider<'a> {
+    table: &'a Table,
+    options: &'a Options,
     /// When the turn is full.
-    pub budget: Budget,
-    pub now: Timestamp,
-    pub turn: Turn,
+    budget: Budget,
+    /// The moment as of which everything is decided.
+    now: Timestamp,
+    decision: Decision,
     /// The broker refuses the timestamp of what this turn is for.
-    pub time_of_writing: bool,
+    time_of_writing: bool,
     /// In a later slice of a turn: the topics that its producer can write to. In the first slice missing ones are made.
-    pub writable: Option<&'a HashMap<String, Topic>>,
+    writable: Option<&'a HashMap<String, Topic>>,
 }
-
-/// How often a partition's input position is noted in its record, at most.
-pub(super) const NOTE_POSITION: Duration = Duration::from_secs(60);
 
 /// Clocks of upstreams may be ahead by so much before their timestamps are replaced: Kafka's own default limit.
 const AHEAD: Duration = Duration::from_secs(60 * 60);
@@ -38,25 +51,31 @@ const AHEAD: Duration = Duration::from_secs(60 * 60);
 /// A timestamp closer than this to the end of its topic's retention is replaced.
 const RETENTION_MARGIN: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 
-/// A turn of everything that was gathered, up to refused records.
-pub(super) fn decide_ordinary(
-    table: &Table,
-    options: &Options,
-    gathered: Gathered,
-    now: Timestamp,
-    name: String,
-) -> Turn {
-    let (gathered_at, only_commands) = (gathered.began, gathered.only_commands);
-    let turn = Turn { name, decided_at: now, gathered_at, only_commands, ..Turn::default() };
-    let budget = table.pace.budget(options.turn);
-    let mut decider = Decider { table, options, budget, now, turn, time_of_writing: false, writable: None };
+/// The first slice of a turn: for one refused record alone if it is next and everybody else has had a turn, else for
+/// everything else.
+pub(super) fn first_slice(table: &Table, options: &Options, gathered: Gathered, now: Timestamp) -> Decision {
+    // While more commands wait than a turn takes, they go first.
+    let next = if gathered.only_commands { None } else { table.next_refused(&gathered.events, now) };
+    let Some((origin, record)) = next else { return ordinary(table, options, gathered, now) };
+    let alone = || alone::decide(table, options, &origin, record.as_ref(), now);
+    if table.refused.get(&origin).is_some_and(|refused| refused.stood_back) {
+        return alone();
+    }
+    let decision = ordinary(table, options, gathered, now);
+    if decision.is_empty() { alone() } else { decision }
+}
+
+/// Everything that was gathered, up to refused records.
+fn ordinary(table: &Table, options: &Options, gathered: Gathered, now: Timestamp) -> Decision {
+    let purpose = if gathered.only_commands { Purpose::Commands } else { Purpose::Everything };
+    let mut decider = Decider::new(table, options, Decision::new(purpose, now));
     let mut events = gathered.events;
-    if only_commands {
+    if gathered.only_commands {
         decider.commands(&gathered.commands);
         // The commands were taken: their reader goes on, or commands for others would never be passed.
-        decider.turn.reread = events.iter().map(|record| record.partition).collect();
+        decider.decision.reread = events.iter().map(|record| record.partition).collect();
         decider.records();
-        return decider.turn;
+        return decider.decision;
     }
     if mutant::is(Mutant::EventsBeforeCommands) {
         decider.events(std::mem::take(&mut events));
@@ -68,52 +87,56 @@ pub(super) fn decide_ordinary(
     decider.events(events);
     decider.passed(&gathered.passed);
     decider.records();
-    decider.turn
+    decider.decision
 }
 
 /// A later slice of a turn, as of the moment of its first.
-pub(super) fn decide_slice(
+pub(super) fn next_slice(
     table: &Table,
     options: &Options,
     events: Vec<Record>,
-    turn: Turn,
+    decision: Decision,
     writable: &HashMap<String, Topic>,
-) -> Turn {
-    let (budget, now) = (table.pace.budget(options.turn), turn.decided_at);
-    let mut decider = Decider { table, options, budget, now, turn, time_of_writing: false, writable: Some(writable) };
+) -> Decision {
+    let mut decider = Decider { writable: Some(writable), ..Decider::new(table, options, decision) };
     decider.backlogs();
     decider.events(events);
     decider.records();
-    decider.turn
+    decider.decision
 }
 
 /// The clean stop: every partition is marked with where it stands.
-pub(super) fn decide_last(table: &Table, options: &Options, now: Timestamp, name: String) -> Turn {
-    let turn = Turn { name, decided_at: now, gathered_at: now, last: true, ..Turn::default() };
-    let budget = options.turn;
-    let mut decider = Decider { table, options, budget, now, turn, time_of_writing: false, writable: None };
-    for (number, owned) in table.owned.iter().filter(|(_, owned)| owned.introduced) {
-        let staged = decider.turn.partition(*number, owned);
+pub(super) fn clean_stop(table: &Table, options: &Options, now: Timestamp) -> Decision {
+    let mut decider = Decider::new(table, options, Decision::new(Purpose::Stop, now));
+    for (number, owned) in table.owned.iter().filter(|(_, owned)| owned.facts.is_introduced()) {
+        let staged = decider.decision.partition(*number, owned);
         Arc::make_mut(&mut staged.record).clean = true;
         staged.record_changed = true;
     }
     decider.records();
-    decider.turn
+    decider.decision
+}
+
+impl<'a> Decider<'a> {
+    fn new(table: &'a Table, options: &'a Options, decision: Decision) -> Self {
+        let (budget, now) = (table.pace.budget(options.turn), decision.at);
+        Self { table, options, budget, now, decision, time_of_writing: false, writable: None }
+    }
 }
 
 impl Decider<'_> {
     /// Our time, or the broker's where the two are known to be far apart: ages are compared between gates.
-    pub(super) fn brokers_now(&self) -> Timestamp {
+    fn brokers_now(&self) -> Timestamp {
         Timestamp(self.now.0 - self.table.clock_ahead)
     }
 
     /// Takes gaps at the ends of silent partitions as passed.
     fn passed(&mut self, passed: &[(i32, i64)]) {
         for (partition, position) in passed {
-            let Some(owned) = self.table.owned.get(partition).filter(|owned| owned.position < *position) else {
+            let Some(owned) = self.table.owned.get(partition).filter(|owned| owned.facts.position() < *position) else {
                 continue;
             };
-            let staged = self.turn.partition(*partition, owned);
+            let staged = self.decision.partition(*partition, owned);
             // Events may have come since it was looked at.
             staged.position = staged.position.max(*position);
         }
@@ -121,29 +144,30 @@ impl Decider<'_> {
 
     /// Partition records: after a take-over, with commands, and once a minute where the input has moved, or the control
     /// topic by commands for other partitions: who reads them again would do so at every abort and every start.
-    pub(super) fn records(&mut self) {
+    fn records(&mut self) {
         for (number, owned) in &self.table.owned {
             if matches!(owned.stage, Stage::Joining(_)) {
                 continue;
             }
             let moved = |position: i64| {
-                position != owned.record.input && self.now.since(owned.record.input_at) >= NOTE_POSITION
+                position != owned.facts.record().input && self.now.since(owned.facts.record().input_at) >= NOTE_POSITION
             };
             let mut control = self.scanned();
-            let scanned = control > owned.record.control && self.now.since(owned.record.input_at) >= NOTE_POSITION;
-            let due = match self.turn.partitions.get(number) {
+            let scanned = control > owned.facts.record().control
+                && self.now.since(owned.facts.record().input_at) >= NOTE_POSITION;
+            let due = match self.decision.partitions.get(number) {
                 Some(staged) => staged.record_changed || moved(staged.position) || scanned,
                 None => scanned,
             };
             // A turn for a refused record introduces nobody: what comes before that has no place in it.
-            if !due && (owned.introduced || self.turn.alone.is_some()) {
+            if !due && (owned.facts.is_introduced() || self.decision.refused().is_some()) {
                 continue;
             }
             if scanned && mutant::is(Mutant::IdleControlPositionOneTooFar) {
                 control += 1;
             }
-            let (now, last) = (self.now, self.turn.last);
-            let staged = self.turn.partition(*number, owned);
+            let (now, last) = (self.now, self.decision.is_last());
+            let staged = self.decision.partition(*number, owned);
             staged.record_changed = true;
             let record = Arc::make_mut(&mut staged.record);
             record.clean = last;
@@ -154,32 +178,32 @@ impl Decider<'_> {
         }
     }
 
-    pub(super) fn note(&mut self, partition: i32, flow: Option<&FlowId>, position: Position, happening: Happening) {
+    fn note(&mut self, partition: i32, flow: Option<&FlowId>, position: Position, happening: Happening) {
         let at = self.now;
-        self.turn.audit.push(AuditEvent { flow: flow.cloned(), partition, at, position, happening });
+        self.decision.audit.push(AuditEvent { flow: flow.cloned(), partition, at, position, happening });
     }
 
     /// Commands below it are applied with this turn; none are by a turn for a refused record.
     fn scanned(&self) -> i64 {
-        if self.turn.alone.is_some() { 0 } else { self.table.control_scan }
+        if self.decision.refused().is_some() { 0 } else { self.table.control_scan }
     }
 
     /// Tells of a transition of a staged flow that no command caused, behind every command of the turn.
-    pub(super) fn note_own_transition(&mut self, partition: i32, flow: &FlowId, transition: Transition) {
-        let applied = self.table.owned.get(&partition).map_or(0, |owned| owned.scanned);
+    fn note_own_transition(&mut self, partition: i32, flow: &FlowId, transition: Transition) {
+        let applied = self.table.owned.get(&partition).map_or(0, |owned| owned.facts.scanned());
         let pause = self.pause(partition, flow);
         self.note_transition(partition, flow, (transition, pause), None, applied.max(self.scanned()));
     }
 
     /// The pause that a staged flow is in.
-    pub(super) fn pause(&self, partition: i32, flow: &FlowId) -> Option<PauseId> {
-        let staged = self.turn.staged(partition, flow)?;
+    fn pause(&self, partition: i32, flow: &FlowId) -> Option<PauseId> {
+        let staged = self.decision.staged(partition, flow)?;
         staged.flow.pause().map(|pause| pause.id.clone())
     }
 
     /// Tells of a transition of a staged flow and the pause that it begins, changes or ends, where the flow stands now;
     /// `control` is where the control topic stands.
-    pub(super) fn note_transition(
+    fn note_transition(
         &mut self,
         partition: i32,
         flow: &FlowId,
@@ -187,19 +211,19 @@ impl Decider<'_> {
         command: Option<i64>,
         control: i64,
     ) {
-        let Some(staged) = self.turn.partitions.get(&partition) else { return };
+        let Some(staged) = self.decision.partitions.get(&partition) else { return };
         let Some(of) = staged.flows.get(flow) else { return };
         let position = of.flow.position(staged.position, control);
         self.note(partition, Some(flow), position, Happening::Transition { transition, pause, command });
     }
 
     /// Forwards a record as it came. A timestamp that its new topic would not keep becomes the time of writing.
-    pub(super) fn forward(&mut self, record: Record, to: To, partition: i32) {
+    fn forward(&mut self, record: Record, to: To, partition: i32) {
         let retention = match to {
             To::Enrollments => self.table.shape.enrollments_retention,
             _ => self.table.shape.records_retention,
         };
-        let origin = super::table::Origin::of(&record);
+        let origin = Origin::of(&record);
         let mut headers = record.headers;
         if matches!(to, To::Enrollments) {
             if mutant::is(Mutant::HeadersLostAtAReroute) {
@@ -210,17 +234,12 @@ impl Decider<'_> {
             }
         }
         let timestamp = self.timestamp(record.timestamp, retention, &mut headers);
-        self.turn.write(Write { to, partition, timestamp, key: record.key, value: record.value, headers, origin });
+        self.decision.write(Write { to, partition, timestamp, key: record.key, value: record.value, headers, origin });
     }
 
     /// The timestamp to write with: the record's own where it survives, else none (the time of writing) and a header.
-    pub(super) fn timestamp(
-        &self,
-        own: Timestamp,
-        retention: Option<Duration>,
-        headers: &mut Vec<Header>,
-    ) -> Option<Timestamp> {
-        if mutant::is(Mutant::TimestampForgottenForALargeRecord) && self.turn.alone.is_some() {
+    fn timestamp(&self, own: Timestamp, retention: Option<Duration>, headers: &mut Vec<Header>) -> Option<Timestamp> {
+        if mutant::is(Mutant::TimestampForgottenForALargeRecord) && self.decision.refused().is_some() {
             return Some(own);
         }
         let ahead = own > self.now.after(AHEAD);

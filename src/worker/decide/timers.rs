@@ -1,25 +1,9 @@
 //! The timers of a turn: deadlines that are due, and queue topics that were idle for long enough.
 
-use super::commands::sets_or_fires_a_deadline;
-use super::decide::Decider;
-use super::table::{Owned, Stage, Table};
+use super::Decider;
 use crate::flow::FlowId;
 use crate::mutant::{self, Mutant};
-use crate::time::Timestamp;
-
-/// The flows of a partition whose deadlines have come.
-fn due(owned: &Owned, now: Timestamp) -> impl Iterator<Item = &FlowId> {
-    let early = std::time::Duration::from_secs(if mutant::is(Mutant::TimerFiresEarly) { 70 } else { 0 });
-    owned.timers.iter().take_while(move |(due, _)| due.before(early) <= now).map(|(_, flow)| flow)
-}
-
-impl Table {
-    /// Whether some deadline has come since then.
-    pub fn is_timer_due(&self, since: Option<Timestamp>, now: Timestamp) -> bool {
-        let come = |owned: &Owned, by: Option<Timestamp>| by.map_or(0, |by| due(owned, by).count());
-        self.owned.values().any(|owned| owned.is_active() && come(owned, Some(now)) > come(owned, since))
-    }
-}
+use crate::worker::session::owned::{Owned, Stage};
 
 impl Decider<'_> {
     /// Every command recorded until the end of the control topic was asked for is applied. What has become due since then
@@ -37,13 +21,13 @@ impl Decider<'_> {
         // More of them than a turn has room for would outlive its transaction every time: the rest stays due.
         let mut room = self.budget.records;
         for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| takes_part(owned)) {
-            for flow in asked.into_iter().flat_map(|asked| due(owned, asked.min(now))) {
+            for flow in asked.into_iter().flat_map(|asked| owned.due(asked.min(now))) {
                 if room == 0 {
                     return;
                 }
                 room -= usize::from(self.fire(*partition, flow));
             }
-            for (_, flow) in owned.retirements.iter().take_while(|(due, _)| *due <= now) {
+            for (_, flow) in owned.facts.retirements().iter().take_while(|(due, _)| *due <= now) {
                 if room == 0 {
                     return;
                 }
@@ -59,18 +43,18 @@ impl Decider<'_> {
         let scan = self.table.control_scan;
         let introducing = |owned: &&Owned| matches!(owned.stage, Stage::Introducing) && scan >= owned.control_end;
         for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| introducing(owned)) {
-            for (due, flow) in &owned.timers {
-                let paused_at = owned.flows.get(flow).and_then(|of| of.flow.pause()).map(|pause| pause.paused_at);
+            for (due, flow) in owned.facts.timers() {
+                let paused_at = owned.facts.flow(flow).and_then(|of| of.flow().pause()).map(|pause| pause.paused_at);
                 if paused_at.is_none_or(|paused_at| paused_at.after(limits.max_pause) >= *due) {
                     continue;
                 }
                 if mutant::is(Mutant::LoweredMaxPauseIgnoredAtAStart) {
                     continue;
                 }
-                let Some(staged) = self.turn.flow(*partition, owned, flow) else { continue };
+                let Some(staged) = self.decision.flow(*partition, owned, flow) else { continue };
                 let Some(transition) = staged.flow.cap_deadline(&limits, now) else { continue };
                 staged.changed = true;
-                self.turn.needs_clock = true;
+                self.decision.needs_clock = true;
                 self.note_own_transition(*partition, flow, transition);
             }
         }
@@ -80,13 +64,13 @@ impl Decider<'_> {
     fn fire(&mut self, partition: i32, flow: &FlowId) -> bool {
         let now = self.now;
         let Some(owned) = self.table.owned.get(&partition) else { return false };
-        let Some(staged) = self.turn.flow(partition, owned, flow) else { return false };
+        let Some(staged) = self.decision.flow(partition, owned, flow) else { return false };
         let deadline = staged.flow.deadline();
         // A command of this turn may have moved the deadline, or ended the pause.
         let Some(transition) = staged.flow.fire(now) else { return false };
         staged.changed = true;
-        self.turn.stats.lateness.extend(deadline.map(|deadline| now.since(deadline)));
-        self.turn.needs_clock |= sets_or_fires_a_deadline(transition);
+        self.decision.stats.lateness.extend(deadline.map(|deadline| now.since(deadline)));
+        self.decision.needs_clock |= transition.is_by_the_clock();
         self.note_own_transition(partition, flow, transition);
         true
     }
@@ -95,12 +79,12 @@ impl Decider<'_> {
     fn retire(&mut self, partition: i32, flow: &FlowId) -> bool {
         let now = self.now;
         let Some(owned) = self.table.owned.get(&partition) else { return false };
-        let Some(staged) = self.turn.flow(partition, owned, flow) else { return false };
+        let Some(staged) = self.decision.flow(partition, owned, flow) else { return false };
         let topic = staged.flow.queue.topic.clone();
         let retired = staged.flow.retire_queue(now);
         if retired {
             staged.changed = true;
-            self.turn.retired.extend(topic);
+            self.decision.retired.extend(topic);
         }
         retired
     }

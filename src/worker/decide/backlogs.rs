@@ -2,18 +2,19 @@
 //!
 //! When the last entry has been passed the flow is live in that same turn, and the turn's events follow directly.
 
-use super::decide::Decider;
-use super::events::refused;
-use super::table::{Amount, Bucket, Origin, Owned, Tracked, Waiting};
-use super::turn::{StagedFlow, To, Write};
-use crate::broker::Record;
+use super::Decider;
 use crate::broker::murmur2::partition_for;
 use crate::flow::drain::{Passing, Removal, Survivor};
 use crate::flow::index::Indexed;
-use crate::flow::{Cause, FlowId, State};
+use crate::flow::{Cause, FlowId};
 use crate::mutant::{self, Mutant};
-use crate::schema::Reason;
 use crate::schema::headers::{self, Discarded, Released};
+use crate::worker::facts::tracked::Tracked;
+use crate::worker::session::amount::Amount;
+use crate::worker::session::backlog::Waiting;
+use crate::worker::session::decision::StagedFlow;
+use crate::worker::session::outgoing::{Origin, To, Write};
+use crate::worker::session::owned::Owned;
 
 /// How many times its bytes a turn may pass at most for drains that have to outrun their flows. Three: what arrives in a turn
 /// fills it by records and by bytes at most, which is two.
@@ -31,36 +32,40 @@ impl Decider<'_> {
         let active = || table.owned.iter().filter(|(_, owned)| owned.is_active());
         for (partition, owned) in active() {
             // Flows that began to resume in this very turn have nothing read yet; an empty queue ends at once.
-            let staged: Vec<FlowId> = match self.turn.partitions.get(partition) {
-                Some(staged) => staged.flows.keys().filter(|flow| !owned.draining.contains(*flow)).cloned().collect(),
+            let staged: Vec<FlowId> = match self.decision.partitions.get(partition) {
+                Some(staged) => {
+                    staged.flows.keys().filter(|flow| !owned.facts.draining().contains(*flow)).cloned().collect()
+                }
                 None => Vec::new(),
             };
             for flow in staged {
                 self.finish(*partition, &flow);
             }
         }
-        let flows =
-            || active().flat_map(|(partition, owned)| owned.draining.iter().map(move |flow| (*partition, owned, flow)));
+        let flows = || {
+            active()
+                .flat_map(|(partition, owned)| owned.facts.draining().iter().map(move |flow| (*partition, owned, flow)))
+        };
         // Those of which nothing is at hand leave their share to the others.
         let has_entries = |(partition, owned, flow): &(i32, &Owned, &FlowId)| {
-            let passed = self.turn.staged(*partition, *flow).map_or(0, |staged| staged.passed.entries);
-            let backlog = owned.flows.get(flow).and_then(|tracked| tracked.backlog.as_ref());
+            let passed = self.decision.staged(*partition, *flow).map_or(0, |staged| staged.passed.entries);
+            let backlog = owned.facts.flow(flow).and_then(|tracked| tracked.backlog.as_ref());
             backlog.is_some_and(|backlog| backlog.buffer.len() > passed)
         };
         let count = flows().filter(has_entries).count().max(1);
-        let entries = self.budget.entries().min(self.budget.backlog.saturating_sub(self.turn.drained.entries));
+        let entries = self.budget.entries().min(self.budget.backlog.saturating_sub(self.decision.drained.entries));
         let of = |whole: usize| (whole / count).max(usize::from(whole > 0));
         let share = Amount { entries: of(entries), bytes: of(self.budget.slice_bytes() * 2) };
         // Those for which there was no room in the slice before come first.
         let first = match self.writable {
             None => table.next_to_drain.clone(),
-            Some(_) => self.turn.next_to_drain.take(),
+            Some(_) => self.decision.next_to_drain.take(),
         };
         let is_later = |(partition, _, flow): &(i32, &Owned, &FlowId)| {
             first.as_ref().is_none_or(|(of, first)| (*partition, *flow) >= (*of, first))
         };
         for (partition, owned, flow) in flows().filter(is_later).chain(flows().filter(|flow| !is_later(flow))) {
-            if let Some(tracked) = owned.flows.get(flow) {
+            if let Some(tracked) = owned.facts.flow(flow) {
                 self.drain(partition, owned, tracked, share);
             }
             self.finish(partition, flow);
@@ -70,14 +75,14 @@ impl Decider<'_> {
     fn drain(&mut self, partition: i32, owned: &Owned, tracked: &Tracked, share: Amount) {
         let Some(backlog) = tracked.backlog.as_ref().filter(|backlog| backlog.blocked.is_none()) else {
             // An empty queue needs no backlog: stage it for its end.
-            if tracked.flow.queue.is_passed() {
-                self.turn.flow(partition, owned, &tracked.flow.id);
+            if tracked.flow().queue.is_passed() {
+                self.decision.flow(partition, owned, &tracked.flow().id);
             }
             return;
         };
-        let (table, flow) = (self.table, &tracked.flow.id);
-        let before = self.turn.staged(partition, flow).map(|staged| staged.passed).unwrap_or_default();
-        if before.entries == 0 && !matches!(ready(tracked, self.now), Ok(true)) {
+        let (table, flow) = (self.table, &tracked.flow().id);
+        let before = self.decision.staged(partition, flow).map(|staged| staged.passed).unwrap_or_default();
+        if before.entries == 0 && !matches!(tracked.ready(self.now), Ok(true)) {
             return;
         }
         let origin = |number: u64| Origin::Entry { partition, flow: flow.clone(), number };
@@ -86,8 +91,8 @@ impl Decider<'_> {
             return;
         }
         let now = self.now;
-        let mut drained = self.turn.drained;
-        let Some(staged) = self.turn.flow(partition, owned, &tracked.flow.id) else { return };
+        let mut drained = self.decision.drained;
+        let Some(staged) = self.decision.flow(partition, owned, &tracked.flow().id) else { return };
         // A command of this turn may have stopped it.
         let Some(drain) = staged.flow.drain() else { return };
         let (mut rate, release) = (drain.max_rate, Released::from(drain.cause));
@@ -113,7 +118,7 @@ impl Decider<'_> {
             let outruns = !done.missing_of(at_least).is_nothing();
             let has_room = drained.bytes < room && drained.entries < entries || outruns && drained.bytes < most;
             if shares && !has_room && next_to_drain.is_none() {
-                next_to_drain = Some((partition, tracked.flow.id.clone()));
+                next_to_drain = Some((partition, tracked.flow().id.clone()));
             }
             if !has_room || !shares && !outruns {
                 break;
@@ -131,11 +136,11 @@ impl Decider<'_> {
         staged.passed = Amount { entries: before.entries + done.entries, bytes: before.bytes + done.bytes };
         staged.bucket = Some(bucket);
         staged.changed |= !passed.is_empty();
-        self.turn.drained = drained;
-        self.turn.next_to_drain = self.turn.next_to_drain.take().or(next_to_drain);
+        self.decision.drained = drained;
+        self.decision.next_to_drain = self.decision.next_to_drain.take().or(next_to_drain);
         for Passed { passing, index } in passed {
             if let Some(waiting) = backlog.buffer.get(index) {
-                self.write_passed(partition, &tracked.flow.id, waiting, passing, release);
+                self.write_passed(partition, &tracked.flow().id, waiting, passing, release);
             }
         }
     }
@@ -148,7 +153,7 @@ impl Decider<'_> {
             Passing::Release if mutant::is(Mutant::DrainLosesEvery1000thEntry) && held.number.is_multiple_of(1_000) => {
             }
             Passing::Release => {
-                self.turn.stats.released += 1;
+                self.decision.stats.released += 1;
                 let since = match mutant::is(Mutant::HeldSinceTheEventsOwnTime) {
                     true => waiting.timestamp,
                     false => held.held_at,
@@ -157,10 +162,10 @@ impl Decider<'_> {
                 let mut headers = headers::released(&held.headers, release, &held.pause_id, age);
                 let timestamp = self.timestamp(waiting.timestamp, self.table.shape.records_retention, &mut headers);
                 let partition = partition_for(flow.as_str().as_bytes(), self.table.shape.records);
-                self.turn.write(Write { to: To::Records, partition, timestamp, key, value, headers, origin });
+                self.decision.write(Write { to: To::Records, partition, timestamp, key, value, headers, origin });
             }
             Passing::Remove(removal) => {
-                self.turn.stats.removed += 1;
+                self.decision.stats.removed += 1;
                 let (reason, detail) = match removal {
                     Removal::ReleaseNone => (Discarded::ReleaseNone, "held when a resume with `release: none` came"),
                     Removal::Expired => (Discarded::Expired, "held when a pause with `on_expiry: discard` ended"),
@@ -168,9 +173,17 @@ impl Decider<'_> {
                 };
                 let headers = headers::discarded(&held.headers, reason, detail, &held.source, waiting.timestamp);
                 let partition = partition_for(flow.as_str().as_bytes(), self.table.shape.discarded);
-                self.turn.write(Write { to: To::Discarded, partition, timestamp: None, key, value, headers, origin });
+                self.decision.write(Write {
+                    to: To::Discarded,
+                    partition,
+                    timestamp: None,
+                    key,
+                    value,
+                    headers,
+                    origin,
+                });
             }
-            Passing::Replaced => self.turn.stats.replaced += 1,
+            Passing::Replaced => self.decision.stats.replaced += 1,
             Passing::Withdrawal | Passing::Stale => {}
         }
     }
@@ -178,12 +191,11 @@ impl Decider<'_> {
     /// Ends the drain of a staged flow if everything is passed.
     fn finish(&mut self, partition: i32, flow: &FlowId) {
         let now = self.now;
-        let Some(staged) = self.turn.partitions.get_mut(&partition).and_then(|staged| staged.flows.get_mut(flow))
-        else {
+        let Some(staged) = self.decision.staged_mut(partition, flow) else {
             return;
         };
         if mutant::is(Mutant::LiveOnEndOfFile) {
-            let of = self.table.owned.get(&partition).and_then(|owned| owned.flows.get(flow));
+            let of = self.table.owned.get(&partition).and_then(|owned| owned.facts.flow(flow));
             let read = of.and_then(|of| of.backlog.as_ref()).map_or(0, |backlog| backlog.buffer.len());
             if staged.passed.entries > 0 && staged.passed.entries == read {
                 staged.flow.queue.watermark.entry = staged.flow.queue.last_entry();
@@ -195,48 +207,12 @@ impl Decider<'_> {
         self.note_own_transition(partition, flow, transition);
     }
 
-    /// What was to be released or discarded cannot be: a dead letter without its value instead, which counts as removed.
-    pub(super) fn bury_entry(&mut self, partition: i32, flow: &FlowId, waiting: &Waiting, reason: Reason, bare: bool) {
-        let dead_letters = self.table.shape.dead_letters.max(1);
-        let passed = |write: &&mut Write| matches!(write.to, To::Records | To::Discarded);
-        if let Some(write) = self.turn.writes.iter_mut().find(passed) {
-            let detail = refused(reason, &waiting.value);
-            let event = Record {
-                topic: waiting.held.source.topic.clone(),
-                partition: waiting.held.source.partition,
-                offset: waiting.held.source.offset,
-                timestamp: waiting.timestamp,
-                key: None,
-                value: None,
-                headers: if bare { Vec::new() } else { waiting.held.headers.to_vec() },
-            };
-            let released = matches!(write.to, To::Records);
-            write.headers = headers::dead_letter(&event, reason, &detail);
-            write.to = To::DeadLetters;
-            write.partition = partition % dead_letters;
-            write.timestamp = None;
-            write.value = None;
-            if bare {
-                write.key = None;
-            }
-            self.turn.stats.dead_letter(reason);
-            if !released {
-                return;
-            }
-            self.turn.stats.released -= 1;
-            self.turn.stats.removed += 1;
-            if let Some(staged) = self.turn.partitions.get_mut(&partition).and_then(|of| of.flows.get_mut(flow)) {
-                staged.flow.release_failed(waiting.held.kind);
-            }
-        }
-    }
-
     /// Passes the next entry of a drain and nothing else.
     pub(super) fn drain_first(&mut self, partition: i32, owned: &Owned, tracked: &Tracked) {
         let now = self.now;
         let Some(backlog) = &tracked.backlog else { return };
         let Some(waiting) = backlog.buffer.front() else { return };
-        let Some(staged) = self.turn.flow(partition, owned, &tracked.flow.id) else { return };
+        let Some(staged) = self.decision.flow(partition, owned, &tracked.flow().id) else { return };
         let Some(drain) = staged.flow.drain() else { return };
         let (rate, release) = (drain.max_rate, Released::from(drain.cause));
         // What was refused had been allowed. Its token was dropped with its turn: it is taken here.
@@ -249,8 +225,8 @@ impl Decider<'_> {
         staged.bucket = Some(bucket);
         staged.passed = Amount { entries: 1, bytes: waiting.size };
         staged.changed = true;
-        self.write_passed(partition, &tracked.flow.id, waiting, passing, release);
-        self.finish(partition, &tracked.flow.id);
+        self.write_passed(partition, &tracked.flow().id, waiting, passing, release);
+        self.finish(partition, &tracked.flow().id);
     }
 }
 
@@ -269,25 +245,4 @@ fn pass(staged: &mut StagedFlow, tracked: &Tracked, waiting: &Waiting) -> Passin
     let withdrawn = staged.withdrawn.get(&held.record_id).is_some_and(|withdraw| *withdraw > held.number)
         && !mutant::is(Mutant::WithdrawOfTheSameTurnForgotten);
     staged.flow.pass(&survivor, withdrawn || tracked.index.replaced(entry))
-}
-
-/// Whether a draining flow could pass something now; when else, if a rate holds it back.
-pub(super) fn ready(tracked: &Tracked, now: crate::time::Timestamp) -> Result<bool, crate::time::Timestamp> {
-    let State::Resuming { drain, .. } = &tracked.flow.state else { return Ok(false) };
-    if tracked.flow.queue.is_passed() {
-        return Ok(true);
-    }
-    let Some(backlog) = tracked.backlog.as_ref().filter(|backlog| backlog.blocked.is_none()) else { return Ok(false) };
-    let may_pass = tracked.index.is_ready() || mutant::is(Mutant::DrainWithoutItsIndex);
-    if backlog.buffer.is_empty() || !may_pass {
-        return Ok(false);
-    }
-    match drain.max_rate {
-        None => Ok(true),
-        Some(rate) => {
-            let mut bucket: Bucket = backlog.bucket;
-            bucket.refill(rate, now);
-            if bucket.tokens >= 1.0 { Ok(true) } else { Err(bucket.next(rate)) }
-        }
-    }
 }

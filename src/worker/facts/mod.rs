@@ -1,0 +1,238 @@
+//! What is committed of a partition. Nothing here is a guess, and nothing is staged: it is read when the partition is taken
+//! over (`join.rs`), and changes when a turn is known to hold (`publish.rs`), by the verbs below and in no other way. Everybody
+//! else reads it.
+//!
+//! Around each flow lies what the worker has built for it in this session, its index and what was read of its queue
+//! ([`Tracked`]): that changes with any call, and is lost with the partition.
+
+pub mod known;
+pub mod tracked;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::known::Known;
+use self::tracked::Tracked;
+use crate::flow::index::Index;
+use crate::flow::{Flow, FlowId, Partition, State};
+use crate::mutant::{self, Mutant};
+use crate::schema::Unknown;
+use crate::time::Timestamp;
+
+/// How often a partition's input position is noted in its record, at most.
+pub const NOTE_POSITION: Duration = Duration::from_secs(60);
+
+/// The committed facts of one partition.
+pub struct Facts {
+    record: Arc<Partition>,
+    unknown: Unknown,
+    flows: Known,
+    position: i64,
+    scanned: i64,
+    introduced: bool,
+    timers: BTreeSet<(Timestamp, FlowId)>,
+    retirements: BTreeSet<(Timestamp, FlowId)>,
+    draining: BTreeSet<FlowId>,
+    queue_ttl: Duration,
+}
+
+/// What there is to read.
+impl Facts {
+    /// The partition record. Shared with the turns that act for the partition: most of them leave it as it is.
+    pub fn record(&self) -> &Arc<Partition> {
+        &self.record
+    }
+
+    /// Its fields that this gate does not know.
+    pub fn unknown(&self) -> &Unknown {
+        &self.unknown
+    }
+
+    pub fn flows(&self) -> &Known {
+        &self.flows
+    }
+
+    /// The flow, unless nothing is known of it but its first event.
+    pub fn flow(&self, id: &FlowId) -> Option<&Tracked> {
+        self.flows.get(id)
+    }
+
+    /// The flow, for what this worker has built around it: what is committed of it cannot be changed by that.
+    pub fn flow_mut(&mut self, id: &FlowId) -> Option<&mut Tracked> {
+        self.flows.get_mut(id)
+    }
+
+    /// The offset of the next event: what the group's committed offset says, or will say with the first turn.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// How far the control topic was read, in turns that hold: a reader that was put back is behind it.
+    pub fn scanned(&self) -> i64 {
+        self.scanned
+    }
+
+    /// Its record was written since it was taken over.
+    pub fn is_introduced(&self) -> bool {
+        self.introduced
+    }
+
+    /// Deadlines of paused flows.
+    pub fn timers(&self) -> &BTreeSet<(Timestamp, FlowId)> {
+        &self.timers
+    }
+
+    /// When an idle queue topic is to be retired.
+    pub fn retirements(&self) -> &BTreeSet<(Timestamp, FlowId)> {
+        &self.retirements
+    }
+
+    /// Flows that are resuming.
+    pub fn draining(&self) -> &BTreeSet<FlowId> {
+        &self.draining
+    }
+
+    /// Those of which something is tracked, as all of them are.
+    pub fn drains(&self) -> impl Iterator<Item = &Tracked> + Clone {
+        self.draining.iter().filter_map(|id| self.flows.get(id))
+    }
+
+    /// Looks at each flow that is resuming, for what this worker has built around it.
+    pub fn each_drain(&mut self, mut look: impl FnMut(&FlowId, &mut Tracked)) {
+        for id in &self.draining {
+            if let Some(tracked) = self.flows.get_mut(id) {
+                look(id, tracked);
+            }
+        }
+    }
+}
+
+/// A partition is taken over.
+impl Facts {
+    /// Of a partition just assigned: nothing is known yet. `queue_ttl`: a queue topic is retired once its flow has been live
+    /// for this long.
+    pub fn unread(queue_ttl: Duration) -> Self {
+        Self {
+            record: Arc::new(Partition::new(0, 0, 0, 0, Timestamp(0))),
+            unknown: Unknown::default(),
+            flows: Known::default(),
+            position: 0,
+            scanned: 0,
+            introduced: false,
+            timers: BTreeSet::new(),
+            retirements: BTreeSet::new(),
+            draining: BTreeSet::new(),
+            queue_ttl,
+        }
+    }
+
+    /// The partition record was read.
+    pub fn restore_record(&mut self, record: Partition, unknown: Unknown) {
+        (self.record, self.unknown) = (Arc::new(record), unknown);
+    }
+
+    /// A flow's state was read. The newest that is read counts.
+    pub fn restore_flow(&mut self, flow: Flow, unknown: Unknown) {
+        self.flows.restore(flow, unknown);
+    }
+
+    /// A flow's state was taken away.
+    pub fn forget_flow(&mut self, id: &str) {
+        self.flows.remove(id);
+    }
+
+    /// Nothing was ever committed of it: it begins with this record.
+    pub fn begin(&mut self, record: Partition) {
+        self.position = record.input;
+        self.record = Arc::new(record);
+    }
+
+    /// The numbers of partitions are those that the first partition to begin was given.
+    pub fn pin(&mut self, enrollments: i32, records: i32) {
+        let record = Arc::make_mut(&mut self.record);
+        (record.enrollments, record.records) = (enrollments, records);
+    }
+
+    /// This is the offset of the next event, as the group and the record agree.
+    pub fn go_on_from(&mut self, position: i64) {
+        self.position = position;
+    }
+
+    /// All of it was read: every flow is entered where its next moment is looked for.
+    pub fn complete(&mut self) -> Vec<FlowId> {
+        self.scanned = self.record.control;
+        let flows: Vec<FlowId> = self.flows.tracked().map(|(id, _)| id.clone()).collect();
+        for id in &flows {
+            self.arm(id);
+        }
+        flows
+    }
+}
+
+/// A turn holds.
+impl Facts {
+    /// The turn has taken the events below `position`, and commands below `scanned` were gathered for it or before.
+    pub fn advance(&mut self, position: i64, scanned: i64) {
+        self.position = position;
+        self.scanned = self.scanned.max(scanned);
+    }
+
+    /// It has written this partition record.
+    pub fn take_record(&mut self, record: Arc<Partition>, unknown: Unknown) {
+        (self.record, self.unknown, self.introduced) = (record, unknown, true);
+    }
+
+    /// Every command below `scanned` was looked at for this partition, though no turn had to say so.
+    pub fn pass_commands(&mut self, scanned: i64) {
+        self.scanned = self.scanned.max(scanned);
+    }
+
+    /// It has left the flow like this. `index` is that of a flow of which only the first event was known. `None`: nothing
+    /// more is known of it still.
+    pub fn take_flow(&mut self, flow: Flow, unknown: Unknown, index: impl FnOnce() -> Index) -> Option<&mut Tracked> {
+        let id = flow.id.clone();
+        self.disarm(&id);
+        self.flows.update(flow, unknown, |flow, unknown| Tracked::new(flow, unknown, index()))?;
+        self.arm(&id);
+        self.flows.get_mut(&id)
+    }
+
+    /// Enters a flow where its next moment is looked for.
+    fn arm(&mut self, id: &FlowId) {
+        let Some(tracked) = self.flows.get(id) else { return };
+        let flow = tracked.flow();
+        match &flow.state {
+            State::Paused(pause) => {
+                self.timers.insert((looked_at(pause.resumes_at), id.clone()));
+            }
+            State::Resuming { .. } => {
+                self.draining.insert(id.clone());
+            }
+            State::Live => {
+                if flow.queue.topic.is_some() && !mutant::is(Mutant::IdleQueueTopicNeverRetired) {
+                    self.retirements.insert((flow.updated_at.after(self.queue_ttl), id.clone()));
+                }
+            }
+        }
+    }
+
+    /// Takes a flow out again, as [`Facts::arm`] entered it.
+    fn disarm(&mut self, id: &FlowId) {
+        let Some(tracked) = self.flows.get(id) else { return };
+        let flow = tracked.flow();
+        if let Some(deadline) = flow.deadline() {
+            self.timers.remove(&(looked_at(deadline), id.clone()));
+        }
+        self.retirements.remove(&(flow.updated_at.after(self.queue_ttl), id.clone()));
+        self.draining.remove(id);
+    }
+}
+
+/// When a deadline is looked at.
+fn looked_at(deadline: Timestamp) -> Timestamp {
+    match mutant::is(Mutant::TimerFiresLate) {
+        true => deadline.after(Duration::from_secs(2)),
+        false => deadline,
+    }
+}

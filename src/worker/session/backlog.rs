@@ -1,0 +1,149 @@
+//! What has been read of a draining flow's queue and not passed yet, and what its rate allows.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::amount::Amount;
+use super::wait::Blocked;
+use crate::flow::{Flow, Rate, Watermark};
+use crate::mutant::{self, Mutant};
+use crate::schema::entry::{self, Held};
+use crate::time::Timestamp;
+
+/// What has been read of a draining flow's queue and not passed yet.
+pub struct Backlog {
+    pub topic: Arc<str>,
+    pub entries: entry::Reader,
+    pub reading: Reading,
+    /// Entries read since the reading began.
+    pub read_since: usize,
+    pub buffer: VecDeque<Waiting>,
+    pub buffer_bytes: usize,
+    /// What the turn under way passes of it: it stays until that holds, and there is room behind it already.
+    pub passing: Amount,
+    /// The number of the last entry read into the buffer, or passed before.
+    pub read_to: u64,
+    /// Where to go on reading.
+    pub read_offset: i64,
+    pub bucket: Bucket,
+    /// Held events were deleted: nothing of it can be passed.
+    pub blocked: Option<Blocked>,
+    /// What was held for it in the turn before: an unlimited drain passes at least twice that.
+    pub held_before: Amount,
+    /// The entry up to which records of the topic were last deleted.
+    pub deleted_entry: u64,
+}
+
+impl Backlog {
+    pub fn new(flow: &Flow, topic: &str, now: Timestamp) -> Self {
+        let watermark = flow.queue.watermark;
+        Self {
+            topic: topic.into(),
+            entries: entry::Reader::new(&flow.id),
+            reading: Reading::No,
+            read_since: 0,
+            buffer: VecDeque::new(),
+            buffer_bytes: 0,
+            passing: Amount::default(),
+            read_to: watermark.entry,
+            read_offset: watermark.offset,
+            bucket: Bucket::new(now),
+            blocked: None,
+            held_before: Amount::default(),
+            deleted_entry: watermark.entry,
+        }
+    }
+
+    /// What has been read and is not passed by the turn under way.
+    pub fn waiting(&self) -> Amount {
+        self.passing.missing_of(Amount { entries: self.buffer.len(), bytes: self.buffer_bytes })
+    }
+
+    /// What an unlimited drain passes at least, so that it outruns what is held for it meanwhile.
+    pub fn at_least(&self) -> Amount {
+        match mutant::is(Mutant::DrainDoesNotOutrunItsFlow) {
+            true => Amount::default(),
+            false => self.held_before.times(2),
+        }
+    }
+
+    /// What of that has not been read.
+    pub fn lacks(&self) -> Amount {
+        Amount { entries: self.buffer.len(), bytes: self.buffer_bytes }.missing_of(self.at_least())
+    }
+
+    /// Nothing was read.
+    pub fn begin_again(&mut self, watermark: Watermark) {
+        self.clear();
+        self.read_to = watermark.entry;
+        self.read_offset = watermark.offset;
+    }
+
+    pub fn clear(&mut self) {
+        self.reading = Reading::No;
+        self.buffer.clear();
+        self.buffer_bytes = 0;
+        self.passing = Amount::default();
+    }
+}
+
+/// Whether the queue of a draining flow is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    No,
+    /// It will be: others are being read, or it was asked for just now.
+    Waits,
+    On,
+}
+
+/// An entry read back.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    pub held: Held,
+    pub value: Option<Bytes>,
+    pub timestamp: Timestamp,
+    pub offset: i64,
+    pub size: usize,
+}
+
+/// How many releases a rate allows: one when a drain begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bucket {
+    pub tokens: f64,
+    pub at: Timestamp,
+}
+
+impl Bucket {
+    pub fn new(now: Timestamp) -> Self {
+        Self { tokens: 1.0, at: now }
+    }
+
+    /// Of a drain that another owner began, when all that is known is when that one wrote the flow's state last: whatever it
+    /// released, it had done so by then. Nothing is given away, however often owners follow one another.
+    pub fn taken_over(written: Timestamp, now: Timestamp) -> Self {
+        let tokens = if mutant::is(Mutant::BucketFullAtATakeOver) { f64::INFINITY } else { 0.0 };
+        Self { tokens, at: written.min(now) }
+    }
+
+    /// Fills up for the time since; never holds more than a quarter of a second's worth, or one.
+    pub fn refill(&mut self, rate: Rate, now: Timestamp) {
+        let rate = f64::from(rate.get());
+        let elapsed = now.since(self.at).as_secs_f64();
+        self.tokens = (self.tokens + elapsed * rate).min((rate / 4.0).max(1.0));
+        self.at = now;
+    }
+
+    /// Counts from now, if the clock was set back.
+    pub fn follow(&mut self, now: Timestamp) {
+        self.at = self.at.min(now);
+    }
+
+    /// When there will be a whole token again.
+    pub fn next(&self, rate: Rate) -> Timestamp {
+        let missing = (1.0 - self.tokens).max(0.0) / f64::from(rate.get());
+        self.at.after(Duration::from_secs_f64(missing) + Duration::from_millis(1))
+    }
+}

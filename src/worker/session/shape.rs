@@ -1,0 +1,31 @@
+//! The topics as the worker found them.
+
+use std::time::Duration;
+
+use crate::broker::murmur2::partition_for;
+use crate::flow::FlowId;
+
+/// The partition of a topic that has one: control and queue topics.
+pub const ONLY: i32 = 0;
+
+/// What the gate must know of its topics: partition counts, and retention where it decides about timestamps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    pub enrollments: i32,
+    pub records: i32,
+    pub discarded: i32,
+    pub dead_letters: i32,
+    pub audit: i32,
+    /// `None`: records are kept for ever.
+    pub records_retention: Option<Duration>,
+    pub enrollments_retention: Option<Duration>,
+    /// The largest record of the enrollments, in bytes.
+    pub max_message_bytes: Option<i64>,
+}
+
+impl Shape {
+    /// The home partition of a flow: where its events, its state and its single writer are.
+    pub fn home(&self, flow: &FlowId) -> i32 {
+        partition_for(flow.as_str().as_bytes(), self.enrollments)
+    }
+}
