@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::client::{Client, REQUEST};
 use super::errors::{self, plain};
 use super::native::RespErr::*;
-use super::native::{Event, Of, Sent, TopicHandle};
+use super::native::{Event, Of, ProducerRecord, TopicHandle};
 use super::record;
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Action, Code, Error, Publication, Publisher, Receipt, Result};
@@ -74,7 +74,7 @@ impl Publisher for KafkaPublisher {
             None => partition_for(record.key.unwrap_or_default(), self.partitions(record.topic)?),
         };
         let Some((handle, _)) = self.topics.get(record.topic) else { return Err(errors::invalid("unknown handle")) };
-        let sent = Sent {
+        let sent = ProducerRecord {
             partition,
             timestamp: record.timestamp,
             key: record.key,

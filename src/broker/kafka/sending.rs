@@ -27,7 +27,7 @@ const FEW: usize = 8;
 /// How long one call flushes before deliveries are served again: they may be all that it waits for.
 const FLUSH: Duration = Duration::from_millis(1);
 
-/// Without a transaction.
+/// A transactional producer with no transaction open.
 pub struct KafkaProducer(pub(super) Box<Core>);
 
 /// A producing client with its topics and the deliveries of what it sent.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::client::REQUEST;
 use super::errors::invalid;
 use super::native::RespErr::*;
-use super::native::{ConsumerGroupMetadata, Failure, Partitions, Sent, c_string};
+use super::native::{ConsumerGroupMetadata, Failure, Partitions, ProducerRecord, c_string};
 use super::record;
 use super::sending::{Core, KafkaProducer};
 use crate::broker::{
@@ -108,7 +108,7 @@ impl Transaction for KafkaTransaction {
 
     fn send(&mut self, record: &Outgoing<'_>, tag: u64) -> Result<()> {
         let handle = self.core.handle(record.topic)?;
-        let sent = Sent {
+        let sent = ProducerRecord {
             partition: record.partition,
             timestamp: record.timestamp,
             key: record.key,

@@ -1,4 +1,5 @@
-//! Requests of the admin API. Each is sent to the cluster, and its answer comes as an event of the queue.
+//! Requests of the admin API. Each is sent to the cluster, and its answer comes as an event of the queue. librdkafka copies a
+//! request when it is sent, so nothing that is given here has to live longer.
 
 use std::ffi::{CStr, CString};
 use std::ptr;

@@ -18,6 +18,7 @@ use super::values::{Unmasked, millis};
 pub struct NativeClient {
     rk: *mut sys::rd_kafka_t,
     queue: *mut sys::rd_kafka_queue_t,
+    consumer: bool,
 }
 
 // SAFETY: librdkafka's clients and queues may be used from any thread.
@@ -57,11 +58,15 @@ impl NativeClient {
             // A consumer without a group has the main queue only.
             if queue.is_null() { sys::rd_kafka_queue_get_main(rk) } else { queue }
         };
-        Ok(Arc::new(Self { rk, queue }))
+        Ok(Arc::new(Self { rk, queue, consumer }))
     }
 
     pub(super) fn ptr(&self) -> *mut sys::rd_kafka_t {
         self.rk
+    }
+
+    pub(super) fn is_consumer(&self) -> bool {
+        self.consumer
     }
 
     /// The next event of the client's own queue, waiting up to `wait`.

@@ -1,4 +1,5 @@
-//! Calls of a consumer. What each one does is said in librdkafka's own documentation.
+//! Calls of a consumer, named as in librdkafka, whose documentation says what each one does. Safe with every client: lists
+//! live during the call, and where the client is no consumer or has no group librdkafka refuses or knows nothing.
 
 use std::ffi::{CStr, CString};
 use std::ptr;

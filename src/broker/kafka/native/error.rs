@@ -17,6 +17,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// For a call that is refused here.
+    pub(super) fn new(code: RespErr) -> Self {
+        Self { code, retriable: false, requires_abort: false, fatal: false, text: Unmasked::default() }
+    }
+
     /// The result of a call that returns an error object, or null for success. Frees the object.
     ///
     /// # Safety

@@ -7,7 +7,8 @@ use rdkafka::bindings as sys;
 use super::error::RespErr;
 use super::values::{NulByte, array, c_string, slice};
 
-/// A list of partitions with offsets (`rd_kafka_topic_partition_list_t`), freed on drop.
+/// A list of partitions with offsets (`rd_kafka_topic_partition_list_t`), freed on drop. librdkafka changes it only in calls
+/// that borrow it as `&mut`.
 pub struct Partitions(*mut sys::rd_kafka_topic_partition_list_t);
 
 impl Partitions {

@@ -9,8 +9,8 @@
 //! - Nothing outlives its client: queues and events borrow it, messages borrow their event, and a topic handle shares the
 //!   ownership of the client.
 //! - What librdkafka writes to is taken as `&mut`. What it keeps, it copies.
-//! - librdkafka may be called from any thread, and refuses a call that is not for this kind of client.
-//! - Texts are copied before what owns them goes. They may quote a secret, so they leave as [`Unmasked`].
+//! - librdkafka may be called from any thread. A call that is not for this kind of client is refused, by librdkafka or here.
+//! - Texts are copied before what owns them goes. Those that may quote the value of a setting leave as [`Unmasked`].
 //!
 //! Nothing is decided here: errors are returned as librdkafka gives them, no call is repeated, and nothing is logged.
 
@@ -41,5 +41,5 @@ pub use event::{ErrorEvent, Event, LogLine, NativeEvent};
 pub use group::ConsumerGroupMetadata;
 pub use list::{Partition, Partitions};
 pub use metadata::{Of, TopicMetadata};
-pub use topic::{Sent, TopicHandle};
+pub use topic::{ProducerRecord, TopicHandle};
 pub use values::{NulByte, Unmasked, c_string, millis};

@@ -1,4 +1,5 @@
-//! Calls of a producer. What each one does is said in librdkafka's own documentation.
+//! Calls of a producer, named as in librdkafka, whose documentation says what each one does. Safe with every client: what is
+//! given lives during the call, and a client that has no transactions refuses.
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ pub struct TopicHandle {
 unsafe impl Send for TopicHandle {}
 
 /// A record on its way to librdkafka.
-pub struct Sent<'a> {
+pub struct ProducerRecord<'a> {
     pub partition: i32,
     pub timestamp: Option<Timestamp>,
     pub key: Option<&'a [u8]>,
@@ -52,8 +52,12 @@ impl TopicHandle {
     }
 
     /// Hands one record to the topic's client, which copies it.
-    pub fn produce(&self, record: &Sent<'_>) -> Result<(), Failure> {
+    pub fn produce(&self, record: &ProducerRecord<'_>) -> Result<(), Failure> {
         const NOTHING: sys::rd_kafka_vu_t = sys::rd_kafka_vu_t { vtype: RD_KAFKA_VTYPE_END, u: Field { i: 0 } };
+        if self.client.is_consumer() {
+            // librdkafka does not look.
+            return Err(Failure::new(RespErr::RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED));
+        }
         let mut fields = [NOTHING; 8];
         let mut count = 0;
         let mut add = |vtype, u| {
@@ -94,5 +98,39 @@ impl Drop for TopicHandle {
     fn drop(&mut self) {
         // SAFETY: this reference is ours and not used afterwards; the client goes later at the earliest.
         unsafe { sys::rd_kafka_topic_destroy(self.topic) }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rdkafka::ClientConfig;
+    use rdkafka::types::RDKafkaType;
+
+    use super::*;
+
+    /// A handle of a client that no longer has another owner.
+    fn handle(kind: RDKafkaType) -> TopicHandle {
+        // It would complain that it knows no cluster.
+        let config = ClientConfig::new().set("log_level", "0").create_native_config().unwrap();
+        let client = NativeClient::new(kind, config).unwrap();
+        client.topic(c"topic").unwrap()
+    }
+
+    fn produce(topic: &TopicHandle) -> Result<(), RespErr> {
+        let record =
+            ProducerRecord { partition: 0, timestamp: None, key: None, value: Some(b"value"), headers: &[], tag: 0 };
+        topic.produce(&record).map_err(|failure| failure.code)
+    }
+
+    #[test]
+    fn a_handle_can_be_used_after_its_client_was_let_go() {
+        assert_eq!(produce(&handle(RDKafkaType::RD_KAFKA_PRODUCER)), Ok(()));
+    }
+
+    #[test]
+    fn a_consumer_sends_nothing() {
+        let refused = RespErr::RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED;
+        assert_eq!(produce(&handle(RDKafkaType::RD_KAFKA_CONSUMER)), Err(refused));
     }
 }
