@@ -1,48 +1,12 @@
 //! librdkafka's error codes, sorted once into what to do about them.
 
-use std::ffi::CStr;
-
-use rdkafka::bindings as sys;
-use sys::rd_kafka_resp_err_t::*;
-
 use super::mask::words;
+use super::native::RespErr::*;
+pub(super) use super::native::err2str as name;
+use super::native::{Failure, NulByte, RespErr};
 use crate::broker::{Action, Code, Error};
 
-pub(super) type RespErr = sys::rd_kafka_resp_err_t;
-
-/// An `rd_kafka_error_t`, read and freed.
-#[derive(Clone, Debug)]
-pub(super) struct Failure {
-    pub code: RespErr,
-    pub retriable: bool,
-    pub requires_abort: bool,
-    pub fatal: bool,
-    pub text: String,
-}
-
 impl Failure {
-    /// Reads an error object that librdkafka handed over, `None` for success. Frees it.
-    ///
-    /// # Safety
-    /// `error` is null or an error object that nobody else frees.
-    pub unsafe fn take(error: *mut sys::rd_kafka_error_t) -> Option<Self> {
-        if error.is_null() {
-            return None;
-        }
-        // SAFETY: not null, and ours by this function's contract until it is destroyed here.
-        unsafe {
-            let failure = Self {
-                code: sys::rd_kafka_error_code(error),
-                retriable: sys::rd_kafka_error_is_retriable(error) != 0,
-                requires_abort: sys::rd_kafka_error_txn_requires_abort(error) != 0,
-                fatal: sys::rd_kafka_error_is_fatal(error) != 0,
-                text: words(sys::rd_kafka_error_string(error)),
-            };
-            sys::rd_kafka_error_destroy(error);
-            Some(failure)
-        }
-    }
-
     /// What to do about an error of a transactional call. A fenced producer is of no use, whatever else is said of it.
     pub fn sort(&self) -> Error {
         let code = code(self.code);
@@ -54,15 +18,19 @@ impl Failure {
             Code::InvalidArgument => Action::Abort,
             _ => Action::Rebuild,
         };
-        Error::new(action, code, format!("{} ({})", self.text, name(self.code)))
+        Error::new(action, code, format!("{} ({})", words(&self.text), name(self.code)))
     }
 
     /// What to do about an error of a call outside of transactions.
     pub fn plain(&self) -> Error {
         if self.fatal {
-            return Error::new(Action::Rebuild, code(self.code), format!("{} ({})", self.text, name(self.code)));
+            return Error::new(
+                Action::Rebuild,
+                code(self.code),
+                format!("{} ({})", words(&self.text), name(self.code)),
+            );
         }
-        plain(self.code, &self.text)
+        plain(self.code, &words(&self.text))
     }
 }
 
@@ -178,34 +146,24 @@ pub(super) fn is_authentication(err: RespErr, reason: &str) -> bool {
     }
 }
 
-pub(super) fn name(err: RespErr) -> String {
-    // SAFETY: returns a static string for every code.
-    unsafe { text(sys::rd_kafka_err2str(err)) }
-}
-
-/// A C string as text.
-///
-/// # Safety
-/// `string` is null or a NUL-terminated string that lives during the call.
-pub(super) unsafe fn text(string: *const std::ffi::c_char) -> String {
-    if string.is_null() {
-        return String::new();
-    }
-    // SAFETY: by this function's contract.
-    unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned()
-}
-
 /// An error for a name or setting that has no C representation or that librdkafka does not accept.
 pub(super) fn invalid(detail: impl Into<String>) -> Error {
     Error::new(Action::Stop, Code::InvalidArgument, detail)
 }
 
+impl From<NulByte> for Error {
+    fn from(NulByte(text): NulByte) -> Self {
+        invalid(format!("a name with a NUL byte: {text:?}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::native::Unmasked;
     use super::*;
 
     fn failure(code: RespErr, retriable: bool, requires_abort: bool, fatal: bool) -> Failure {
-        Failure { code, retriable, requires_abort, fatal, text: String::new() }
+        Failure { code, retriable, requires_abort, fatal, text: Unmasked::default() }
     }
 
     #[test]

@@ -2,10 +2,9 @@
 //! from some place on, or cut at the end of its buffer.
 
 use std::collections::HashSet;
-use std::ffi::c_char;
 use std::sync::{PoisonError, RwLock};
 
-use super::errors::text;
+use super::native::Unmasked;
 
 /// What stands for a value that is not shown.
 pub const REDACTED: &str = "********";
@@ -23,19 +22,15 @@ pub(super) fn hide<'a>(values: impl Iterator<Item = &'a str>) {
 }
 
 /// What librdkafka says, fit to be shown.
-///
-/// # Safety
-/// As [`text`].
-pub(super) unsafe fn words(string: *const c_char) -> String {
-    // SAFETY: by this function's contract.
-    masked(unsafe { text(string) })
+pub(super) fn words(said: &Unmasked) -> String {
+    masked(said.reveal())
 }
 
-pub(super) fn masked(said: String) -> String {
+pub(super) fn masked(said: &str) -> String {
     let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
     match &*secrets {
-        None => said,
-        Some(secrets) => secrets.mask(&said),
+        None => said.to_owned(),
+        Some(secrets) => secrets.mask(said),
     }
 }
 

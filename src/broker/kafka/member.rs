@@ -6,19 +6,15 @@
 //! ask what is fetched, only that the change was answered.
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::bindings as sys;
-use sys::rd_kafka_resp_err_t::*;
-
-use super::REQUEST;
+use super::client::{Client, REQUEST};
 use super::consumer::{Change, Consumer, first_error};
 use super::errors::{self, invalid, plain};
-use super::event::Event;
-use super::list::Partitions;
-use super::native::{Client, c_string, done, millis};
+use super::native::RespErr::*;
+use super::native::{ConsumerGroupMetadata, Event, Partitions};
 use crate::broker::{
     Action, Code, Committed, Error, GroupMetadata, Member, MemberOptions, PollLimit, Polled, Record, Result, Standing,
 };
@@ -44,7 +40,7 @@ pub struct KafkaMember {
     /// Reported and not yet acknowledged.
     change: Option<Reported>,
     /// As of the last acknowledged change.
-    group: Option<Arc<Identity>>,
+    group: Option<Arc<ConsumerGroupMetadata>>,
     left: bool,
 }
 
@@ -58,34 +54,23 @@ impl KafkaMember {
         let mut topics = Partitions::new();
         topics.add(&options.topic, UNASSIGNED, None)?;
         let entered = consumer.client.shared.enter("subscribe", REQUEST);
-        // SAFETY: client and list live during the call.
-        let err = unsafe { sys::rd_kafka_subscribe(consumer.client.ptr(), topics.ptr()) };
+        consumer.client.native.subscribe(&topics).map_err(|err| plain(err, "subscribe"))?;
         drop(entered);
-        match err {
-            RD_KAFKA_RESP_ERR_NO_ERROR => {
-                let topic = options.topic.as_str().into();
-                Ok(Self {
-                    consumer,
-                    topic,
-                    session_timeout: options.session_timeout,
-                    owned: BTreeSet::new(),
-                    unreported: None,
-                    change: None,
-                    group: None,
-                    left: false,
-                })
-            }
-            _ => Err(plain(err, "subscribe")),
-        }
+        Ok(Self {
+            consumer,
+            topic: options.topic.as_str().into(),
+            session_timeout: options.session_timeout,
+            owned: BTreeSet::new(),
+            unreported: None,
+            change: None,
+            group: None,
+            left: false,
+        })
     }
 
     /// Whether the assignor takes everything away at each rebalance (`range`, `roundrobin`).
     fn is_eager(&self) -> bool {
-        // SAFETY: the client lives; the answer is a static string or null.
-        unsafe {
-            let protocol = sys::rd_kafka_rebalance_protocol(self.consumer.client.ptr());
-            !protocol.is_null() && CStr::from_ptr(protocol) == c"EAGER"
-        }
+        self.consumer.client.native.rebalance_protocol() == Some(c"EAGER")
     }
 
     /// An eager assignor takes nothing but whole assignments: this one is what is fetched, each from its own position.
@@ -93,35 +78,32 @@ impl KafkaMember {
     fn assign_eagerly(&self) -> Result<()> {
         let mut list = Partitions::new();
         for &partition in &self.owned {
-            if let Some(next) = self.consumer.position(&self.topic, partition) {
+            if let Some(next) = self.consumer.fetches.position(&self.topic, partition) {
                 list.add(&self.topic, partition, Some(next))?;
             }
         }
         let _entered = self.consumer.client.shared.enter("assign", REQUEST);
-        // SAFETY: client and list live during the call.
-        let err = unsafe { sys::rd_kafka_assign(self.consumer.client.ptr(), list.ptr()) };
-        if err == RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(plain(err, "assign")) }
+        self.consumer.client.native.assign(Some(&list)).map_err(|err| plain(err, "assign"))
     }
 
     /// Fetches a partition that is not fetched, or not any more.
     fn start_eagerly(&mut self, partition: i32, offset: i64) -> Result<()> {
         for &other in &self.owned {
             // Those that are paused or stopped start with their next position.
-            if !self.consumer.is_running(&self.topic, other) {
-                self.consumer.remove(&self.topic, other);
+            if !self.consumer.fetches.is_running(&self.topic, other) {
+                self.consumer.fetches.remove(&self.topic, other);
             }
         }
-        self.consumer.insert(&self.topic, partition, offset);
+        self.consumer.fetches.insert(&self.topic, partition, offset);
         self.assign_eagerly()
     }
 
     fn unassign_eagerly(&mut self, partitions: &[i32]) -> Result<()> {
-        // SAFETY: the client lives; null is no assignment.
-        let err = unsafe { sys::rd_kafka_assign(self.consumer.client.ptr(), std::ptr::null()) };
+        let done = self.consumer.client.native.assign(None);
         for &partition in partitions {
-            self.consumer.remove(&self.topic, partition);
+            self.consumer.fetches.remove(&self.topic, partition);
         }
-        if err == RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(plain(err, "unassign")) }
+        done.map_err(|err| plain(err, "unassign"))
     }
 
     /// librdkafka would fetch whatever it is told to, also what belongs to another member.
@@ -134,37 +116,21 @@ impl KafkaMember {
 
     /// The id that the member has in its group; `None` before it has one, and when it was thrown out.
     fn id(&self) -> Option<CString> {
-        // SAFETY: the client lives; the string is ours, and freed as librdkafka allocated it.
-        let id = unsafe {
-            let id = sys::rd_kafka_memberid(self.consumer.client.ptr());
-            if id.is_null() {
-                return None;
-            }
-            let copy = CStr::from_ptr(id).to_owned();
-            sys::rd_kafka_mem_free(self.consumer.client.ptr(), id.cast());
-            copy
-        };
-        Some(id).filter(|id| !id.is_empty())
+        self.consumer.client.native.member_id().filter(|id| !id.is_empty())
     }
 
-    fn identity(&self) -> Option<Identity> {
-        // SAFETY: the client lives; what it returns is ours.
-        let metadata = unsafe { sys::rd_kafka_consumer_group_metadata(self.consumer.client.ptr()) };
-        let identity = Identity(std::ptr::NonNull::new(metadata)?);
+    fn identity(&self) -> Option<ConsumerGroupMetadata> {
+        let identity = self.consumer.client.native.group_metadata()?;
         // A member that was thrown out has generation -1 and no id; the broker takes such offsets without a question.
         (identity.generation() >= 0 && !identity.member_id().is_empty()).then_some(identity)
     }
-}
 
-impl KafkaMember {
     /// Whether librdkafka has learnt that this static member is fenced, which breaks the client for good. It sends heartbeats
     /// also when it has given its member id up by itself (no answer for a session, no poll for too long) and the application
     /// has not yet answered the revocation: those are refused as fenced because they have no id, whoever has the name
     /// (librdkafka issue 3437).
     fn check_fenced(&self) -> Result<()> {
-        // SAFETY: the client lives; no words are asked for.
-        let err = unsafe { sys::rd_kafka_fatal_error(self.consumer.client.ptr(), std::ptr::null_mut(), 0) };
-        match err {
+        match self.consumer.client.native.fatal_code() {
             RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
             RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID if self.id().is_some() => {
                 let detail = "another member has joined the group under this one's name, or the group believes so";
@@ -174,7 +140,7 @@ impl KafkaMember {
                 let detail = "the client has given its place in the group up and cannot join again";
                 Err(Error::new(Action::Rebuild, Code::StaleGeneration, detail))
             }
-            _ => Err(Error::new(Action::Rebuild, errors::code(err), errors::name(err))),
+            err => Err(Error::new(Action::Rebuild, errors::code(err), errors::name(err))),
         }
     }
 }
@@ -205,8 +171,7 @@ impl Member for KafkaMember {
                 Ok(Polled::Assigned(partitions))
             }
             Some(Change::Revoked(partitions)) => {
-                // SAFETY: the client lives.
-                let lost = unsafe { sys::rd_kafka_assignment_lost(self.consumer.client.ptr()) } != 0;
+                let lost = self.consumer.client.native.assignment_lost();
                 self.change = Some(Reported::Revoked { partitions: partitions.clone(), lost });
                 Ok(Polled::Revoked { partitions, lost })
             }
@@ -253,7 +218,7 @@ impl Member for KafkaMember {
         }
         self.check_fenced()?;
         self.check_owned(partition)?;
-        if self.is_eager() && offset >= 0 && !self.consumer.is_running(&self.topic, partition) {
+        if self.is_eager() && offset >= 0 && !self.consumer.fetches.is_running(&self.topic, partition) {
             return self.start_eagerly(partition, offset);
         }
         let topic = Arc::clone(&self.topic);
@@ -267,7 +232,7 @@ impl Member for KafkaMember {
     }
 
     fn position(&mut self, partition: i32) -> Result<Option<i64>> {
-        Ok(self.consumer.position(&self.topic, partition))
+        Ok(self.consumer.fetches.position(&self.topic, partition))
     }
 
     fn committed(&mut self, partitions: &[i32], limit: Duration) -> Result<Vec<Option<Committed>>> {
@@ -278,19 +243,17 @@ impl Member for KafkaMember {
             list.add(&self.topic, partition, None)?;
         }
         let _entered = self.consumer.client.shared.enter("committed", limit);
-        // SAFETY: client and list live during the call.
-        let err = unsafe { sys::rd_kafka_committed(self.consumer.client.ptr(), list.ptr(), millis(limit)) };
-        match err {
-            RD_KAFKA_RESP_ERR_NO_ERROR => first_error(&list, "committed")?,
+        match self.consumer.client.native.committed(&mut list, limit) {
+            Ok(()) => first_error(&list, "committed")?,
             // Pending offsets are asked for again until the limit is over: this is what a time limit means here.
-            RD_KAFKA_RESP_ERR__TIMED_OUT => {
+            Err(RD_KAFKA_RESP_ERR__TIMED_OUT) => {
                 return Err(Error::new(Action::Retry, Code::Busy, "committed: offsets are pending, or nobody answers"));
             }
-            _ => return Err(plain(err, "committed")),
+            Err(err) => return Err(plain(err, "committed")),
         }
         let found = partitions.iter().map(|&partition| {
-            let at = list.elements().iter().find(|at| at.partition == partition)?;
-            (at.offset >= 0).then(|| Committed { offset: at.offset, metadata: metadata(at) })
+            let at = list.iter().find(|at| at.partition() == partition)?;
+            (at.offset() >= 0).then(|| Committed { offset: at.offset(), metadata: at.metadata() })
         });
         Ok(found.collect())
     }
@@ -334,18 +297,11 @@ impl Member for KafkaMember {
         let client = &self.consumer.client;
         let _entered = client.shared.enter("leave", LEAVE);
         let deadline = Instant::now() + LEAVE;
-        // SAFETY: client and queue live; the queue reference is given back at once, librdkafka keeps its own.
-        unsafe {
-            let queue = sys::rd_kafka_queue_get_consumer(client.ptr());
-            let closing = done(sys::rd_kafka_consumer_close_queue(client.ptr(), queue));
-            sys::rd_kafka_queue_destroy(queue);
-            closing?;
-        }
+        client.native.close_consumer().map_err(|failure| failure.plain())?;
         if self.change.is_some() || self.unreported.is_some() {
             give_up_all(client);
         }
-        // SAFETY: the client lives.
-        while unsafe { sys::rd_kafka_consumer_closed(client.ptr()) } == 0 {
+        while !client.native.consumer_closed() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(Error::new(Action::Rebuild, Code::TimedOut, "leaving the group took too long"));
@@ -381,55 +337,6 @@ impl Drop for KafkaMember {
 
 /// Answers a change of assignment while closing: librdkafka takes every answer as "nothing is assigned" then.
 fn give_up_all(client: &Client) {
-    // SAFETY: the client lives; null is no assignment. An error changes nothing: the close has its own limit.
-    unsafe { sys::rd_kafka_assign(client.ptr(), std::ptr::null()) };
-}
-
-fn metadata(at: &sys::rd_kafka_topic_partition_t) -> String {
-    if at.metadata.is_null() {
-        return String::new();
-    }
-    // SAFETY: librdkafka allocated this many bytes, which live as long as the element.
-    let bytes = unsafe { std::slice::from_raw_parts(at.metadata.cast::<u8>(), at.metadata_size) };
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Group id, member id and generation at one moment.
-pub(super) struct Identity(std::ptr::NonNull<sys::rd_kafka_consumer_group_metadata_t>);
-
-// SAFETY: never changed after it was made, and freed by its last owner.
-unsafe impl Send for Identity {}
-// SAFETY: as above.
-unsafe impl Sync for Identity {}
-
-impl Identity {
-    /// The group as somebody outside of it names it: offsets that are sent with this are fenced by no generation, and so
-    /// must never be committed.
-    pub fn outsider(group: &str) -> Result<Self> {
-        let group = c_string(group)?;
-        // SAFETY: the name lives during the call; what it returns is ours.
-        let metadata = unsafe { sys::rd_kafka_consumer_group_metadata_new(group.as_ptr()) };
-        std::ptr::NonNull::new(metadata).map(Self).ok_or_else(|| invalid("no group metadata"))
-    }
-
-    pub fn ptr(&self) -> *const sys::rd_kafka_consumer_group_metadata_t {
-        self.0.as_ptr()
-    }
-
-    fn generation(&self) -> i32 {
-        // SAFETY: owned.
-        unsafe { sys::rd_kafka_consumer_group_metadata_generation_id(self.ptr()) }
-    }
-
-    fn member_id(&self) -> &CStr {
-        // SAFETY: owned; the string lives as long.
-        unsafe { CStr::from_ptr(sys::rd_kafka_consumer_group_metadata_member_id(self.ptr())) }
-    }
-}
-
-impl Drop for Identity {
-    fn drop(&mut self) {
-        // SAFETY: owned, and not used afterwards.
-        unsafe { sys::rd_kafka_consumer_group_metadata_destroy(self.0.as_ptr()) }
-    }
+    // An error changes nothing: the close has its own limit.
+    let _ = client.native.assign(None);
 }

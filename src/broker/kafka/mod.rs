@@ -1,21 +1,24 @@
-//! The adapter to Kafka: librdkafka through rdkafka's bindings.
+//! The adapter to Kafka: librdkafka through rdkafka's bindings. Its pointers are all in `native`; the other files decide what
+//! is asked of it, and what its answers mean.
 //!
 //! Every call blocks for as long as its limit says: they belong on threads of their own, never on an async runtime's.
 
 mod admin;
+mod client;
 mod consumer;
 mod describe;
 mod errors;
-mod event;
-mod list;
+mod fetches;
 mod mask;
 mod member;
+#[expect(unsafe_code, reason = "librdkafka is a library in C")]
 mod native;
 mod offsets;
 mod producer;
 mod publisher;
 mod reader;
 mod record;
+mod sending;
 pub mod settings;
 mod shared;
 mod transaction;
@@ -31,21 +34,16 @@ use rdkafka::types::RDKafkaType;
 pub use admin::KafkaAdmin;
 pub use mask::REDACTED;
 pub use member::KafkaMember;
-pub use producer::KafkaProducer;
 pub use publisher::KafkaPublisher;
 pub use reader::KafkaReader;
+pub use sending::KafkaProducer;
 pub use transaction::KafkaTransaction;
 
+use self::client::Client;
 use self::consumer::Consumer;
-use self::native::{Client, Of, millis};
+use self::native::{Of, millis};
 use self::shared::Shared;
 use super::{Broker, Compression, Isolation, MemberOptions, ProducerOptions, Result};
-
-/// How long one request may take before the call that made it gives up.
-const REQUEST: Duration = Duration::from_secs(5);
-
-/// How long initialising a producer may take: it waits for an earlier one's transaction to be aborted.
-const INIT: Duration = Duration::from_secs(10);
 
 /// Larger than any topic allows: librdkafka measures a record before it is compressed, the broker's word is what counts.
 const LARGEST_RECORD: &str = "50000000";
@@ -119,11 +117,7 @@ impl Kafka {
     pub fn connect(&self, limit: Duration) -> Result<()> {
         let client = Client::new(RDKafkaType::RD_KAFKA_PRODUCER, self.config(&[], &[]), Arc::clone(&self.shared))?;
         client.within("connect", limit, |slice| {
-            let slice = Duration::from_millis(slice.unsigned_abs().into()).min(Duration::from_millis(100));
-            match client.metadata(&Of::Known, slice, |_| ()) {
-                Ok(()) => Ok(Some(())),
-                Err(_) => Ok(None),
-            }
+            Ok(client.metadata(&Of::Known, slice.min(Duration::from_millis(100))).map(drop).ok())
         })
     }
 

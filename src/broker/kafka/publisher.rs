@@ -3,20 +3,17 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use sys::rd_kafka_resp_err_t::*;
-
-use rdkafka::bindings as sys;
-
-use super::REQUEST;
+use super::client::{Client, REQUEST};
 use super::errors::{self, plain};
-use super::event::Event;
-use super::native::{Client, Of, TopicHandle};
-use super::record::{self, Sent};
+use super::native::RespErr::*;
+use super::native::{Event, Of, ProducerRecord, TopicHandle};
+use super::record;
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Action, Code, Error, Publication, Publisher, Receipt, Result};
 
 pub struct KafkaPublisher {
-    /// With the number of partitions once it was needed. Declared before the client: handles go first.
+    /// With the number of partitions once it was needed. Declared before the client: a handle keeps
+    /// the native client alive.
     topics: HashMap<String, (TopicHandle, Option<i32>)>,
     client: Client,
     /// One a record since the last flush, in order; `None` while it is under way.
@@ -31,16 +28,14 @@ impl KafkaPublisher {
 
     fn serve(&mut self, wait: Duration) {
         let Some(Event::Deliveries(event)) = self.client.poll(wait) else { return };
-        // SAFETY: the event lives and owns its messages.
-        while let Some(message) = unsafe { sys::rd_kafka_event_message_next(event.ptr()).as_ref() } {
-            let receipt = if message.err == RD_KAFKA_RESP_ERR_NO_ERROR {
-                // SAFETY: as above.
-                let timestamp = unsafe { record::timestamp(message) };
-                Ok(Receipt { partition: message.partition, offset: message.offset, timestamp })
+        while let Some(message) = event.next_message() {
+            let receipt = if message.error() == RD_KAFKA_RESP_ERR_NO_ERROR {
+                let (partition, offset, timestamp) = (message.partition(), message.offset(), message.timestamp());
+                Ok(Receipt { partition, offset, timestamp })
             } else {
-                Err(errors::refused(message.err))
+                Err(errors::refused(message.error()))
             };
-            if let Some(slot) = self.receipts.get_mut(message._private.addr()) {
+            if let Some(slot) = self.receipts.get_mut(message.tag() as usize) {
                 *slot = Some(receipt);
                 self.open = self.open.saturating_sub(1);
             }
@@ -53,9 +48,9 @@ impl KafkaPublisher {
         if let Some(count) = known {
             return Ok(*count);
         }
-        let (err, count) = self.client.metadata(&Of::Topic(handle), REQUEST, |topics| {
-            topics.first().map_or((RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, 0), |topic| (topic.err, topic.partitions))
-        })?;
+        let topics = self.client.metadata(&Of::Topic(handle), REQUEST)?;
+        let (err, count) =
+            topics.first().map_or((RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, 0), |topic| (topic.err, topic.partitions));
         match err {
             RD_KAFKA_RESP_ERR_NO_ERROR if count > 0 => {
                 *known = Some(count);
@@ -79,7 +74,7 @@ impl Publisher for KafkaPublisher {
             None => partition_for(record.key.unwrap_or_default(), self.partitions(record.topic)?),
         };
         let Some((handle, _)) = self.topics.get(record.topic) else { return Err(errors::invalid("unknown handle")) };
-        let sent = Sent {
+        let sent = ProducerRecord {
             partition,
             timestamp: record.timestamp,
             key: record.key,
@@ -87,7 +82,7 @@ impl Publisher for KafkaPublisher {
             headers: record.headers,
             tag: self.receipts.len() as u64,
         };
-        match record::send(&self.client, handle, &sent) {
+        match record::send(handle, &sent) {
             Ok(()) => {
                 self.receipts.push(None);
                 self.open += 1;

@@ -30,7 +30,7 @@ impl Reader for KafkaReader {
     }
 
     fn position(&mut self, topic: &str, partition: i32) -> Result<Option<i64>> {
-        Ok(self.0.position(topic, partition))
+        Ok(self.0.fetches.position(topic, partition))
     }
 
     fn watermarks(&mut self, topic: &str, partition: i32) -> Result<Watermarks> {

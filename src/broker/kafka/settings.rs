@@ -215,43 +215,11 @@ pub fn looks_secret(value: &str) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::ffi::{CStr, CString};
-    use std::ptr;
-
-    use rdkafka::bindings as sys;
-
+    use super::super::native::{c_string, has_setting, setting_names};
     use super::*;
 
-    /// What librdkafka itself says its settings are. Other names of the same one are not among them.
-    fn of_librdkafka() -> Vec<String> {
-        let mut all = Vec::new();
-        // SAFETY: both configurations live until they are destroyed, as do the lists that are made of them.
-        unsafe {
-            let (global, topic) = (sys::rd_kafka_conf_new(), sys::rd_kafka_topic_conf_new());
-            let (mut of_global, mut of_topic) = (0, 0);
-            let dumps = [
-                (sys::rd_kafka_conf_dump(global, &raw mut of_global), of_global),
-                (sys::rd_kafka_topic_conf_dump(topic, &raw mut of_topic), of_topic),
-            ];
-            for (dump, count) in dumps {
-                all.extend((0..count).step_by(2).map(|at| CStr::from_ptr(*dump.add(at)).to_str().unwrap().to_owned()));
-                sys::rd_kafka_conf_dump_free(dump, count);
-            }
-            sys::rd_kafka_topic_conf_destroy(topic);
-            sys::rd_kafka_conf_destroy(global);
-        }
-        all
-    }
-
     fn is_there(name: &str) -> bool {
-        let c_name = CString::new(name).unwrap();
-        // SAFETY: the configuration and the name live during the call; no words about an error are asked for.
-        unsafe {
-            let global = sys::rd_kafka_conf_new();
-            let taken = sys::rd_kafka_conf_set(global, c_name.as_ptr(), c"".as_ptr(), ptr::null_mut(), 0);
-            sys::rd_kafka_conf_destroy(global);
-            taken != sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN
-        }
+        has_setting(&c_string(name).unwrap())
     }
 
     /// Goal: a setting that a newer librdkafka brings is sorted by somebody, and no name here is misspelt. Method: both
@@ -269,7 +237,7 @@ mod tests {
             "ssl_ca",
             "ssl_engine_callback_data",
         ];
-        let all = of_librdkafka();
+        let all = setting_names();
         assert!(all.len() > 100 && !is_there("no.such.setting"), "{all:?}");
         for name in &all {
             let no_text = name.ends_with("_cb") || NO_TEXTS.contains(&name.as_str());

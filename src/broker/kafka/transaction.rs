@@ -3,16 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::bindings as sys;
-use sys::rd_kafka_resp_err_t::*;
-
-use super::REQUEST;
-use super::errors::Failure;
-use super::list::Partitions;
-use super::member::Identity;
-use super::native::millis;
-use super::producer::{Core, KafkaProducer};
-use super::record::{self, Sent};
+use super::client::REQUEST;
+use super::errors::invalid;
+use super::native::RespErr::*;
+use super::native::{ConsumerGroupMetadata, Failure, Partitions, ProducerRecord, c_string};
+use super::record;
+use super::sending::{Core, KafkaProducer};
 use crate::broker::{
     Abort, Action, Code, Commit, Delivered, Error, GroupMetadata, Offset, Outgoing, Progress, Result, Transaction,
 };
@@ -38,13 +34,12 @@ impl KafkaTransaction {
         if let Err(error) = core.client.shared.check() {
             return Err((KafkaProducer(core), error));
         }
-        (core.in_flight, core.failed) = (0, 0);
-        core.deliveries.clear();
+        (core.sent.in_flight, core.sent.failed) = (0, 0);
+        core.sent.deliveries.clear();
         let entered = core.client.shared.enter("begin_transaction", REQUEST);
-        // SAFETY: the client lives; the error is ours. Only a change of state inside of the client.
-        let failure = unsafe { Failure::take(sys::rd_kafka_begin_transaction(core.client.ptr())) };
+        let begun = core.client.native.begin_transaction();
         drop(entered);
-        if let Some(failure) = failure {
+        if let Err(failure) = begun {
             return Err((KafkaProducer(core), failure.sort()));
         }
         let transport_errors = core.client.transport_errors();
@@ -59,7 +54,7 @@ impl KafkaTransaction {
         group: &str,
         topic: &str,
     ) -> std::result::Result<Option<KafkaProducer>, (Option<KafkaProducer>, Error)> {
-        let outsider = match Identity::outsider(group) {
+        let outsider = match outsider(group) {
             Ok(outsider) => GroupMetadata::new(Arc::new(outsider)),
             Err(error) => return Err((Some(producer), error)),
         };
@@ -103,7 +98,7 @@ impl KafkaTransaction {
         if let Some(fatal) = self.core.fatal() {
             return fatal;
         }
-        let first = self.core.deliveries.iter().find_map(|delivered| delivered.outcome.as_ref().err());
+        let first = self.core.sent.deliveries.iter().find_map(|delivered| delivered.outcome.as_ref().err());
         first.cloned().unwrap_or_else(|| Error::new(Action::Abort, Code::Other, "a record was refused"))
     }
 }
@@ -113,7 +108,7 @@ impl Transaction for KafkaTransaction {
 
     fn send(&mut self, record: &Outgoing<'_>, tag: u64) -> Result<()> {
         let handle = self.core.handle(record.topic)?;
-        let sent = Sent {
+        let sent = ProducerRecord {
             partition: record.partition,
             timestamp: record.timestamp,
             key: record.key,
@@ -121,8 +116,8 @@ impl Transaction for KafkaTransaction {
             headers: record.headers,
             tag,
         };
-        record::send(&self.core.client, handle, &sent).map_err(|error| self.timed_out_or(error))?;
-        self.core.in_flight += 1;
+        record::send(handle, &sent).map_err(|error| self.timed_out_or(error))?;
+        self.core.sent.in_flight += 1;
         Ok(())
     }
 
@@ -139,7 +134,7 @@ impl Transaction for KafkaTransaction {
     }
 
     fn deliveries(&mut self) -> Vec<Delivered> {
-        let mut deliveries = std::mem::take(&mut self.core.deliveries);
+        let mut deliveries = std::mem::take(&mut self.core.sent.deliveries);
         for delivered in &mut deliveries {
             if let Err(error) = &mut delivered.outcome {
                 *error = self.timed_out_or(error.clone());
@@ -150,7 +145,7 @@ impl Transaction for KafkaTransaction {
 
     fn send_offsets(&mut self, offsets: &[Offset], group: &GroupMetadata) -> Result<()> {
         let refuse = |detail: String| Err(Error::new(Action::Abort, Code::InvalidArgument, detail));
-        let Some(identity) = group.get::<Arc<Identity>>() else {
+        let Some(identity) = group.get::<Arc<ConsumerGroupMetadata>>() else {
             return refuse("group metadata of another broker".to_owned());
         };
         let mut list = Partitions::new();
@@ -162,16 +157,8 @@ impl Transaction for KafkaTransaction {
         }
         self.core.client.shared.check()?;
         let _entered = self.core.client.shared.enter("send_offsets_to_transaction", REQUEST);
-        // SAFETY: client, list and identity live during the call; the error is ours.
-        let failure = unsafe {
-            Failure::take(sys::rd_kafka_send_offsets_to_transaction(
-                self.core.client.ptr(),
-                list.ptr(),
-                identity.ptr(),
-                millis(REQUEST),
-            ))
-        };
-        failure.map_or(Ok(()), |failure| Err(self.sort(&failure)))
+        let native = &self.core.client.native;
+        native.send_offsets_to_transaction(&list, identity, REQUEST).map_err(|failure| self.sort(&failure))
     }
 
     fn commit(mut self) -> Commit<Self, KafkaProducer> {
@@ -181,25 +168,23 @@ impl Transaction for KafkaTransaction {
         if let Err(error) = shared.check() {
             return Commit::Unknown(error);
         }
-        if self.core.failed > 0 {
+        if self.core.sent.failed > 0 {
             let error = self.timed_out_or(self.first_failure());
             return match error.action {
                 Action::Abort => Commit::Abort(self, error),
                 _ => Commit::Unknown(error),
             };
         }
-        if self.core.in_flight > 0 {
-            let detail = format!("commit: {} records are in flight", self.core.in_flight);
+        if self.core.sent.in_flight > 0 {
+            let detail = format!("commit: {} records are in flight", self.core.sent.in_flight);
             return Commit::Retry(self, Error::new(Action::Retry, Code::TimedOut, detail));
         }
         let started = *self.committing.get_or_insert_with(Instant::now);
         let entered = shared.enter("commit_transaction", REQUEST);
-        // SAFETY: the client lives; the error is ours.
-        let failure =
-            unsafe { Failure::take(sys::rd_kafka_commit_transaction(self.core.client.ptr(), millis(REQUEST))) };
+        let committed = self.core.client.native.commit_transaction(REQUEST);
         drop(entered);
         let took = started.elapsed();
-        let Some(failure) = failure else {
+        let Err(failure) = committed else {
             let replace = took > self.core.resend_after || self.saw_transport_errors();
             return if replace { Commit::DoneReplace } else { Commit::Done(KafkaProducer(self.core)) };
         };
@@ -219,16 +204,14 @@ impl Transaction for KafkaTransaction {
         let mut resent = false;
         loop {
             // What is on its way is waited for; with the call below, what still waits in the queue is dropped.
-            let flying = self.core.in_flight > 0;
+            let flying = self.core.sent.in_flight > 0;
             let limit = if flying { Duration::from_millis(20) } else { DRAIN };
             let started = Instant::now();
-            // SAFETY: the client lives; the error is ours.
-            let failure =
-                unsafe { Failure::take(sys::rd_kafka_abort_transaction(self.core.client.ptr(), millis(limit))) };
-            resent |= !flying && (failure.is_some() || started.elapsed() > self.core.resend_after);
+            let aborted = self.core.client.native.abort_transaction(limit);
+            resent |= !flying && (aborted.is_err() || started.elapsed() > self.core.resend_after);
             self.core.flush(DRAIN);
-            let Some(failure) = failure else {
-                let replace = resent || self.saw_transport_errors() || self.core.in_flight > 0;
+            let Err(failure) = aborted else {
+                let replace = resent || self.saw_transport_errors() || self.core.sent.in_flight > 0;
                 return if replace { Abort::Replace(None) } else { Abort::Done(KafkaProducer(self.core)) };
             };
             let again = failure.retriable
@@ -241,4 +224,10 @@ impl Transaction for KafkaTransaction {
             }
         }
     }
+}
+
+/// The group as somebody outside of it names it: offsets that are sent with this are fenced by no generation, and so must
+/// never be committed.
+fn outsider(group: &str) -> Result<ConsumerGroupMetadata> {
+    ConsumerGroupMetadata::outsider(&c_string(group)?).ok_or_else(|| invalid("no group metadata"))
 }

@@ -1,0 +1,205 @@
+//! A client of the cluster: what all kinds of clients do about log lines, errors, time limits and metadata.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::types::{RDKafkaConfRes, RDKafkaType};
+
+use super::errors::{self, invalid, plain};
+use super::mask::{masked, words};
+use super::native::RespErr::{RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, RD_KAFKA_RESP_ERR_NO_ERROR};
+use super::native::{
+    ErrorEvent, Event, LogLine, NativeClient, NativeEvent, Of, Queue, TopicHandle, TopicMetadata, c_string,
+};
+use super::settings::may_show;
+use super::shared::{Entered, Shared};
+use crate::broker::{Action, Code, Error, Result};
+
+/// How long one request may take before the call that made it gives up.
+pub(super) const REQUEST: Duration = Duration::from_secs(5);
+
+/// How long one blocking call waits before the errors of the client are looked at again: a refused login shows there
+/// and nowhere else.
+const SLICE: Duration = Duration::from_millis(200);
+
+/// How long an admin request may take, a change of topics for example.
+const CHANGE: Duration = Duration::from_secs(20);
+
+/// Dropping it is a crash as far as the cluster can tell.
+pub(super) struct Client {
+    pub native: Arc<NativeClient>,
+    pub shared: Arc<Shared>,
+    transport_errors: Cell<u64>,
+    /// The call that destroys `native`. Declared behind it, so that it ends when that is done.
+    _destroying: Option<Entered>,
+}
+
+impl Client {
+    pub fn new(kind: RDKafkaType, mut config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
+        // Log lines come as events too, instead of on librdkafka's own threads.
+        config.set("log.queue", "true");
+        let config = config.create_native_config().map_err(|error| unfit(&error))?;
+        // Reads the files that the settings name: certificates on a disk that hangs make this call hang.
+        let entered = shared.enter("making a client", SLICE);
+        let native = NativeClient::new(kind, config).map_err(|reason| invalid(words(&reason)))?;
+        drop(entered);
+        Ok(Self { native, shared, transport_errors: Cell::new(0), _destroying: None })
+    }
+
+    /// How many errors of connections it has reported so far.
+    pub fn transport_errors(&self) -> u64 {
+        self.transport_errors.get()
+    }
+
+    /// The next event, waiting up to `wait`. Log lines are passed on to tracing.
+    pub fn poll(&self, wait: Duration) -> Option<Event<'_>> {
+        self.next(wait, |left| self.native.poll(left))
+    }
+
+    /// Passes on log lines and takes note of errors, of which there are few, without waiting. For clients whose queue
+    /// brings nothing else that matters now.
+    pub fn pump(&self) -> Result<()> {
+        while self.poll(Duration::ZERO).is_some() {}
+        self.shared.check()
+    }
+
+    fn next<'c>(&self, wait: Duration, poll: impl Fn(Duration) -> Option<Event<'c>>) -> Option<Event<'c>> {
+        // Most polls do not wait, and need no clock.
+        let deadline = (!wait.is_zero()).then(|| Instant::now() + wait);
+        loop {
+            let left = deadline.map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(Instant::now()));
+            match poll(left)? {
+                Event::Log(line) => log(&line),
+                Event::Error(error) => {
+                    self.note(&error);
+                    return Some(Event::Error(error));
+                }
+                event => return Some(event),
+            }
+        }
+    }
+
+    fn note(&self, error: &ErrorEvent) {
+        if error.at.is_some() {
+            return;
+        }
+        let reason = words(&error.reason);
+        if errors::is_authentication(error.code, &reason) {
+            self.shared.refuse(&reason);
+        }
+        if errors::is_transport(error.code) {
+            self.transport_errors.set(self.transport_errors.get() + 1);
+        }
+        tracing::warn!(target: "librdkafka", code = %errors::name(error.code), "{reason}");
+    }
+
+    /// Repeats a call with short limits until it answers or `limit` is over, looking for a refused login in between.
+    /// `call` gets its limit and says `None` for "not yet". Only for clients whose queue brings nothing but errors.
+    pub fn within<T>(
+        &self,
+        name: &'static str,
+        limit: Duration,
+        mut call: impl FnMut(Duration) -> Result<Option<T>>,
+    ) -> Result<T> {
+        let _entered = self.shared.enter(name, limit);
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if let Some(answer) = call(left.min(SLICE))? {
+                return Ok(answer);
+            }
+            self.pump()?;
+            if left.is_zero() {
+                return Err(Error::new(Action::Retry, Code::TimedOut, format!("{name}: no answer within {limit:?}")));
+            }
+        }
+    }
+
+    /// Metadata of the whole cluster, of one topic, or of the topics that this client knows, within `limit`.
+    pub fn metadata(&self, of: &Of<'_>, limit: Duration) -> Result<Vec<TopicMetadata>> {
+        self.native.metadata(of, limit).map_err(|err| plain(err, "metadata"))
+    }
+
+    pub fn topic(&self, name: &str) -> Result<TopicHandle> {
+        self.native.topic(&c_string(name)?).map_err(|err| plain(err, "topic"))
+    }
+
+    /// Low and end offset of a partition, as this client's isolation sees the end.
+    pub fn watermarks(&self, topic: &str, partition: i32, limit: Duration) -> Result<(i64, i64)> {
+        let _entered = self.shared.enter("watermarks", limit);
+        let deadline = Instant::now() + limit;
+        let name = c_string(topic)?;
+        let asked = |limit| match self.native.watermarks(&name, partition, limit) {
+            Err(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) => Ok(None),
+            Err(err) => Err(plain(err, "watermarks")),
+            Ok(marks) => Ok(Some(marks)),
+        };
+        if let Some(marks) = asked(limit)? {
+            return Ok(marks);
+        }
+        // After a broker's death librdkafka can remember fewer partitions of a topic than there are, and then answers
+        // without asking anybody, for minutes. It learns of them again when the topic is asked for.
+        let handle = self.topic(topic)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let there = self
+            .metadata(&Of::Topic(&handle), left)?
+            .first()
+            .is_some_and(|topic| topic.err == RD_KAFKA_RESP_ERR_NO_ERROR && topic.partitions > partition);
+        if !there {
+            return Err(plain(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, "watermarks"));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        asked(left)?.ok_or_else(|| {
+            let detail = format!("watermarks: the client does not know {topic}/{partition}, which is there");
+            Error::new(Action::Rebuild, Code::Other, detail)
+        })
+    }
+
+    /// Runs one admin request. `send` gets the queue for the answer, and how long the request and the cluster's work on it
+    /// may take each.
+    pub fn request(&self, name: &'static str, send: impl FnOnce(&Queue<'_>, Duration)) -> Result<NativeEvent<'_>> {
+        let queue = self.native.queue();
+        send(&queue, CHANGE / 2);
+        let answer = self.within(name, CHANGE, |slice| match self.next(slice, |left| queue.poll(left)) {
+            Some(Event::Answer(event)) => Ok(Some(event)),
+            _ => Ok(None),
+        })?;
+        match answer.check() {
+            Ok(()) => Ok(answer),
+            Err((err, reason)) => Err(plain(err, &format!("{name}: {}", words(&reason)))),
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self._destroying = Some(self.shared.enter("destroy", SLICE));
+    }
+}
+
+fn log(LogLine { level, facility, line }: &LogLine) {
+    let line = words(line);
+    match level {
+        0..=4 => tracing::warn!(target: "librdkafka", facility, "{line}"),
+        5..=6 => tracing::info!(target: "librdkafka", facility, "{line}"),
+        _ => tracing::debug!(target: "librdkafka", facility, "{line}"),
+    }
+}
+
+/// A setting that librdkafka does not take. Its own words quote the value.
+fn unfit(error: &KafkaError) -> Error {
+    invalid(match error {
+        KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, _, name, _) => {
+            format!("`kafka.{name}`: librdkafka has no such setting")
+        }
+        KafkaError::ClientConfig(_, why, name, value) if may_show(name, value) => {
+            format!("`kafka.{name}`: librdkafka does not take its value: {}", masked(why))
+        }
+        KafkaError::ClientConfig(_, _, name, _) => format!("`kafka.{name}`: librdkafka does not take its value"),
+        KafkaError::Nul(_) => "a setting of librdkafka has a NUL byte in it".to_owned(),
+        _ => "librdkafka does not take its settings".to_owned(),
+    })
+}

@@ -1,0 +1,137 @@
+//! A librdkafka client of either kind, and queues.
+
+use std::ffi::c_char;
+use std::mem::ManuallyDrop;
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings as sys;
+use rdkafka::config::NativeClientConfig;
+use rdkafka::types::RDKafkaType;
+
+use super::error::RespErr;
+use super::event::Event;
+use super::values::{Unmasked, millis};
+
+/// A client and the one queue everything of it arrives in. Dropping the last owner destroys it without leaving its group.
+pub struct NativeClient {
+    rk: *mut sys::rd_kafka_t,
+    queue: *mut sys::rd_kafka_queue_t,
+    consumer: bool,
+}
+
+// SAFETY: librdkafka's clients and queues may be used from any thread.
+unsafe impl Send for NativeClient {}
+// SAFETY: and from several at once: librdkafka locks what they share.
+unsafe impl Sync for NativeClient {}
+
+impl NativeClient {
+    /// Errors, deliveries, rebalances and log lines are to come as events, the log lines only with `log.queue`.
+    pub fn new(kind: RDKafkaType, config: NativeClientConfig) -> Result<Arc<Self>, Unmasked> {
+        let consumer = matches!(kind, RDKafkaType::RD_KAFKA_CONSUMER);
+        let events =
+            sys::RD_KAFKA_EVENT_ERROR | if consumer { sys::RD_KAFKA_EVENT_REBALANCE } else { sys::RD_KAFKA_EVENT_DR };
+        let mut reason = [0 as c_char; 512];
+        // SAFETY: the configuration lives; on success the client owns it (hence ManuallyDrop), on failure we still do.
+        let rk = unsafe {
+            sys::rd_kafka_conf_set_events(config.ptr(), events);
+            let mut config = ManuallyDrop::new(config);
+            let rk = sys::rd_kafka_new(kind, config.ptr(), reason.as_mut_ptr(), reason.len());
+            if rk.is_null() {
+                ManuallyDrop::drop(&mut config);
+                return Err(Unmasked::new(reason.as_ptr()));
+            }
+            rk
+        };
+        // SAFETY: the client was just made; the queue reference is given back when this is dropped.
+        let queue = unsafe {
+            // Null: log lines go to the client's main queue.
+            sys::rd_kafka_set_log_queue(rk, ptr::null_mut());
+            // One queue for records, rebalances, errors and log lines.
+            let queue = if consumer {
+                sys::rd_kafka_poll_set_consumer(rk);
+                sys::rd_kafka_queue_get_consumer(rk)
+            } else {
+                ptr::null_mut()
+            };
+            // A consumer without a group has the main queue only.
+            if queue.is_null() { sys::rd_kafka_queue_get_main(rk) } else { queue }
+        };
+        Ok(Arc::new(Self { rk, queue, consumer }))
+    }
+
+    pub(super) fn ptr(&self) -> *mut sys::rd_kafka_t {
+        self.rk
+    }
+
+    pub(super) fn is_consumer(&self) -> bool {
+        self.consumer
+    }
+
+    /// The next event of the client's own queue, waiting up to `wait`.
+    pub fn poll(&self, wait: Duration) -> Option<Event<'_>> {
+        // SAFETY: client and queue live as long as the borrow.
+        unsafe { Event::take(sys::rd_kafka_queue_poll(self.queue, millis(wait))) }
+    }
+
+    /// Another queue, for the answers to requests.
+    pub fn queue(&self) -> Queue<'_> {
+        // SAFETY: the client lives; the queue is ours.
+        Queue { queue: unsafe { sys::rd_kafka_queue_new(self.rk) }, client: self }
+    }
+
+    /// What broke this client for good; `NO_ERROR` if nothing has.
+    pub fn fatal_code(&self) -> RespErr {
+        // SAFETY: the client lives; no words are asked for.
+        unsafe { sys::rd_kafka_fatal_error(self.rk, ptr::null_mut(), 0) }
+    }
+
+    /// The same with librdkafka's words; `None` if nothing has.
+    pub fn fatal_error(&self) -> Option<(RespErr, Unmasked)> {
+        let mut reason = [0; 512];
+        // SAFETY: client and buffer live during the call, which ends the text with a NUL.
+        let (err, reason) = unsafe {
+            let err = sys::rd_kafka_fatal_error(self.rk, reason.as_mut_ptr(), reason.len());
+            (err, Unmasked::new(reason.as_ptr()))
+        };
+        (err != RespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then_some((err, reason))
+    }
+}
+
+impl Drop for NativeClient {
+    fn drop(&mut self) {
+        // SAFETY: nothing of the client is left: queues and events borrowed it, topic handles owned it too. Not closing
+        // means that a group notices only by the session timeout.
+        unsafe {
+            sys::rd_kafka_queue_destroy(self.queue);
+            sys::rd_kafka_destroy_flags(self.rk, sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        }
+    }
+}
+
+/// A queue beside the client's own. It borrows the client, so it is destroyed first; an answer that is still to come is then
+/// dropped by librdkafka.
+pub struct Queue<'c> {
+    queue: *mut sys::rd_kafka_queue_t,
+    pub(super) client: &'c NativeClient,
+}
+
+impl<'c> Queue<'c> {
+    pub(super) fn ptr(&self) -> *mut sys::rd_kafka_queue_t {
+        self.queue
+    }
+
+    /// The next event of this queue, waiting up to `wait`. Events outlive their queue, not their client.
+    pub fn poll(&self, wait: Duration) -> Option<Event<'c>> {
+        // SAFETY: the queue lives during the call, the client for `'c`.
+        unsafe { Event::take(sys::rd_kafka_queue_poll(self.queue, millis(wait))) }
+    }
+}
+
+impl Drop for Queue<'_> {
+    fn drop(&mut self) {
+        // SAFETY: owned, and not used afterwards.
+        unsafe { sys::rd_kafka_queue_destroy(self.queue) }
+    }
+}
