@@ -37,6 +37,7 @@ impl<B: Broker> Worker<B> {
                 self.publish_flow(partition, flow, staged, &ahead, now);
             }
         }
+        self.table.clear_at_hand();
         if !decision.retired.is_empty() {
             self.chores.push_back(Chore::DeleteTopics { topics: decision.retired });
         }

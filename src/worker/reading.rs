@@ -42,6 +42,7 @@ impl<B: Broker> Worker<B> {
         backlog.buffer_bytes += size;
         backlog.read_since += 1;
         ahead.waiting = ahead.waiting.and(Amount { entries: 1, bytes: size });
+        let is_first = backlog.buffer.is_empty();
         backlog.buffer.push_back(Waiting {
             held,
             value: record.value,
@@ -49,13 +50,17 @@ impl<B: Broker> Worker<B> {
             offset: record.offset,
             size,
         });
-        if ahead.is_enough(tracked) {
-            let too_little = ahead.is_too_little(tracked);
-            if let Some(backlog) = &mut tracked.backlog {
-                backlog.reading = Reading::No;
-            }
+        let is_enough = ahead.is_enough(tracked);
+        let is_too_little = is_enough && ahead.is_too_little(tracked);
+        if is_enough && let Some(backlog) = &mut tracked.backlog {
+            backlog.reading = Reading::No;
+        }
+        if is_first {
+            self.table.at_hand.insert((partition, flow.clone()));
+        }
+        if is_enough {
             self.stop_reading(record.topic);
-            if too_little {
+            if is_too_little {
                 // Only others come first.
                 self.table.ask_to_read(partition, &flow);
             }

@@ -182,7 +182,7 @@ impl<B: Broker> Worker<B> {
         let (budget, lasts) = (self.budget(), now.since(turn.decision.at));
         now < turn.decision.at
             || lasts >= budget.time_with(turn.decision.touched)
-            || lasts >= budget.time && self.table.has_limited_drain()
+            || lasts >= budget.time && self.table.limited_drains() > 0
             || lasts >= rebuild::TURN && self.table.is_index_awaited()
     }
 
@@ -238,10 +238,6 @@ impl Table {
                 }
             });
         }
-    }
-
-    fn has_limited_drain(&self) -> bool {
-        self.draining().any(|tracked| tracked.flow().drain().is_some_and(|drain| drain.max_rate.is_some()))
     }
 
     /// Whether a deadline or an idle queue topic waits for the first slice of a turn.

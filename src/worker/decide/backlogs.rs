@@ -42,9 +42,17 @@ impl Decider<'_> {
                 self.finish(*partition, &flow);
             }
         }
-        let flows = || {
-            active()
+        // A drain that has nothing at hand can do no more than end, which is looked at once in a turn.
+        let flows: Vec<(i32, &Owned, &FlowId)> = match self.writable {
+            None => active()
                 .flat_map(|(partition, owned)| owned.facts.draining().iter().map(move |flow| (*partition, owned, flow)))
+                .collect(),
+            Some(_) => table
+                .at_hand
+                .iter()
+                .filter_map(|(partition, flow)| Some((*partition, table.owned.get(partition)?, flow)))
+                .filter(|(_, owned, _)| owned.is_active())
+                .collect(),
         };
         // Those of which nothing is at hand leave their share to the others.
         let has_entries = |(partition, owned, flow): &(i32, &Owned, &FlowId)| {
@@ -52,7 +60,7 @@ impl Decider<'_> {
             let backlog = owned.facts.flow(flow).and_then(|tracked| tracked.backlog.as_ref());
             backlog.is_some_and(|backlog| backlog.buffer.len() > passed)
         };
-        let count = flows().filter(has_entries).count().max(1);
+        let count = flows.iter().filter(|of| has_entries(of)).count().max(1);
         let entries = self.budget.entries().min(self.budget.backlog.saturating_sub(self.decision.drained.entries));
         let of = |whole: usize| (whole / count).max(usize::from(whole > 0));
         let share = Amount { entries: of(entries), bytes: of(self.budget.slice_bytes() * 2) };
@@ -64,7 +72,8 @@ impl Decider<'_> {
         let is_later = |(partition, _, flow): &(i32, &Owned, &FlowId)| {
             first.as_ref().is_none_or(|(of, first)| (*partition, *flow) >= (*of, first))
         };
-        for (partition, owned, flow) in flows().filter(is_later).chain(flows().filter(|flow| !is_later(flow))) {
+        let (later, earlier): (Vec<_>, Vec<_>) = flows.into_iter().partition(is_later);
+        for (partition, owned, flow) in later.into_iter().chain(earlier) {
             if let Some(tracked) = owned.facts.flow(flow) {
                 self.drain(partition, owned, tracked, share);
             }

@@ -34,6 +34,7 @@ pub struct Facts {
     timers: BTreeSet<(Timestamp, FlowId)>,
     retirements: BTreeSet<(Timestamp, FlowId)>,
     draining: BTreeSet<FlowId>,
+    limited: usize,
     queue_ttl: Duration,
 }
 
@@ -93,6 +94,11 @@ impl Facts {
         &self.draining
     }
 
+    /// How many of them have a rate.
+    pub fn limited_drains(&self) -> usize {
+        self.limited
+    }
+
     /// Those of which something is tracked, as all of them are.
     pub fn drains(&self) -> impl Iterator<Item = &Tracked> + Clone {
         self.draining.iter().filter_map(|id| self.flows.get(id))
@@ -123,6 +129,7 @@ impl Facts {
             timers: BTreeSet::new(),
             retirements: BTreeSet::new(),
             draining: BTreeSet::new(),
+            limited: 0,
             queue_ttl,
         }
     }
@@ -206,8 +213,9 @@ impl Facts {
             State::Paused(pause) => {
                 self.timers.insert((looked_at(pause.resumes_at), id.clone()));
             }
-            State::Resuming { .. } => {
+            State::Resuming { drain, .. } => {
                 self.draining.insert(id.clone());
+                self.limited += usize::from(drain.max_rate.is_some());
             }
             State::Live => {
                 if flow.queue.topic.is_some() && !mutant::is(Mutant::IdleQueueTopicNeverRetired) {
@@ -225,7 +233,9 @@ impl Facts {
             self.timers.remove(&(looked_at(deadline), id.clone()));
         }
         self.retirements.remove(&(flow.updated_at.after(self.queue_ttl), id.clone()));
-        self.draining.remove(id);
+        if self.draining.remove(id) && flow.drain().is_some_and(|drain| drain.max_rate.is_some()) {
+            self.limited -= 1;
+        }
     }
 }
 

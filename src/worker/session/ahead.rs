@@ -16,12 +16,11 @@ impl Table {
         let mut ahead = Ahead {
             waiting: Amount::default(),
             most: Amount { entries: budget.ahead, bytes: Shares::drains(budget.bytes) },
-            limited: 0,
+            limited: self.limited_drains(),
             others_wait: !self.to_read.is_empty(),
         };
-        for tracked in self.draining() {
-            ahead.limited += usize::from(max_rate(tracked.flow()).is_some());
-            if let Some(backlog) = &tracked.backlog {
+        for (partition, flow) in &self.at_hand {
+            if let Some(backlog) = self.active(*partition, flow).and_then(|tracked| tracked.backlog.as_ref()) {
                 ahead.waiting = ahead.waiting.and(backlog.waiting());
             }
         }

@@ -33,6 +33,9 @@ pub struct Table {
     pub reading: Map<Arc<str>, (i32, FlowId)>,
     /// The flows whose queues are to be read next, in the order in which they asked.
     pub to_read: VecDeque<(i32, FlowId)>,
+    /// The draining flows of which something was read and not passed yet, and some of which all was passed since: few, however
+    /// many drain.
+    pub at_hand: BTreeSet<(i32, FlowId)>,
     /// Records that the broker refused, each to be treated in a turn of its own (`decide/alone.rs`).
     pub refused: BTreeMap<Origin, Refused>,
     /// The clock disagrees with the broker's: turns that touch deadlines wait until then.
@@ -86,6 +89,21 @@ impl Table {
     /// Flows that resume, in partitions that are active.
     pub fn draining(&self) -> impl Iterator<Item = &Tracked> {
         self.owned.values().flat_map(Owned::draining)
+    }
+
+    /// How many drains have a rate, in partitions that are active.
+    pub fn limited_drains(&self) -> usize {
+        self.owned.values().filter(|owned| owned.is_active()).map(|owned| owned.facts.limited_drains()).sum()
+    }
+
+    /// Those of [`Table::at_hand`] of which all was passed are not at hand any more.
+    pub fn clear_at_hand(&mut self) {
+        let mut at_hand = std::mem::take(&mut self.at_hand);
+        at_hand.retain(|(partition, flow)| {
+            let backlog = self.tracked(*partition, flow).and_then(|tracked| tracked.backlog.as_ref());
+            backlog.is_some_and(|backlog| !backlog.buffer.is_empty())
+        });
+        self.at_hand = at_hand;
     }
 
     /// Whether some deadline has come since then.
