@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use super::Indexed;
 use super::bloom::Blooms;
 use super::digest::{AsIs, Digest};
+use super::entry::Indexed;
 use crate::flow::Kind;
 use crate::mutant::{self, Mutant};
 

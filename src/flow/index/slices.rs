@@ -4,8 +4,8 @@
 //! marks the older ones.
 
 use super::digest::Digest;
+use super::entry::{Indexed, Read};
 use super::known::{Known, Outgrown};
-use super::{Indexed, Read};
 use crate::flow::Queue;
 use crate::mutant::{self, Mutant};
 

@@ -1,0 +1,25 @@
+//! What the index is given of an entry, and what it asks for next.
+
+use crate::flow::Kind;
+
+/// What the index needs to know of an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Indexed<'a> {
+    pub number: u64,
+    pub kind: Kind,
+    /// The record id.
+    pub record: &'a str,
+    /// Superseded by a later entry of its record and kind that is `latest` too.
+    pub latest: bool,
+}
+
+/// What follows an entry that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// The next one.
+    On,
+    /// The queue once more, from the watermark.
+    Again,
+    /// The index is ready.
+    Done,
+}
