@@ -45,9 +45,8 @@ mod known;
 mod slices;
 
 use digest::Digest;
-pub use entry::{Indexed, Read};
+pub use entry::{Indexed, Outgrown, Read};
 use known::Known;
-pub use known::Outgrown;
 use slices::Slices;
 
 use super::Queue;

@@ -1,4 +1,4 @@
-//! What the index is given of an entry, and what it asks for next.
+//! What the index is given of an entry, and what comes of it.
 
 use crate::flow::Kind;
 
@@ -22,4 +22,11 @@ pub enum Read {
     Again,
     /// The index is ready.
     Done,
+}
+
+/// There is no room for what an entry needs; nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgrown {
+    /// Bytes.
+    pub needs: usize,
 }
