@@ -146,6 +146,9 @@ pub enum Loss {
 /// An upstream's headers.
 pub type Headers = &'static [(&'static str, Option<&'static str>)];
 
+/// The length of what is too large for `flow.records` in some seeds, even compressed; other padding is shorter.
+pub const NOISE: usize = 4_000;
+
 /// The length of what is too large for `flow.records` in some seeds, unless it is compressed.
 pub const LARGE: usize = 3_000;
 
