@@ -93,10 +93,7 @@ fn way(graph: &Graph, from: &str, to: &str) -> Option<Vec<String>> {
 }
 
 fn tell(graph: &Graph, way: &[String], group: usize) -> String {
-    let mut text = format!(
-        "{} import each other in a circle ({group} are in such circles with them):",
-        way[..way.len() - 1].join(", ")
-    );
+    let mut text = format!("{} import each other in a circle (in a knot of {group}):", way[..way.len() - 1].join(", "));
     for pair in way.windows(2) {
         let import = &graph[&pair[0]][&pair[1]];
         text += &format!("\n    {}: `{}` is in {}", import.line, import.path, pair[1]);
@@ -124,7 +121,7 @@ mod tests {
             ("src/c.rs", "pub struct C(super::a::A);"),
             ("src/d.rs", "use crate::a::A;"),
         ];
-        let told = "src/a.rs, src/b.rs, src/c.rs import each other in a circle (3 are in such circles with them):\
+        let told = "src/a.rs, src/b.rs, src/c.rs import each other in a circle (in a knot of 3):\
             \n    src/a.rs:2: `crate::b::B` is in src/b.rs\
             \n    src/b.rs:3: `crate::c::C` is in src/c.rs\
             \n    src/c.rs:1: `super::a::A` is in src/a.rs";
