@@ -66,7 +66,10 @@ enum Command {
 
 /// A mutant by its name.
 fn mutant() -> impl TypedValueParser<Value = Mutant> {
-    let value = |of: &Mutant| PossibleValue::new(of.name()).help(of.about());
+    let value = |of: &Mutant| match of.about().trim_end_matches('.') {
+        "" => PossibleValue::new(of.name()),
+        about => PossibleValue::new(of.name()).help(about),
+    };
     let named =
         |name: String| Mutant::ALL.iter().copied().find(|of| of.name() == name).ok_or("there is no such mutant");
     PossibleValuesParser::new(Mutant::ALL.iter().map(value)).try_map(named)
