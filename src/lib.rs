@@ -7,6 +7,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod duration;
 pub mod flow;
 pub mod instance;
 pub mod legible;

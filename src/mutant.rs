@@ -3,10 +3,37 @@
 //! One of them is chosen at run time, for one thread: `tests` and the simulator switch it on, nothing else does. Release
 //! builds have no switch: there [`is`] is `false` for the compiler, and what it guards is not in the program.
 
-/// What is broken. The name is what the gate does wrongly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
-#[value(rename_all = "verbatim")]
-pub enum Mutant {
+/// The enum, and a list of what is in it.
+macro_rules! mutants {
+    ($($(#[doc = $about:literal])* $name:ident,)*) => {
+        /// What is broken. The name is what the gate does wrongly.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Mutant {
+            $($(#[doc = $about])* $name,)*
+        }
+
+        impl Mutant {
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// What it means, where the name does not say it all; else empty.
+            #[must_use]
+            pub fn about(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($about),*).trim_ascii(),)*
+                }
+            }
+        }
+    };
+}
+
+mutants! {
     /// A new owner takes events before it has seen the commands that waited for it.
     EventsBeforeCommandsThatWaited,
     /// An event whose queue topic has to be made first is not taken into the next turn, and its offset is committed.

@@ -26,7 +26,7 @@ pub struct Layout {
     pub replication_factor: Option<i32>,
 }
 
-/// The topics to create before the gate starts. The gate itself makes the queue topics.
+/// The topics to create before the gate starts. The gate itself makes the queue topics ([`queue`]).
 #[must_use]
 pub fn specification(topics: &Topics, layout: &Layout) -> Vec<NewTopic> {
     let Layout { partitions, replication_factor } = *layout;
@@ -58,4 +58,30 @@ pub fn specification(topics: &Topics, layout: &Layout) -> Vec<NewTopic> {
             &[deleted(), days(90), stamped_by_broker(), before(), after(), roomy()],
         ),
     ]
+}
+
+/// The topic that holds the events of one flow, as the gate makes it. Compacted, so that replaced events go; never aged out; and with
+/// records deleted up to an offset, which a topic that is only compacted refuses. `largest`: the largest record of the enrollments,
+/// if that is known.
+#[must_use]
+pub fn queue(name: &str, segment: Duration, replication_factor: Option<i32>, largest: Option<i64>) -> NewTopic {
+    let segment = segment.as_millis().to_string();
+    let settings = [
+        ("cleanup.policy", "compact,delete"),
+        ("retention.ms", "-1"),
+        ("retention.bytes", "-1"),
+        ("message.timestamp.type", "CreateTime"),
+        ("message.timestamp.before.max.ms", "9223372036854775807"),
+        ("message.timestamp.after.max.ms", "9223372036854775807"),
+        // The cleaner leaves the segment alone that is being written: by default 1 GiB or 7 days of it.
+        ("segment.bytes", "67108864"),
+        ("segment.ms", &segment),
+        ("max.compaction.lag.ms", &segment),
+    ];
+    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let mut config: BTreeMap<String, String> = settings.into_iter().map(own).collect();
+    if let Some(largest) = largest {
+        config.insert("max.message.bytes".to_owned(), (largest + HEADER_ROOM).to_string());
+    }
+    NewTopic { name: name.to_owned(), partitions: 1, replication_factor, config }
 }

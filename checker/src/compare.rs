@@ -1,8 +1,8 @@
 //! Compares one event's fate with the records that are found of it.
 
 use crate::Fault;
+use crate::court::{Case, Court, Judgement};
 use crate::find::{Delivery, Form, TIMESTAMP};
-use crate::judge::{Case, Court, Judgement};
 use crate::order::{Link, Withdraw};
 use crate::orders::Cause;
 use crate::record::Record;

@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::count::GateState;
 use crate::find::{Found, find};
 use crate::follow::{Followed, Transition};
 use crate::gather::{Gathered, Topics};
 use crate::record::Log;
 use crate::reject::Rejected;
 use crate::settle::{Fate, settle};
+use crate::states::{GateState, states};
 use crate::walk::{Walk, walk};
-use crate::{Anomaly, count, follow, reject};
+use crate::{Anomaly, follow, reject};
 
 pub(crate) struct Examined<'a> {
     pub rejected: Rejected,
@@ -31,7 +31,7 @@ impl<'a> Examined<'a> {
         let rejected = reject::sources(log, topics, anomalies);
         let mut gathered = Gathered::read(log, &rejected.dead_events);
         let followed = follow::follow(log, topics, &rejected.dead_commands);
-        let gates = count::states(log, topics, anomalies);
+        let gates = states(log, topics, anomalies);
         for name in followed.transitions.keys() {
             gathered.flow(Cow::Owned(name.clone()));
         }

@@ -1,56 +1,12 @@
 //! Compares what should have become of a flow's events with what did, and makes the flow's sums.
 
+use crate::Fault;
 use crate::compare::Expected;
-use crate::count::GateState;
-use crate::find::Found;
-use crate::follow::Transition;
-use crate::gather::{Event, Gathered, Sources, Topics};
-use crate::order::{Disorder, Link, Withdraw, straighten, withdraws};
-use crate::record::{Log, Record};
-use crate::report::{Kind, Sums};
+use crate::court::{Case, Court, Judgement};
+use crate::order::{Disorder, Link, straighten, withdraws};
+use crate::report::Kind;
 use crate::settle::{End, Fate, Passing};
-use crate::walk::{Passed, Walk};
-use crate::{Fault, Place};
-
-/// What all flows are judged by.
-pub(crate) struct Court<'a> {
-    pub log: &'a Log,
-    pub topics: Topics<'a>,
-    pub gathered: &'a Gathered<'a>,
-    /// By event.
-    pub fates: Vec<Fate>,
-    pub found: Found<'a>,
-    /// Discarded records by where they come from.
-    pub discarded: Sources,
-}
-
-/// One flow.
-pub(crate) struct Case<'a> {
-    pub flow: usize,
-    pub walk: &'a Walk,
-    pub transitions: &'a [Transition],
-    pub gate: Option<&'a GateState>,
-    /// The flow's partition of the records topic.
-    pub partition: i32,
-}
-
-/// What came of a case.
-#[derive(Debug, Default)]
-pub(crate) struct Judgement {
-    pub sums: Sums,
-    pub faults: Vec<Fault>,
-    /// How far the queue is passed.
-    pub watermark: u64,
-    /// Events that are held at the end and that nothing newer will replace: they must be in the queue topic.
-    pub held: Vec<usize>,
-    /// Held events that have no fate although nothing replaced them: event, whether held under `keep: latest`.
-    missing: Vec<(usize, bool)>,
-    /// What is delivered rightly, withdraws aside, in home order.
-    pub chain: Vec<Link>,
-    pub withdraws: Vec<Withdraw>,
-    /// Missing, and rightly so if this withdraw came in time.
-    doubtful: Vec<(usize, Passing, usize)>,
-}
+use crate::walk::Passed;
 
 impl<'a> Court<'a> {
     /// Judges one flow.
@@ -66,18 +22,6 @@ impl<'a> Court<'a> {
         self.settle_doubts(case, &mut judgement);
         self.settle_missing(case, &mut judgement);
         judgement
-    }
-
-    pub(crate) fn place(&self, event: usize) -> Place {
-        self.topics.event(self.gathered.events[event].source)
-    }
-
-    pub(crate) fn delivered_at(&self, record: &Record) -> Place {
-        self.topics.place("records", record)
-    }
-
-    pub(crate) fn discards(&self, event: &Event<'_>) -> &[usize] {
-        self.discarded.get(&(event.source.partition, event.source.offset)).map_or(&[], Vec::as_slice)
     }
 
     /// How far the queue is passed at the end. While a drain is under way, at least to the last entry that can be seen
@@ -244,19 +188,6 @@ impl<'a> Court<'a> {
 }
 
 impl Judgement {
-    /// Another record of an event that was delivered already.
-    pub(crate) fn copy(&mut self, court: &Court<'_>, event: usize, at: Place) {
-        match court.fates[event] {
-            Fate::Live | Fate::Refused | Fate::TurnedAway => self.sums.delivered_live += 1,
-            Fate::Held { .. } | Fate::Replaced { .. } | Fate::Passed(_) => {
-                self.sums.released.count(court.gathered.events[event].kind);
-            }
-        }
-        let first = court.found.delivered[event].as_ref().map(|first| court.delivered_at(first.record));
-        let event = court.place(event);
-        self.faults.push(Fault::Doubled { first: first.unwrap_or_else(|| at.clone()), event, at });
-    }
-
     /// An entry that was passed has no fate.
     fn absent(&mut self, event: usize, passing: Passing, item: Option<(u64, bool)>, court: &Court<'_>) {
         match passing.end {

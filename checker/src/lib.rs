@@ -29,16 +29,19 @@
 //! - `settle`: gives every held event its fate;
 //! - `find`: looks for every event among the delivered records;
 //! - `order`: compares the order of what was found;
-//! - `judge`, `compare`: what should be against what is, for a flow and for an event; makes the sums;
+//! - `judge`, `compare`: what should be against what is, for a flow and for an event; makes the sums; `court` has what they
+//!   judge by;
 //! - `examine`: all of that up to `find`, for every judge;
 //! - `promises`: what is not about single events, a file a judge: see [`promises()`];
-//! - `reroute`, `reject`, `count`: twins at home; dead letters and discarded records; the gate's own counters.
+//! - `reroute`, `reject`: twins at home; dead letters and discarded records;
+//! - `states`, `count`: the gate's last word on each flow, and its counters against the sums.
 //!
 //! Beside it, and independent of all that, [`replay()`] plays everything again on an ordinary list and compares sequences.
 
 mod anomaly;
 mod compare;
 mod count;
+mod court;
 mod examine;
 mod find;
 mod follow;
@@ -54,15 +57,16 @@ mod replay;
 mod report;
 mod reroute;
 mod settle;
+mod states;
 mod time;
 mod understand;
 mod walk;
 
 use std::collections::HashMap;
 
+use court::{Case, Court, Judgement};
 use examine::Examined;
 use gather::Topics;
-use judge::{Case, Court, Judgement};
 
 pub use anomaly::{Anomaly, Fault, Place};
 pub use home::{home, murmur2};

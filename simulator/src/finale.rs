@@ -9,8 +9,9 @@ use flowgate::time::Timestamp;
 use flowgate::worker::Worker;
 use serde_json::json;
 
+use crate::machine::{SESSION, Stepped};
 use crate::plan::{Event, FLOWS, MACHINES, PARTITIONS};
-use crate::world::{SESSION, Stepped, World};
+use crate::world::World;
 
 /// How late a timer may fire (promise P5).
 const PROMPT: Duration = Duration::from_secs(1);

@@ -32,8 +32,6 @@ pub const PHASES: [&str; 18] = [
     "leave",
 ];
 
-pub use events::{LARGE, NOISE};
-
 const HOUR: i64 = 60 * 60 * 1000;
 const DAY: u64 = 24 * 60 * 60 * 1000;
 

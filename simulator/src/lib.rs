@@ -4,9 +4,10 @@
 //! or the broker is random. A schedule is data ([`plan`]), so that a failing one can be made small and read.
 //!
 //! - [`dice`]: where choices come from; [`generate`]: from a seed to a schedule;
-//! - [`world`]: the machines and what a schedule does to them; `send`: what upstreams and operators write; `positions`:
-//!   committed offsets that are lost, and restored; [`fault`]: calls that go wrong; [`archive`]: what retention
-//!   takes; `zombie`: processes that hung, beside those in their place;
+//! - [`machine`]: a host and its processes; [`world`]: all of them, and what a schedule does to them; `step`: a step of one
+//!   process; `zombie`: processes that hung, beside those in their place; [`down`]: when nobody ran;
+//! - `send`: what upstreams and operators write; `positions`: committed offsets that are lost, and restored; [`fault`]:
+//!   calls that go wrong; [`archive`]: what retention takes;
 //! - `reached`: where the input stands, after every turn;
 //! - `finale`: everything heals, and the gate has to come to rest;
 //! - [`oracle`]: the independent checker has the last word;
@@ -16,9 +17,11 @@
 pub mod archive;
 pub mod counted;
 pub mod dice;
+pub mod down;
 pub mod fault;
 mod finale;
 pub mod generate;
+pub mod machine;
 pub mod oracle;
 pub mod plan;
 pub mod positions;
@@ -26,6 +29,7 @@ mod reached;
 pub mod run;
 mod send;
 pub mod shrink;
+mod step;
 pub mod trace;
 pub mod world;
 mod zombie;

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use clap::{Parser, Subcommand, ValueEnum as _};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand};
 use flowgate::mutant::Mutant;
 use flowgate_simulator::generate;
 use flowgate_simulator::run::{self, Figures};
@@ -43,7 +44,7 @@ enum Command {
         #[arg(long, value_delimiter = ',')]
         ops: Vec<usize>,
         /// With the gate broken on purpose
-        #[arg(long)]
+        #[arg(long, value_parser = mutant())]
         mutant: Option<Mutant>,
     },
     /// Break the gate on purpose, in every way there is, and say which seed finds it
@@ -51,7 +52,7 @@ enum Command {
         /// Seeds to try
         #[arg(long, default_value_t = 10_000)]
         seeds: u64,
-        #[arg(long)]
+        #[arg(long, value_parser = mutant())]
         only: Option<Mutant>,
     },
     /// Make a red seed small
@@ -61,6 +62,17 @@ enum Command {
         #[arg(long, default_value_t = 2_000)]
         tries: u32,
     },
+}
+
+/// A mutant by its name.
+fn mutant() -> impl TypedValueParser<Value = Mutant> {
+    let value = |of: &Mutant| match of.about().trim_end_matches('.') {
+        "" => PossibleValue::new(of.name()),
+        about => PossibleValue::new(of.name()).help(about),
+    };
+    let named =
+        |name: String| Mutant::ALL.iter().copied().find(|of| of.name() == name).ok_or("there is no such mutant");
+    PossibleValuesParser::new(Mutant::ALL.iter().map(value)).try_map(named)
 }
 
 /// How a seed is read, from the folder of the project.
@@ -90,8 +102,8 @@ fn main() -> ExitCode {
 
 fn mutants(seeds: u64, only: Option<Mutant>) -> ExitCode {
     let mut missed = 0;
-    for &mutant in Mutant::value_variants() {
-        let name = format!("{mutant:?}");
+    for &mutant in Mutant::ALL {
+        let name = mutant.name();
         if only.is_some_and(|only| only != mutant) {
             continue;
         }

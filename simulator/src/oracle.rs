@@ -6,7 +6,7 @@ use flowgate::flow::State;
 use flowgate_checker::{Circumstances, Log, Record, Report};
 use serde_json::Value;
 
-use crate::positions::Down;
+use crate::down::Down;
 use crate::world::START;
 
 /// What both oracles found in order.

@@ -146,6 +146,12 @@ pub enum Loss {
 /// An upstream's headers.
 pub type Headers = &'static [(&'static str, Option<&'static str>)];
 
+/// The length of what is too large for `flow.records` in some seeds, even compressed; other padding is shorter.
+pub const NOISE: usize = 4_000;
+
+/// The length of what is too large for `flow.records` in some seeds, unless it is compressed.
+pub const LARGE: usize = 3_000;
+
 #[derive(Clone, Debug)]
 pub struct Event {
     pub flow: &'static str,
@@ -162,7 +168,7 @@ impl Event {
     /// In how many ways it is not what the gate likes best.
     #[must_use]
     pub fn oddities(&self) -> usize {
-        let large = self.value.len() >= crate::generate::LARGE;
+        let large = self.value.len() >= LARGE;
         let odd = [self.partition.is_some(), !self.key, self.timestamp.is_some(), !self.headers.is_empty(), large];
         odd.into_iter().filter(|odd| *odd).count()
     }

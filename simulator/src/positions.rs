@@ -6,29 +6,19 @@ use std::time::Duration;
 use flowgate::broker::{Admin, Broker, Isolation, Offset};
 use flowgate::client::positions;
 use flowgate::schema::topics::Topics;
-use flowgate::time::Timestamp;
 use flowgate::worker::Stop;
 use serde_json::Value;
 
+use crate::down::Down;
+use crate::machine::SESSION;
 use crate::plan::{Loss, PARTITIONS};
-use crate::world::{SESSION, World};
+use crate::world::World;
 
 /// Offsets of a group expire when nobody was in it for so long.
 const EXPIRY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The exit code of a gate that cannot go on from its positions.
 const POSITIONS_LOST: u8 = 9;
-
-/// What there was when a process was started and none was left: whoever comes next has to apply every command that waits
-/// before it takes one event.
-pub struct Down {
-    /// The broker's time.
-    pub at: Timestamp,
-    /// Commands below it waited.
-    pub control_end: i64,
-    /// Of the input, by partition: where the next owner goes on.
-    pub positions: Vec<i64>,
-}
 
 /// What a partition record says of the input.
 struct Record {

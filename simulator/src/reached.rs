@@ -5,8 +5,8 @@ use flowgate::broker::memory::Memory;
 use flowgate::schema;
 use flowgate::schema::topics::Topics;
 
+use crate::machine::is_a_turns_name;
 use crate::plan::PARTITIONS;
-use crate::world::is_a_turns_name;
 
 /// Looks at the committed offsets again and again.
 #[derive(Default)]

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::counted::Counted;
 use crate::generate::PHASES;
 use crate::oracle::Verdict;
-use crate::plan::{Kind, Op, Plan};
+use crate::plan::{Kind, NOISE, Op, Plan};
 use crate::trace::Trace;
 use crate::world::World;
 use crate::{generate, oracle};
@@ -122,7 +122,7 @@ fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
     world.trace.line("everything heals");
     world.settle_for_good()?;
     let mut log = world.archive.log(&world.memory, &world.topics)?;
-    log.never_too_large = plan.shape.records_bytes.map(|_| generate::NOISE);
+    log.never_too_large = plan.shape.records_bytes.map(|_| NOISE);
     tell(world, &log);
     told(world, &log);
     let generations = world.memory.generation(&world.topics.group);

@@ -8,31 +8,21 @@ use flowgate::broker::{Admin, Broker, Isolation};
 use flowgate::schema::topics::Topics;
 use flowgate::time::Timestamp;
 use flowgate::topics::{Layout, specification};
-use flowgate::worker::{Options, Step, Stop, Worker};
+use flowgate::worker::{Options, Worker};
 use serde_json::json;
 
 use crate::archive::Archive;
 use crate::counted::Counted;
 use crate::dice::Dice;
+use crate::down::Down;
 use crate::fault::Faults;
+use crate::machine::{Machine, NAMES, POLLS, SESSION, Stepped, WORKER, Zombie, client_id};
 use crate::plan::{Event, Lag, MACHINES, Op, PARTITIONS, Plan, Shape};
-use crate::positions::Down;
 use crate::reached::Reached;
 use crate::trace::Trace;
-use crate::zombie::Zombie;
 
 /// The broker's time at which every schedule begins.
 pub const START: Timestamp = Timestamp(1_750_000_000_000);
-
-/// After so long a process not heard of has left the group.
-pub const SESSION: Duration = Duration::from_secs(10);
-
-/// Instances, one a machine, each with one worker.
-const NAMES: [&str; MACHINES] = ["a", "b", "c"];
-const WORKER: usize = 0;
-
-/// After so long a process that does not poll has left the group.
-const POLLS: Duration = Duration::from_secs(5 * 60);
 
 pub struct World {
     pub memory: Memory,
@@ -45,7 +35,7 @@ pub struct World {
     pub downs: Vec<Down>,
     /// Of the turns that hold: from the first poll to the commit.
     pub longest_turn: Duration,
-    reached: Reached,
+    pub(crate) reached: Reached,
     pub shape: Shape,
     /// Partitions whose committed offsets were lost, so that whoever takes them over has to stop; with where they were.
     pub lost: BTreeMap<i32, i64>,
@@ -54,29 +44,6 @@ pub struct World {
     /// Seconds: of processes that start.
     max_pause: u64,
     incarnations: u32,
-}
-
-/// A host with its clock. Its instance name is its letter.
-#[derive(Default)]
-pub struct Machine {
-    pub worker: Option<Worker<Memory>>,
-    pub frozen: bool,
-    /// Of its process' newest turn.
-    times: Times,
-    /// When its process last began to hang.
-    pub(crate) hung: Option<Timestamp>,
-    /// When its process had its first producer.
-    pub(crate) settled: Option<Timestamp>,
-    /// Processes that hung when another one was started in their place.
-    pub(crate) zombies: Vec<Zombie>,
-    /// Whether its process has ever had one of those beside it.
-    pub(crate) rivals: bool,
-    /// Since when its process is stepped without a long break, and when it was stepped last.
-    pub(crate) awake: (Timestamp, Timestamp),
-    /// The longest pause that its process allows.
-    pub max_pause: Duration,
-    /// How many milliseconds its clock differs from the broker's.
-    pub ahead: i64,
 }
 
 impl World {
@@ -313,117 +280,6 @@ impl World {
         Ok(())
     }
 
-    /// One step of the process of a machine, if one runs there.
-    pub fn step(&mut self, machine: usize) -> Result<Stepped, String> {
-        let of = &mut self.machines[machine];
-        if of.frozen {
-            return Ok(Stepped::Nothing);
-        }
-        let Some(mut worker) = of.worker.take() else { return Ok(Stepped::Nothing) };
-        let now = self.memory.now();
-        let since = if now.since(of.awake.1) < SESSION / 2 { of.awake.0 } else { now };
-        of.awake = (since, now);
-        let mut times = of.times;
-        let fenced = self.counted.fenced;
-        let stepped = self.one_step(machine, &mut worker, &mut times);
-        self.machines[machine].times = times;
-        if self.counted.fenced > fenced && self.is_alone(machine) {
-            return Err("a process ends as fenced by an equal, though it was the only one of its name".to_owned());
-        }
-        match stepped {
-            Ok(Stepped::Ended) => drop(worker),
-            _ => {
-                let now = self.memory.now();
-                let of = &mut self.machines[machine];
-                of.settled = of.settled.or_else(|| (worker.stats().producers > 0).then_some(now));
-                of.worker = Some(worker);
-            }
-        }
-        self.restore_positions()?;
-        stepped
-    }
-
-    pub(crate) fn one_step(
-        &mut self,
-        machine: usize,
-        worker: &mut Worker<Memory>,
-        times: &mut Times,
-    ) -> Result<Stepped, String> {
-        self.counted.steps += 1;
-        let turns = worker.stats().turns;
-        let began = self.memory.now();
-        let now = Timestamp(began.0 + self.machines[machine].ahead);
-        let phase = worker.phase();
-        let step = worker.step(now);
-        self.look_at_turn((phase, worker), (began, turns), times)?;
-        if self.trace.is_on() {
-            let news = self.faults.news();
-            let faults: String = news.iter().map(|kind| format!(" [{kind:?}]")).collect();
-            self.trace.line(&format!("    {} {phase} -> {}{faults}", client_id(machine), worker.phase()));
-        }
-        match step {
-            Ok(Step::Progress) => Ok(Stepped::Moved),
-            Ok(Step::Waiting(time)) => {
-                self.wait(time);
-                Ok(Stepped::Moved)
-            }
-            Ok(Step::Idle { until: Some(until) }) if until <= now.after(Duration::from_millis(100)) => {
-                self.wait(until.since(now).max(Duration::from_millis(1)));
-                Ok(Stepped::Moved)
-            }
-            // Whoever runs a worker polls again, and a slow broker answers then.
-            Ok(Step::Idle { .. }) if self.memory.take_withheld() => {
-                self.counted.slow_answers += 1;
-                self.wait(Duration::from_millis(1));
-                Ok(Stepped::Moved)
-            }
-            Ok(Step::Idle { .. }) => Ok(Stepped::Nothing),
-            Ok(Step::Left) => Ok(Stepped::Ended),
-            // The process ends, and whoever runs it starts it again.
-            Err(Stop::FencedByEqual(_)) => {
-                self.counted.fenced += 1;
-                Ok(Stepped::Ended)
-            }
-            Err(stop @ Stop::PositionsLost(_)) if self.is_lost(&stop) => {
-                self.counted.positions_lost += 1;
-                self.restoring = true;
-                Ok(Stepped::Ended)
-            }
-            Err(stop) => Err(format!("a worker stops: {stop}")),
-        }
-    }
-
-    /// After a step from this phase, which began then: how old its turn is, and whether it holds though it took too long.
-    fn look_at_turn(
-        &mut self,
-        (phase, worker): (&str, &Worker<Memory>),
-        (began, turns_before): (Timestamp, u64),
-        times: &mut Times,
-    ) -> Result<(), String> {
-        let now = self.memory.now();
-        if phase == "gather" && worker.phase() != "gather" {
-            (times.decided, times.committed) = (now, None);
-        }
-        if phase == "commit" {
-            times.committed.get_or_insert(began);
-        }
-        let age = times.committed.map_or(Duration::ZERO, |committed| committed.since(times.decided));
-        // A clock that is set otherwise under way may hide an age from the gate.
-        if worker.stats().turns > turns_before && age >= SESSION && self.counted.clock_jumps == 0 {
-            return Err(format!(
-                "a turn is committed {age:?} after it was decided: longer than a transaction may last"
-            ));
-        }
-        if worker.stats().turns > turns_before {
-            self.longest_turn = self.longest_turn.max(now.since(times.gathered));
-            self.reached.look(&self.memory, &self.topics)?;
-        }
-        if phase != "gather" && worker.phase() == "gather" {
-            times.gathered = now;
-        }
-        Ok(())
-    }
-
     fn clean(&mut self, quarters: i64, tombstones: bool) -> Result<(), String> {
         self.counted.cleanings += 1;
         let failed = |error: flowgate::broker::Error| error.to_string();
@@ -443,34 +299,6 @@ impl World {
         }
         Ok(())
     }
-}
-
-/// When the newest turn of a process began to gather, when it was decided, and when it was first asked to be committed.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Times {
-    gathered: Timestamp,
-    decided: Timestamp,
-    committed: Option<Timestamp>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stepped {
-    Moved,
-    /// It had nothing to do.
-    Nothing,
-    /// The process is gone.
-    Ended,
-}
-
-/// As the worker's options have it.
-fn client_id(machine: usize) -> String {
-    format!("{}-{WORKER}", NAMES[machine])
-}
-
-/// Whether an offset's metadata says that a turn of one of the workers committed it.
-#[must_use]
-pub fn is_a_turns_name(metadata: &str) -> bool {
-    (0..MACHINES).any(|machine| metadata.starts_with(&format!("{}-", client_id(machine))))
 }
 
 /// As slow as the seed's broker is.

@@ -1,57 +1,8 @@
 //! Processes that hung when another one was started in their place, and wake up beside it.
 
-use std::time::Duration;
-
-use flowgate::broker::memory::Memory;
-use flowgate::time::Timestamp;
-use flowgate::worker::Worker;
-
+use crate::machine::{Stepped, TAKEN_BACK};
 use crate::plan::Kind;
-use crate::world::{Machine, SESSION, Stepped, Times, World};
-
-/// Whoever lives takes its place in the group back in less.
-const TAKEN_BACK: Duration = Duration::from_secs(12);
-
-pub struct Zombie {
-    pub(crate) worker: Worker<Memory>,
-    /// Of its newest turn.
-    times: Times,
-    /// Since when it hangs.
-    since: Timestamp,
-    /// Once it is awake: it may have no producer while its successor runs, for it was out of the group.
-    barred: Option<bool>,
-    /// When it woke up.
-    woken: Option<Timestamp>,
-}
-
-impl Zombie {
-    pub(crate) fn new(worker: Worker<Memory>, since: Timestamp, times: Times) -> Self {
-        Self { worker, times, since, barred: None, woken: None }
-    }
-
-    /// It goes on, unless it does so already.
-    pub fn wake(&mut self, now: Timestamp) {
-        // One that hung before its first step starts only now: nobody can tell it from the youngest.
-        let has_begun = self.worker.stats().producers > 0 || self.worker.phase() != "start";
-        self.woken.get_or_insert(now);
-        self.barred.get_or_insert(has_begun && now.since(self.since) >= SESSION);
-    }
-}
-
-impl Machine {
-    /// Its process has had its producer for so long that no answer of the group's from before it is of use any more, and
-    /// is a member without a break.
-    fn is_settled(&self, now: Timestamp) -> bool {
-        let settled = self.settled.is_some_and(|settled| now.since(settled) >= SESSION / 2);
-        settled && self.hung.is_none() && self.worker.as_ref().is_some_and(|worker| worker.phase() != "start")
-    }
-
-    /// It is settled, and has taken steps all the while that others may try whether it lives.
-    fn is_alive(&self, now: Timestamp) -> bool {
-        let (since, last) = self.awake;
-        self.is_settled(now) && now.since(since) >= TAKEN_BACK && now.since(last) < SESSION / 2
-    }
-}
+use crate::world::World;
 
 impl World {
     /// The zombies of a machine take so many steps each. None that was out of the group makes a producer: that would

@@ -21,9 +21,11 @@ pub mod kafka;
 pub mod memory;
 pub mod murmur2;
 mod record;
+mod topic;
 
 pub use error::{Action, Code, Error, Result};
 pub use record::{Header, Outgoing, Record, sizes};
+pub use topic::Topic;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -252,14 +254,6 @@ pub trait Reader {
     fn position(&mut self, topic: &str, partition: i32) -> Result<Option<i64>>;
 
     fn watermarks(&mut self, topic: &str, partition: i32) -> Result<Watermarks>;
-}
-
-/// A topic as one producer knows it: sends address it by this handle, never by name. Belongs to the producer that made
-/// it; another producer refuses it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Topic {
-    pub(crate) producer: u64,
-    pub(crate) index: u32,
 }
 
 /// A transactional producer with no transaction open.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Topic;
+use super::topic::Topic;
 use crate::time::Timestamp;
 
 /// A record read from a partition. Cloning it shares its bytes.

@@ -5,8 +5,9 @@ use std::io::Write;
 use clap::Subcommand;
 use serde_json::{Map, json};
 
+use super::Failure;
+use super::connect::kafka;
 use super::output::{Output, table};
-use super::{Failure, kafka};
 use crate::broker::Code;
 use crate::config::{Settings, Sources, fields};
 use crate::legible::legible;

@@ -1,6 +1,8 @@
 //! How a command of the CLI fails: what, in detail, and what can be done; and its exit code.
 
 use std::fmt;
+use std::io::Write as _;
+use std::process::ExitCode;
 
 use crate::broker::{Code, Error};
 use crate::config::Invalid;
@@ -92,4 +94,13 @@ impl From<std::io::Error> for Failure {
             _ => Self::new(exit::OTHER, format!("cannot write the output: {error}")),
         }
     }
+}
+
+/// Says why, and gives the exit code.
+pub(super) fn fail(failure: &Failure) -> ExitCode {
+    if failure.code > 0 {
+        // Nobody may be reading: the exit code still tells.
+        let _ = writeln!(std::io::stderr(), "error: {failure}");
+    }
+    ExitCode::from(failure.code)
 }

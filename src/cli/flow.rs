@@ -11,7 +11,7 @@ use super::{Failure, exit};
 use crate::broker::Broker;
 use crate::client::states::{Known, States};
 use crate::clock;
-use crate::config::duration;
+use crate::duration;
 use crate::flow::{FlowId, PerKind, State};
 use crate::legible::legible;
 use crate::schema::topics::Topics;

@@ -11,7 +11,7 @@ use super::output::{Output, table};
 use crate::broker::Broker;
 use crate::client::states::{Known, States};
 use crate::clock;
-use crate::config::duration;
+use crate::duration;
 use crate::flow::State;
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;

@@ -2,10 +2,12 @@
 //! the memory broker; only [`main`] connects to a cluster.
 
 mod config;
+mod connect;
 mod demo;
 mod failure;
 mod flow;
 mod flows;
+mod global;
 mod handles;
 mod log;
 mod output;
@@ -21,19 +23,18 @@ pub(crate) mod tests;
 mod topics;
 mod usage;
 
-use std::fmt;
 use std::io::{IsTerminal as _, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::broker::Broker;
-use crate::broker::kafka::{Kafka, KafkaOptions};
-use crate::config::{Settings, Sources};
+use crate::config::Settings;
 
+use connect::connect;
+use failure::fail;
 pub use failure::{Failure, exit};
+use global::Global;
 use log::log;
 
 /// The gate in front of automation flows, on Kafka: pauses them, holds their events, resumes them in order, exactly once.
@@ -51,26 +52,6 @@ Settings come from flags, then FLOWGATE_... in the environment, then flowgate.to
 
 Exit codes: 0 done; 1 something else; 2 usage or configuration; 3 topics; 4 fenced by an equal;
 5 watchdog; 6 authentication or TLS; 7 rejected; 8 no answer; 9 positions lost.";
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Settings")]
-struct Global {
-    /// The file with settings [default: flowgate.toml, if there is one]
-    #[arg(long, global = true, env = "FLOWGATE_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Some brokers of the cluster
-    #[arg(long, global = true, value_name = "HOST:PORT,...")]
-    brokers: Option<String>,
-    /// What the names of all topics start with
-    #[arg(long, global = true)]
-    prefix: Option<String>,
-    /// Any setting that is no secret, such as `kafka.sasl.username=ops`; can be repeated
-    ///
-    /// What may be a secret is refused here, for every user of a machine can read its command lines: it belongs into the
-    /// file, or into the environment (FLOWGATE_KAFKA__SASL_PASSWORD).
-    #[arg(long = "set", short = 'X', global = true, value_name = "NAME=VALUE")]
-    set: Vec<Assignment>,
-}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -99,23 +80,6 @@ enum Command {
     Config(config::Command),
 }
 
-/// `NAME=VALUE` as it was written. Not read by clap, whose errors quote what they do not like.
-#[derive(Clone)]
-struct Assignment(String);
-
-impl From<String> for Assignment {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-/// Without the text, which may hold a secret.
-impl fmt::Debug for Assignment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Assignment")
-    }
-}
-
 /// The definition of the command line.
 #[must_use]
 pub fn definition() -> clap::Command {
@@ -137,15 +101,6 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure),
     }
-}
-
-/// Says why, and gives the exit code.
-fn fail(failure: &Failure) -> ExitCode {
-    if failure.code > 0 {
-        // Nobody may be reading: the exit code still tells.
-        let _ = writeln!(std::io::stderr(), "error: {failure}");
-    }
-    ExitCode::from(failure.code)
 }
 
 impl Cli {
@@ -190,33 +145,4 @@ impl Command {
             Self::Demo(_) | Self::Run(_) | Self::Config(_) => Ok(()),
         }
     }
-}
-
-impl Global {
-    fn sources(&self) -> Sources {
-        let file = self.config.clone().unwrap_or_else(|| PathBuf::from("flowgate.toml"));
-        let mut sources = Sources::new().with_file(&file, self.config.is_some()).with_environment(std::env::vars_os());
-        for Assignment(text) in &self.set {
-            sources = sources.with_assignment(text);
-        }
-        sources.with_flag("brokers", self.brokers.clone()).with_flag("prefix", self.prefix.clone())
-    }
-}
-
-/// How long a tool waits for the first answer of a broker.
-const CONNECT: Duration = Duration::from_secs(10);
-
-fn connect(settings: &Settings) -> Result<Kafka, Failure> {
-    let kafka = kafka(settings);
-    kafka.connect(CONNECT)?;
-    Ok(kafka)
-}
-
-fn kafka(settings: &Settings) -> Kafka {
-    Kafka::new(KafkaOptions {
-        brokers: settings.brokers.clone(),
-        client: settings.kafka.0.clone(),
-        reader_group: settings.topics.group.clone(),
-        fetched_bytes: settings.shares().fetched,
-    })
 }

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use super::Failure;
 use super::send::{Asking, flow_id, order};
 use crate::broker::Broker;
-use crate::config::duration;
+use crate::duration;
 use crate::flow::{Action, FlowId, Keep, NewRecords, OnExpiry, PauseEnd, PauseOrder, Rate};
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;

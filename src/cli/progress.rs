@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::config::duration;
+use crate::duration;
 use crate::flow::Rate;
 use crate::legible::legible;
 

@@ -10,7 +10,7 @@ use super::send::{Asking, flow_id, order};
 use super::{Failure, exit};
 use crate::broker::Broker;
 use crate::client::states::States;
-use crate::config::duration;
+use crate::duration;
 use crate::flow::{Action, Counts, FlowId, Rate, Release, ResumeOrder, State};
 use crate::legible::legible;
 use crate::schema::topics::Topics;

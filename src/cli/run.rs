@@ -11,9 +11,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::connect::kafka;
 use super::handles::Handles;
 use super::topics::refuse;
-use super::{Failure, exit, kafka};
+use super::{Failure, exit};
 use crate::api::{self, Hosts, Limits};
 use crate::broker::kafka::Kafka;
 use crate::broker::{Action, Broker, Error};

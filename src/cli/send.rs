@@ -12,7 +12,7 @@ use super::{Failure, exit};
 use crate::broker::Broker;
 use crate::client::control::{self, Sent};
 use crate::clock;
-use crate::config::duration;
+use crate::duration;
 use crate::flow::{Action, Command, CommandId, FlowId, Target, Verdict};
 use crate::schema::command::{MAX_ISSUED_BY, MAX_REASON};
 use crate::schema::topics::Topics;

@@ -6,7 +6,7 @@ mod strangers;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ use super::*;
 use crate::broker::memory::{Fault, Memory, Operation};
 use crate::broker::{Action, Broker, Code, Error, Isolation, Publication, Publisher};
 use crate::clock;
+use crate::config::Sources;
 use crate::instance::{Board, StopSign};
 use crate::metrics::Metrics;
 use crate::time::Timestamp;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextValue, ErrorKind};
 
-use super::{Failure, exit, fail};
+use super::failure::{Failure, exit, fail};
 use crate::broker::kafka::settings::looks_secret;
 use crate::legible::legible;
 

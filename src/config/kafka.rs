@@ -62,6 +62,16 @@ pub fn closest(name: &str) -> Option<&'static str> {
     java.or_else(|| fields::nearest(name, settings::names()))
 }
 
+/// What is wrong with a setting that librdkafka does not have, and what was probably meant.
+#[must_use]
+pub fn unknown(name: &str) -> (String, String) {
+    let fix = match closest(name) {
+        Some(near) => format!("did you mean `{KAFKA}{near}`?"),
+        None => "librdkafka's CONFIGURATION.md lists all of them".to_owned(),
+    };
+    ("librdkafka has no such setting".to_owned(), fix)
+}
+
 /// The settings that librdkafka is given.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Client(pub BTreeMap<String, String>);

@@ -1,5 +1,6 @@
 //! Settings: flags before environment before file before defaults, and every problem told at once.
 //!
+//! - [`Settings`] are the values, all of them valid (`settings.rs`);
 //! - [`Sources`] is what was given and where (`sources.rs`: it knows TOML and the names of the environment);
 //! - [`fields::FIELDS`] lists every setting there is, with its default and its meaning;
 //! - `read.rs` turns texts into values, noting a [`Problem`] for each that is none;
@@ -12,115 +13,19 @@
 //! Values under `[kafka]` may be secrets: only those of harmless names are printed, and only those are taken as flags, for
 //! a command line is read by every user of the machine.
 
-pub mod duration;
 pub mod fields;
 pub mod kafka;
+mod origin;
 mod problem;
 mod read;
+mod settings;
 mod sources;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use crate::flow::Limits;
-use crate::schema::topics::Topics;
-use crate::time::Timestamp;
-use crate::worker::{Budget, Options, Shares};
-
+pub use origin::{Given, Origin};
 pub use problem::{Invalid, Problem};
 pub(crate) use read::host_name;
-pub use sources::{Given, Origin, Sources};
-
-/// Everything that can be set, valid.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub brokers: String,
-    pub topics: Topics,
-    /// Names this instance among those of the prefix.
-    pub instance: String,
-    /// Somebody gave that name; else it is made up.
-    pub instance_is_given: bool,
-    pub workers: usize,
-    pub http: SocketAddr,
-    /// Names by which HTTP may be asked, beside those that always may.
-    pub http_hosts: Vec<String>,
-    pub log: Log,
-    pub limits: Limits,
-    pub queue: Queue,
-    /// But for its bytes, which are a share of `memory`.
-    pub turn: Budget,
-    /// Of one worker.
-    pub max_known_flows: usize,
-    /// Of one worker, in bytes.
-    pub memory: usize,
-    pub session_timeout: Duration,
-    pub transaction_timeout: Duration,
-    pub max_poll_interval: Duration,
-    /// librdkafka's own, for all clients.
-    pub kafka: kafka::Client,
-}
-
-#[derive(Clone, Debug)]
-pub struct Log {
-    pub format: LogFormat,
-    /// As `tracing_subscriber`'s filter has it: `info`, or `warn,flowgate=debug`.
-    pub level: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
-/// The topics that hold events.
-#[derive(Clone, Debug)]
-pub struct Queue {
-    pub topic_ttl: Duration,
-    pub segment: Duration,
-    pub replication_factor: Option<i32>,
-}
-
-impl Settings {
-    /// # Errors
-    /// [`Invalid`]: every problem that was found, not only the first.
-    pub fn load(sources: &Sources) -> Result<Self, Invalid> {
-        read::read(sources)
-    }
-
-    /// What each worker of this instance is told. `started_at`: tells this process from those before it.
-    #[must_use]
-    pub fn each_worker(&self, started_at: Timestamp) -> Vec<Options> {
-        let incarnation = format!("{:x}", started_at.0);
-        (0..self.workers).map(|number| self.worker(number, &incarnation)).collect()
-    }
-
-    /// What the memory of a worker is for.
-    #[must_use]
-    pub fn shares(&self) -> Shares {
-        Shares::of(self.memory)
-    }
-
-    /// What a worker of this instance is told.
-    #[must_use]
-    pub fn worker(&self, number: usize, incarnation: &str) -> Options {
-        let shares = self.shares();
-        Options {
-            keeps_place: self.instance_is_given,
-            limits: self.limits,
-            session_timeout: self.session_timeout,
-            max_poll_interval: self.max_poll_interval,
-            transaction_timeout: self.transaction_timeout,
-            turn: Budget { bytes: shares.turn, ..self.turn },
-            max_known_flows: self.max_known_flows,
-            index_bytes: shares.indexes,
-            queue_ttl: self.queue.topic_ttl,
-            replication_factor: self.queue.replication_factor,
-            queue_segment: self.queue.segment,
-            ..Options::new(self.topics.clone(), self.instance.clone(), number, incarnation)
-        }
-    }
-}
+pub use settings::{Log, LogFormat, Queue, Settings};
+pub use sources::Sources;

@@ -5,8 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::fields::{self, KAFKA};
-use super::{Invalid, Log, LogFormat, Origin, Problem, Queue, Settings, Sources, duration, kafka};
+use super::kafka;
+use super::origin::Origin;
+use super::problem::{Invalid, Problem};
+use super::settings::{Log, LogFormat, Queue, Settings};
+use super::sources::Sources;
 use crate::broker::kafka::settings;
+use crate::duration;
 use crate::flow::Limits;
 use crate::schema::topics::Topics;
 use crate::worker::{Budget, Shares};
@@ -16,12 +21,16 @@ struct Reader<'a> {
     problems: Vec<Problem>,
 }
 
-pub(super) fn read(sources: &Sources) -> Result<Settings, Invalid> {
-    let mut reader = Reader { sources, problems: sources.problems().to_vec() };
-    let settings = reader.settings();
-    match settings {
-        Some(settings) if reader.problems.is_empty() => Ok(settings),
-        _ => Err(Invalid(reader.problems)),
+impl Settings {
+    /// # Errors
+    /// [`Invalid`]: every problem that was found, not only the first.
+    pub fn load(sources: &Sources) -> Result<Self, Invalid> {
+        let mut reader = Reader { sources, problems: sources.problems().to_vec() };
+        let settings = reader.settings();
+        match settings {
+            Some(settings) if reader.problems.is_empty() => Ok(settings),
+            _ => Err(Invalid(reader.problems)),
+        }
     }
 }
 
@@ -115,7 +124,7 @@ impl Reader<'_> {
             let wrong = if let Some(why) = kafka::refused(name) {
                 (format!("it is the gate's own: {why}"), "take it away".to_owned())
             } else if !settings::is_known(name) && !plugins {
-                unknown(name)
+                kafka::unknown(name)
             } else {
                 client.0.insert(name.to_owned(), given.value.clone());
                 continue;
@@ -171,15 +180,6 @@ impl Reader<'_> {
         let origin = self.sources.get(name).map_or(Origin::Default, |given| given.origin.clone());
         self.problems.push(Problem { field: name.to_owned(), origin, what, fix: fix.to_owned() });
     }
-}
-
-/// What is wrong with a setting that librdkafka does not have, and what was probably meant.
-pub(super) fn unknown(name: &str) -> (String, String) {
-    let fix = match kafka::closest(name) {
-        Some(near) => format!("did you mean `{KAFKA}{near}`?"),
-        None => "librdkafka's CONFIGURATION.md lists all of them".to_owned(),
-    };
-    ("librdkafka has no such setting".to_owned(), fix)
 }
 
 fn within<T: PartialOrd>(value: T, range: &std::ops::RangeInclusive<T>, text: &str) -> Result<T, String> {

@@ -2,46 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::path::Path;
 
 use super::fields::{self, KAFKA};
-use super::{Problem, kafka, read};
+use super::kafka;
+use super::origin::{Given, Origin};
+use super::problem::Problem;
 use crate::broker::kafka::{REDACTED, settings};
-
-/// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    Default,
-    File(String),
-    Environment(String),
-    Flag,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::File(path) => f.write_str(path),
-            Self::Environment(variable) => f.write_str(variable),
-            Self::Flag => f.write_str("flag"),
-        }
-    }
-}
-
-/// A value as text, and where it comes from.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Given {
-    pub value: String,
-    pub origin: Origin,
-}
-
-/// Without the value, which may be a secret.
-impl fmt::Debug for Given {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Given").field("origin", &self.origin).finish_non_exhaustive()
-    }
-}
 
 /// What was given of every setting: the source that counts has won already.
 #[derive(Clone, Debug, Default)]
@@ -241,7 +208,7 @@ impl Sources {
     fn secret(&mut self, of_kafka: &str) {
         let (mut what, mut right) = (String::new(), of_kafka);
         if !settings::is_known(of_kafka) {
-            let (unknown, fix) = read::unknown(of_kafka);
+            let (unknown, fix) = kafka::unknown(of_kafka);
             what = format!("{unknown} ({fix}), and ");
             right = kafka::closest(of_kafka).unwrap_or(of_kafka);
         }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::worker::Options;
 
 fn file() -> Origin {
     Origin::File("flowgate.toml".into())

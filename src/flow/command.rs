@@ -1,9 +1,10 @@
-//! What operators order, and what they are answered.
+//! What operators order, and how it is applied.
 
-use std::fmt;
 use std::time::Duration;
 
-use super::{Answered, CommandId, Flow, FlowId, Keep, NewRecords, OnExpiry, Partition, Rate, Release, Transition};
+use super::{
+    Answered, CommandId, Flow, FlowId, Keep, NewRecords, OnExpiry, Outcome, Partition, Rate, Release, Transition,
+};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -105,61 +106,6 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { max_pause: Self::MAX_PAUSE }
-    }
-}
-
-/// The answer to a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    pub verdict: Verdict,
-    /// One sentence for people: what took effect, why nothing changed, or what would be accepted.
-    pub detail: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// It did what was ordered.
-    Applied,
-    /// There was nothing to do.
-    Unchanged,
-    /// It was refused.
-    Rejected,
-}
-
-impl Verdict {
-    pub const ALL: [Self; 3] = [Self::Applied, Self::Unchanged, Self::Rejected];
-
-    /// The word on the wire and in metrics.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Unchanged => "unchanged",
-            Self::Rejected => "rejected",
-        }
-    }
-}
-
-impl Outcome {
-    #[must_use]
-    pub fn applied(detail: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Applied, detail: detail.into() }
-    }
-
-    #[must_use]
-    pub fn unchanged(detail: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Unchanged, detail: detail.into() }
-    }
-
-    #[must_use]
-    pub fn rejected(detail: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Rejected, detail: detail.into() }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.verdict.word(), self.detail)
     }
 }
 

@@ -40,38 +40,17 @@
 
 mod bloom;
 mod digest;
+mod entry;
 mod known;
 mod slices;
 
 use digest::Digest;
+pub use entry::{Indexed, Outgrown, Read};
 use known::Known;
-pub use known::Outgrown;
 use slices::Slices;
 
-use super::{Kind, Queue};
+use super::Queue;
 use crate::mutant::{self, Mutant};
-
-/// What the index needs to know of an entry.
-#[derive(Clone, Copy, Debug)]
-pub struct Indexed<'a> {
-    pub number: u64,
-    pub kind: Kind,
-    /// The record id.
-    pub record: &'a str,
-    /// Superseded by a later entry of its record and kind that is `latest` too.
-    pub latest: bool,
-}
-
-/// What follows an entry that was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Read {
-    /// The next one.
-    On,
-    /// The queue once more, from the watermark.
-    Again,
-    /// The index is ready.
-    Done,
-}
 
 /// The index of one flow.
 #[derive(Debug)]

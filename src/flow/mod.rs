@@ -19,6 +19,7 @@ pub mod drain;
 pub mod event;
 pub mod id;
 pub mod index;
+mod outcome;
 pub mod partition;
 mod pause;
 mod resume;
@@ -28,11 +29,12 @@ mod tests;
 pub mod timer;
 
 pub use audit::{AuditEvent, Happening, Position};
-pub use command::{Action, Command, Issue, Limits, Outcome, PauseEnd, PauseOrder, ResumeOrder, Target, Verdict};
+pub use command::{Action, Command, Issue, Limits, PauseEnd, PauseOrder, ResumeOrder, Target};
 pub use event::{Event, Kind};
 pub use id::{CommandId, FlowId, RecordId};
+pub use outcome::{Answered, Outcome, Verdict};
 pub use partition::Partition;
 pub use state::{
-    Answered, Cause, Counts, Drain, Flow, Keep, Line, LineReason, NewRecords, OnExpiry, Pause, PauseId, PerKind, Queue,
-    Rate, Release, State, Tally, Transition, Watermark,
+    Cause, Counts, Drain, Flow, Keep, Line, LineReason, NewRecords, OnExpiry, Pause, PauseId, PerKind, Queue, Rate,
+    Release, State, Tally, Transition, Watermark,
 };

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{CommandId, FlowId, Kind, Outcome};
+use super::{Answered, CommandId, FlowId, Kind};
 use crate::time::Timestamp;
 
 /// One flow, everything the gate remembers of it. It is also the flow's public state.
@@ -261,15 +261,6 @@ pub enum LineReason {
     ReleaseNone,
     /// The deadline of a pause with `on_expiry: discard`.
     Expired,
-}
-
-/// A command that was answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answered {
-    pub id: CommandId,
-    /// Where in the control topic it stood the first time.
-    pub offset: i64,
-    pub outcome: Outcome,
 }
 
 /// A change of a flow that the audit tells of.

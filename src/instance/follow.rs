@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Board, StopSign, sleep};
+use super::board::Board;
+use super::stop::{StopSign, sleep};
 use crate::broker::{Broker, Error};
 use crate::client::states::States;
 use crate::schema::topics::Topics;

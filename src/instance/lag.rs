@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Board, StopSign, sleep};
+use super::board::Board;
+use super::stop::{StopSign, sleep};
 use crate::broker::{Broker, Error, Isolation, PollLimit, Reader};
 use crate::clock;
 use crate::metrics::Lag;

@@ -10,9 +10,9 @@ mod board;
 mod drive;
 mod follow;
 mod lag;
+mod stop;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -22,21 +22,7 @@ use crate::schema::topics::Topics;
 use crate::worker::{Options, Stop};
 
 pub use board::Board;
-
-/// Asks every thread of an instance to end.
-#[derive(Clone, Debug, Default)]
-pub struct StopSign(Arc<AtomicBool>);
-
-impl StopSign {
-    pub fn raise(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-}
+pub use stop::StopSign;
 
 /// How long the other workers get to leave in good order when one of them has to stop.
 const FAREWELL: Duration = Duration::from_secs(4);
@@ -101,14 +87,4 @@ where
     };
     spawn("lag", lag::look::<B>)?;
     spawn("follow", follow::look::<B>)
-}
-
-/// Sleeps, but not through a stop.
-fn sleep(time: Duration, stop: &StopSign) {
-    const SLICE: Duration = Duration::from_millis(100);
-    let mut left = time;
-    while !left.is_zero() && !stop.is_up() {
-        thread::sleep(left.min(SLICE));
-        left = left.saturating_sub(SLICE);
-    }
 }

@@ -4,14 +4,15 @@ use serde::Serialize;
 
 use super::fields::{self, Fields};
 use super::instant::Instant;
-use super::{Malformed, VERSION, command};
+use super::json::{VERSION, json};
+use super::{Malformed, command};
 use crate::flow::{AuditEvent, FlowId, Happening, Outcome, Position};
 
 /// Writes an audit event.
 #[must_use]
 pub fn write(event: &AuditEvent) -> Vec<u8> {
     let Position { input, control, entry, watermark } = event.position;
-    super::json(&Wire {
+    json(&Wire {
         version: VERSION,
         flow_id: event.flow.as_ref().map(FlowId::as_str),
         partition: event.partition,

@@ -5,12 +5,13 @@
 
 use serde::Serialize;
 
+use super::Unreadable;
 use super::event::{FLOW_ID, invalid};
 use super::instant::Instant;
+use super::json::{VERSION, json};
 use super::object::Slot;
 use super::order::{self, Options};
 use super::words::Word as _;
-use super::{Unreadable, VERSION};
 use crate::flow::{Action, Command, CommandId, FlowId, PauseEnd, PauseOrder, ResumeOrder, Target};
 use crate::time::Timestamp;
 
@@ -77,7 +78,7 @@ fn command(options: &Options<'_>, id: CommandId, target: Target) -> Command {
 /// is read again.
 #[must_use]
 pub fn write(command: &Command) -> Vec<u8> {
-    super::json(&Wire::of(command))
+    json(&Wire::of(command))
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::json::json;
+
 /// A document and the fields in it that this gate does not know: they are kept when it is written again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document<T> {
@@ -44,13 +46,13 @@ impl Unknown {
     /// The JSON of a document with these fields added; those whose object is no longer there are forgotten.
     pub(super) fn write(&mut self, body: &impl Serialize) -> Vec<u8> {
         if self.is_empty() {
-            return super::json(body);
+            return json(body);
         }
         let mut document = serde_json::to_value(body).expect("objects with text keys always become JSON");
         if let Value::Object(known) = &mut document {
             merge(known, &mut self.fields);
         }
-        super::json(&document)
+        json(&document)
     }
 }
 

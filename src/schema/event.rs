@@ -1,8 +1,9 @@
 //! Enrollment events, as upstream sends them.
 
+use super::json::VERSION;
 use super::object::{self, Scalar, Slot, wrong_type};
 use super::unreadable::quote;
-use super::{Reason, Unreadable, VERSION};
+use super::{Reason, Unreadable};
 use crate::flow::id::{FlowIdRef, Invalid, RecordIdRef};
 use crate::flow::{Event, Kind};
 

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::instant;
+use super::json::{VERSION, json};
 use super::words::Word;
-use super::{VERSION, instant};
 use crate::flow::{PerKind, Rate};
 use crate::time::Timestamp;
 
@@ -213,7 +214,7 @@ impl Fields {
 
     /// The JSON of an object that somebody else's reader understands.
     pub(super) fn json(&mut self, name: &str) -> Result<Vec<u8>> {
-        Ok(super::json(&self.take(name)?))
+        Ok(json(&self.take(name)?))
     }
 }
 

@@ -26,6 +26,7 @@ pub mod event;
 mod fields;
 pub mod headers;
 mod instant;
+mod json;
 mod object;
 mod order;
 pub mod partition;
@@ -36,12 +37,5 @@ mod words;
 
 pub use document::{Document, Unknown};
 pub use fields::Malformed;
+pub use json::VERSION;
 pub use unreadable::{Reason, Unreadable};
-
-/// The version of every document.
-pub const VERSION: u32 = 1;
-
-/// The JSON of a document.
-fn json(document: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(document).expect("objects with text keys always become JSON")
-}

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::fields::{self, Fields};
 use super::instant::Instant;
+use super::json::VERSION;
 use super::state::{AnsweredWire, read_answered};
-use super::{Document, Malformed, Unknown, VERSION};
+use super::{Document, Malformed, Unknown};
 use crate::flow::partition::UnknownAnswered;
 use crate::flow::{FlowId, Partition};
 

@@ -7,8 +7,9 @@ mod read;
 use serde::Serialize;
 
 use super::instant::Instant;
+use super::json::VERSION;
 use super::words::Word;
-use super::{Document, Malformed, Unknown, VERSION, fields};
+use super::{Document, Malformed, Unknown, fields};
 use crate::flow::{Answered, CommandId, Counts, Drain, Flow, Pause, PerKind, Queue, Watermark};
 
 pub(super) use read::answered as read_answered;

@@ -8,18 +8,10 @@ use serde::Serialize;
 use super::DAY;
 use super::rules::{Role, Rule, Wanted, rules};
 use crate::broker::{Admin, Code, Error};
-use crate::config::duration;
+use crate::duration;
 use crate::schema::topics::Topics;
 
-/// What a difference means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weight {
-    /// A promise does not hold: `flowgate run` refuses.
-    Breaks,
-    /// Something is less than it should be, and the gate runs.
-    Weakens,
-}
+pub use super::rules::Weight;
 
 /// A setting that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -2,9 +2,22 @@
 
 use std::time::Duration;
 
-use super::check::Weight::{self, Breaks, Weakens};
+use serde::Serialize;
+
 use super::{DAY, HEADER_ROOM};
 use crate::schema::topics::Topics;
+
+/// What a difference means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// A promise does not hold: `flowgate run` refuses.
+    Breaks,
+    /// Something is less than it should be, and the gate runs.
+    Weakens,
+}
+
+use Weight::{Breaks, Weakens};
 
 /// What a setting has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

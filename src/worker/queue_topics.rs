@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::clients::in_hand;
+use super::options::Options;
 use super::phase::{Phase, Step};
 use super::session::shape::ONLY;
 use super::session::turn::Turn;
@@ -11,7 +12,7 @@ use super::{BACKOFF, Worker};
 use crate::broker::{Action, Admin, Broker, Code, NewTopic, Reader};
 use crate::flow::FlowId;
 use crate::time::Timestamp;
-use crate::topics::HEADER_ROOM;
+use crate::topics;
 
 impl<B: Broker> Worker<B> {
     /// Makes the queue topics of first held events: all in one request, before the transaction.
@@ -96,27 +97,8 @@ impl<B: Broker> Worker<B> {
         Ok((if done { Phase::Leaders(turn) } else { Phase::Create(turn) }, Step::Progress))
     }
 
-    /// Compacted, so that replaced events go; never aged out; and with records deleted up to an offset, which a topic
-    /// that is only compacted refuses.
     fn queue_settings(&self, name: &str) -> NewTopic {
-        let segment = self.options.queue_segment.as_millis().to_string();
-        let config = [
-            ("cleanup.policy", "compact,delete"),
-            ("retention.ms", "-1"),
-            ("retention.bytes", "-1"),
-            ("message.timestamp.type", "CreateTime"),
-            ("message.timestamp.before.max.ms", "9223372036854775807"),
-            ("message.timestamp.after.max.ms", "9223372036854775807"),
-            // The cleaner leaves the segment alone that is being written: by default 1 GiB or 7 days of it.
-            ("segment.bytes", "67108864"),
-            ("segment.ms", &segment),
-            ("max.compaction.lag.ms", &segment),
-        ];
-        let mut config: BTreeMap<String, String> =
-            config.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        if let Some(largest) = self.table.shape.max_message_bytes {
-            config.insert("max.message.bytes".to_owned(), (largest + HEADER_ROOM).to_string());
-        }
-        NewTopic { name: name.to_owned(), partitions: 1, replication_factor: self.options.replication_factor, config }
+        let Options { queue_segment, replication_factor, .. } = self.options;
+        topics::queue(name, queue_segment, replication_factor, self.table.shape.max_message_bytes)
     }
 }

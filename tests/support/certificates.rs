@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::missing::missing;
+
 /// P-256: a key takes no time to make.
 const KEY: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
@@ -48,6 +50,6 @@ fn openssl(directory: &Path, args: &[&str]) {
         .current_dir(directory)
         .stdin(Stdio::null())
         .output()
-        .unwrap_or_else(|error| super::missing("openssl", &error));
+        .unwrap_or_else(|error| missing("openssl", &error));
     assert!(output.status.success(), "openssl {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

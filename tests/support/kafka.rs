@@ -6,9 +6,9 @@
 mod certificates;
 #[allow(dead_code)]
 pub mod cluster;
+mod missing;
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,10 +16,8 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use flowgate::broker::kafka::{Kafka, KafkaOptions};
+use missing::missing;
 use tempfile::TempDir;
-
-const INSTALL: &str = "the tests need Java 17, Maven and OpenSSL's command: \
-                       apt-get install -y openjdk-17-jdk-headless maven openssl";
 
 /// What each name of a broker's directory is formatted with: 16 bytes in URL-safe base64.
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
@@ -351,11 +349,4 @@ fn cache() -> PathBuf {
 /// FNV-1a: names a folder, nothing more.
 fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
-}
-
-fn missing(command: &str, error: &std::io::Error) -> ! {
-    match error.kind() {
-        ErrorKind::NotFound => panic!("`{command}` is not installed: {INSTALL}"),
-        _ => panic!("`{command}` does not run: {error}; {INSTALL}"),
-    }
 }

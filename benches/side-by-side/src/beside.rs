@@ -10,14 +10,14 @@ use flowgate::schema::topics::Topics;
 use rdkafka::consumer::BaseConsumer;
 
 use crate::case::Case;
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, directory};
 use crate::figures::{Figures, Latency};
 use crate::fill::Upstream;
 use crate::gate::Gate;
 use crate::latency::PER_SECOND;
 use crate::meter::{Meter, Used};
 use crate::operator::resume;
-use crate::round::{delivered, directory, until_counted};
+use crate::outputs::{delivered, until_counted};
 use crate::site::{PARTITIONS, Site};
 use crate::stream::{Age, Source, downstream, now};
 use crate::watch::{Progress, Watcher};

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::str::FromStr;
 
 use flowgate::schema::topics::Topics;
+use tempfile::TempDir;
 
 use crate::case::{Case, Kind};
 use crate::child::Contender;
@@ -121,6 +122,11 @@ impl Contestant {
             }
         }
     }
+}
+
+/// Where a contestant runs, and leaves what it has to.
+pub fn directory() -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("flowgate-side-by-side-").tempdir()?)
 }
 
 /// The gate of this tree, built for release: cargo builds no other package's programs for this one.

@@ -5,13 +5,13 @@ use std::time::Duration;
 use flowgate::schema::topics::Topics;
 
 use crate::case::Case;
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, directory};
 use crate::figures::Figures;
 use crate::fill::Upstream;
 use crate::gate::Gate;
 use crate::meter::{Meter, Used};
 use crate::operator::command;
-use crate::round::{delivered, directory, until_counted};
+use crate::outputs::{delivered, until_counted};
 use crate::site::Site;
 use crate::watch::{Progress, Watcher};
 use crate::{Result, backlog, event, usage};

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use flowgate::schema::topics::Topics;
 
 use crate::case::Case;
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, directory};
 use crate::figures::{Figures, Latency};
 use crate::fill::Upstream;
 use crate::meter::Meter;
-use crate::round::directory;
 use crate::site::Site;
 use crate::stream::{Age, Source, downstream};
 use crate::watch::{Mark, Progress, Watcher};

@@ -45,9 +45,11 @@ mod latency;
 mod memory;
 mod meter;
 mod operator;
+mod outputs;
 mod pause;
 mod report;
 mod restart;
+mod result;
 mod round;
 #[allow(clippy::unwrap_used, dead_code)]
 #[path = "../../../tests/support/kafka.rs"]
@@ -69,9 +71,8 @@ use clap::Parser;
 use crate::case::Case;
 use crate::contestant::Contestant;
 use crate::report::Report;
+use crate::result::Result;
 use crate::site::Site;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Measures the gate on Apache Kafka beside bare copy loops and Kafka Streams, in turns
 #[derive(Parser)]

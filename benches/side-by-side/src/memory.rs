@@ -3,11 +3,11 @@
 use flowgate::schema::topics::Topics;
 
 use crate::case::{Case, Kind};
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, directory};
 use crate::figures::Figures;
 use crate::fill::Upstream;
 use crate::meter::Meter;
-use crate::round::{delivered, directory, until_counted};
+use crate::outputs::{delivered, until_counted};
 use crate::site::Site;
 use crate::watch::Watcher;
 use crate::{Result, backlog, event};

@@ -19,7 +19,7 @@ use crate::figures::{Figures, Latency};
 use crate::fill::Upstream;
 use crate::meter::Meter;
 use crate::operator::command;
-use crate::round::{delivered, held, until_counted};
+use crate::outputs::{delivered, held, until_counted};
 use crate::site::{PARTITIONS, Site};
 use crate::watch::Watcher;
 

@@ -11,11 +11,11 @@ use rdkafka::consumer::BaseConsumer;
 
 use crate::case::Case;
 use crate::child::Contender;
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, directory};
 use crate::figures::{Figures, Latency};
 use crate::gate::Gate;
 use crate::meter::Meter;
-use crate::round::{delivered, directory, until_counted};
+use crate::outputs::{delivered, until_counted};
 use crate::site::{PARTITIONS, Site};
 use crate::stream::{Age, Source, downstream, now};
 use crate::watch::{Mark, Progress, Watcher};

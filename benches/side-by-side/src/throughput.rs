@@ -5,11 +5,11 @@ use flowgate::flow::FlowId;
 use flowgate::schema::topics::Topics;
 
 use crate::case::{Case, Kind};
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, directory};
 use crate::figures::Figures;
 use crate::fill::Upstream;
 use crate::meter::Meter;
-use crate::round::{delivered, directory, held, until_counted};
+use crate::outputs::{delivered, held, until_counted};
 use crate::site::{PARTITIONS, Site};
 use crate::watch::Watcher;
 use crate::{Result, backlog, event, streams};

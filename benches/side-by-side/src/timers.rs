@@ -12,13 +12,13 @@ use flowgate::time::Timestamp;
 use serde_json::json;
 
 use crate::case::Case;
-use crate::contestant::Contestant;
+use crate::contestant::{Contestant, directory};
 use crate::figures::{Figures, Latency};
 use crate::fill::Upstream;
 use crate::gate::Gate;
 use crate::meter::Meter;
 use crate::operator::order;
-use crate::round::{delivered, directory, until_counted};
+use crate::outputs::{delivered, until_counted};
 use crate::site::Site;
 use crate::watch::Watcher;
 use crate::{Result, backlog, event};

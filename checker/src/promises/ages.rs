@@ -1,11 +1,12 @@
 //! For how long a released record was held, as `flowgate-held-ms` says.
 
+use super::circumstances::Circumstances;
 use super::moments::Moment;
-use super::{Circumstances, Story, Wrong};
-use crate::count::Counts;
+use super::story::{Story, Wrong};
 use crate::examine::Examined;
 use crate::find::{Delivery, Form};
 use crate::gather::Topics;
+use crate::states::Counts;
 use crate::walk::Arrival;
 
 /// It lies between the turns that held and released it. Which ones those were, the counts of the public states say: the

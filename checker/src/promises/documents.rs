@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::count::Counts;
 use crate::follow::Position;
 use crate::record::Record;
+use crate::states::Counts;
 use crate::time::milliseconds;
 
 /// An audit event.

@@ -15,6 +15,7 @@
 //! They share `documents` (what is read of audit and states) and `moments` (when a turn was decided).
 
 mod ages;
+mod circumstances;
 mod documents;
 mod moments;
 mod names;
@@ -22,55 +23,19 @@ mod orders;
 mod rates;
 mod repetitions;
 mod sequence;
+mod story;
 mod timers;
 mod timestamps;
 mod waiting;
-
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-
-use serde_json::Value;
 
 use crate::anomaly::{Anomaly, Fault, Place};
 use crate::examine::Examined;
 use crate::gather::Topics;
 use crate::record::{Log, Record};
 use documents::{State, Told, read};
+use story::{commands, stories};
 
-/// What the checker cannot read from the topics.
-#[derive(Clone, Copy, Debug)]
-pub struct Circumstances {
-    /// How far the clocks of two gates may have been apart, in milliseconds, where they decided about a deadline.
-    pub clocks_apart_ms: i64,
-    /// How far the clock of a gate was from the broker's at most, in milliseconds, whatever it decided.
-    pub clock_off_ms: i64,
-    /// How long a turn that holds took at most, in milliseconds, from the poll for its commands to its commit; with it,
-    /// how long a reader took to see what had been recorded.
-    pub turn_ms: i64,
-    /// The longest pause, in milliseconds, that any gate allowed.
-    pub max_pause_ms: i64,
-    /// The longest pause, in milliseconds, that every gate allowed.
-    pub least_max_pause_ms: i64,
-    /// `None`: replaced timestamps are not judged.
-    pub retention: Option<Retention>,
-    /// Every public state there ever was is in the log: the cleaner has taken none.
-    pub every_state: bool,
-}
-
-/// For how long topics keep records, in milliseconds; `None`: for ever.
-#[derive(Clone, Copy, Debug)]
-pub struct Retention {
-    pub records_ms: Option<i64>,
-    pub enrollments_ms: Option<i64>,
-}
-
-/// What was told of one flow, in order.
-#[derive(Default)]
-struct Story<'a> {
-    states: Vec<(&'a Record, &'a State)>,
-    /// Transitions and answers.
-    audit: Vec<(&'a Record, &'a Told)>,
-}
+pub use circumstances::{Circumstances, Retention};
 
 /// What is wrong: judge after judge, each in the order of what it reads.
 #[must_use]
@@ -102,34 +67,4 @@ pub fn promises(log: &Log, circumstances: Circumstances) -> Vec<Anomaly> {
     }
     timestamps::timestamps(&examined, &told, topics, circumstances, &mut wrong);
     anomalies
-}
-
-type Wrong<'a> = dyn FnMut(&Option<String>, Place, String) + 'a;
-
-fn stories<'a>(states: &'a [(&'a Record, State)], told: &'a [(&'a Record, Told)]) -> BTreeMap<&'a str, Story<'a>> {
-    let mut stories: BTreeMap<&str, Story<'_>> = BTreeMap::new();
-    for (record, state) in states {
-        stories.entry(&state.flow_id).or_default().states.push((record, state));
-    }
-    for (record, event) in told {
-        if let Some(flow) = &event.flow_id {
-            stories.entry(flow).or_default().audit.push((record, event));
-        }
-    }
-    stories
-}
-
-type Commands<'a> = HashMap<i64, Cow<'a, Value>>;
-
-/// Commands by their offsets: as they stand in the control topic or, where retention has taken them, in their answers.
-fn commands<'a>(log: &Log, told: &'a [(&'a Record, Told)]) -> Commands<'a> {
-    let answered =
-        told.iter().filter_map(|(_, told)| Some((told.command_offset?, Cow::Borrowed(told.command.as_ref()?))));
-    let mut commands: Commands<'_> = answered.collect();
-    for record in &log.control {
-        if let Some(command) = record.value.as_deref().and_then(|value| serde_json::from_slice(value).ok()) {
-            commands.insert(record.offset, Cow::Owned(command));
-        }
-    }
-    commands
 }

@@ -1,6 +1,6 @@
 //! When the turns that wrote a flow's public states were decided.
 
-use super::Circumstances;
+use super::circumstances::Circumstances;
 use super::documents::State;
 use crate::record::Record;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Story, Wrong};
+use super::story::{Story, Wrong};
 use crate::gather::Topics;
 
 pub(super) fn names(story: &Story<'_>, topics: Topics<'_>, wrong: &mut Wrong<'_>) {

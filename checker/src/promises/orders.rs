@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
+use super::circumstances::Circumstances;
 use super::documents::{Drain, Line, Pause, State, Told};
-use super::{Circumstances, Commands, Story, Wrong};
-use crate::count::Counts;
+use super::story::{Commands, Story, Wrong};
 use crate::gather::Topics;
+use crate::states::Counts;
 use crate::time::milliseconds;
 
 /// Every public state has the options of its pause, the orders of its drain, the line up to which is discarded and the

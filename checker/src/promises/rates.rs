@@ -1,7 +1,8 @@
 //! No drain goes faster than it was ordered to, whoever owns it meanwhile.
 
+use super::circumstances::Circumstances;
 use super::moments::Moment;
-use super::{Circumstances, Story, Wrong};
+use super::story::{Story, Wrong};
 use crate::gather::Topics;
 
 /// In any window a drain releases its rate times the window and a quarter of a second's worth (at least one record) at
@@ -66,7 +67,7 @@ fn step<'a>(story: &Story<'a>, moments: &[Moment], at: usize, circumstances: Cir
         _ => return None,
     };
     let drain = (of.pause.as_ref()?.id.as_str(), of.drain.as_ref()?.max_rate?);
-    let total = |counts: crate::count::Counts| counts.released.total();
+    let total = |counts: crate::states::Counts| counts.released.total();
     let released = total(state.counts?).checked_sub(total(before.counts?))?;
     // Where states are missing it began at any time since the last one that is there.
     let first = if circumstances.every_state { moments[at].first } else { stored.timestamp_ms };

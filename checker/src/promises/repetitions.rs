@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::Wrong;
 use super::documents::Told;
+use super::story::Wrong;
 use crate::gather::Topics;
 use crate::record::Record;
 

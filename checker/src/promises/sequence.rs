@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::Wrong;
 use super::documents::{State, Told};
+use super::story::Wrong;
 use crate::gather::Topics;
 use crate::record::{Log, Record};
 

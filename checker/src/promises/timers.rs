@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::circumstances::Circumstances;
 use super::documents::{State, Told};
-use super::{Circumstances, Wrong};
+use super::story::Wrong;
 use crate::gather::Topics;
 use crate::record::Record;
 use crate::time::milliseconds;

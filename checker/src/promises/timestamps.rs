@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::circumstances::Circumstances;
 use super::documents::Told;
-use super::{Circumstances, Wrong};
+use super::story::Wrong;
 use crate::examine::Examined;
 use crate::find::Form;
 use crate::gather::Topics;

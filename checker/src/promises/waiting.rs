@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Circumstances, Story, Wrong};
+use super::circumstances::Circumstances;
+use super::story::{Story, Wrong};
 use crate::gather::Topics;
 use crate::time::milliseconds;
 

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::clock::Clock;
+use super::difference::{Departure, Difference};
 use super::orders::Order;
-use super::{Departure, Difference, Topics, sorted};
+use super::topics::{Topics, sorted};
 use crate::Place;
 use crate::record::{Log, Record};
 

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::difference::Departure;
+use super::flow::Flow;
 use super::script::{Due, Script, Stretch};
-use super::{DISCARDED, Departure, Flow, RECORDS, Topics};
+use super::topics::{DISCARDED, RECORDS, Topics};
 use crate::Place;
 use crate::record::Record;
 

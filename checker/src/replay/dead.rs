@@ -4,7 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Departure, Difference, Topics, sorted};
+use super::difference::{Departure, Difference};
+use super::topics::{Topics, sorted};
 use crate::record::{Log, Record};
 use crate::understand::{is_odd, understand};
 

@@ -8,9 +8,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::audit::{Cause, Happening};
 use super::clock::{Age, Clock};
+use super::difference::Departure;
+use super::flow::Flow;
 use super::orders::{Order, PauseOrder, ResumeOrder};
 use super::script::{Due, Script, Stretch};
-use super::{Departure, Flow};
 use crate::report::Kind;
 
 /// A flow as the rules see it.

@@ -30,20 +30,22 @@ mod clock;
 mod compare;
 mod dead;
 mod difference;
+mod flow;
 mod list;
 mod orders;
 mod script;
+mod topics;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::home;
 use crate::record::{Log, Record};
-use crate::report::Kind;
 use crate::understand::understand;
-use crate::{Place, home};
 
-use audit::{Audit, Happening};
+use audit::Audit;
+use flow::{Event, Flow};
 use list::List;
+use topics::{DISCARDED, RECORDS, Topics, sorted};
 
 pub use difference::{Departure, Difference};
 
@@ -71,48 +73,6 @@ impl Replay {
         share
     }
 }
-
-/// An event in its flow's home partition.
-#[derive(Debug)]
-struct Event<'a> {
-    source: &'a Record,
-    record: Cow<'a, str>,
-    kind: Kind,
-}
-
-/// One flow: what went in, and what came out.
-#[derive(Debug, Default)]
-struct Flow<'a> {
-    events: Vec<Event<'a>>,
-    happenings: Vec<Happening>,
-    delivered: Vec<&'a Record>,
-    discarded: Vec<&'a Record>,
-    /// The last entry that was passed, as the public state says.
-    watermark: Option<u64>,
-}
-
-/// Names the records of a topic.
-#[derive(Clone, Copy, Debug)]
-struct Topics<'a> {
-    prefix: &'a str,
-}
-
-impl Topics<'_> {
-    fn place(self, topic: &str, record: &Record) -> Place {
-        Place { topic: format!("{}.{topic}", self.prefix), partition: record.partition, offset: record.offset }
-    }
-
-    /// The offset in the enrollments that a record's `flowgate-source` names.
-    fn source(self, record: &Record) -> Option<(i32, i64)> {
-        let named = record.last_header("flowgate-source")?;
-        let place = named.strip_prefix(self.prefix)?.strip_prefix(".enrollments/")?;
-        let (partition, offset) = place.split_once('/')?;
-        Some((partition.parse().ok()?, offset.parse().ok()?))
-    }
-}
-
-const RECORDS: &str = "records";
-const DISCARDED: &str = "discarded";
 
 /// Plays a log again. Like [`check`](crate::check) it wants the gate at rest.
 #[must_use]
@@ -179,11 +139,4 @@ fn outputs<'a>(
     for (topic, records) in [(RECORDS, &log.records), (DISCARDED, &log.discarded)] {
         sorted(records).into_iter().for_each(|record| deal(topic, record));
     }
-}
-
-/// The records of a topic by partition and offset.
-fn sorted(records: &[Record]) -> Vec<&Record> {
-    let mut sorted: Vec<&Record> = records.iter().collect();
-    sorted.sort_by_key(|record| (record.partition, record.offset));
-    sorted
 }

@@ -1,6 +1,6 @@
 //! What the list delivers and discards.
 
-use super::Departure;
+use super::difference::Departure;
 
 /// Everything that a flow's topics should hold, in order.
 #[derive(Debug, Default)]

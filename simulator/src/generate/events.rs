@@ -3,17 +3,11 @@
 use serde_json::{Value, json};
 
 use super::Generator;
-use crate::plan::{Event, Headers, PARTITIONS};
+use crate::plan::{Event, Headers, LARGE, NOISE, PARTITIONS};
 
 /// The flow of [`NOISE`], which no command names: what is refused only when it is released is counted as removed and lies
 /// in the dead letters, and the checker knows no such fate.
 const BULK: &str = "bulk";
-
-/// The length of what is too large for `flow.records` in some seeds, even compressed; other padding is shorter.
-pub const NOISE: usize = 4_000;
-
-/// The length of what is too large for `flow.records` in some seeds, unless it is compressed.
-pub const LARGE: usize = 3_000;
 
 /// What upstreams send along: their own, and names of the gate's.
 const HEADERS: [Headers; 8] = [

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::group::GroupMember;
+use super::group_member::GroupMember;
 
 /// Gives each member its assignment for a new generation. Partitions that are to move but whose owner has not yet
 /// given them up are in nobody's assignment.

@@ -1,28 +1,24 @@
-//! Consumer groups: members, generations, and offsets, committed and pending.
+//! A consumer group: members, generations, and offsets, committed and pending.
 //!
 //! A generation begins once every member that the group still counts on has answered, as in Kafka's join phase: a
 //! silent one (crashed or frozen) is waited for until its session ends. The assignment is cooperative: a partition that
 //! is to move stays with its owner until the owner has acknowledged giving it up, which begins a further generation.
-//!
-//! Who joins under an instance id that a member has already takes its place: the other one is not known any more, and if
-//! nothing else is due, the generation stays, with what that place has in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::assign;
-use super::state::State;
+use super::group_member::{GroupMember, MemberId};
 use crate::broker::{Action, Code, Committed, Error, MemberOptions, Result};
 use crate::time::Timestamp;
 
-pub(super) type MemberId = u64;
 type Place = (Arc<str>, i32);
 
 #[derive(Default)]
 pub(super) struct Group {
     pub generation: i32,
     /// Something changed that needs a new generation, which has not begun yet.
-    due: bool,
+    pub due: bool,
     pub members: BTreeMap<MemberId, GroupMember>,
     offsets: BTreeMap<Place, Stored>,
     /// By transaction number.
@@ -36,31 +32,6 @@ pub(super) struct Group {
 struct Stored {
     write: u64,
     committed: Committed,
-}
-
-/// A member as the group sees it.
-pub(super) struct GroupMember {
-    pub options: MemberOptions,
-    pub last_poll: Timestamp,
-    /// Since when nothing was heard of it.
-    pub silent: Option<Timestamp>,
-    /// It polls without being seen to: the driver lets much time pass at once.
-    pub polling: bool,
-    /// Nobody else gets these: it was told that it has them, and has not yet acknowledged to give them up.
-    pub held: BTreeSet<i32>,
-    /// What it has in the current generation.
-    pub assignment: BTreeSet<i32>,
-}
-
-impl GroupMember {
-    fn deadline(&self) -> Timestamp {
-        match self.silent {
-            // A frozen process notices nothing, its poll interval neither.
-            Some(since) => since.after(self.options.session_timeout),
-            None if self.polling => Timestamp(i64::MAX),
-            None => self.last_poll.after(self.options.max_poll_interval),
-        }
-    }
 }
 
 pub(super) fn stale(detail: &str) -> Error {
@@ -132,7 +103,7 @@ impl Group {
     }
 
     /// The member that has the instance id of these options.
-    fn holder(&self, options: &MemberOptions) -> Option<MemberId> {
+    pub fn holder(&self, options: &MemberOptions) -> Option<MemberId> {
         let instance_id = options.instance_id.as_ref()?;
         let mut members = self.members.iter();
         members.find(|(_, member)| member.options.instance_id.as_ref() == Some(instance_id)).map(|(id, _)| *id)
@@ -143,7 +114,7 @@ impl Group {
     }
 
     /// Removes the members whose time is over.
-    fn expel_overdue(&mut self, now: Timestamp) {
+    pub fn expel_overdue(&mut self, now: Timestamp) {
         let before = self.members.len();
         self.members.retain(|_, member| {
             let stays = member.deadline() > now;
@@ -154,7 +125,7 @@ impl Group {
     }
 
     /// Begins a new generation if one is due and nobody is waited for.
-    fn advance(&mut self, partitions: impl Fn(&str) -> i32) {
+    pub fn advance(&mut self, partitions: impl Fn(&str) -> i32) {
         if !self.due || self.members.values().any(|member| member.silent.is_some()) {
             return;
         }
@@ -166,121 +137,5 @@ impl Group {
                 self.members.values_mut().filter(|member| member.options.topic == topic).collect();
             assign::assign(partitions(&topic), &mut members);
         }
-    }
-}
-
-impl State {
-    /// Gives the new member's id and the generation that does not know it yet.
-    pub fn join(&mut self, options: &MemberOptions) -> (MemberId, i32) {
-        self.members += 1;
-        let group = self.groups.entry(options.group.clone()).or_default();
-        let replaced = group.holder(options).and_then(|holder| group.members.remove(&holder));
-        // What the place has in a generation that stands is told to the one who comes.
-        let stands = replaced.is_some() && !group.due;
-        let generation = if stands { group.generation - 1 } else { group.generation };
-        let assignment = replaced.map(|replaced| replaced.assignment).unwrap_or_default();
-        let (last_poll, silent, polling, held) = (self.now, None, false, BTreeSet::new());
-        let member = GroupMember { options: options.clone(), last_poll, silent, polling, held, assignment };
-        group.members.insert(self.members, member);
-        group.due |= !stands;
-        self.advance_group(&options.group);
-        (self.members, generation)
-    }
-
-    /// The place of a static member stays its own until its session ends.
-    pub fn leave(&mut self, group: &str, member: MemberId) {
-        let known = self.groups.get(group).and_then(|group| group.members.get(&member));
-        if known.is_some_and(|member| member.options.instance_id.is_some()) {
-            self.bury(member);
-            return;
-        }
-        if let Some(state) = self.groups.get_mut(group) {
-            state.due |= state.members.remove(&member).is_some();
-            self.advance_group(group);
-        }
-    }
-
-    /// The member gives up what it was told to, and the group goes on to whoever waits for it.
-    pub fn give_up(&mut self, group: &str, member: MemberId, partitions: &[i32]) {
-        if let Some(state) = self.groups.get_mut(group)
-            && let Some(member) = state.members.get_mut(&member)
-        {
-            for partition in partitions {
-                member.held.remove(partition);
-                member.assignment.remove(partition);
-            }
-            state.due = true;
-            self.advance_group(group);
-        }
-    }
-
-    /// Nothing is heard of these members from now on, or (`silent` false) they are heard of again.
-    pub fn set_silent(&mut self, silent: bool, which: impl Fn(MemberId, &MemberOptions) -> bool) {
-        let now = self.now;
-        for group in self.groups.values_mut() {
-            for (&id, member) in &mut group.members {
-                if which(id, &member.options) {
-                    member.silent = silent.then(|| member.silent.unwrap_or(now));
-                    // A thawed process looks at its poll interval only when it polls.
-                    member.last_poll = now;
-                }
-            }
-        }
-        self.advance_groups(|_| true);
-    }
-
-    /// These members poll from now on although nobody sees it, or (`polling` false) have polled until now.
-    pub fn set_polling(&mut self, polling: bool, client_id: &str) {
-        let now = self.now;
-        for group in self.groups.values_mut() {
-            for member in group.members.values_mut().filter(|member| member.options.client_id == client_id) {
-                member.polling = polling;
-                member.last_poll = now;
-            }
-        }
-    }
-
-    /// The member's process is dead: silent, and no process of the same name that is thawed is this one.
-    pub fn bury(&mut self, member: MemberId) {
-        self.set_silent(true, |id, _| id == member);
-        for group in self.groups.values_mut() {
-            if let Some(member) = group.members.get_mut(&member) {
-                member.options.client_id.clear();
-            }
-        }
-    }
-
-    fn advance_group(&mut self, group: &str) {
-        if let Some(group) = self.groups.get_mut(group) {
-            let topics = &self.topics;
-            group.advance(|topic| topics.named(topic).map_or(0, super::topic::TopicLogs::partitions));
-        }
-    }
-
-    fn advance_groups(&mut self, which: impl Fn(&Group) -> bool) {
-        let topics = &self.topics;
-        for group in self.groups.values_mut().filter(|group| which(group)) {
-            group.advance(|topic| topics.named(topic).map_or(0, super::topic::TopicLogs::partitions));
-        }
-    }
-
-    /// Groups that subscribe to `topic` get to know that it came or went.
-    pub fn topic_changed(&mut self, topic: &str) {
-        for group in self.groups.values_mut() {
-            group.due |= group.members.values().any(|member| member.options.topic == topic);
-        }
-        self.advance_groups(|_| true);
-    }
-
-    pub fn next_member_deadline(&self) -> Option<Timestamp> {
-        self.groups.values().filter_map(Group::next_deadline).min()
-    }
-
-    pub fn expel_overdue(&mut self) {
-        let now = self.now;
-        for group in self.groups.values_mut() {
-            group.expel_overdue(now);
-        }
-        self.advance_groups(|_| true);
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Memory;
 use super::fault::Operation;
-use super::group::{Group, MemberId};
+use super::group::Group;
+use super::group_member::MemberId;
+use super::handle::Memory;
 use super::latency::Fetching;
 use super::log::{Budget, Seen};
 use super::topic::invalid;

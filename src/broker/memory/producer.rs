@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::coordinator::{Markers, ProducerId};
 use super::fault::{Fault, Operation};
 use super::group::stale;
+use super::handle::{Memory, no_answer_if};
 use super::member::Identity;
 use super::state::{Incoming, State};
 use super::stray::Stray;
 use super::topic::{TopicId, invalid};
-use super::transaction::{Markers, ProducerId};
-use super::{Memory, no_answer_if};
 use crate::broker::{
     self as port, Abort, Action, Code, Commit, Committed, Delivered, Error, FAILURE_ONLY, GroupMetadata, Offset,
     Outgoing, ProducerOptions, Progress, Result, Topic,

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::fault::{Fault, Operation};
+use super::handle::{Memory, meet, no_answer_if};
 use super::state::{Incoming, State};
 use super::stray::Stray;
 use super::topic::invalid;
-use super::{Memory, meet, no_answer_if};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{
     self as port, Action, Code, Committed, Compression, Error, NewTopic, Offset, Publication, Receipt, Result,

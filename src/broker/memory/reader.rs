@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::Memory;
 use super::fault::Operation;
+use super::handle::Memory;
 use super::latency::Fetching;
 use super::log::{Budget, Seen};
 use super::topic::{TopicId, invalid};

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 
-use super::group::{Group, MemberId};
+use super::coordinator::{Coordinator, ProducerId};
+use super::group::Group;
+use super::group_member::MemberId;
 use super::latency::Pace;
 use super::log::Entry;
 use super::size;
 use super::stray::Stray;
 use super::topic::{TopicId, Topics};
-use super::transaction::{Coordinator, ProducerId};
 use crate::broker::{Action, Code, Compression, Error, Header, Result, Stored};
 use crate::time::Timestamp;
 

@@ -1,53 +1,13 @@
-//! The transaction coordinator: transactional ids with their epochs, what an open transaction has touched, its end.
+//! What the transaction coordinator does: it makes producers, takes note of what a transaction touches, and ends it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::coordinator::{Coordinator, Markers, ProducerId, Slot, Touched};
 use super::state::State;
 use super::topic::TopicId;
 use crate::broker::{Action, Code, Error, Result};
 use crate::time::Timestamp;
-
-/// Which incarnation of which transactional id a client is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct ProducerId {
-    pub slot: usize,
-    pub epoch: u64,
-}
-
-#[derive(Default)]
-pub(super) struct Coordinator {
-    ids: BTreeMap<String, usize>,
-    slots: Vec<Slot>,
-    deadlines: BTreeSet<(Timestamp, usize)>,
-    transactions: u64,
-}
-
-struct Slot {
-    epoch: u64,
-    timeout: Duration,
-    open: Option<Touched>,
-    /// Decided, but its markers are still to be written.
-    lagging: Option<(Touched, bool)>,
-}
-
-/// What a transaction has touched, each of which gets a marker at its end.
-struct Touched {
-    number: u64,
-    deadline: Timestamp,
-    /// The first offset in each partition.
-    partitions: BTreeMap<(TopicId, i32), i64>,
-    /// Group, topic and partition.
-    offsets: BTreeSet<(Arc<str>, Arc<str>, i32)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Markers {
-    Written,
-    /// To be written later, by [`State::write_markers`].
-    Lagging,
-}
 
 fn fenced() -> Error {
     Error::new(

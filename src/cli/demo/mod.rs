@@ -8,7 +8,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Failure, Global, connect, exit, kafka, log, run};
+use super::connect::{connect, kafka};
+use super::failure::{Failure, exit, fail};
+use super::global::Global;
+use super::log::log;
+use super::run;
 use crate::config::Settings;
 use crate::demo::backend::Backend;
 use crate::demo::cluster::{Cluster, Setup};
@@ -59,7 +63,7 @@ impl Demo {
         match done {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
-            Err(failure) => super::fail(&failure),
+            Err(failure) => fail(&failure),
         }
     }
 

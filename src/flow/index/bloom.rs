@@ -3,7 +3,7 @@
 use fastbloom::BloomFilter;
 
 use super::digest::Digest;
-use super::known::Outgrown;
+use super::entry::Outgrown;
 
 #[derive(Debug, Default)]
 pub(super) struct Blooms {

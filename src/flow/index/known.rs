@@ -3,18 +3,11 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use super::Indexed;
 use super::bloom::Blooms;
 use super::digest::{AsIs, Digest};
+use super::entry::{Indexed, Outgrown};
 use crate::flow::Kind;
 use crate::mutant::{self, Mutant};
-
-/// There is no room for what an entry needs; nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outgrown {
-    /// Bytes.
-    pub needs: usize,
-}
 
 /// Fed with entries in the order of their numbers.
 #[derive(Debug)]

@@ -4,8 +4,8 @@
 //! marks the older ones.
 
 use super::digest::Digest;
-use super::known::{Known, Outgrown};
-use super::{Indexed, Read};
+use super::entry::{Indexed, Outgrown, Read};
+use super::known::Known;
 use crate::flow::Queue;
 use crate::mutant::{self, Mutant};
 

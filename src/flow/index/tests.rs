@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::Watermark;
+use super::super::{Kind, Watermark};
 use super::*;
 
 type Entry = (u64, Kind, String, bool);

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::super::decimal;
 use super::super::headers::{self, Source};
-use super::split_key;
+use super::keys::split_key;
 use crate::broker::{Header, Record};
 use crate::flow::index::Indexed;
 use crate::flow::{FlowId, Kind, RecordId};

@@ -3,10 +3,28 @@
 use bytes::Bytes;
 
 use super::super::{decimal, headers};
-use super::{Mark, key};
+use super::keys::key;
 use crate::broker::{Header, Record};
 use crate::flow::Event;
 use crate::mutant::{self, Mutant};
+use crate::time::Timestamp;
+
+/// What an entry says of itself beside its event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark<'a> {
+    /// Its number, from 1 on over all entries of the flow.
+    pub number: u64,
+    /// How many entries up to and with this one are enrolls.
+    pub enrolls: u64,
+    /// How many entries up to and with this one are advances.
+    pub advances: u64,
+    /// Whether a later entry of the same kind and record replaces it: held under `keep: latest`, and not while the
+    /// flow was resuming.
+    pub latest: bool,
+    pub held_at: Timestamp,
+    /// Has no space in it: nothing that [`crate::schema::state`] reads has.
+    pub pause_id: &'a str,
+}
 
 /// An entry to be written; value and timestamp are the record's.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,110 @@
+//! Goal: the sources are layered as ARCHITECTURE.md says, and what it names is there.
+//!
+//! Method: the sources are read, not compiled ([`tokens`], [`source`]), and every path in them is followed to the file that defines what it
+//! names ([`tree`]). So it is seen when a folder knows what the [`map`] says it must not ([`rules`]), when files import each other in a
+//! circle ([`cycles`]), and when a document names a file that is gone ([`names`]). Each of these has tests of its own, on sources
+//! made up for them, that show it red.
+
+#![allow(clippy::unwrap_used)]
+
+mod cycles;
+mod map;
+mod names;
+mod rules;
+mod source;
+mod tokens;
+mod tree;
+
+use std::fs;
+use std::path::Path;
+
+use tree::{Crate, Files, Tree};
+
+const CRATES: [Crate; 6] = [
+    Crate { name: "flowgate", folder: "src", roots: &["lib.rs", "main.rs"] },
+    Crate { name: "flowgate_checker", folder: "checker/src", roots: &["lib.rs"] },
+    Crate { name: "flowgate_simulator", folder: "simulator/src", roots: &["lib.rs", "main.rs"] },
+    Crate { name: "", folder: "benches/parts", roots: &["parts.rs"] },
+    Crate { name: "", folder: "benches/side-by-side/src", roots: &["main.rs"] },
+    Crate { name: "", folder: "tests/exhaustive", roots: &[] },
+];
+
+/// Folders in which files still import each other in circles. This list is to shrink, and nothing comes to it.
+const CIRCLES_WITHIN: [&str; 2] = ["src/worker", "src/broker/kafka"];
+
+/// Every file and folder of the repository, by its path from the root; without what is built, and what is hidden.
+fn names() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+            if name.starts_with('.') || name.ends_with("target") {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            }
+            names.push(name);
+        }
+    }
+    names.sort();
+    names
+}
+
+fn text(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+fn sources() -> Tree {
+    let files: Files =
+        names().into_iter().filter(|name| name.ends_with(".rs")).map(|name| (name.clone(), text(&name))).collect();
+    let tree = Tree::new(&files, &CRATES);
+    assert!(tree.faults.is_empty(), "{}", tree.faults.join("\n"));
+    tree
+}
+
+fn none(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn the_map_names_what_is_there_and_every_part_of_the_sources() {
+    let names = names();
+    let rows = map::rows(&text("ARCHITECTURE.md"));
+    let part = |name: &&String| {
+        name.strip_prefix("src/").is_some_and(|name| !name.contains('/') && !["lib.rs", "main.rs"].contains(&name))
+    };
+    let wanted: Vec<String> = names.iter().filter(part).cloned().collect();
+    none(&map::faults(&rows, |name| names.iter().any(|there| there == name), &wanted));
+    none(&rules::disagreements(rules::RULES, &rows));
+}
+
+#[test]
+fn no_folder_knows_what_it_must_not() {
+    none(&rules::breaches(rules::RULES, &sources()));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    none(&cycles::cycles(&sources(), &CIRCLES_WITHIN));
+}
+
+#[test]
+fn no_folders_import_each_other_in_a_circle() {
+    none(&cycles::between_folders(&sources()));
+}
+
+#[test]
+fn documents_name_what_is_there() {
+    let names = names();
+    let documents = names.iter().filter(|name| {
+        ["ARCHITECTURE.md", "README.md"].contains(&name.as_str())
+            || (name.starts_with("docs/") && name.ends_with(".md"))
+    });
+    let faults =
+        documents.flat_map(|document| names::faults(document, &text(document), |name| names::is_there(&names, name)));
+    none(&faults.collect::<Vec<_>>());
+}
