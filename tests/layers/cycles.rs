@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::rules::within;
 use crate::tree::{Target, Tree};
 
 /// Where one file imports another, and what.
@@ -14,11 +13,9 @@ struct Import {
 
 type Graph = BTreeMap<String, BTreeMap<String, Import>>;
 
-/// A shortest circle of each group of files that reach each other, with the lines that make it. What is exempt is taken as one file.
-pub fn cycles(tree: &Tree, exempt: &[&str]) -> Vec<String> {
-    let file =
-        |name: &str| exempt.iter().find(|folder| within(name, &[folder])).map_or(name, |folder| folder).to_owned();
-    circles(&graph(tree, file))
+/// A shortest circle of each group of files that reach each other, with the lines that make it.
+pub fn cycles(tree: &Tree) -> Vec<String> {
+    circles(&graph(tree, str::to_owned))
 }
 
 /// The same between the folders of a crate's sources, each taken as one file.
@@ -125,7 +122,7 @@ mod tests {
             \n    src/a.rs:2: `crate::b::B` is in src/b.rs\
             \n    src/b.rs:3: `crate::c::C` is in src/c.rs\
             \n    src/c.rs:1: `super::a::A` is in src/a.rs";
-        assert_eq!(cycles(&tree(&files), &[]), [told]);
+        assert_eq!(cycles(&tree(&files)), [told]);
     }
 
     #[test]
@@ -136,30 +133,13 @@ mod tests {
             ("src/a/b.rs", "pub struct B; use super::C;"),
             ("src/a/c.rs", "pub struct C; use crate::a::c::C as Own;"),
         ];
-        assert_eq!(cycles(&tree(&shows), &[]), Vec::<String>::new());
+        assert_eq!(cycles(&tree(&shows)), Vec::<String>::new());
         let uses = [
             ("src/lib.rs", "mod a;"),
             ("src/a/mod.rs", "mod b; pub use b::B; pub struct A;"),
             ("src/a/b.rs", "pub struct B; use super::*;"),
         ];
-        assert_eq!(cycles(&tree(&uses), &[]).len(), 1, "it has something of its own too");
-    }
-
-    #[test]
-    fn what_is_exempt_is_one_file() {
-        let files = [
-            ("src/lib.rs", "mod a; mod d;"),
-            ("src/a/mod.rs", "mod b; mod c;"),
-            ("src/a/b.rs", "pub struct B; use super::c::C;"),
-            ("src/a/c.rs", "pub struct C; use super::b::B;"),
-            ("src/d.rs", "pub struct D; use crate::a::b::B;"),
-        ];
-        assert_eq!(cycles(&tree(&files), &[]).len(), 1);
-        assert_eq!(cycles(&tree(&files), &["src/a"]), Vec::<String>::new());
-        let mut out = files;
-        out[3].1 = "pub struct C; use crate::d::D;";
-        let found = cycles(&tree(&out), &["src/a"]);
-        assert!(found[0].contains("src/a, src/d.rs") && found[0].contains("src/a/c.rs:1: `crate::d::D`"), "{found:?}");
+        assert_eq!(cycles(&tree(&uses)).len(), 1, "it has something of its own too");
     }
 
     #[test]
@@ -172,7 +152,7 @@ mod tests {
             ("src/d.rs", "pub struct D(super::a::b::B);"),
             ("src/e.rs", "use crate::a::c::C;"),
         ];
-        assert_eq!(cycles(&tree(&files), &[]), Vec::<String>::new());
+        assert_eq!(cycles(&tree(&files)), Vec::<String>::new());
         assert_eq!(between_folders(&tree(&files)).len(), 1);
     }
 }

@@ -27,6 +27,8 @@ use Bar::{Ours, OursBut, Outside, Within};
 const KAFKA: &[&str] = &["rdkafka", "rdkafka_sys"];
 const CLOCK: &[&str] = &["std::time::SystemTime", "std::time::Instant", "chrono::Utc", "chrono::Local"];
 const CLIENTS: &[&str] = &["src/broker/kafka", "src/broker/memory"];
+/// Where the worker makes its calls.
+const CALLS: &[&str] = &["src/worker/clients.rs", "src/worker/failed.rs", "src/worker/mod.rs", "src/worker/phase.rs"];
 const TURN: &[Bar] = &[Within("src/worker")];
 
 /// In the order of the map. Where a row has no bars, its words are empty, or what it says is not about Rust.
@@ -49,7 +51,18 @@ pub const RULES: &[Rule] = &[
         words: "flows",
         bars: &[OursBut(&["src/broker", "src/time.rs", "src/mutant.rs"])],
     },
+    Rule {
+        folders: &["src/broker/kafka/native"],
+        words: "what an error means, what may be shown",
+        bars: &[OursBut(&["src/broker/kafka/native", "src/broker/mod.rs", "src/broker/record.rs", "src/time.rs"])],
+    },
     Rule { folders: &["src/worker"], words: "rdkafka", bars: &[Outside(KAFKA), Ours(CLIENTS)] },
+    Rule {
+        folders: &["src/worker/facts", "src/worker/session"],
+        words: "calls, rules of deciding",
+        bars: &[Ours(CALLS), Ours(&["src/worker/decide"])],
+    },
+    Rule { folders: &["src/worker/decide"], words: "calls", bars: &[Ours(CALLS)] },
     Rule { folders: &["src/topics.rs", "src/topics"], words: "how a turn works", bars: TURN },
     Rule { folders: &["src/instance"], words: "how a turn works", bars: TURN },
     Rule { folders: &["src/client"], words: "how a turn works", bars: TURN },

@@ -1,6 +1,6 @@
 //! A turn for one record that the broker has refused, and for nothing else: it is written in another way ([`Treatment`]).
 
-use super::Decider;
+use super::decider::Decider;
 use super::letters::without_value;
 use crate::broker::Record;
 use crate::flow::FlowId;

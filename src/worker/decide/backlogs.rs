@@ -2,7 +2,7 @@
 //!
 //! When the last entry has been passed the flow is live in that same turn, and the turn's events follow directly.
 
-use super::Decider;
+use super::decider::Decider;
 use crate::broker::murmur2::partition_for;
 use crate::flow::drain::{Passing, Removal, Survivor};
 use crate::flow::index::Indexed;

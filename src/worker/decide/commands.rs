@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::Decider;
+use super::decider::Decider;
 use crate::broker::Record;
 use crate::flow::command::{Applied, apply, apply_to_every};
 use crate::flow::{Action, Command, FlowId, Happening, Issue, PauseEnd, Position, Target, Transition};

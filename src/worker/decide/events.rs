@@ -1,6 +1,6 @@
 //! The events of a turn, in their order: each is delivered, held, turned away, sent to its home, or a dead letter.
 
-use super::Decider;
+use super::decider::Decider;
 use crate::broker::Record;
 use crate::broker::murmur2::{murmur2, partition_of};
 use crate::flow::arrive::{Entry, Fate};

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::Decider;
+use super::decider::Decider;
 use crate::broker::Record;
 use crate::flow::FlowId;
 use crate::schema::{Reason, Unreadable, headers};

@@ -1,6 +1,6 @@
 //! The timers of a turn: deadlines that are due, and queue topics that were idle for long enough.
 
-use super::Decider;
+use super::decider::Decider;
 use crate::flow::FlowId;
 use crate::mutant::{self, Mutant};
 use crate::worker::session::owned::{Owned, Stage};

@@ -9,9 +9,9 @@ use rdkafka::bindings as sys;
 use sys::rd_kafka_ResourceType_t::{RD_KAFKA_RESOURCE_BROKER, RD_KAFKA_RESOURCE_TOPIC};
 use sys::rd_kafka_admin_op_t::*;
 
-use super::client::Queue;
 use super::error::{RespErr, check};
 use super::list::Partitions;
+use super::queue::Queue;
 use super::values::{Unmasked, millis};
 
 /// What has settings of its own.

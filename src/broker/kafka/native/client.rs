@@ -1,23 +1,21 @@
-//! A librdkafka client of either kind, and queues.
+//! A librdkafka client of either kind.
 
 use std::ffi::c_char;
 use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rdkafka::bindings as sys;
 use rdkafka::config::NativeClientConfig;
 use rdkafka::types::RDKafkaType;
 
 use super::error::RespErr;
-use super::event::Event;
-use super::values::{Unmasked, millis};
+use super::values::Unmasked;
 
 /// A client and the one queue everything of it arrives in. Dropping the last owner destroys it without leaving its group.
 pub struct NativeClient {
     rk: *mut sys::rd_kafka_t,
-    queue: *mut sys::rd_kafka_queue_t,
+    pub(super) queue: *mut sys::rd_kafka_queue_t,
     consumer: bool,
 }
 
@@ -69,18 +67,6 @@ impl NativeClient {
         self.consumer
     }
 
-    /// The next event of the client's own queue, waiting up to `wait`.
-    pub fn poll(&self, wait: Duration) -> Option<Event<'_>> {
-        // SAFETY: client and queue live as long as the borrow.
-        unsafe { Event::take(sys::rd_kafka_queue_poll(self.queue, millis(wait))) }
-    }
-
-    /// Another queue, for the answers to requests.
-    pub fn queue(&self) -> Queue<'_> {
-        // SAFETY: the client lives; the queue is ours.
-        Queue { queue: unsafe { sys::rd_kafka_queue_new(self.rk) }, client: self }
-    }
-
     /// What broke this client for good; `NO_ERROR` if nothing has.
     pub fn fatal_code(&self) -> RespErr {
         // SAFETY: the client lives; no words are asked for.
@@ -107,31 +93,5 @@ impl Drop for NativeClient {
             sys::rd_kafka_queue_destroy(self.queue);
             sys::rd_kafka_destroy_flags(self.rk, sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
         }
-    }
-}
-
-/// A queue beside the client's own. It borrows the client, so it is destroyed first; an answer that is still to come is then
-/// dropped by librdkafka.
-pub struct Queue<'c> {
-    queue: *mut sys::rd_kafka_queue_t,
-    pub(super) client: &'c NativeClient,
-}
-
-impl<'c> Queue<'c> {
-    pub(super) fn ptr(&self) -> *mut sys::rd_kafka_queue_t {
-        self.queue
-    }
-
-    /// The next event of this queue, waiting up to `wait`. Events outlive their queue, not their client.
-    pub fn poll(&self, wait: Duration) -> Option<Event<'c>> {
-        // SAFETY: the queue lives during the call, the client for `'c`.
-        unsafe { Event::take(sys::rd_kafka_queue_poll(self.queue, millis(wait))) }
-    }
-}
-
-impl Drop for Queue<'_> {
-    fn drop(&mut self) {
-        // SAFETY: owned, and not used afterwards.
-        unsafe { sys::rd_kafka_queue_destroy(self.queue) }
     }
 }

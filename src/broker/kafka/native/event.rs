@@ -9,7 +9,6 @@ use rdkafka::bindings as sys;
 use super::client::NativeClient;
 use super::error::RespErr;
 use super::list::elements;
-use super::message::Message;
 use super::values::{Unmasked, text};
 
 /// Something that arrived in a queue of a client, which it borrows.
@@ -71,12 +70,6 @@ pub struct NativeEvent<'c> {
 impl NativeEvent<'_> {
     pub(super) fn ptr(&self) -> *mut sys::rd_kafka_event_t {
         self.event.as_ptr()
-    }
-
-    /// The next of the event's messages, which the event keeps until it is destroyed.
-    pub fn next_message(&self) -> Option<Message<'_>> {
-        // SAFETY: the event lives and owns its messages; other kinds of events have none.
-        unsafe { Message::new(sys::rd_kafka_event_message_next(self.ptr())) }
     }
 
     /// The error of an answer as a whole.

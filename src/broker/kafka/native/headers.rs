@@ -6,7 +6,7 @@ use std::ptr;
 use rdkafka::bindings as sys;
 
 use super::error::RespErr;
-use super::message::bytes;
+use super::values::bytes;
 use crate::broker::Header;
 
 /// Longer differences than this are not believed to be a name (Kafka writes names of up to 32 KiB).

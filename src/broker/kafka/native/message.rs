@@ -1,6 +1,6 @@
 //! Messages of an event: records that were read, and deliveries of records that were sent.
 
-use std::ffi::{CStr, c_void};
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use rdkafka::bindings as sys;
 use super::error::RespErr;
 use super::event::NativeEvent;
 use super::headers;
+use super::values::bytes;
 use crate::broker::{Header, Record};
 use crate::time::Timestamp;
 
@@ -20,12 +21,20 @@ pub struct Message<'e> {
     event: PhantomData<&'e NativeEvent<'e>>,
 }
 
+impl NativeEvent<'_> {
+    /// The next of the event's messages, which the event keeps until it is destroyed.
+    pub fn next_message(&self) -> Option<Message<'_>> {
+        // SAFETY: the event lives and owns its messages; other kinds of events have none.
+        unsafe { Message::new(sys::rd_kafka_event_message_next(self.ptr())) }
+    }
+}
+
 impl<'e> Message<'e> {
     /// `None` for null.
     ///
     /// # Safety
     /// `message` is null or lives for `'e`, and nobody but librdkafka changes it.
-    pub(super) unsafe fn new(message: *const sys::rd_kafka_message_t) -> Option<Self> {
+    unsafe fn new(message: *const sys::rd_kafka_message_t) -> Option<Self> {
         NonNull::new(message.cast_mut()).map(|message| Self { message, event: PhantomData })
     }
 
@@ -106,13 +115,4 @@ impl<'e> Message<'e> {
                 .collect(),
         }
     }
-}
-
-/// Null means no value, which is not the same as no bytes.
-///
-/// # Safety
-/// `first` is null, or `length` bytes live there for `'a`.
-pub(super) unsafe fn bytes<'a>(first: *const c_void, length: usize) -> Option<&'a [u8]> {
-    // SAFETY: by this function's contract.
-    (!first.is_null()).then(|| unsafe { std::slice::from_raw_parts(first.cast(), length) })
 }

@@ -18,7 +18,7 @@ mod admin;
 mod answer;
 mod client;
 #[cfg(test)]
-mod conf;
+mod conf_for_tests;
 mod consumer;
 mod error;
 mod event;
@@ -28,18 +28,20 @@ mod list;
 mod message;
 mod metadata;
 mod producer;
+mod queue;
 mod topic;
 mod values;
 
 pub use admin::{NewTopic, Resource};
 pub use answer::GroupAnswer;
-pub use client::{NativeClient, Queue};
+pub use client::NativeClient;
 #[cfg(test)]
-pub use conf::{has_setting, setting_names};
+pub use conf_for_tests::{has_setting, setting_names};
 pub use error::{Failure, RespErr, err2str};
 pub use event::{ErrorEvent, Event, LogLine, NativeEvent};
 pub use group::ConsumerGroupMetadata;
 pub use list::{Partition, Partitions};
 pub use metadata::{Of, TopicMetadata};
+pub use queue::Queue;
 pub use topic::{ProducerRecord, TopicHandle};
 pub use values::{NulByte, Unmasked, c_string, millis};

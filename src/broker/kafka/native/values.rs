@@ -1,6 +1,6 @@
 //! Texts, arrays and time limits between C and Rust.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt;
 use std::time::Duration;
 
@@ -74,4 +74,13 @@ pub(super) unsafe fn array<'a, T>(first: *const T, count: usize) -> &'a [T] {
     }
     // SAFETY: by this function's contract.
     unsafe { std::slice::from_raw_parts(first, count) }
+}
+
+/// Null means no value, which is not the same as no bytes.
+///
+/// # Safety
+/// `first` is null, or `length` bytes live there for `'a`.
+pub(super) unsafe fn bytes<'a>(first: *const c_void, length: usize) -> Option<&'a [u8]> {
+    // SAFETY: by this function's contract.
+    (!first.is_null()).then(|| unsafe { std::slice::from_raw_parts(first.cast(), length) })
 }
