@@ -2,7 +2,7 @@
 //! within one waits until that has ended. Nobody else is given a partition before its revocation is acknowledged.
 
 use super::Worker;
-use super::phase::{Phase, Proving, Step};
+use super::phase::{AfterProof, Phase, Step};
 use super::session::chore::Chore;
 use super::session::owned::{Owned, Stage};
 use super::session::table::Change;
@@ -28,7 +28,7 @@ impl<B: Broker> Worker<B> {
                 self.doubt_name();
                 // Once they are given up the member joins again, under its name if that keeps its place.
                 if self.options.keeps_place {
-                    return Ok((Phase::Prove(Proving::GiveUp(partitions)), Step::Progress));
+                    return Ok((Phase::Prove(AfterProof::GiveUp(partitions)), Step::Progress));
                 }
                 self.give_up(&partitions, true)
             }

@@ -19,12 +19,12 @@ pub(super) struct Clients<B: Broker> {
     pub(super) admin: B::Admin,
 }
 
-/// The clients, which every phase but the first has.
+/// The clients, which every phase has that comes after joining the group.
 pub(super) fn in_hand<B: Broker>(clients: &mut Option<Clients<B>>) -> Result<&mut Clients<B>, Stop> {
     clients.as_mut().ok_or_else(|| Stop::broken("no clients"))
 }
 
-/// Assigns a reader from an offset, as a chore does.
+/// Reads a topic that has one partition from an offset.
 pub(super) fn assign<R: Reader>(reader: &mut R, topic: &str, offset: i64) -> Result<(), Error> {
     reader.assign(topic, ONLY, offset)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::clients::in_hand;
 use super::failed::Failed;
-use super::gather::On;
+use super::gather::Onward;
 use super::phase::{Phase, Step};
 use super::session::chore::Chore;
 use super::session::gathering::{Gather, Next};
@@ -33,7 +33,7 @@ impl Table {
 }
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn gather_commands(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
+    pub(super) fn gather_commands(&mut self, gather: &mut Gather, now: Timestamp) -> Result<Onward<B>, Failed> {
         let budget = self.budget();
         let commands = &mut gather.gathered.commands;
         let before = commands.len();
@@ -53,7 +53,7 @@ impl<B: Broker> Worker<B> {
                     self.rewind();
                 }
                 self.go_on_from_command(low);
-                return Ok(On::Leave(Phase::Chores, Step::Progress));
+                return Ok(Onward::Leave(Phase::Chores, Step::Progress));
             }
         }
         let new = &gather.gathered.commands[before..];
@@ -71,7 +71,7 @@ impl<B: Broker> Worker<B> {
             false if introducing || behind => Next::Scan,
             false => self.next_for_timers(gather, now),
         };
-        Ok(On::Step(Step::Progress))
+        Ok(Onward::Step(Step::Progress))
     }
 
     /// Retention deleted commands that nobody was up to take: what is left is applied.
@@ -81,14 +81,14 @@ impl<B: Broker> Worker<B> {
     }
 
     /// The turn is for commands alone.
-    fn only_commands(&mut self, gather: &mut Gather, now: Timestamp) -> On<B> {
+    fn only_commands(&mut self, gather: &mut Gather, now: Timestamp) -> Onward<B> {
         gather.gathered.only_commands = !mutant::is(Mutant::EventsWhileMoreCommandsWait);
         if self.table.member_waits(now) {
             // The group is heard of by the member's poll alone. What that brings is read again.
             gather.next = Next::Events;
-            return On::Step(Step::Progress);
+            return Onward::Step(Step::Progress);
         }
-        On::Decide
+        Onward::Decide
     }
 
     /// What follows the commands: the question whether there are more, if a timer has become due since it was asked.
@@ -100,7 +100,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Where the control topic ends now.
-    pub(super) fn gather_end(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
+    pub(super) fn gather_end(&mut self, gather: &mut Gather, now: Timestamp) -> Result<Onward<B>, Failed> {
         // By a client that does not wait for commands just now.
         let marks = in_hand(&mut self.clients)?.stable.watermarks(&self.options.topics.control, ONLY);
         match marks {
@@ -108,27 +108,27 @@ impl<B: Broker> Worker<B> {
                 self.table.floor_asked = Some(now);
                 self.table.control_floor = self.table.control_floor.max(marks.end);
                 gather.next = Next::Scan;
-                Ok(On::Step(Step::Progress))
+                Ok(Onward::Step(Step::Progress))
             }
             Err(error) if error.action == Action::Retry => {
                 self.stats.trouble(&error);
                 if gather.full_of_commands {
                     return Ok(match self.only_commands(gather, now) {
-                        On::Decide => On::DecideAndWait(BACKOFF),
-                        _ => On::Step(Step::Waiting(BACKOFF)),
+                        Onward::Decide => Onward::DecideAndWait(BACKOFF),
+                        _ => Onward::Step(Step::Waiting(BACKOFF)),
                     });
                 }
                 // Timers wait for the answer, and nothing else does.
                 gather.unanswered = true;
                 gather.next = Next::Backlog;
-                Ok(On::Step(Step::Waiting(BACKOFF)))
+                Ok(Onward::Step(Step::Waiting(BACKOFF)))
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// How far the reader is, past gaps too.
-    pub(super) fn gather_scan(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
+    pub(super) fn gather_scan(&mut self, gather: &mut Gather, now: Timestamp) -> Result<Onward<B>, Failed> {
         let position = in_hand(&mut self.clients)?.control.position(&self.options.topics.control, ONLY)?;
         let ends = || self.table.owned.values().map(|owned| owned.control_end).max();
         let position = match mutant::is(Mutant::EmptyPollTakenForAllCommandsRead) {
@@ -144,9 +144,9 @@ impl<B: Broker> Worker<B> {
         if behind {
             // What is known to be there comes before any timer and any event. An abort puts the reader back, too.
             gather.next = Next::Commands;
-            return Ok(On::Step(Step::Waiting(Duration::from_millis(5))));
+            return Ok(Onward::Step(Step::Waiting(Duration::from_millis(5))));
         }
         gather.next = self.next_for_timers(gather, now);
-        Ok(On::Step(Step::Progress))
+        Ok(Onward::Step(Step::Progress))
     }
 }

@@ -3,7 +3,7 @@
 use super::stop::Stop;
 use crate::broker::Error;
 
-/// The one error of everything that is done within a step.
+/// The one error of what is made of several calls: the beginning, chores, and the parts of a gathering.
 pub(super) enum Failed {
     /// A call failed: what is to be done about it is for the phase to say.
     Call(Error),

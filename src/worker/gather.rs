@@ -26,7 +26,7 @@ use crate::time::Timestamp;
 const LAST_ENTRIES: Duration = Duration::from_millis(100);
 
 /// What follows a part of the gathering.
-pub(super) enum On<B: Broker> {
+pub(super) enum Onward<B: Broker> {
     /// Its next part, at once: no call was made.
     Next,
     /// Its next part, with the next step.
@@ -56,17 +56,17 @@ impl<B: Broker> Worker<B> {
         }
         loop {
             return match self.gather_next(&mut gather, now) {
-                Ok(On::Next) => continue,
-                Ok(On::Step(step)) => Ok((Phase::Gather(gather), step)),
-                Ok(On::Decide) => Ok(self.decide(gather, now)),
-                Ok(On::DecideAndWait(wait)) => Ok((self.decide(gather, now).0, Step::Waiting(wait))),
-                Ok(On::Leave(phase, step)) => Ok((phase, step)),
+                Ok(Onward::Next) => continue,
+                Ok(Onward::Step(step)) => Ok((Phase::Gather(gather), step)),
+                Ok(Onward::Decide) => Ok(self.decide(gather, now)),
+                Ok(Onward::DecideAndWait(wait)) => Ok((self.decide(gather, now).0, Step::Waiting(wait))),
+                Ok(Onward::Leave(phase, step)) => Ok((phase, step)),
                 Err(failed) => self.trouble(failed.call()?, Phase::Gather(gather)),
             };
         }
     }
 
-    fn gather_next(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
+    fn gather_next(&mut self, gather: &mut Gather, now: Timestamp) -> Result<Onward<B>, Failed> {
         match gather.next {
             Next::Join => {
                 let timers_first = mutant::is(Mutant::TimersBeforeCommands) && self.has_timer_due(gather, now);
@@ -74,7 +74,7 @@ impl<B: Broker> Worker<B> {
                 // Before anything is gathered: a partition that is restored puts the control reader back.
                 match self.joining() {
                     Some(partition) => self.join(partition, now),
-                    None => Ok(On::Next),
+                    None => Ok(Onward::Next),
                 }
             }
             Next::Commands => self.gather_commands(gather, now),
@@ -102,10 +102,10 @@ impl<B: Broker> Worker<B> {
         self.table.owned.iter().filter_map(joining).min().map(|(_, number)| number)
     }
 
-    fn gather_backlog(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
+    fn gather_backlog(&mut self, gather: &mut Gather, now: Timestamp) -> Result<Onward<B>, Failed> {
         gather.next = Next::Indexes;
         if self.table.reading.is_empty() {
-            return Ok(On::Next);
+            return Ok(Onward::Next);
         }
         let began = match gather.backlog_began {
             Some(began) => began,
@@ -121,7 +121,7 @@ impl<B: Broker> Worker<B> {
             // A poll may bring less than there is.
             gather.next = Next::Backlog;
         }
-        Ok(On::Step(Step::Progress))
+        Ok(Onward::Step(Step::Progress))
     }
 
     /// Reads on in the queues that are being drained: whether that brought something.
@@ -164,7 +164,7 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    fn gather_events(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
+    fn gather_events(&mut self, gather: &mut Gather, now: Timestamp) -> Result<Onward<B>, Failed> {
         let budget = self.budget();
         let gathered = &gather.gathered;
         let idle = gathered.events.is_empty() && gathered.commands.is_empty() && self.table.carried.is_empty();
@@ -181,20 +181,20 @@ impl<B: Broker> Worker<B> {
             Polled::Revoked { partitions, lost } => Some(Change::Revoked { partitions, lost }),
             Polled::OutOfRange { partition, low, .. } => {
                 let (phase, step) = self.without_next_event(partition, low);
-                return Ok(On::Leave(phase, step));
+                return Ok(Onward::Leave(phase, step));
             }
         };
         if let Some(change) = change {
             let (phase, step) = self.change(change, now)?;
-            return Ok(On::Leave(phase, step));
+            return Ok(Onward::Leave(phase, step));
         }
         self.table.member_polled = now;
         self.table.stale = false;
         // What was left over comes first: it lies before everything that was polled now.
         gather.gathered.events.extend(self.table.carried.take(budget.records));
-        let Some(partition) = self.silent(gather, now) else { return Ok(On::Decide) };
+        let Some(partition) = self.silent(gather, now) else { return Ok(Onward::Decide) };
         gather.next = Next::Position(partition);
-        Ok(On::Step(Step::Progress))
+        Ok(Onward::Step(Step::Progress))
     }
 
     /// The next event of a partition is not in its log. Either events are lost, or we have hung, and another owner's
@@ -217,14 +217,14 @@ impl<B: Broker> Worker<B> {
         owned.map(due).find(Option::is_some).flatten()
     }
 
-    fn gather_position(&mut self, gather: &mut Gather, partition: i32, now: Timestamp) -> Result<On<B>, Failed> {
+    fn gather_position(&mut self, gather: &mut Gather, partition: i32, now: Timestamp) -> Result<Onward<B>, Failed> {
         let position = in_hand(&mut self.clients)?.member.position(partition)?;
         if let Some(owned) = self.table.owned.get_mut(&partition) {
             owned.looked_at = now;
             let passed = position.filter(|position| *position > owned.facts.position());
             gather.gathered.passed.extend(passed.map(|position| (partition, position)));
         }
-        Ok(On::Decide)
+        Ok(Onward::Decide)
     }
 
     /// The turn for what was gathered; straight to the next gathering if there is nothing in it.

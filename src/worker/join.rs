@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::clients::in_hand;
 use super::failed::Failed;
-use super::gather::On;
+use super::gather::Onward;
 use super::phase::{Phase, Step};
 use super::session::chore::Chore;
 use super::session::joining::{At, Joining};
@@ -50,11 +50,11 @@ struct Taken {
 
 impl<B: Broker> Worker<B> {
     /// One stage of taking this partition over.
-    pub(super) fn join(&mut self, partition: i32, now: Timestamp) -> Result<On<B>, Failed> {
-        let Some(mut owned) = self.table.owned.remove(&partition) else { return Ok(On::Next) };
+    pub(super) fn join(&mut self, partition: i32, now: Timestamp) -> Result<Onward<B>, Failed> {
+        let Some(mut owned) = self.table.owned.remove(&partition) else { return Ok(Onward::Next) };
         let Stage::Joining(joining) = std::mem::replace(&mut owned.stage, Stage::Introducing) else {
             self.table.owned.insert(partition, owned);
-            return Ok(On::Next);
+            return Ok(Onward::Next);
         };
         let mut taken = Taken { partition, owned, joining };
         let joined = self.stage(&mut taken, now);
@@ -66,15 +66,15 @@ impl<B: Broker> Worker<B> {
                 if !mutant::is(Mutant::ControlReaderNotMovedBackAtAJoin) {
                     self.chores.push_back(Chore::ReadControl { from: None });
                 }
-                return Ok(On::Leave(Phase::Chores, Step::Progress));
+                return Ok(Onward::Leave(Phase::Chores, Step::Progress));
             }
             Ok(Joined::At(at)) => {
                 joining.at = at;
-                Ok(On::Step(Step::Progress))
+                Ok(Onward::Step(Step::Progress))
             }
             Ok(Joined::Doubted(at)) => {
                 joining.at = at;
-                Ok(On::Step(Step::Waiting(BACKOFF)))
+                Ok(Onward::Step(Step::Waiting(BACKOFF)))
             }
             Err(failed) => Err(failed),
         };
@@ -179,8 +179,7 @@ impl<B: Broker> Worker<B> {
     fn fold_pins(&mut self, taken: &mut Taken) -> Result<Joined, Failed> {
         let (state, stable) = (&self.options.topics.state, &mut in_hand(&mut self.clients)?.stable);
         let mut records = Vec::new();
-        stable.poll(FOLD, &mut records)?;
-        let position = stable.position(state, 0)?.unwrap_or_default();
+        let polled = stable.poll(FOLD, &mut records);
         let pins = records.iter().filter(|record| record.partition == 0 && record.key.as_deref() == Some(b""));
         for value in pins.filter_map(|record| record.value.as_deref()) {
             let pinned = schema::partition::read(value).map_err(|error| {
@@ -188,6 +187,9 @@ impl<B: Broker> Worker<B> {
             })?;
             taken.joining.pinned = Some((pinned.body.enrollments, pinned.body.records));
         }
+        // Also of a poll that failed: its reader has gone on behind what it brought.
+        polled?;
+        let position = stable.position(state, 0)?.unwrap_or_default();
         if position < taken.joining.end {
             return Ok(Joined::At(At::Pins));
         }

@@ -40,7 +40,8 @@
 //!
 //! Architecture invariant: what a turn stages is not visible to anything before its commit is known.
 //! Architecture invariant: nothing here reads a clock, sleeps or is random. A [`Worker::step`] makes one call to the broker, or
-//! a few where they belong together; only the first step makes more, for it makes the clients.
+//! a few where they belong together; only the steps of the beginning make more: they look at every topic, and make the
+//! clients.
 
 mod age;
 mod assignment;

@@ -42,7 +42,7 @@ impl Table {
         let is_of = |flow: &FlowId| topics.queue(flow, number) == topic;
         let queue = match flow {
             Some(flow) if is_of(&flow) => {
-                self.active(self.shape.home(&flow), &flow).map(|tracked| &tracked.flow().queue)
+                self.active_flow(self.shape.home(&flow), &flow).map(|tracked| &tracked.flow().queue)
             }
             Some(_) => None,
             // A hash stands for a flow id that is too long for the name of a topic.

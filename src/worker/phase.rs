@@ -27,7 +27,7 @@ pub(super) enum Phase<B: Broker> {
     /// Learn the shape of the topics.
     Start,
     /// Ask the producer whether the name is still ours.
-    Prove(Proving),
+    Prove(AfterProof),
     /// Make the clients, and join the group.
     Enter,
     /// Make a producer, which fences the one before and ends its transaction; ask the group first, if need be.
@@ -60,7 +60,7 @@ pub(super) enum Poll {
     Events,
 }
 
-/// A turn under way: what it has decided so far, and the transaction that carries it.
+/// A turn whose transaction is open.
 pub(super) struct Open<B: Broker> {
     pub(super) turn: Box<Turn>,
     pub(super) transaction: Transaction<B>,
@@ -83,7 +83,7 @@ pub(super) enum After {
 }
 
 /// What follows when the name is proved, or cannot be.
-pub(super) enum Proving {
+pub(super) enum AfterProof {
     /// Make the clients, and join.
     Enter,
     /// Give up these partitions, which the group has given away: the member joins again by itself.

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use super::clients::in_hand;
 use super::failed::Failed;
-use super::phase::{After, Phase, Proving, Step};
+use super::phase::{After, AfterProof, Phase, Step};
 use super::session::chore::Chore;
 use super::session::trial::Trial;
 use super::session::wait::left;
@@ -62,7 +62,7 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Asks whether the name is still ours, by the producer.
-    pub(super) fn prove(&mut self, next: Proving, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn prove(&mut self, next: AfterProof, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let Some(producer) = self.producer.take() else { return self.go_on(next, now) };
         let topics = &self.options.topics;
         match producer.prove(&topics.group, &topics.enrollments) {
@@ -99,11 +99,11 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    fn go_on(&mut self, next: Proving, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    fn go_on(&mut self, next: AfterProof, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         match next {
-            Proving::Enter if self.producer.is_some() => Ok((Phase::Enter, Step::Progress)),
-            Proving::Enter => Ok((Phase::Replace(After::Enter), Step::Progress)),
-            Proving::GiveUp(partitions) => {
+            AfterProof::Enter if self.producer.is_some() => Ok((Phase::Enter, Step::Progress)),
+            AfterProof::Enter => Ok((Phase::Replace(After::Enter), Step::Progress)),
+            AfterProof::GiveUp(partitions) => {
                 if !self.is_sure(now) {
                     self.doubt_name();
                 }

@@ -105,7 +105,7 @@ impl<B: Broker> Worker<B> {
         };
         let mut again = Vec::new();
         for (partition, owned) in &mut self.table.owned {
-            owned.facts.each_drain(|flow, tracked| {
+            owned.facts.each_drain_mut(|flow, tracked| {
                 if let Some(backlog) = &mut tracked.backlog {
                     backlog.bucket.follow(now);
                 }

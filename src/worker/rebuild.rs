@@ -12,7 +12,7 @@ use super::Worker;
 use super::clients::{assign, in_hand, log_of};
 use super::facts::tracked::Tracked;
 use super::failed::Failed;
-use super::gather::On;
+use super::gather::Onward;
 use super::phase::Step;
 use super::session::amount::Amount;
 use super::session::gathering::{Gather, Next};
@@ -179,14 +179,14 @@ impl Table {
 impl<B: Broker> Worker<B> {
     /// Reads on for the indexes that are behind: begins with topics, a step each, then one poll. A failure that passes keeps
     /// nobody waiting: it is tried again with the next gathering.
-    pub(super) fn gather_indexes(&mut self, gather: &mut Gather, now: Timestamp) -> Result<On<B>, Failed> {
+    pub(super) fn gather_indexes(&mut self, gather: &mut Gather, now: Timestamp) -> Result<Onward<B>, Failed> {
         gather.next = Next::Events;
         if gather.indexes_begun == 0 {
             self.table.let_one_begin();
             self.choose_indexes(now)?;
         }
         if self.table.rebuilding.topics.is_empty() {
-            return Ok(On::Next);
+            return Ok(Onward::Next);
         }
         let begins = self.table.next_to_begin(now).filter(|_| gather.indexes_begun < BEGUN);
         let (done, next) = match begins {
@@ -201,7 +201,7 @@ impl<B: Broker> Worker<B> {
             Err(Failed::Call(error)) if error.action == Action::Retry => self.stats.trouble(&error),
             Err(failed) => return Err(failed),
         }
-        Ok(On::Step(Step::Progress))
+        Ok(Onward::Step(Step::Progress))
     }
 
     /// Stops reading for whom it is not needed any more, or not just now, and notes for whom it is to begin.

@@ -40,7 +40,7 @@ impl Table {
                 Some((origin.clone(), Some(Record::clone(record))))
             }
             Origin::Entry { partition, flow, number } => {
-                let tracked = self.active(*partition, flow).filter(|tracked| tracked.ready(now) == Ok(true))?;
+                let tracked = self.active_flow(*partition, flow).filter(|tracked| tracked.ready(now) == Ok(true))?;
                 let front = tracked.backlog.as_ref()?.buffer.front()?;
                 (front.held.number == *number).then(|| (origin.clone(), None))
             }

@@ -232,7 +232,7 @@ impl Table {
     /// No turn is under way any more that passes something.
     pub(super) fn forget_passing(&mut self) {
         for owned in self.owned.values_mut() {
-            owned.facts.each_drain(|_, tracked| {
+            owned.facts.each_drain_mut(|_, tracked| {
                 if let Some(backlog) = &mut tracked.backlog {
                     backlog.passing = Amount::default();
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Worker;
 use super::clients::Clients;
 use super::failed::Failed;
-use super::phase::{After, Phase, Proving, Step};
+use super::phase::{After, AfterProof, Phase, Step};
 use super::session::shape::Shape;
 use super::stop::Stop;
 use crate::broker::{Admin, Broker, Error, Isolation, MemberOptions};
@@ -22,7 +22,7 @@ impl<B: Broker> Worker<B> {
             Err(failed) => return self.trouble(failed.call()?, Phase::Start),
         }
         Ok(match self.producer.is_some() {
-            true => (Phase::Prove(Proving::Enter), Step::Progress),
+            true => (Phase::Prove(AfterProof::Enter), Step::Progress),
             false => (Phase::Replace(After::Enter), Step::Progress),
         })
     }
@@ -30,7 +30,7 @@ impl<B: Broker> Worker<B> {
     /// Joins the group. Whoever joins has made its producer before that, if it may make one.
     pub(super) fn enter(&mut self, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         if self.options.keeps_place && self.producer.is_some() && !self.is_sure(now) {
-            return Ok((Phase::Prove(Proving::Enter), Step::Progress));
+            return Ok((Phase::Prove(AfterProof::Enter), Step::Progress));
         }
         match self.make_clients() {
             Ok(clients) => self.clients = Some(clients),

@@ -28,7 +28,7 @@ impl Table {
     /// looked at: few of them, however many drain.
     fn hot_and_behind(&self) -> impl Iterator<Item = (&Tracked, &Backlog)> {
         self.reading.values().filter_map(|(partition, flow)| {
-            let tracked = self.active(*partition, flow).filter(|tracked| tracked.index.is_ready())?;
+            let tracked = self.active_flow(*partition, flow).filter(|tracked| tracked.index.is_ready())?;
             let backlog = tracked.backlog.as_ref().filter(|of| of.reading == Reading::On)?;
             let unlimited = tracked.flow().drain().is_some_and(|drain| drain.max_rate.is_none());
             (unlimited && backlog.read_to < tracked.flow().queue.last_entry()).then_some((tracked, backlog))

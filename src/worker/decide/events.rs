@@ -128,10 +128,10 @@ impl Decider<'_> {
             return None;
         }
         let (is_first, event) = (known.is_none(), seen.to_event());
-        self.pass_over(&record, owned);
         if is_first {
-            self.see(partition, owned, &event);
+            self.introduce(&record, owned, &event);
         }
+        self.pass_over(&record, owned);
         self.arrive(record, owned, &event, hash);
         None
     }
@@ -149,19 +149,15 @@ impl Decider<'_> {
         self.decision.taken.bytes += record.size();
     }
 
-    /// The first event of a flow makes it known.
-    fn see(&mut self, partition: i32, owned: &Owned, event: &Event) {
+    /// The first event of a flow makes it known. The event itself is the first that comes after.
+    fn introduce(&mut self, record: &Record, owned: &Owned, event: &Event) {
         let flow = Flow::new(event.flow.clone(), self.now);
         self.decision.new_flows += 1;
-        let staged = self.decision.partition(partition, owned);
+        let staged = self.decision.partition(record.partition, owned);
+        staged.position = record.offset;
         let staged_flow = StagedFlow { changed: true, ..StagedFlow::new(flow, Unknown::default()) };
-        // The event itself is the first that comes after: the position is its own.
-        staged.position -= 1;
         staged.flows.insert(event.flow.clone(), staged_flow);
-        self.note_own_transition(partition, &event.flow, Transition::Seen);
-        if let Some(staged) = self.decision.partitions.get_mut(&partition) {
-            staged.position += 1;
-        }
+        self.note_own_transition(record.partition, &event.flow, Transition::Seen);
     }
 
     /// Gives a queue topic up that somebody deleted: the next held event makes another one.

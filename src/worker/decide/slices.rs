@@ -13,8 +13,8 @@ use crate::worker::session::decision::{Decision, Purpose};
 use crate::worker::session::gathering::Gathered;
 use crate::worker::session::table::Table;
 
-/// The first slice of a turn: for one refused record alone if it is next and everybody else has had a turn, else for
-/// everything else.
+/// The first slice of a turn: for one refused record alone if it is next and everybody else has had a turn, or if there is
+/// nothing else; else for everything else.
 pub(in crate::worker) fn first_slice(table: &Table, options: &Options, gathered: Gathered, now: Timestamp) -> Decision {
     // While more commands wait than a turn takes, they go first.
     let next = if gathered.only_commands { None } else { table.next_refused(&gathered.events, now) };

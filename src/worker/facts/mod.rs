@@ -1,6 +1,6 @@
-//! What is committed of a partition. Nothing here is a guess, and nothing is staged: it is read when the partition is taken
-//! over (`join.rs`), and changes when a turn is known to hold (`publish.rs`), by the verbs below and in no other way. Everybody
-//! else reads it.
+//! What is committed of a partition. Nothing of a turn that may not hold is here: it is read when the partition is taken over
+//! (`join.rs`), and changes when a turn is known to hold (`publish.rs`), by the verbs below and in no other way. Everybody else
+//! reads it. A partition of which nothing was ever committed begins with the record that its first turn will write.
 //!
 //! Around each flow lies what the worker has built for it in this session, its index and what was read of its queue
 //! ([`Tracked`]): that changes with any call, and is lost with the partition.
@@ -99,13 +99,13 @@ impl Facts {
         self.limited
     }
 
-    /// Those of which something is tracked, as all of them are.
+    /// The same, with what there is of each.
     pub fn drains(&self) -> impl Iterator<Item = &Tracked> + Clone {
         self.draining.iter().filter_map(|id| self.flows.get(id))
     }
 
-    /// Looks at each flow that is resuming, for what this worker has built around it.
-    pub fn each_drain(&mut self, mut look: impl FnMut(&FlowId, &mut Tracked)) {
+    /// The same, to change what this worker has built around each.
+    pub fn each_drain_mut(&mut self, mut look: impl FnMut(&FlowId, &mut Tracked)) {
         for id in &self.draining {
             if let Some(tracked) = self.flows.get_mut(id) {
                 look(id, tracked);
@@ -134,6 +134,11 @@ impl Facts {
         }
     }
 
+    /// No flow was entered anywhere yet.
+    fn is_incomplete(&self) -> bool {
+        self.timers.is_empty() && self.retirements.is_empty() && self.draining.is_empty()
+    }
+
     /// The partition record was read.
     pub fn restore_record(&mut self, record: Partition, unknown: Unknown) {
         (self.record, self.unknown) = (Arc::new(record), unknown);
@@ -141,11 +146,13 @@ impl Facts {
 
     /// A flow's state was read. The newest that is read counts.
     pub fn restore_flow(&mut self, flow: Flow, unknown: Unknown) {
+        debug_assert!(self.is_incomplete());
         self.flows.restore(flow, unknown);
     }
 
     /// A flow's state was taken away.
     pub fn forget_flow(&mut self, id: &str) {
+        debug_assert!(self.is_incomplete());
         self.flows.remove(id);
     }
 
@@ -166,8 +173,10 @@ impl Facts {
         self.position = position;
     }
 
-    /// All of it was read: every flow is entered where its next moment is looked for.
+    /// All of it was read, once: every flow is entered where its next moment is looked for. Returns those of which more is known
+    /// than their first events.
     pub fn complete(&mut self) -> Vec<FlowId> {
+        debug_assert!(self.is_incomplete());
         self.scanned = self.record.control;
         let flows: Vec<FlowId> = self.flows.tracked().map(|(id, _)| id.clone()).collect();
         for id in &flows {
@@ -190,13 +199,13 @@ impl Facts {
         (self.record, self.unknown, self.introduced) = (record, unknown, true);
     }
 
-    /// Every command below `scanned` was looked at for this partition, though no turn had to say so.
+    /// Every command below `scanned` was gathered and looked at for this partition, though there was no turn to say so.
     pub fn pass_commands(&mut self, scanned: i64) {
         self.scanned = self.scanned.max(scanned);
     }
 
-    /// It has left the flow like this. `index` is that of a flow of which only the first event was known. `None`: nothing
-    /// more is known of it still.
+    /// It has left the flow like this. `index`: for a flow of which no more than the first event was known before. `None`:
+    /// nothing more is known of it still.
     pub fn take_flow(&mut self, flow: Flow, unknown: Unknown, index: impl FnOnce() -> Index) -> Option<&mut Tracked> {
         let id = flow.id.clone();
         self.disarm(&id);

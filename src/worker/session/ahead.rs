@@ -20,7 +20,7 @@ impl Table {
             others_wait: !self.to_read.is_empty(),
         };
         for (partition, flow) in &self.at_hand {
-            if let Some(backlog) = self.active(*partition, flow).and_then(|tracked| tracked.backlog.as_ref()) {
+            if let Some(backlog) = self.active_flow(*partition, flow).and_then(|tracked| tracked.backlog.as_ref()) {
                 ahead.waiting = ahead.waiting.and(backlog.waiting());
             }
         }

@@ -1,8 +1,9 @@
 //! Events that were polled and that no turn has taken yet. They lie before everything that the member brings next.
 //!
-//! There are two ways for them to come here: the queue topic of the next event of their partition has to be made first, or
-//! they were polled while the acknowledgements of a turn were awaited. The next turn begins with them. When a turn is
-//! aborted, or partitions come and go, they are dropped, and read again with everything else.
+//! Whatever the member brings comes here first, and a turn takes of it what it has room for. What stays: events that were polled
+//! while the acknowledgements of a turn were awaited, and those whose partition a turn stopped at, for a queue topic that has to
+//! be made first or for a record that was refused. The next turn begins with them. When a turn is aborted, or partitions come
+//! and go, they are dropped, and read again with everything else.
 
 use crate::broker::{PollLimit, Record, sizes};
 use crate::worker::memory::Shares;

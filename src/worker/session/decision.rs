@@ -50,7 +50,8 @@ pub struct Decision {
     pub next_to_drain: Option<(i32, FlowId)>,
     /// More was held for a drain without a rate than may wait for it: the drain comes first.
     pub outrun: bool,
-    /// Partitions of which it takes no more events: the next one needs a queue topic that is not there yet, or was refused.
+    /// Partitions of which it takes no more events: the next one needs a queue topic that is not there yet or for which there is
+    /// no room in this turn, or it was refused before.
     pub stopped: BTreeSet<i32>,
     /// Their events, for the next turn.
     pub carried: Vec<Record>,

@@ -1,4 +1,5 @@
-//! Everything that one worker knows between its calls: its partitions, where its readers are, and what waits.
+//! What a worker knows of its partitions, where its readers are, and what waits for a turn. Calls that wait to be made, and
+//! whose the name is, are the worker's own.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub struct Table {
     pub at_hand: BTreeSet<(i32, FlowId)>,
     /// Records that the broker refused, each to be treated in a turn of its own (`decide/alone.rs`).
     pub refused: BTreeMap<Origin, Refused>,
-    /// The clock disagrees with the broker's: turns that touch deadlines wait until then.
+    /// The clock disagrees with the broker's: nothing is done for a while ([`ClockAlarm::LENGTH`]), and then it is looked at again.
     pub clock_alarm: Option<ClockAlarm>,
     /// How many milliseconds our clock is ahead of the broker's; 0 as long as that is less than what is allowed.
     pub clock_ahead: i64,
@@ -78,7 +79,7 @@ impl Table {
     }
 
     /// The flow, while its partition is active.
-    pub fn active(&self, partition: i32, flow: &FlowId) -> Option<&Tracked> {
+    pub fn active_flow(&self, partition: i32, flow: &FlowId) -> Option<&Tracked> {
         self.owned.get(&partition).filter(|owned| owned.is_active())?.facts.flow(flow)
     }
 
