@@ -63,7 +63,7 @@ impl<B: Broker> Worker<B> {
         let next_entry = staged.flow.queue.next_entry;
         let first_fed = staged.fed.first().map_or(next_entry, |fed| fed.number);
         let StagedFlow { flow, unknown, fed, fed_bytes, passed, bucket, went_live, .. } = staged;
-        if owned.facts.take_flow(flow, unknown, || Index::new(first_fed)).is_none() {
+        if !owned.facts.take_flow(flow, unknown, || Index::new(first_fed)) {
             return;
         }
         owned.change_index(&id, |tracked| {

@@ -43,7 +43,7 @@ impl Decider<'_> {
             }
         }
         // A drain that has nothing at hand can do no more than end, which is looked at once in a turn.
-        let flows: Vec<(i32, &Owned, &FlowId)> = match self.writable {
+        let mut flows: Vec<(i32, &Owned, &FlowId)> = match self.writable {
             None => active()
                 .flat_map(|(partition, owned)| owned.facts.draining().iter().map(move |flow| (*partition, owned, flow)))
                 .collect(),
@@ -69,11 +69,12 @@ impl Decider<'_> {
             None => table.next_to_drain.clone(),
             Some(_) => self.decision.next_to_drain.take(),
         };
-        let is_later = |(partition, _, flow): &(i32, &Owned, &FlowId)| {
-            first.as_ref().is_none_or(|(of, first)| (*partition, *flow) >= (*of, first))
-        };
-        let (later, earlier): (Vec<_>, Vec<_>) = flows.into_iter().partition(is_later);
-        for (partition, owned, flow) in later.into_iter().chain(earlier) {
+        if let Some((of, first)) = &first {
+            // They are in order.
+            let earlier = flows.partition_point(|(partition, _, flow)| (*partition, *flow) < (*of, first));
+            flows.rotate_left(earlier);
+        }
+        for (partition, owned, flow) in flows {
             if let Some(tracked) = owned.facts.flow(flow) {
                 self.drain(partition, owned, tracked, share);
             }
@@ -182,15 +183,7 @@ impl Decider<'_> {
                 };
                 let headers = headers::discarded(&held.headers, reason, detail, &held.source, waiting.timestamp);
                 let partition = partition_for(flow.as_str().as_bytes(), self.table.shape.discarded);
-                self.decision.write(Write {
-                    to: To::Discarded,
-                    partition,
-                    timestamp: None,
-                    key,
-                    value,
-                    headers,
-                    origin,
-                });
+                self.discard(partition, (key, value), headers, origin);
             }
             Passing::Replaced => self.decision.stats.replaced += 1,
             Passing::Withdrawal | Passing::Stale => {}
@@ -200,9 +193,7 @@ impl Decider<'_> {
     /// Ends the drain of a staged flow if everything is passed.
     fn finish(&mut self, partition: i32, flow: &FlowId) {
         let now = self.now;
-        let Some(staged) = self.decision.staged_mut(partition, flow) else {
-            return;
-        };
+        let Some(staged) = self.decision.staged_mut(partition, flow) else { return };
         if mutant::is(Mutant::LiveOnEndOfFile) {
             let of = self.table.owned.get(&partition).and_then(|owned| owned.facts.flow(flow));
             let read = of.and_then(|of| of.backlog.as_ref()).map_or(0, |backlog| backlog.buffer.len());

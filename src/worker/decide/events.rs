@@ -197,16 +197,7 @@ impl Decider<'_> {
                     headers::discarded(&record.headers, Discarded::TurnedAway, &detail, &source, record.timestamp);
                 let partition = partition_of(hash, self.table.shape.discarded);
                 let origin = Origin::of(&record);
-                let (key, value) = (record.key, record.value);
-                self.decision.write(Write {
-                    to: To::Discarded,
-                    partition,
-                    timestamp: None,
-                    key,
-                    value,
-                    headers,
-                    origin,
-                });
+                self.discard(partition, (record.key, record.value), headers, origin);
             }
             Fate::Hold(entry) => {
                 self.decision.stats.held += 1;

@@ -1,10 +1,10 @@
-//! What cannot be delivered goes to the dead letters: what could not be read, untouched; what the broker refuses to store
-//! elsewhere, without its value.
+//! What is not delivered. What could not be read goes to the dead letters, untouched; what the broker refuses to store
+//! elsewhere, without its value; and what somebody ordered not to be delivered to the discarded events.
 
 use bytes::Bytes;
 
 use super::decider::Decider;
-use crate::broker::Record;
+use crate::broker::{Header, Record};
 use crate::flow::FlowId;
 use crate::schema::{Reason, Unreadable, headers};
 use crate::worker::session::backlog::Waiting;
@@ -26,6 +26,17 @@ impl Decider<'_> {
             headers: headers::dead_letter(record, reason, detail),
             origin: Origin::of(record),
         });
+    }
+
+    /// An event that is deliberately not delivered; its headers say why.
+    pub(super) fn discard(
+        &mut self,
+        partition: i32,
+        (key, value): (Option<Bytes>, Option<Bytes>),
+        headers: Vec<Header>,
+        origin: Origin,
+    ) {
+        self.decision.write(Write { to: To::Discarded, partition, timestamp: None, key, value, headers, origin });
     }
 
     /// What was to be released or discarded cannot be: a dead letter without its value instead, which counts as removed.

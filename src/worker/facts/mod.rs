@@ -204,14 +204,15 @@ impl Facts {
         self.scanned = self.scanned.max(scanned);
     }
 
-    /// It has left the flow like this. `index`: for a flow of which no more than the first event was known before. `None`:
+    /// It has left the flow like this. `index`: for a flow of which no more than the first event was known before. `false`:
     /// nothing more is known of it still.
-    pub fn take_flow(&mut self, flow: Flow, unknown: Unknown, index: impl FnOnce() -> Index) -> Option<&mut Tracked> {
+    pub fn take_flow(&mut self, flow: Flow, unknown: Unknown, index: impl FnOnce() -> Index) -> bool {
         let id = flow.id.clone();
         self.disarm(&id);
-        self.flows.update(flow, unknown, |flow, unknown| Tracked::new(flow, unknown, index()))?;
+        let is_tracked =
+            self.flows.update(flow, unknown, |flow, unknown| Tracked::new(flow, unknown, index())).is_some();
         self.arm(&id);
-        self.flows.get_mut(&id)
+        is_tracked
     }
 
     /// Enters a flow where its next moment is looked for.

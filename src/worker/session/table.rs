@@ -99,12 +99,12 @@ impl Table {
 
     /// Those of [`Table::at_hand`] of which all was passed are not at hand any more.
     pub fn clear_at_hand(&mut self) {
-        let mut at_hand = std::mem::take(&mut self.at_hand);
-        at_hand.retain(|(partition, flow)| {
-            let backlog = self.tracked(*partition, flow).and_then(|tracked| tracked.backlog.as_ref());
+        let owned = &self.owned;
+        self.at_hand.retain(|(partition, flow)| {
+            let tracked = owned.get(partition).and_then(|owned| owned.facts.flow(flow));
+            let backlog = tracked.and_then(|tracked| tracked.backlog.as_ref());
             backlog.is_some_and(|backlog| !backlog.buffer.is_empty())
         });
-        self.at_hand = at_hand;
     }
 
     /// Whether some deadline has come since then.
