@@ -1,6 +1,6 @@
 //! What a group member and a groupless reader have in common: a client, the partitions it fetches, and polling.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ use crate::broker::{Action, Code, Error, PollLimit, Polled, Record, Result, Wate
 pub(super) struct Consumer {
     pub client: Client,
     pub fetches: Fetches,
+    /// Topics of which something was ever fetched: librdkafka forgets none of them while the client lives.
+    met: HashSet<Box<str>>,
 }
 
 /// A change of assignment, for the member to record.
@@ -29,7 +31,12 @@ pub(super) enum Change {
 impl Consumer {
     pub fn new(config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
         let client = Client::new(RDKafkaType::RD_KAFKA_CONSUMER, config, shared)?;
-        Ok(Self { client, fetches: Fetches::default() })
+        Ok(Self { client, fetches: Fetches::default(), met: HashSet::new() })
+    }
+
+    /// How many topics librdkafka knows, about, for it to look through at each answer of a broker.
+    pub fn topics_met(&self) -> usize {
+        self.met.len()
     }
 
     /// Reads records until a limit, an error or a change of assignment (handed to `on_change`).
@@ -132,10 +139,24 @@ impl Consumer {
     }
 
     fn add(&mut self, places: &[(&str, i32, i64)]) -> Result<()> {
+        // librdkafka looks once a second whether it lacks the leader of a topic that was added, and at once for all that it
+        // lacks when it is given a topic to write to. So one of those that are new to it is given to it like that, with all
+        // others added already.
+        let newest = places.iter().map(|(topic, ..)| *topic).rfind(|topic| !self.met.contains(*topic));
+        let Some(newest) = newest else { return self.add_met(places) };
+        let (last, first): (Vec<_>, Vec<_>) = places.iter().partition(|(topic, ..)| *topic == newest);
+        self.add_met(&first)?;
+        let _asks = self.client.topic(newest)?;
+        self.add_met(&last)
+    }
+
+    /// As [`Consumer::add`], without haste for topics that librdkafka does not know yet.
+    fn add_met(&mut self, places: &[(&str, i32, i64)]) -> Result<()> {
         if places.is_empty() {
             return Ok(());
         }
         let list: Vec<_> = places.iter().map(|&(topic, partition, offset)| (topic, partition, Some(offset))).collect();
+        self.met.extend(places.iter().map(|(topic, ..)| Box::from(*topic)));
         self.incremental_assign(&list)?;
         for &(topic, partition, offset) in places {
             self.fetches.insert(topic, partition, offset);

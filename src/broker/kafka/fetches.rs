@@ -52,6 +52,18 @@ impl Fetches {
         Some(self.get(topic, partition)?.next)
     }
 
+    /// How many topics something is fetched of.
+    pub fn topics(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// Every partition, with its position.
+    pub fn places(&self) -> impl Iterator<Item = (Arc<str>, i32, i64)> {
+        self.topics.values().flat_map(|Topic { name, partitions }| {
+            partitions.iter().map(|(partition, fetch)| (Arc::clone(name), *partition, fetch.next))
+        })
+    }
+
     pub fn insert(&mut self, topic: &str, partition: i32, offset: i64) {
         let fetch = Fetch { next: offset, paused: false, stopped: false };
         if let Some(topic) = self.topics.get_mut(topic.as_bytes()) {

@@ -231,7 +231,7 @@ impl Broker for Kafka {
     fn reader(&self, isolation: Isolation) -> Result<KafkaReader> {
         self.shared.check()?;
         let config = self.consumer_config(&self.options.reader_group, isolation);
-        Ok(KafkaReader(Consumer::new(config, Arc::clone(&self.shared))?))
+        KafkaReader::new(config, Arc::clone(&self.shared))
     }
 
     fn producer(&self, options: &ProducerOptions) -> Result<KafkaProducer> {

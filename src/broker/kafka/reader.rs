@@ -2,38 +2,70 @@
 
 use std::sync::Arc;
 
+use rdkafka::ClientConfig;
+
 use super::consumer::Consumer;
+use super::shared::Shared;
 use crate::broker::{PollLimit, Polled, Reader, Record, Result, Watermarks};
 
-pub struct KafkaReader(pub(super) Consumer);
+/// A client that has met so many topics is replaced, unless it fetches more than half of them. librdkafka (2.12.1) forgets no
+/// topic, and for each topic in an answer of a broker it looks through all of them: whoever reads 10,000 queues one after
+/// another would keep a core busy with that alone.
+const MOST_TOPICS: usize = 2_048;
+
+pub struct KafkaReader {
+    consumer: Consumer,
+    config: ClientConfig,
+}
+
+impl KafkaReader {
+    pub(super) fn new(config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
+        Ok(Self { consumer: Consumer::new(config.clone(), shared)?, config })
+    }
+
+    /// Goes on with a new client if this one has met too many topics. What was fetched ahead is fetched again.
+    fn forget_topics(&mut self) -> Result<()> {
+        let Self { consumer, config } = self;
+        if consumer.topics_met() < MOST_TOPICS.max(2 * consumer.fetches.topics()) {
+            return Ok(());
+        }
+        let places: Vec<_> = consumer.fetches.places().collect();
+        let mut renewed = Consumer::new(config.clone(), Arc::clone(&consumer.client.shared))?;
+        renewed.start_all(&places)?;
+        *consumer = renewed;
+        Ok(())
+    }
+}
 
 impl Reader for KafkaReader {
     fn assign(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()> {
-        self.0.start(topic, partition, offset)
+        self.forget_topics()?;
+        self.consumer.start(topic, partition, offset)
     }
 
     fn assign_all(&mut self, places: &[(Arc<str>, i32, i64)]) -> Result<()> {
-        self.0.start_all(places)
+        self.forget_topics()?;
+        self.consumer.start_all(places)
     }
 
     fn unassign(&mut self, topic: &str, partition: i32) -> Result<()> {
-        self.0.stop(&[(topic, partition)])
+        self.consumer.stop(&[(topic, partition)])
     }
 
     fn unassign_all(&mut self, places: &[(Arc<str>, i32)]) -> Result<()> {
         let places: Vec<_> = places.iter().map(|(topic, partition)| (&**topic, *partition)).collect();
-        self.0.stop(&places)
+        self.consumer.stop(&places)
     }
 
     fn poll(&mut self, limit: PollLimit, records: &mut Vec<Record>) -> Result<Polled> {
-        self.0.poll(limit, records, |_| {})
+        self.consumer.poll(limit, records, |_| {})
     }
 
     fn position(&mut self, topic: &str, partition: i32) -> Result<Option<i64>> {
-        Ok(self.0.fetches.position(topic, partition))
+        Ok(self.consumer.fetches.position(topic, partition))
     }
 
     fn watermarks(&mut self, topic: &str, partition: i32) -> Result<Watermarks> {
-        self.0.watermarks(topic, partition)
+        self.consumer.watermarks(topic, partition)
     }
 }
