@@ -161,9 +161,19 @@ impl Client {
     /// Runs one admin request. `send` gets the queue for the answer, and how long the request and the cluster's work on it
     /// may take each.
     pub fn request(&self, name: &'static str, send: impl FnOnce(&Queue<'_>, Duration)) -> Result<NativeEvent<'_>> {
+        self.request_within(name, CHANGE, send)
+    }
+
+    /// [`Client::request`] with a limit of its own.
+    pub fn request_within(
+        &self,
+        name: &'static str,
+        limit: Duration,
+        send: impl FnOnce(&Queue<'_>, Duration),
+    ) -> Result<NativeEvent<'_>> {
         let queue = self.native.queue();
-        send(&queue, CHANGE / 2);
-        let answer = self.within(name, CHANGE, |slice| match self.next(slice, |left| queue.poll(left)) {
+        send(&queue, limit / 2);
+        let answer = self.within(name, limit, |slice| match self.next(slice, |left| queue.poll(left)) {
             Some(Event::Answer(event)) => Ok(Some(event)),
             _ => Ok(None),
         })?;

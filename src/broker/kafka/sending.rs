@@ -1,7 +1,8 @@
 //! What a transactional producer has, whether a transaction is open or not: its client, its topics, and the deliveries of
 //! what it sent.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,16 +14,12 @@ use super::client::{Client, REQUEST};
 use super::errors::{self, invalid};
 use super::mask::words;
 use super::native::RespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
-use super::native::{Event, NativeEvent, Of, TopicHandle, TopicMetadata};
+use super::native::{Event, NativeEvent, Queue, TopicHandle, c_string};
 use super::shared::Shared;
 use crate::broker::{Action, Code, Delivered, Error, FAILURE_ONLY, Progress, Result, Stored, Topic};
 
 /// Tells producers apart: a handle of one must not be used with another.
 static NEXT_PRODUCER: AtomicU64 = AtomicU64::new(0);
-
-/// One topic in so many is few: they are asked for one by one. librdkafka finds the topics of an answer by looking through
-/// all that it knows, so that an answer with 5,000 of 5,000 costs it some 100 ms.
-const FEW: usize = 8;
 
 /// How long one call flushes before deliveries are served again: they may be all that it waits for.
 const FLUSH: Duration = Duration::from_millis(1);
@@ -34,15 +31,23 @@ pub struct KafkaProducer(pub(super) Box<Core>);
 pub(super) struct Core {
     id: u64,
     /// By index; `None` once forgotten. Declared before the client: a handle keeps the native client alive.
-    handles: Vec<Option<TopicHandle>>,
+    topics: Vec<Option<NamedTopic>>,
     by_name: HashMap<String, u32>,
-    /// Topics all of whose partitions were seen with a leader.
-    led: HashSet<u32>,
     pub client: Client,
     pub sent: Sent,
     pub transaction_timeout: Duration,
     /// A commit or abort that took longer may have been sent twice.
     pub resend_after: Duration,
+}
+
+/// A topic that was asked for.
+struct NamedTopic {
+    name: String,
+    /// Made once the client knows who leads the topic. A handle that is made before has it ask, with each handle again, for all
+    /// topics that it lacks.
+    handle: Option<TopicHandle>,
+    /// All of its partitions were seen with a leader.
+    led: bool,
 }
 
 /// The records of one transaction that were handed over.
@@ -60,9 +65,8 @@ impl Core {
         let resend_after = Duration::from_millis(backoff) * 8 / 10;
         Ok(Self {
             id: NEXT_PRODUCER.fetch_add(1, Ordering::Relaxed),
-            handles: Vec::new(),
+            topics: Vec::new(),
             by_name: HashMap::new(),
-            led: HashSet::new(),
             client: Client::new(RDKafkaType::RD_KAFKA_PRODUCER, config, shared)?,
             sent: Sent::default(),
             transaction_timeout,
@@ -74,64 +78,59 @@ impl Core {
         if let Some(&index) = self.by_name.get(name) {
             return Ok(Topic { producer: self.id, index });
         }
-        let index = u32::try_from(self.handles.len()).map_err(|_| invalid("too many topics"))?;
-        self.handles.push(Some(self.client.topic(name)?));
+        let index = u32::try_from(self.topics.len()).map_err(|_| invalid("too many topics"))?;
+        self.topics.push(Some(NamedTopic { name: name.to_owned(), handle: None, led: false }));
         self.by_name.insert(name.to_owned(), index);
         Ok(Topic { producer: self.id, index })
     }
 
     pub fn forget(&mut self, topic: Topic) {
         if topic.producer == self.id
-            && let Some(handle) = self.handles.get_mut(topic.index as usize)
+            && let Some(named) = self.topics.get_mut(topic.index as usize).and_then(Option::take)
         {
-            *handle = None;
-            self.by_name.retain(|_, index| *index != topic.index);
-            self.led.remove(&topic.index);
+            self.by_name.remove(&named.name);
         }
     }
 
     /// The handle behind a topic of this producer.
-    pub fn handle(&self, topic: Topic) -> Result<&TopicHandle> {
-        let own = (topic.producer == self.id).then(|| self.handles.get(topic.index as usize)).flatten();
-        own.and_then(Option::as_ref).ok_or_else(|| {
-            Error::new(Action::Abort, Code::InvalidArgument, "this topic belongs to another producer or was forgotten")
-        })
+    pub fn handle(&mut self, topic: Topic) -> Result<&TopicHandle> {
+        let NamedTopic { name, handle, .. } = named(self.id, &mut self.topics, topic)?;
+        match handle {
+            Some(handle) => Ok(handle),
+            none => Ok(none.insert(self.client.topic(name)?)),
+        }
     }
 
     pub fn leaders_known(&mut self, topics: &[Topic]) -> Result<bool> {
+        let mut missing = Vec::new();
         for &topic in topics {
-            self.handle(topic)?;
+            let named = named(self.id, &mut self.topics, topic)?;
+            if !named.led {
+                missing.push(named.name.clone());
+            }
         }
-        let missing: Vec<Topic> = topics.iter().copied().filter(|topic| !self.led.contains(&topic.index)).collect();
         let Some((last, others)) = missing.split_last() else { return Ok(true) };
         // A topic that was made just now may be without a leader for a while: the one that was made last is asked for alone.
-        if !self.learn_leaders(Some(*last))?.contains(&last.index) {
-            return Ok(false);
-        }
-        if others.len() <= self.by_name.len() / FEW {
-            for topic in others {
-                if !self.learn_leaders(Some(*topic))?.contains(&topic.index) {
-                    return Ok(false);
-                }
-            }
-        } else {
-            self.learn_leaders(None)?;
-        }
-        Ok(others.iter().all(|topic| self.led.contains(&topic.index)))
+        Ok(self.learn_leaders(std::slice::from_ref(last))? && self.learn_leaders(others)?)
     }
 
-    /// Asks who leads this topic, or all that the client knows; which are led. The answer tells the client itself too, which
-    /// is the point of asking with this one.
-    fn learn_leaders(&mut self, topic: Option<Topic>) -> Result<&HashSet<u32>> {
-        let _entered = self.client.shared.enter("metadata", REQUEST);
+    /// Asks who leads these topics: whether each of them is led. The answer tells the client itself too, which is the point of
+    /// asking with this one.
+    fn learn_leaders(&mut self, names: &[String]) -> Result<bool> {
+        let wanted: BTreeSet<&String> = names.iter().collect();
+        if wanted.is_empty() {
+            return Ok(true);
+        }
         self.client.shared.check()?;
-        let seen = match topic {
-            Some(topic) => self.client.metadata(&Of::Topic(self.handle(topic)?), REQUEST)?,
-            None => self.client.metadata(&Of::Known, REQUEST)?,
-        };
-        let led = seen.iter().filter(|topic| can_be_written(topic));
-        self.led.extend(led.filter_map(|topic| self.by_name.get(&topic.name)));
-        Ok(&self.led)
+        let texts: Vec<CString> = wanted.iter().map(|name| c_string(name)).collect::<std::result::Result<_, _>>()?;
+        let ask = |queue: &Queue<'_>, limit| queue.describe_topics(&texts, limit);
+        let led = self.client.request_within("describe_topics", REQUEST, ask)?.led_topics();
+        for name in &led {
+            let topic = self.topic(name)?;
+            self.handle(topic)?;
+            named(self.id, &mut self.topics, topic)?.led = true;
+        }
+        Ok(led.len() == wanted.len())
     }
 
     /// What broke this producer for good, if anything: other errors only say that it is broken.
@@ -166,6 +165,14 @@ impl Core {
     }
 }
 
+/// A topic of the producer `id`, which has these.
+fn named(id: u64, topics: &mut [Option<NamedTopic>], topic: Topic) -> Result<&mut NamedTopic> {
+    let own = (topic.producer == id).then(|| topics.get_mut(topic.index as usize)).flatten();
+    own.and_then(Option::as_mut).ok_or_else(|| {
+        Error::new(Action::Abort, Code::InvalidArgument, "this topic belongs to another producer or was forgotten")
+    })
+}
+
 impl Sent {
     fn take(&mut self, event: &NativeEvent<'_>) {
         while let Some(message) = event.next_message() {
@@ -183,8 +190,4 @@ impl Sent {
             self.deliveries.push(Delivered { tag, outcome });
         }
     }
-}
-
-fn can_be_written(topic: &TopicMetadata) -> bool {
-    topic.err == RD_KAFKA_RESP_ERR_NO_ERROR && topic.partitions > 0 && topic.led
 }

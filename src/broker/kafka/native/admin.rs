@@ -60,6 +60,20 @@ impl Queue<'_> {
         });
     }
 
+    /// Asks for the partitions of topics, none of which may be named twice. The client takes in what the answer says, as it does
+    /// with all metadata.
+    pub fn describe_topics(&self, names: &[CString], limit: Duration) {
+        let mut names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
+        self.with_options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, limit, |options| {
+            // SAFETY: the names live, and are copied; all live during the call; what is made is destroyed here.
+            unsafe {
+                let topics = sys::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+                sys::rd_kafka_DescribeTopics(self.client.ptr(), topics, options, self.ptr());
+                sys::rd_kafka_TopicCollection_destroy(topics);
+            }
+        });
+    }
+
     pub fn describe_configs(&self, kind: Resource, name: &CStr, limit: Duration) {
         let kind = match kind {
             Resource::Topic => RD_KAFKA_RESOURCE_TOPIC,

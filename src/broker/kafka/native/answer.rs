@@ -53,6 +53,30 @@ impl NativeEvent<'_> {
         }
     }
 
+    /// The topics that exist and have a leader for each of their partitions.
+    pub fn led_topics(&self) -> Vec<String> {
+        let (mut led, mut count) = (Vec::new(), 0);
+        // SAFETY: the event lives and owns its result, and that the topics; null is an answer to something else.
+        unsafe {
+            let result = sys::rd_kafka_event_DescribeTopics_result(self.ptr());
+            if result.is_null() {
+                return led;
+            }
+            let topics = sys::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+            for topic in array(topics, count) {
+                let mut count = 0;
+                // Of a topic with an error there are none.
+                let partitions = sys::rd_kafka_TopicDescription_partitions(*topic, &raw mut count);
+                let partitions = array(partitions, count);
+                let is_led = |partition: &_| !sys::rd_kafka_TopicPartitionInfo_leader(*partition).is_null();
+                if !partitions.is_empty() && partitions.iter().all(is_led) {
+                    led.push(text(sys::rd_kafka_TopicDescription_name(*topic)));
+                }
+            }
+        }
+        led
+    }
+
     /// The settings of what was asked about, without those that have no value.
     pub fn described_configs(&self) -> Result<BTreeMap<String, String>, (RespErr, Unmasked)> {
         let (mut settings, mut count) = (BTreeMap::new(), 0);

@@ -25,8 +25,6 @@ pub struct TopicMetadata {
     pub partitions: c_int,
     /// Of the partition with the fewest.
     pub replicas: c_int,
-    /// Whether every partition has a leader.
-    pub led: bool,
 }
 
 impl NativeClient {
@@ -82,8 +80,5 @@ unsafe fn describe(topic: &sys::rd_kafka_metadata_topic) -> TopicMetadata {
         err: topic.err,
         partitions: topic.partition_cnt,
         replicas: partitions.iter().map(|partition| partition.replica_cnt).min().unwrap_or_default(),
-        led: partitions
-            .iter()
-            .all(|partition| partition.err == RespErr::RD_KAFKA_RESP_ERR_NO_ERROR && partition.leader >= 0),
     }
 }
