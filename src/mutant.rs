@@ -163,6 +163,8 @@ mutants! {
     FlowIdTakenForTheKeyOfAHeldEvent,
     /// A process that hung past its session makes a producer, which fences the one that was started in its place.
     AZombieMakesAProducerWithoutAsking,
+    /// A producer that takes a topic for missing goes on being used.
+    ProducerKeptThatMissesATopic,
     /// Whoever takes its place in the group without a producer makes one as soon as the group counts on it.
     NoTrialWithoutAProducer,
     /// Whoever takes its place in the group does not have it look at who has what.

@@ -14,6 +14,7 @@ use super::stop::Stop;
 use super::{BACKOFF, Worker};
 use crate::broker::{Action, Broker, Code, Delivered, Error, Outgoing, Producer, Topic, Transaction as _};
 use crate::flow::FlowId;
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// How long one look for deliveries waits.
@@ -111,8 +112,13 @@ impl<B: Broker> Worker<B> {
             self.stats.trouble(error);
         }
         let queues = queue_topics_among(&turn, topics);
-        // Without those of the gate itself no turn can be.
-        let patience = if queues.is_empty() { LEADERS } else { patience };
+        let patience = match () {
+            // Without those of the gate itself no turn can be.
+            () if queues.is_empty() => LEADERS,
+            // The cluster has said already that one of them is gone.
+            () if queues.iter().any(|(_, topic)| self.table.missing.contains_key(topic)) => Duration::ZERO,
+            () => patience,
+        };
         let too_old = self.is_too_old(&turn, now);
         if now.since(turn.decision.at) >= patience || too_old {
             tracing::warn!("no leaders for the topics of a turn; it is given up");
@@ -287,6 +293,7 @@ impl<B: Broker> Worker<B> {
         failed: &[(u64, Error)],
         now: Timestamp,
     ) -> Result<(Phase<B>, Step), Stop> {
+        let mut misses_a_topic = false;
         for (tag, error) in failed {
             self.stats.trouble(error);
             if let Some(stop) = self.fenced_by_equal(turn.begun_at, error, now) {
@@ -296,6 +303,7 @@ impl<B: Broker> Worker<B> {
                 () if Treatment::is_refusal(error.code) => {}
                 () if error.action == Action::Stop => return Err(Stop::from(error.clone())),
                 () if error.code == Code::UnknownTopic => {
+                    misses_a_topic = true;
                     if let Some((_, To::Queue(partition, flow))) = turn.tagged(*tag)
                         && let Some(topic) = turn.decision.queue_topic(*partition, flow)
                     {
@@ -313,6 +321,12 @@ impl<B: Broker> Worker<B> {
                  `flowgate topics check`",
                 self.options.topics.dead_letters
             )));
+        }
+        // A broker that has just come back may answer that topics do not exist, and the producer believes it for minutes. A new
+        // one asks.
+        if misses_a_topic && !mutant::is(Mutant::ProducerKeptThatMissesATopic) {
+            self.stats.aborts += 1;
+            return Ok((Phase::Replace(After::Rewind), Step::Progress));
         }
         Ok((Phase::Abort(transaction), Step::Progress))
     }

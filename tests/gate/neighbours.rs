@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use flowgate::broker::memory::{Call, Fault, Operation, Tombstones};
 use flowgate::broker::{Action, Admin, Broker, Code, Error};
+use flowgate::mutant::{self, Mutant};
 use serde_json::json;
 
 use super::rig::{Rig, SESSION};
@@ -102,6 +103,43 @@ fn a_deleted_idle_queue_topic_is_replaced() {
         rig.run_until_live(idle);
         assert_eq!(rig.delivered(idle), "-a b -c d");
     }
+}
+
+/// A broker that has just come back says once that the first topic of a turn does not exist, and the producer believes it.
+/// What is delivered of a flow after many more steps; `held`: the topic is its queue topic.
+fn after_a_topic_was_missed(held: bool) -> (String, u64) {
+    let mut rig = Rig::new();
+    rig.whole = false;
+    rig.send_all("welcome", "a");
+    if held {
+        rig.order("welcome", "pause", json!({}));
+        rig.send_all("welcome", "b");
+    }
+    rig.settle();
+    let before = rig.workers[0].stats().producers;
+    let missed = Error::new(Action::Abort, Code::UnknownTopic, "no such topic");
+    rig.memory.fail_next(Operation::Send, Fault::Fail(missed));
+    rig.send_all("welcome", "c");
+    if held {
+        rig.run_for(Duration::from_secs(20));
+        rig.order("welcome", "resume", json!({}));
+    }
+    for _ in 0..5_000 {
+        rig.step(0).unwrap();
+    }
+    (rig.delivered("welcome"), rig.workers[0].stats().producers - before)
+}
+
+/// Goal: a producer that takes a topic for missing is replaced, for it would not ask again: a topic of the gate itself, and one
+/// of a queue.
+#[test]
+fn a_producer_that_misses_a_topic_is_replaced() {
+    assert_eq!(after_a_topic_was_missed(false), ("a c".to_owned(), 1));
+    assert_eq!(after_a_topic_was_missed(true), ("a b c".to_owned(), 1));
+    mutant::choose(Some(Mutant::ProducerKeptThatMissesATopic));
+    let kept = after_a_topic_was_missed(false);
+    mutant::choose(None);
+    assert_eq!(kept, ("a".to_owned(), 0), "the test sees who keeps it");
 }
 
 /// Goal: a flow whose queue topic somebody deleted with events in it goes on holding, in another topic, and hurts no

@@ -16,6 +16,10 @@ use crate::broker::{
 /// How long an abort is tried before the producer is given up, which aborts as well.
 const ABORT: Duration = Duration::from_secs(5);
 
+/// How long sending offsets is tried before the producer is given up: it waits for the group's coordinator, and looks for
+/// another one only when some connection of the client comes or goes. After a broker's death that may be never.
+const OFFSETS: Duration = REQUEST.saturating_mul(2);
+
 /// How long records that are still in flight may take at a commit or an abort.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -23,6 +27,8 @@ pub struct KafkaTransaction {
     core: Box<Core>,
     begun: Instant,
     transport_errors: u64,
+    /// When sending offsets was first tried.
+    sending_offsets: Option<Instant>,
     /// When the commit was first tried: a call made again goes on with the same request.
     committing: Option<Instant>,
 }
@@ -43,7 +49,7 @@ impl KafkaTransaction {
             return Err((KafkaProducer(core), failure.sort()));
         }
         let transport_errors = core.client.transport_errors();
-        Ok(Self { core, begun: Instant::now(), transport_errors, committing: None })
+        Ok(Self { core, begun: Instant::now(), transport_errors, sending_offsets: None, committing: None })
     }
 
     /// librdkafka has no call that asks whether a producer is fenced. A transaction with an offset in it is refused by the
@@ -157,8 +163,14 @@ impl Transaction for KafkaTransaction {
         }
         self.core.client.shared.check()?;
         let _entered = self.core.client.shared.enter("send_offsets_to_transaction", REQUEST);
-        let native = &self.core.client.native;
-        native.send_offsets_to_transaction(&list, identity, REQUEST).map_err(|failure| self.sort(&failure))
+        let started = *self.sending_offsets.get_or_insert_with(Instant::now);
+        let sent = self.core.client.native.send_offsets_to_transaction(&list, identity, REQUEST);
+        sent.map_err(|failure| match self.sort(&failure) {
+            error if error.action == Action::Retry && started.elapsed() >= OFFSETS => {
+                Error { action: Action::Rebuild, ..error }
+            }
+            error => error,
+        })
     }
 
     fn commit(mut self) -> Commit<Self, KafkaProducer> {

@@ -1,7 +1,7 @@
 //! A transactional producer's client side. Records are at the broker as soon as they are sent: nothing is ever in
 //! flight, and what the broker refuses is among the deliveries, as with a real client.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub struct Producer {
     number: u64,
     topics: Vec<Option<Known>>,
     names: BTreeMap<Arc<str>, u32>,
+    /// Topics that it takes for missing, as a broker told it: it asks nobody again.
+    missed: BTreeSet<u32>,
 }
 
 /// A topic that a handle stands for.
@@ -56,8 +58,8 @@ impl Producer {
         no_answer_if(unanswered)?;
         let number = state.next_client();
         drop(state);
-        let (topics, names) = Default::default();
-        Ok(Self { memory: memory.clone(), options: options.clone(), id, number, topics, names })
+        let (topics, names, missed) = Default::default();
+        Ok(Self { memory: memory.clone(), options: options.clone(), id, number, topics, names, missed })
     }
 
     fn known(&mut self, topic: Topic) -> Result<&mut Known> {
@@ -142,7 +144,15 @@ impl port::Transaction for Transaction {
 
     fn send(&mut self, record: &Outgoing<'_>, tag: u64) -> Result<()> {
         let producer = &mut self.producer;
-        producer.memory.check(Operation::Send, &producer.options.transactional_id)?;
+        if let Err(error) = producer.memory.check(Operation::Send, &producer.options.transactional_id) {
+            if error.code == Code::UnknownTopic {
+                producer.missed.insert(record.topic.index);
+            }
+            return Err(error);
+        }
+        if producer.missed.contains(&record.topic.index) {
+            return Err(Error::new(Action::Abort, Code::UnknownTopic, "the producer knows of no such topic"));
+        }
         let memory = producer.memory.clone();
         let mut state = memory.lock();
         state.check_producer(producer.id)?;
