@@ -407,6 +407,13 @@ pub trait Admin {
     /// backwards. One answer a topic.
     fn delete_records(&mut self, up_to: &[(String, i64)]) -> Result<Vec<Result<()>>>;
 
+    /// [`Admin::delete_records`] without waiting for the answers: a deletion that fails is only logged. `false`, and nothing is
+    /// asked for, while earlier ones are under way.
+    fn start_deleting_records(&mut self, up_to: &[(String, i64)]) -> Result<bool> {
+        self.delete_records(up_to)?.into_iter().collect::<Result<()>>()?;
+        Ok(true)
+    }
+
     /// How many partitions a topic has, `None` if there is no such topic.
     fn partitions(&mut self, topic: &str) -> Result<Option<i32>>;
 

@@ -114,7 +114,11 @@ impl<B: Broker> Worker<B> {
             Chore::StopRestoring { partition } => {
                 in_hand(&mut self.clients)?.stable.unassign(&self.options.topics.state, *partition)?;
             }
-            Chore::DeleteRecords { up_to } => self.delete_records(up_to)?,
+            Chore::DeleteRecords { up_to } => {
+                if !self.delete_records(up_to)? {
+                    self.deferred.push_back(Chore::DeleteRecords { up_to: up_to.clone() });
+                }
+            }
             Chore::FindQueue { topic } => {
                 let found = in_hand(&mut self.clients)?.admin.partitions(topic)?;
                 self.note_queue(topic, found.is_some());
@@ -155,9 +159,10 @@ impl<B: Broker> Worker<B> {
         Ok(())
     }
 
-    fn delete_records(&mut self, up_to: &BTreeMap<String, i64>) -> Result<(), Failed> {
+    /// `false`: what was to be deleted before is not yet, and this is asked for later.
+    fn delete_records(&mut self, up_to: &BTreeMap<String, i64>) -> Result<bool, Failed> {
         if mutant::is(Mutant::NothingDeletedAfterADrain) {
-            return Ok(());
+            return Ok(true);
         }
         let clients = in_hand(&mut self.clients)?;
         let mut up_to: Vec<_> = up_to.iter().map(|(topic, up_to)| (topic.clone(), *up_to)).collect();
@@ -166,7 +171,12 @@ impl<B: Broker> Worker<B> {
                 *up_to = clients.latest.watermarks(topic, ONLY).map_or(*up_to, |marks| marks.end);
             }
         }
-        Ok(clients.admin.delete_records(&up_to)?.into_iter().collect::<Result<(), Error>>()?)
+        if !self.stopping {
+            return Ok(clients.admin.start_deleting_records(&up_to)?);
+        }
+        // A process that ends cannot come back to it.
+        clients.admin.delete_records(&up_to)?.into_iter().collect::<Result<(), Error>>()?;
+        Ok(true)
     }
 
     fn delete_topics(&mut self, topics: &[String]) -> Result<(), Failed> {

@@ -53,10 +53,7 @@ impl KafkaAdmin {
     }
 
     fn delete_records_chunk(&self, up_to: &[(String, i64)]) -> Result<Vec<Result<()>>> {
-        let mut list = Partitions::new();
-        for (topic, offset) in up_to {
-            list.add(topic, 0, Some(*offset))?;
-        }
+        let list = first_partitions(up_to)?;
         let event = self.client.request("delete_records", |queue, limit| queue.delete_records(&list, limit))?;
         let results = event.deleted_records();
         Ok(up_to.iter().map(|(topic, _)| answer_of(&results, topic)).collect())
@@ -73,11 +70,19 @@ impl Admin for KafkaAdmin {
     }
 
     fn delete_records(&mut self, up_to: &[(String, i64)]) -> Result<Vec<Result<()>>> {
-        // Kafka reads a negative offset as "everything": no late request may ever say that.
-        if let Some((topic, offset)) = up_to.iter().find(|(_, offset)| *offset < 0) {
-            return Err(invalid(format!("{topic}: delete_records up to a negative offset: {offset}")));
-        }
         in_chunks(up_to, |chunk| self.delete_records_chunk(chunk))
+    }
+
+    fn start_deleting_records(&mut self, up_to: &[(String, i64)]) -> Result<bool> {
+        self.client.pump()?;
+        if self.client.is_unanswered() {
+            return Ok(false);
+        }
+        for chunk in up_to.chunks(CHUNK) {
+            let list = first_partitions(chunk)?;
+            self.client.start(|queue, limit| queue.delete_records(&list, limit));
+        }
+        Ok(true)
     }
 
     fn partitions(&mut self, topic: &str) -> Result<Option<i32>> {
@@ -108,6 +113,19 @@ impl Admin for KafkaAdmin {
     fn set_group_offset(&mut self, group: &str, offset: &Offset) -> Result<()> {
         self.groups.write(group, offset)
     }
+}
+
+/// Partition 0 of each topic with its offset.
+fn first_partitions(up_to: &[(String, i64)]) -> Result<Partitions> {
+    let mut list = Partitions::new();
+    for (topic, offset) in up_to {
+        // Kafka reads a negative offset as "everything": no late request may ever say that.
+        if *offset < 0 {
+            return Err(invalid(format!("{topic}: delete_records up to a negative offset: {offset}")));
+        }
+        list.add(topic, 0, Some(*offset))?;
+    }
+    Ok(list)
 }
 
 /// A request a chunk. One that fails as a whole fails for each of its members, so that the others' answers stand.

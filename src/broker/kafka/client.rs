@@ -33,6 +33,8 @@ pub(super) struct Client {
     pub native: Arc<NativeClient>,
     pub shared: Arc<Shared>,
     transport_errors: Cell<u64>,
+    /// Requests nobody waits for whose answers are still to come.
+    unanswered: Cell<usize>,
     /// The call that destroys `native`. Declared behind it, so that it ends when that is done.
     _destroying: Option<Entered>,
 }
@@ -46,7 +48,7 @@ impl Client {
         let entered = shared.enter("making a client", SLICE);
         let native = NativeClient::new(kind, config).map_err(|reason| invalid(words(&reason)))?;
         drop(entered);
-        Ok(Self { native, shared, transport_errors: Cell::new(0), _destroying: None })
+        Ok(Self { native, shared, transport_errors: Cell::new(0), unanswered: Cell::new(0), _destroying: None })
     }
 
     /// How many errors of connections it has reported so far.
@@ -56,7 +58,24 @@ impl Client {
 
     /// The next event, waiting up to `wait`. Log lines are passed on to tracing.
     pub fn poll(&self, wait: Duration) -> Option<Event<'_>> {
-        self.next(wait, |left| self.native.poll(left))
+        let event = self.next(wait, |left| self.native.poll(left));
+        if let Some(Event::Answer(answer)) = &event {
+            self.unanswered.set(self.unanswered.get().saturating_sub(1));
+            log_failures(answer);
+        }
+        event
+    }
+
+    /// Whether an answer to [`Client::start`] is still to come, as far as the events say that have been polled.
+    pub fn is_unanswered(&self) -> bool {
+        self.unanswered.get() > 0
+    }
+
+    /// Sends an admin request whose answer nobody waits for: it is logged, if it is a failure, when it is polled. `send` as for
+    /// [`Client::request`]. Only for clients of producing kind.
+    pub fn start(&self, send: impl FnOnce(&Queue<'_>, Duration)) {
+        self.unanswered.set(self.unanswered.get() + 1);
+        send(&self.native.own_queue(), CHANGE / 2);
     }
 
     /// Passes on log lines and takes note of errors, of which there are few, without waiting. For clients whose queue
@@ -196,6 +215,18 @@ fn log(LogLine { level, facility, line }: &LogLine) {
         0..=4 => tracing::warn!(target: "librdkafka", facility, "{line}"),
         5..=6 => tracing::info!(target: "librdkafka", facility, "{line}"),
         _ => tracing::debug!(target: "librdkafka", facility, "{line}"),
+    }
+}
+
+/// What failed of a deletion of records that nobody waited for.
+fn log_failures(answer: &NativeEvent<'_>) {
+    if let Err((err, reason)) = answer.check() {
+        tracing::warn!(code = %errors::name(err), "records could not be deleted: {}", words(&reason));
+    }
+    for (topic, err) in answer.deleted_records() {
+        if err != RD_KAFKA_RESP_ERR_NO_ERROR {
+            tracing::warn!(topic, code = %errors::name(err), "records could not be deleted");
+        }
     }
 }
 

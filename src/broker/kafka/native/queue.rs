@@ -15,6 +15,12 @@ impl NativeClient {
         unsafe { Event::take(sys::rd_kafka_queue_poll(self.queue, millis(wait))) }
     }
 
+    /// The client's own queue, to have the answer to a request come there too.
+    pub fn own_queue(&self) -> Queue<'_> {
+        // SAFETY: the client lives; the reference to its queue is ours.
+        Queue { queue: unsafe { sys::rd_kafka_queue_get_main(self.ptr()) }, client: self }
+    }
+
     /// Another queue, for the answers to requests.
     pub fn queue(&self) -> Queue<'_> {
         // SAFETY: the client lives; the queue is ours.
