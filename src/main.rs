@@ -7,5 +7,12 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    flowgate::instance::give_memory_back_by(give_back);
     flowgate::cli::main()
+}
+
+#[expect(unsafe_code, reason = "mimalloc is a library in C")]
+fn give_back() {
+    // SAFETY: may be called at any time, by any thread.
+    unsafe { libmimalloc_sys::mi_collect(true) }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::board::Board;
+use super::spare::Spare;
 use super::stop::{StopSign, sleep};
 use crate::broker::Broker;
 use crate::clock;
@@ -22,6 +23,7 @@ pub(super) fn drive<B: Broker>(broker: B, options: Options, board: &Board, stop:
     let number = options.worker;
     let mut worker = Worker::new(broker, options);
     let mut meter = Meter::new(number);
+    let (mut spare, mut turns) = (Spare::default(), 0);
     loop {
         if stop.is_up() {
             worker.stop();
@@ -38,6 +40,13 @@ pub(super) fn drive<B: Broker>(broker: B, options: Options, board: &Board, stop:
             Ok(Step::Progress | Step::Idle { .. }) => false,
         };
         meter.show(&mut worker, board, last);
+        if turns != worker.stats().turns {
+            turns = worker.stats().turns;
+            spare.worked();
+        }
+        if matches!(step, Ok(Step::Idle { .. })) {
+            spare.rest();
+        }
         match step? {
             Step::Progress => {}
             Step::Waiting(time) => sleep(time, stop),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::board::Board;
+use super::spare::Spare;
 use super::stop::{StopSign, sleep};
 use crate::broker::{Broker, Error};
 use crate::client::states::States;
@@ -21,9 +22,13 @@ pub(super) fn look<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: 
 
 fn follow<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: &StopSign) -> Result<(), Error> {
     let mut states = States::open(broker, topics)?;
-    let mut complete = false;
+    let (mut complete, mut spare) = (false, Spare::default());
     while !stop.is_up() {
         let changes = states.read()?;
+        match changes.is_empty() {
+            true => spare.rest(),
+            false => spare.worked(),
+        }
         complete = complete || states.is_caught_up()?;
         board.learn(changes, complete);
     }

@@ -10,6 +10,7 @@ mod board;
 mod drive;
 mod follow;
 mod lag;
+mod spare;
 mod stop;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::schema::topics::Topics;
 use crate::worker::{Options, Stop};
 
 pub use board::Board;
+pub use spare::give_memory_back_by;
 pub use stop::StopSign;
 
 /// How long the other workers get to leave in good order when one of them has to stop.

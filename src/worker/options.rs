@@ -77,7 +77,7 @@ impl Default for Budget {
             backlog: 100_000,
             topics: 500,
             commands: 1_000,
-            queues: 1_024,
+            queues: 256,
             ahead: 40_000,
         }
     }
