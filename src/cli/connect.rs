@@ -17,9 +17,9 @@ pub fn connect(settings: &Settings) -> Result<Kafka, Failure> {
 
 pub fn kafka(settings: &Settings) -> Kafka {
     Kafka::new(KafkaOptions {
-        brokers: settings.brokers.clone(),
         client: settings.kafka.0.clone(),
         reader_group: settings.topics.group.clone(),
         fetched_bytes: settings.shares().fetched,
+        ..KafkaOptions::new(settings.brokers.clone())
     })
 }

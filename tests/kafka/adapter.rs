@@ -256,3 +256,31 @@ fn clients_go_on_after_the_broker_was_killed() {
     });
     assert_eq!(steps::keys(&records), ["before", "during", "after"]);
 }
+
+/// Goal: a reader that goes on with another client, for it has met too many topics, has every record once and in order: of a
+/// topic that it reads all the time, and of those that it reads one after another.
+#[test]
+fn a_reader_that_has_met_many_topics() {
+    let options = KafkaOptions { reader_topics: 3, ..KafkaOptions::new(server::shared().brokers()) };
+    let h = OnKafka { kafka: Kafka::new(options) };
+    let topics: Vec<String> = (0..9).map(|_| steps::topic(&h, "met", 1, &[])).collect();
+    let (always, others) = topics.split_first().unwrap();
+    let mut reader = steps::reader(&h, Isolation::ReadCommitted);
+    steps::insist(&h, "assign answers", || reader.assign(always, 0, 0));
+    let mut read = Vec::new();
+    for (round, topic) in others.iter().enumerate() {
+        for key in ["a", "b", "c"] {
+            steps::publish(&h, always, key, "", None);
+            steps::publish(&h, topic, key, "", None);
+        }
+        steps::insist(&h, "assign answers", || reader.assign_all(&[(topic.as_str().into(), 0, 0)]));
+        read.extend(steps::read_some(&h, &mut reader, 6));
+        assert_eq!(read.len(), 6 * (round + 1));
+        reader.unassign(topic, 0).unwrap();
+    }
+    for topic in &topics {
+        let of: Vec<_> = read.iter().filter(|record| *record.topic == **topic).cloned().collect();
+        let rounds = if topic == always { others.len() } else { 1 };
+        assert_eq!(steps::keys(&of), ["a", "b", "c"].repeat(rounds), "{topic}");
+    }
+}

@@ -63,6 +63,10 @@ pub struct KafkaOptions {
     pub reader_group: String,
     /// What each consumer may have fetched ahead, in bytes of records.
     pub fetched_bytes: usize,
+    /// A reader that has met so many topics goes on with another client, unless it reads more than half of them.
+    /// librdkafka (2.12.1) forgets no topic, and for each topic in an answer of a broker it looks through all of them: whoever
+    /// reads 10,000 queues one after another would keep a core busy with that alone.
+    pub reader_topics: usize,
 }
 
 impl KafkaOptions {
@@ -73,6 +77,7 @@ impl KafkaOptions {
             client: BTreeMap::new(),
             reader_group: "flowgate".to_owned(),
             fetched_bytes: 16 * 1024 * 1024,
+            reader_topics: 2_048,
         }
     }
 }
@@ -80,13 +85,14 @@ impl KafkaOptions {
 /// Without the values of librdkafka's settings.
 impl fmt::Debug for KafkaOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { brokers, client, reader_group, fetched_bytes } = self;
+        let Self { brokers, client, reader_group, fetched_bytes, reader_topics } = self;
         let names: Vec<_> = client.keys().collect();
         f.debug_struct("KafkaOptions")
             .field("brokers", brokers)
             .field("client", &names)
             .field("reader_group", reader_group)
             .field("fetched_bytes", fetched_bytes)
+            .field("reader_topics", reader_topics)
             .finish()
     }
 }
@@ -231,7 +237,7 @@ impl Broker for Kafka {
     fn reader(&self, isolation: Isolation) -> Result<KafkaReader> {
         self.shared.check()?;
         let config = self.consumer_config(&self.options.reader_group, isolation);
-        KafkaReader::new(config, Arc::clone(&self.shared))
+        KafkaReader::new(config, Arc::clone(&self.shared), self.options.reader_topics)
     }
 
     fn producer(&self, options: &ProducerOptions) -> Result<KafkaProducer> {

@@ -8,25 +8,22 @@ use super::consumer::Consumer;
 use super::shared::Shared;
 use crate::broker::{PollLimit, Polled, Reader, Record, Result, Watermarks};
 
-/// A client that has met so many topics is replaced, unless it fetches more than half of them. librdkafka (2.12.1) forgets no
-/// topic, and for each topic in an answer of a broker it looks through all of them: whoever reads 10,000 queues one after
-/// another would keep a core busy with that alone.
-const MOST_TOPICS: usize = 2_048;
-
 pub struct KafkaReader {
     consumer: Consumer,
     config: ClientConfig,
+    most_topics: usize,
 }
 
 impl KafkaReader {
-    pub(super) fn new(config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
-        Ok(Self { consumer: Consumer::new(config.clone(), shared)?, config })
+    /// `most_topics`: see [`super::KafkaOptions::reader_topics`].
+    pub(super) fn new(config: ClientConfig, shared: Arc<Shared>, most_topics: usize) -> Result<Self> {
+        Ok(Self { consumer: Consumer::new(config.clone(), shared)?, config, most_topics })
     }
 
     /// Goes on with a new client if this one has met too many topics. What was fetched ahead is fetched again.
     fn forget_topics(&mut self) -> Result<()> {
-        let Self { consumer, config } = self;
-        if consumer.topics_met() < MOST_TOPICS.max(2 * consumer.fetches.topics()) {
+        let Self { consumer, config, most_topics } = self;
+        if consumer.topics_met() < (*most_topics).max(2 * consumer.fetches.topics()) {
             return Ok(());
         }
         let places: Vec<_> = consumer.fetches.places().collect();
