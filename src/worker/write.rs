@@ -322,8 +322,8 @@ impl<B: Broker> Worker<B> {
                 self.options.topics.dead_letters
             )));
         }
-        // A broker that has just come back may answer that topics do not exist, and the producer believes it for minutes. A new
-        // one asks.
+        // A broker that has just come back may answer that topics do not exist, and the producer believes it until it asks
+        // again. A new one asks at once.
         if misses_a_topic && !mutant::is(Mutant::ProducerKeptThatMissesATopic) {
             self.stats.aborts += 1;
             return Ok((Phase::Replace(After::Rewind), Step::Progress));

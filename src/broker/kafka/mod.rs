@@ -97,9 +97,6 @@ impl fmt::Debug for KafkaOptions {
     }
 }
 
-/// How often a client asks for all that it knows again, in milliseconds.
-const REFRESH: &str = "topic.metadata.refresh.interval.ms";
-
 /// A Kafka cluster.
 #[derive(Clone)]
 pub struct Kafka {
@@ -146,7 +143,7 @@ impl Kafka {
             ("reconnect.backoff.max.ms", "500"),
             // A broker that has just come back may answer that topics do not exist, and librdkafka believes it until it
             // asks again: by default 5 minutes later, in which a drain would stand still.
-            (REFRESH, "10000"),
+            ("topic.metadata.refresh.interval.ms", "10000"),
             ("socket.nagle.disable", "true"),
             // Telling the brokers about ourselves costs requests, and one more when a client ends.
             ("enable.metrics.push", "false"),
@@ -201,6 +198,9 @@ impl Kafka {
         let defaults = [
             ("linger.ms", linger.as_str()),
             ("batch.size", batch),
+            // Sending offsets waits for the group's coordinator, and looks for another one only when some connection of
+            // this client comes or goes: after a broker's death that was never. Connections that are not used go.
+            ("connections.max.idle.ms", "5000"),
             ("message.max.bytes", LARGEST_RECORD),
             ("queue.buffering.max.kbytes", "65536"),
             // Bytes are the bound; a count would stop a turn of small records.
@@ -245,11 +245,6 @@ impl Broker for Kafka {
         let mut config = self.producer_config(LINGER.min(options.transaction_timeout / 2), "256000");
         config.set("transactional.id", &options.transactional_id);
         config.set("transaction.timeout.ms", millis(options.transaction_timeout).to_string());
-        if !self.options.client.contains_key(REFRESH) {
-            // With 10,000 queue topics each refresh takes a second, and turns wait for it. A producer that believes that a
-            // topic does not exist is replaced.
-            config.set(REFRESH, "300000");
-        }
         config.set(
             "compression.type",
             match options.compression {

@@ -16,8 +16,7 @@ use crate::broker::{
 /// How long an abort is tried before the producer is given up, which aborts as well.
 const ABORT: Duration = Duration::from_secs(5);
 
-/// How long sending offsets is tried before the producer is given up: it waits for the group's coordinator, and looks for
-/// another one only when some connection of the client comes or goes. After a broker's death that may be never.
+/// How long sending offsets is tried before the producer is given up, should it not find the group's coordinator again.
 const OFFSETS: Duration = REQUEST.saturating_mul(2);
 
 /// How long records that are still in flight may take at a commit or an abort.

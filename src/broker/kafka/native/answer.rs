@@ -45,7 +45,8 @@ impl NativeEvent<'_> {
         // SAFETY: the event lives and owns its result, and that the list; null is an answer to something else.
         unsafe {
             let result = sys::rd_kafka_event_DeleteRecords_result(self.ptr());
-            if result.is_null() {
+            // librdkafka ends the process over an answer that is an error as a whole: it has no list.
+            if result.is_null() || self.check().is_err() {
                 return HashMap::new();
             }
             let partitions = elements(sys::rd_kafka_DeleteRecords_result_offsets(result));
