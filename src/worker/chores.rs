@@ -49,7 +49,12 @@ impl<B: Broker> Worker<B> {
             return Ok((Phase::Gather(Gather::new(&self.table)), Step::Progress));
         };
         match self.call(&chore, now) {
-            Ok(()) => Ok((Phase::Chores, Step::Progress)),
+            Ok(is_done) => {
+                if !is_done {
+                    self.deferred.push_back(chore);
+                }
+                Ok((Phase::Chores, Step::Progress))
+            }
             Err(failed) => self.chore_failed(chore, failed.call()?, now),
         }
     }
@@ -92,14 +97,11 @@ impl<B: Broker> Worker<B> {
         Ok((Phase::Chores, Step::Progress))
     }
 
-    fn call(&mut self, chore: &Chore, now: Timestamp) -> Result<(), Failed> {
+    /// `false`: it cannot be done yet.
+    fn call(&mut self, chore: &Chore, now: Timestamp) -> Result<bool, Failed> {
         match chore {
             Chore::Acknowledge => in_hand(&mut self.clients)?.member.acknowledge()?,
-            Chore::Knock => {
-                if !self.knock()? {
-                    self.deferred.push_back(Chore::Knock);
-                }
-            }
+            Chore::Knock => return self.knock(),
             Chore::FetchFrom { partition } => self.fetch_from(*partition)?,
             Chore::PauseEvents { partition } => self.pause_events(*partition)?,
             Chore::ReadControl { from } => self.read_control(*from)?,
@@ -114,11 +116,7 @@ impl<B: Broker> Worker<B> {
             Chore::StopRestoring { partition } => {
                 in_hand(&mut self.clients)?.stable.unassign(&self.options.topics.state, *partition)?;
             }
-            Chore::DeleteRecords { up_to } => {
-                if !self.delete_records(up_to)? {
-                    self.deferred.push_back(Chore::DeleteRecords { up_to: up_to.clone() });
-                }
-            }
+            Chore::DeleteRecords { up_to } => return self.delete_records(up_to),
             Chore::FindQueue { topic } => {
                 let found = in_hand(&mut self.clients)?.admin.partitions(topic)?;
                 self.note_queue(topic, found.is_some());
@@ -126,7 +124,7 @@ impl<B: Broker> Worker<B> {
             Chore::FindOrphans => self.find_orphans(now)?,
             Chore::DeleteTopics { topics } => self.delete_topics(topics)?,
         }
-        Ok(())
+        Ok(true)
     }
 
     fn fetch_from(&mut self, partition: i32) -> Result<(), Failed> {
@@ -159,7 +157,7 @@ impl<B: Broker> Worker<B> {
         Ok(())
     }
 
-    /// `false`: what was to be deleted before is not yet, and this is asked for later.
+    /// `false`: what was to be deleted before is not yet.
     fn delete_records(&mut self, up_to: &BTreeMap<String, i64>) -> Result<bool, Failed> {
         if mutant::is(Mutant::NothingDeletedAfterADrain) {
             return Ok(true);

@@ -293,7 +293,6 @@ impl<B: Broker> Worker<B> {
         failed: &[(u64, Error)],
         now: Timestamp,
     ) -> Result<(Phase<B>, Step), Stop> {
-        let mut misses_a_topic = false;
         for (tag, error) in failed {
             self.stats.trouble(error);
             if let Some(stop) = self.fenced_by_equal(turn.begun_at, error, now) {
@@ -303,7 +302,6 @@ impl<B: Broker> Worker<B> {
                 () if Treatment::is_refusal(error.code) => {}
                 () if error.action == Action::Stop => return Err(Stop::from(error.clone())),
                 () if error.code == Code::UnknownTopic => {
-                    misses_a_topic = true;
                     if let Some((_, To::Queue(partition, flow))) = turn.tagged(*tag)
                         && let Some(topic) = turn.decision.queue_topic(*partition, flow)
                     {
@@ -324,6 +322,7 @@ impl<B: Broker> Worker<B> {
         }
         // A broker that has just come back may answer that topics do not exist, and the producer believes it until it asks
         // again. A new one asks at once.
+        let misses_a_topic = failed.iter().any(|(_, error)| error.code == Code::UnknownTopic);
         if misses_a_topic && !mutant::is(Mutant::ProducerKeptThatMissesATopic) {
             self.stats.aborts += 1;
             return Ok((Phase::Replace(After::Rewind), Step::Progress));

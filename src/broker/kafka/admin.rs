@@ -70,10 +70,12 @@ impl Admin for KafkaAdmin {
     }
 
     fn delete_records(&mut self, up_to: &[(String, i64)]) -> Result<Vec<Result<()>>> {
+        none_negative(up_to)?;
         in_chunks(up_to, |chunk| self.delete_records_chunk(chunk))
     }
 
     fn start_deleting_records(&mut self, up_to: &[(String, i64)]) -> Result<bool> {
+        none_negative(up_to)?;
         self.client.pump()?;
         if self.client.is_unanswered() {
             return Ok(false);
@@ -119,13 +121,17 @@ impl Admin for KafkaAdmin {
 fn first_partitions(up_to: &[(String, i64)]) -> Result<Partitions> {
     let mut list = Partitions::new();
     for (topic, offset) in up_to {
-        // Kafka reads a negative offset as "everything": no late request may ever say that.
-        if *offset < 0 {
-            return Err(invalid(format!("{topic}: delete_records up to a negative offset: {offset}")));
-        }
         list.add(topic, 0, Some(*offset))?;
     }
     Ok(list)
+}
+
+/// Kafka reads a negative offset as "everything": no late request may ever say that, and nothing is asked for beside one.
+fn none_negative(up_to: &[(String, i64)]) -> Result<()> {
+    match up_to.iter().find(|(_, offset)| *offset < 0) {
+        Some((topic, offset)) => Err(invalid(format!("{topic}: delete_records up to a negative offset: {offset}"))),
+        None => Ok(()),
+    }
 }
 
 /// A request a chunk. One that fails as a whole fails for each of its members, so that the others' answers stand.

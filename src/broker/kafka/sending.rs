@@ -104,33 +104,39 @@ impl Core {
     pub fn leaders_known(&mut self, topics: &[Topic]) -> Result<bool> {
         let mut missing = Vec::new();
         for &topic in topics {
-            let named = named(self.id, &mut self.topics, topic)?;
-            if !named.led {
-                missing.push(named.name.clone());
+            if !named(self.id, &mut self.topics, topic)?.led {
+                missing.push(topic);
             }
         }
         let Some((last, others)) = missing.split_last() else { return Ok(true) };
         // A topic that was made just now may be without a leader for a while: the one that was made last is asked for alone.
-        Ok(self.learn_leaders(std::slice::from_ref(last))? && self.learn_leaders(others)?)
+        Ok(self.learn_leaders(&[*last])? && self.learn_leaders(others)?)
     }
 
     /// Asks who leads these topics: whether each of them is led. The answer tells the client itself too, which is the point of
     /// asking with this one.
-    fn learn_leaders(&mut self, names: &[String]) -> Result<bool> {
-        let wanted: BTreeSet<&String> = names.iter().collect();
-        if wanted.is_empty() {
+    fn learn_leaders(&mut self, topics: &[Topic]) -> Result<bool> {
+        let mut names = BTreeSet::new();
+        for &topic in topics {
+            names.insert(c_string(&named(self.id, &mut self.topics, topic)?.name)?);
+        }
+        if names.is_empty() {
             return Ok(true);
         }
         self.client.shared.check()?;
-        let texts: Vec<CString> = wanted.iter().map(|name| c_string(name)).collect::<std::result::Result<_, _>>()?;
-        let ask = |queue: &Queue<'_>, limit| queue.describe_topics(&texts, limit);
+        let names: Vec<CString> = names.into_iter().collect();
+        let ask = |queue: &Queue<'_>, limit| queue.describe_topics(&names, limit);
         let led = self.client.request_within("describe_topics", REQUEST, ask)?.led_topics();
-        for name in &led {
-            let topic = self.topic(name)?;
-            self.handle(topic)?;
-            named(self.id, &mut self.topics, topic)?.led = true;
+        let mut are_led = true;
+        for &topic in topics {
+            let named = named(self.id, &mut self.topics, topic)?;
+            named.led = led.contains(&named.name);
+            are_led &= named.led;
+            if named.led {
+                self.handle(topic)?;
+            }
         }
-        Ok(led.len() == wanted.len())
+        Ok(are_led)
     }
 
     /// What broke this producer for good, if anything: other errors only say that it is broken.

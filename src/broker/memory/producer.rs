@@ -1,7 +1,7 @@
 //! A transactional producer's client side. Records are at the broker as soon as they are sent: nothing is ever in
 //! flight, and what the broker refuses is among the deliveries, as with a real client.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +27,6 @@ pub struct Producer {
     number: u64,
     topics: Vec<Option<Known>>,
     names: BTreeMap<Arc<str>, u32>,
-    /// Topics that it takes for missing, as a broker told it: it asks nobody again.
-    missed: BTreeSet<u32>,
 }
 
 /// A topic that a handle stands for.
@@ -36,6 +34,8 @@ struct Known {
     name: Arc<str>,
     /// As last seen: a topic made again under the same name has another.
     id: Option<TopicId>,
+    /// A broker has said that it does not exist: the producer asks nobody again.
+    missed: bool,
 }
 
 impl Known {
@@ -58,8 +58,8 @@ impl Producer {
         no_answer_if(unanswered)?;
         let number = state.next_client();
         drop(state);
-        let (topics, names, missed) = Default::default();
-        Ok(Self { memory: memory.clone(), options: options.clone(), id, number, topics, names, missed })
+        let (topics, names) = Default::default();
+        Ok(Self { memory: memory.clone(), options: options.clone(), id, number, topics, names })
     }
 
     fn known(&mut self, topic: Topic) -> Result<&mut Known> {
@@ -87,7 +87,7 @@ impl port::Producer for Producer {
             None => {
                 let index = u32::try_from(self.topics.len()).map_err(|_| invalid("too many topics".to_owned()))?;
                 let name: Arc<str> = name.into();
-                self.topics.push(Some(Known { name: name.clone(), id: None }));
+                self.topics.push(Some(Known { name: name.clone(), id: None, missed: false }));
                 self.names.insert(name, index);
                 index
             }
@@ -146,11 +146,11 @@ impl port::Transaction for Transaction {
         let producer = &mut self.producer;
         if let Err(error) = producer.memory.check(Operation::Send, &producer.options.transactional_id) {
             if error.code == Code::UnknownTopic {
-                producer.missed.insert(record.topic.index);
+                producer.known(record.topic)?.missed = true;
             }
             return Err(error);
         }
-        if producer.missed.contains(&record.topic.index) {
+        if producer.known(record.topic)?.missed {
             return Err(Error::new(Action::Abort, Code::UnknownTopic, "the producer knows of no such topic"));
         }
         let memory = producer.memory.clone();

@@ -1,6 +1,6 @@
 //! Answers to requests of the admin API. An event that answers another request holds nothing of what is asked for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rdkafka::bindings as sys;
 
@@ -55,8 +55,8 @@ impl NativeEvent<'_> {
     }
 
     /// The topics that exist and have a leader for each of their partitions.
-    pub fn led_topics(&self) -> Vec<String> {
-        let (mut led, mut count) = (Vec::new(), 0);
+    pub fn led_topics(&self) -> HashSet<String> {
+        let (mut led, mut count) = (HashSet::new(), 0);
         // SAFETY: the event lives and owns its result, and that the topics; null is an answer to something else.
         unsafe {
             let result = sys::rd_kafka_event_DescribeTopics_result(self.ptr());
@@ -71,7 +71,7 @@ impl NativeEvent<'_> {
                 let partitions = array(partitions, count);
                 let is_led = |partition: &_| !sys::rd_kafka_TopicPartitionInfo_leader(*partition).is_null();
                 if !partitions.is_empty() && partitions.iter().all(is_led) {
-                    led.push(text(sys::rd_kafka_TopicDescription_name(*topic)));
+                    led.insert(text(sys::rd_kafka_TopicDescription_name(*topic)));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! librdkafka's C interface behind safe types: every pointer and every `unsafe` of this crate is in this folder.
+//! librdkafka's C interface behind safe types: every pointer and every `unsafe` of this library is in this folder.
 //!
 //! Why not rdkafka's own producers and consumers: dropping its consumer leaves the group (a crash must not), its poll
 //! hides which topic an end or an error belongs to, its header reader panics on names that are not UTF-8, and its
