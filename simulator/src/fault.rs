@@ -23,7 +23,7 @@ impl Kind {
             | Self::CommitMarkersLag
             | Self::LateCommit => Operation::Commit,
             Self::AbortReplaced | Self::AbortMarkersLag | Self::AbortRetried | Self::AbortLost => Operation::Abort,
-            Self::SendRefused => Operation::Send,
+            Self::SendRefused | Self::SendMissesATopic => Operation::Send,
             Self::OffsetsStale | Self::OffsetsRetried | Self::OffsetsUnanswered | Self::LateOffsets => {
                 Operation::SendOffsets
             }
@@ -58,6 +58,7 @@ impl Kind {
             Self::PollFenced => fail(Action::Rebuild, Code::InstanceFenced),
             Self::CommitMarkersLag | Self::AbortMarkersLag => Fault::MarkersLag,
             Self::CommitRefused | Self::SendRefused => fail(Action::Abort, Code::Other),
+            Self::SendMissesATopic => fail(Action::Abort, Code::UnknownTopic),
             Self::OffsetsStale => fail(Action::Abort, Code::StaleGeneration),
             // As the adapter for Kafka sorts a right that is missing, and a policy of the cluster's.
             Self::CreateDenied => fail(Action::Retry, Code::Denied),

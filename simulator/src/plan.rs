@@ -194,6 +194,8 @@ pub enum Kind {
     AbortReplaced,
     AbortMarkersLag,
     SendRefused,
+    /// A broker that has just come back says that a topic does not exist, and the producer believes it for good.
+    SendMissesATopic,
     OffsetsStale,
     OffsetsRetried,
     OffsetsUnanswered,
