@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flowgate::broker::{Header, Record};
 use flowgate::schema::Reason;
-use flowgate::schema::headers::{self, Discarded, Released, Source};
+use flowgate::schema::headers::{self, Discarded, Released, Releases, Source};
 
 use super::End;
 use super::take::Take;
@@ -32,12 +32,16 @@ pub fn check(bytes: &[u8]) -> End {
     last(&record, &discarded, &[(headers::REASON, why.word()), (headers::TIMESTAMP, &timestamp)]);
 
     let release = Released::ALL[pick % Released::ALL.len()];
-    let released = headers::released(&record.headers, release, &text, Duration::from_millis(9));
-    last(
-        &record,
-        &released,
-        &[(headers::RELEASE, release.word()), (headers::PAUSE_ID, &text), (headers::HELD_MS, "9")],
-    );
+    // The second time the texts are there already; the third time they are others.
+    let mut releases = Releases::default();
+    for (pause_id, held, held_ms) in [(&*text, 9, "9"), (&text, 9, "9"), ("p", 10, "10")] {
+        let released = releases.headers(&record.headers, release, pause_id, Duration::from_millis(held));
+        last(
+            &record,
+            &released,
+            &[(headers::RELEASE, release.word()), (headers::PAUSE_ID, pause_id), (headers::HELD_MS, held_ms)],
+        );
+    }
     End::Understood
 }
 

@@ -2,36 +2,21 @@
 //!
 //! Every entry of a queue is written and read with several of them: neither direction allocates.
 
-/// How many digits a number has.
-pub(super) fn length(number: u64) -> usize {
-    number.checked_ilog10().map_or(1, |tens| tens as usize + 1)
-}
+/// A number, of a sign or without, that is written as text.
+pub(super) struct Decimal(itoa::Buffer);
 
-/// Appends a number.
-pub(super) fn push(text: &mut Vec<u8>, number: u64) {
-    let first = text.len();
-    text.resize(first + length(number), b'0');
-    let mut rest = number;
-    for digit in text[first..].iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        rest /= 10;
+impl Decimal {
+    pub fn new() -> Self {
+        Self(itoa::Buffer::new())
+    }
+
+    /// The text of a number.
+    pub fn write(&mut self, number: impl itoa::Integer) -> &[u8] {
+        self.0.format(number).as_bytes()
     }
 }
 
-/// How many bytes a number with a sign has.
-pub(super) fn signed_length(number: i64) -> usize {
-    length(number.unsigned_abs()) + usize::from(number < 0)
-}
-
-/// Appends a number with a sign.
-pub(super) fn push_signed(text: &mut Vec<u8>, number: i64) {
-    if number < 0 {
-        text.push(b'-');
-    }
-    push(text, number.unsigned_abs());
-}
-
-/// Reads what [`push`] writes; anything else is no number.
+/// Reads what [`Decimal`] writes of a number without a sign; anything else is no number.
 pub(super) fn read(text: &str) -> Option<u64> {
     if text.is_empty() || text.len() > 1 && text.starts_with('0') {
         return None;
@@ -42,7 +27,7 @@ pub(super) fn read(text: &str) -> Option<u64> {
     })
 }
 
-/// Reads what [`push_signed`] writes; anything else is no number.
+/// Reads what [`Decimal`] writes; anything else is no number.
 pub(super) fn read_signed(text: &str) -> Option<i64> {
     match text.strip_prefix('-') {
         None => read(text)?.try_into().ok(),
@@ -59,15 +44,11 @@ mod tests {
     fn a_number_is_written_as_it_is_everywhere_and_read_back() {
         let powers = (0..64).map(|bit| 1_u64 << bit).chain((0..20).map(|tens| 10_u64.pow(tens)));
         for number in powers.flat_map(|power| [power - 1, power, power + 1]).chain([u64::MAX]) {
-            let mut text = Vec::new();
-            push(&mut text, number);
-            assert_eq!((text.len(), String::from_utf8(text).unwrap()), (length(number), number.to_string()));
+            assert_eq!(Decimal::new().write(number), number.to_string().as_bytes());
             assert_eq!(read(&number.to_string()), Some(number));
         }
         for number in [i64::MIN, i64::MIN + 1, -10, -1, 0, 1, i64::MAX] {
-            let mut text = Vec::new();
-            push_signed(&mut text, number);
-            assert_eq!((text.len(), String::from_utf8(text).unwrap()), (signed_length(number), number.to_string()));
+            assert_eq!(Decimal::new().write(number), number.to_string().as_bytes());
             assert_eq!(read_signed(&number.to_string()), Some(number));
         }
     }

@@ -7,6 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::cut::cut;
 use super::{Reason, decimal};
 use crate::broker::{Header, Record};
 use crate::flow::{Cause, LineReason};
@@ -131,8 +134,8 @@ impl Source {
 
     /// Topic, partition and offset in the text of a source.
     pub(super) fn parts(text: &str) -> Option<(&str, i32, i64)> {
-        let (topic, place) = text.split_once('/')?;
-        let (partition, offset) = place.split_once('/')?;
+        let (topic, place) = cut(text, b'/')?;
+        let (partition, offset) = cut(place, b'/')?;
         let (partition, offset) = (decimal::read(partition)?, decimal::read(offset)?);
         (!topic.is_empty()).then_some((topic, partition.try_into().ok()?, offset.try_into().ok()?))
     }
@@ -144,15 +147,35 @@ impl fmt::Display for Source {
     }
 }
 
-/// The headers of a released record: its original ones, then [`RELEASE`], [`PAUSE_ID`], [`HELD_MS`].
-#[must_use]
-pub fn released(original: &[Header], release: Released, pause_id: &str, held: Duration) -> Vec<Header> {
-    let ours = [
-        Header::new(RELEASE, release.word()),
-        Header::new(PAUSE_ID, pause_id.to_owned()),
-        Header::new(HELD_MS, held.as_millis().to_string()),
-    ];
-    appended(original, ours)
+/// Makes the headers of released records. Most that are released one after the other were held by the same pause in the same
+/// millisecond: what they say of that is there once.
+#[derive(Clone, Debug, Default)]
+pub struct Releases {
+    /// Of the record before.
+    pause_id: Bytes,
+    /// Of the record before, with its text.
+    held_ms: Option<(u128, Bytes)>,
+}
+
+impl Releases {
+    /// The headers of a released record: its original ones, then [`RELEASE`], [`PAUSE_ID`], [`HELD_MS`].
+    #[must_use]
+    pub fn headers(&mut self, original: &[Header], release: Released, pause_id: &str, held: Duration) -> Vec<Header> {
+        if self.pause_id != pause_id.as_bytes() {
+            self.pause_id = Bytes::copy_from_slice(pause_id.as_bytes());
+        }
+        let millis = held.as_millis();
+        let held_ms = match &self.held_ms {
+            Some((before, text)) if *before == millis => text.clone(),
+            _ => self.held_ms.insert((millis, millis.to_string().into())).1.clone(),
+        };
+        let ours = [
+            Header::new(RELEASE, release.word()),
+            Header::new(PAUSE_ID, self.pause_id.clone()),
+            Header::new(HELD_MS, held_ms),
+        ];
+        appended(original, ours)
+    }
 }
 
 /// The headers of a dead letter: the record's, then [`REASON`], [`DETAIL`], [`SOURCE`], [`TIMESTAMP`].

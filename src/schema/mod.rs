@@ -19,6 +19,7 @@
 
 pub mod audit;
 pub mod command;
+mod cut;
 mod decimal;
 mod document;
 pub mod entry;

@@ -1,5 +1,6 @@
 //! What is read back of queue topics for drains. What is missing there blocks its flow, and nothing else.
 
+use std::iter;
 use std::sync::Arc;
 
 use super::Worker;
@@ -15,51 +16,43 @@ use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 impl<B: Broker> Worker<B> {
-    /// An entry read back from a queue topic, into the buffer, which is read `ahead` so far.
-    pub(super) fn take_entry(&mut self, record: Record, ahead: &mut Ahead) {
-        let Some((mut partition, mut flow)) = self.table.reading.get(&record.topic).cloned() else { return };
+    /// Entries read back from queue topics, into the buffer, which is read `ahead` so far. They come in long rows of one topic.
+    pub(super) fn take_entries(&mut self, records: Vec<Record>, ahead: &mut Ahead) {
+        let mut records = records.into_iter().peekable();
+        while let Some(topic) = records.peek().map(|first| Arc::clone(&first.topic)) {
+            let mut row = iter::from_fn(|| records.next_if(|record| Arc::ptr_eq(&record.topic, &topic)));
+            if let Some((partition, flow)) = self.table.reading.get(&topic).cloned() {
+                self.take_row(&topic, partition, flow, &mut row, ahead);
+            }
+            // Nothing more is read of this queue: the rest comes again, if it is needed.
+            row.for_each(drop);
+        }
+    }
+
+    /// Entries of one queue, as many as are enough.
+    fn take_row(
+        &mut self,
+        topic: &Arc<str>,
+        mut partition: i32,
+        mut flow: FlowId,
+        row: &mut impl Iterator<Item = Record>,
+        ahead: &mut Ahead,
+    ) {
         if mutant::is(Mutant::EntryTakenByAnotherDrain)
             && let Some(other) = self.table.another_drain(partition, &flow)
         {
             (partition, flow) = other;
         }
         let Some(tracked) = self.table.tracked(partition, &flow) else { return };
-        let Some(backlog) = &mut tracked.backlog else { return };
-        let held = match backlog.entries.read(&record) {
-            Ok(Some(held)) => held,
-            Ok(None) => return,
-            Err(foreign) => {
-                tracing::error!(%foreign, "somebody else wrote into a queue topic; passed over");
-                return;
-            }
-        };
-        if held.number <= backlog.read_to {
-            return;
-        }
-        backlog.read_to = held.number;
-        backlog.read_offset = record.offset + 1;
-        let size = record.size();
-        backlog.buffer_bytes += size;
-        backlog.read_since += 1;
-        ahead.waiting = ahead.waiting.and(Amount { entries: 1, bytes: size });
-        let is_first = backlog.buffer.is_empty();
-        backlog.buffer.push_back(Waiting {
-            held,
-            value: record.value,
-            timestamp: record.timestamp,
-            offset: record.offset,
-            size,
-        });
-        let is_enough = ahead.is_enough(tracked);
+        let had_any = tracked.backlog.as_ref().is_some_and(|backlog| !backlog.buffer.is_empty());
+        let is_enough = row.any(|record| tracked.take_entry(record, ahead));
+        let has_any = tracked.backlog.as_ref().is_some_and(|backlog| !backlog.buffer.is_empty());
         let is_too_little = is_enough && ahead.is_too_little(tracked);
-        if is_enough && let Some(backlog) = &mut tracked.backlog {
-            backlog.reading = Reading::No;
-        }
-        if is_first {
+        if has_any && !had_any {
             self.table.at_hand.insert((partition, flow.clone()));
         }
         if is_enough {
-            self.stop_reading(record.topic);
+            self.stop_reading(Arc::clone(topic));
             if is_too_little {
                 // Only others come first.
                 self.table.ask_to_read(partition, &flow);
@@ -124,6 +117,42 @@ impl<B: Broker> Worker<B> {
         for (partition, flow) in again {
             self.look_at_queue_again(partition, &flow);
         }
+    }
+}
+
+impl Tracked {
+    /// Whether this entry is the last one for now of its queue.
+    fn take_entry(&mut self, record: Record, ahead: &mut Ahead) -> bool {
+        let Some(backlog) = &mut self.backlog else { return false };
+        let held = match backlog.entries.read(&record) {
+            Ok(Some(held)) => held,
+            Ok(None) => return false,
+            Err(foreign) => {
+                tracing::error!(%foreign, "somebody else wrote into a queue topic; passed over");
+                return false;
+            }
+        };
+        if held.number <= backlog.read_to {
+            return false;
+        }
+        backlog.read_to = held.number;
+        backlog.read_offset = record.offset + 1;
+        let size = record.size();
+        backlog.buffer_bytes += size;
+        backlog.read_since += 1;
+        ahead.waiting = ahead.waiting.and(Amount { entries: 1, bytes: size });
+        backlog.buffer.push_back(Waiting {
+            held,
+            value: record.value,
+            timestamp: record.timestamp,
+            offset: record.offset,
+            size,
+        });
+        let is_enough = ahead.is_enough(self);
+        if is_enough && let Some(backlog) = &mut self.backlog {
+            backlog.reading = Reading::No;
+        }
+        is_enough
     }
 }
 

@@ -13,7 +13,6 @@ use super::session::wait::ClockAlarm;
 use super::stop::Stop;
 use super::{BACKOFF, Worker};
 use crate::broker::{Action, Broker, Code, Delivered, Error, Outgoing, Producer, Topic, Transaction as _};
-use crate::flow::FlowId;
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -170,23 +169,27 @@ impl<B: Broker> Worker<B> {
         now: Timestamp,
     ) -> Result<(Phase<B>, Step), Stop> {
         let Open { turn, transaction, .. } = &mut *open;
-        let mut queues: Map<(i32, &FlowId), Topic> = Map::default();
+        let mut topics: Map<&To, Topic> = Map::default();
+        let mut last: Option<(&To, Topic)> = None;
         while let Some(write) = turn.decision.writes.get(next) {
-            let topic = match &write.to {
-                To::Queue(partition, flow) => match queues.get(&(*partition, flow)) {
-                    Some(topic) => Some(*topic),
+            let topic = match last {
+                Some((to, topic)) if *to == write.to => topic,
+                _ => match topics.get(&write.to) {
+                    Some(topic) => *topic,
                     None => {
-                        let name = turn.decision.queue_topic(*partition, flow);
-                        let topic = name.and_then(|name| self.handles.get(name)).copied();
-                        if let Some(topic) = topic {
-                            queues.insert((*partition, flow), topic);
-                        }
+                        let name = match &write.to {
+                            To::Queue(partition, flow) => turn.decision.queue_topic(*partition, flow),
+                            other => name_of(other, &self.options.topics),
+                        };
+                        let Some(topic) = name.and_then(|name| self.handles.get(name)).copied() else {
+                            return Err(Stop::broken("a topic of the turn has no handle"));
+                        };
+                        topics.insert(&write.to, topic);
                         topic
                     }
                 },
-                other => name_of(other, &self.options.topics).and_then(|name| self.handles.get(name)).copied(),
             };
-            let Some(topic) = topic else { return Err(Stop::broken("a topic of the turn has no handle")) };
+            last = Some((&write.to, topic));
             let record = Outgoing {
                 topic,
                 partition: write.partition,
@@ -208,7 +211,7 @@ impl<B: Broker> Worker<B> {
                 }
             }
         }
-        drop(queues);
+        drop(topics);
         turn.forget_writes();
         if transaction.poll().failed > 0 {
             return self.acks(open, now);

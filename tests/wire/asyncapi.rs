@@ -119,7 +119,7 @@ fn the_headers_are_those_of_the_code() {
     let packed = std::str::from_utf8(held[0].value.as_deref().unwrap()).unwrap();
     assert!(schema.is_valid(&packed.into()) && schema.is_valid(&format!("{packed} more").into()), "{packed}");
     assert!(!schema.is_valid(&packed.replace("1 1 0", "1 1").into()));
-    let released = headers::released(&[], Released::Timer, "p", std::time::Duration::ZERO);
+    let released = headers::Releases::default().headers(&[], Released::Timer, "p", std::time::Duration::ZERO);
     assert_eq!(written(released), names("released", "required"));
     assert_eq!(written(headers::dead_letter(&record, Reason::NotJson, "")), names("deadLetter", "required"));
     let source = headers::Source::of(&record);

@@ -7,7 +7,7 @@ use flowgate::broker::murmur2::partition_for;
 use flowgate::broker::{Header, Record};
 use flowgate::flow::{Event, FlowId, Kind, RecordId};
 use flowgate::schema::entry::{self, Held, Mark, Reader};
-use flowgate::schema::headers::{self, Discarded, Released, Source};
+use flowgate::schema::headers::{self, Discarded, Released, Releases, Source};
 use flowgate::schema::{Reason, event};
 use flowgate::time::Timestamp;
 use proptest::collection::vec;
@@ -100,7 +100,7 @@ proptest! {
         let written = [
             headers::dead_letter(&record, Reason::NotJson, &detail),
             headers::discarded(&record.headers, Discarded::ALL[why], &detail, &source, record.timestamp),
-            headers::released(&record.headers, Released::Timer, &detail, Duration::from_millis(7)),
+            Releases::default().headers(&record.headers, Released::Timer, &detail, Duration::from_millis(7)),
         ];
         for written in written {
             prop_assert_eq!(&written[..record.headers.len()], &record.headers[..]);

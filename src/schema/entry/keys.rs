@@ -1,6 +1,7 @@
 //! The keys of entries.
 
-use super::super::decimal;
+use super::super::cut::cut;
+use super::super::decimal::{self, Decimal};
 use crate::flow::id::RecordIdRef;
 use crate::flow::{Kind, RecordId};
 use crate::mutant::{self, Mutant};
@@ -13,15 +14,9 @@ pub fn key(kind: Kind, number: Option<u64>, record_id: &RecordId) -> Vec<u8> {
         Some((second, _)) if mutant::is(Mutant::QueueKeysCollide) => &record_id.as_str()[..second],
         Some(_) | None => record_id.as_str(),
     };
-    let mut key = Vec::with_capacity(kind.word().len() + number.map_or(0, decimal::length) + id.len() + 2);
-    key.extend_from_slice(kind.word().as_bytes());
-    key.push(b':');
-    if let Some(number) = number {
-        decimal::push(&mut key, number);
-    }
-    key.push(b':');
-    key.extend_from_slice(id.as_bytes());
-    key
+    let mut text = Decimal::new();
+    let number: &[u8] = number.map_or(&[], |number| text.write(number));
+    [kind.word().as_bytes(), b":", number, b":", id.as_bytes()].concat()
 }
 
 /// The keys whose replaceable entries a withdraw of this record takes out: tombstones for them are written before it.
@@ -40,8 +35,8 @@ pub fn parse_key(key: &[u8]) -> Option<(Kind, Option<u64>, RecordId)> {
 /// The same, with the record id where it stands.
 pub(super) fn split_key(key: &[u8]) -> Option<(Kind, Option<u64>, &str)> {
     let text = std::str::from_utf8(key).ok()?;
-    let (kind, rest) = text.split_once(':')?;
-    let (number, record_id) = rest.split_once(':')?;
+    let (kind, rest) = cut(text, b':')?;
+    let (number, record_id) = cut(rest, b':')?;
     let number = match number {
         "" => None,
         digits => Some(decimal::read(digits)?),

@@ -1,11 +1,11 @@
 //! An entry is read back.
 
-use std::str::Split;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::super::cut::cut;
 use super::super::decimal;
 use super::super::headers::{self, Source};
 use super::keys::split_key;
@@ -152,7 +152,7 @@ struct Packed<'a> {
 fn unpack(value: Option<&[u8]>) -> Result<Packed<'_>, String> {
     let text = value.and_then(|value| std::str::from_utf8(value).ok());
     let text = text.ok_or_else(|| format!("{} is no text", headers::ENTRY))?;
-    let mut fields = Fields(text.split(' '));
+    let mut fields = Fields(Some(text));
     Ok(Packed {
         number: fields.next("the number of the entry", decimal::read)?,
         enrolls: fields.next("the number of enrolls", decimal::read)?,
@@ -163,11 +163,14 @@ fn unpack(value: Option<&[u8]>) -> Result<Packed<'_>, String> {
     })
 }
 
-struct Fields<'a>(Split<'a, char>);
+/// What is left of the fields; `None` behind the last.
+struct Fields<'a>(Option<&'a str>);
 
 impl<'a> Fields<'a> {
     fn next<T>(&mut self, name: &str, read: impl FnOnce(&'a str) -> Option<T>) -> Result<T, String> {
-        let text = self.0.next().ok_or_else(|| format!("{} ends before {name}", headers::ENTRY))?;
+        let left = self.0.ok_or_else(|| format!("{} ends before {name}", headers::ENTRY))?;
+        let (text, left) = cut(left, b' ').map_or((left, None), |(text, left)| (text, Some(left)));
+        self.0 = left;
         read(text).ok_or_else(|| format!("{name} in {} is not as the gate writes it", headers::ENTRY))
     }
 }

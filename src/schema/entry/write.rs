@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::super::{decimal, headers};
+use super::super::decimal::Decimal;
+use super::super::headers;
 use super::keys::key;
 use crate::broker::{Header, Record};
 use crate::flow::Event;
@@ -48,33 +49,26 @@ pub fn write(event: &Event, record: &Record, mark: &Mark<'_>) -> Entry {
     Entry { key: key(event.kind, number, &event.record), headers }
 }
 
-/// The value of [`headers::ENTRY`].
+/// The value of [`headers::ENTRY`]: without room to spare, else it would be allocated again to be shared.
 fn pack(record: &Record, mark: &Mark<'_>) -> Vec<u8> {
-    let numbers = [
-        mark.number + u64::from(mutant::is(Mutant::EntryHeaderSaysOneEntryTooMany)),
-        mark.enrolls + u64::from(mutant::is(Mutant::EntryHeaderSaysOneEnrollTooMany)),
-        mark.advances,
-    ];
-    let (held_at, partition) = (mark.held_at.0, i64::from(record.partition));
-    let of_numbers: usize = numbers.iter().map(|number| decimal::length(*number)).sum();
-    let of_signed: usize = [held_at, partition, record.offset].into_iter().map(decimal::signed_length).sum();
-    // Five spaces and two slashes.
-    let length = of_numbers + of_signed + mark.pause_id.len() + record.topic.len() + 7;
-    let mut text = Vec::with_capacity(length);
-    for number in numbers {
-        decimal::push(&mut text, number);
-        text.push(b' ');
-    }
-    decimal::push_signed(&mut text, held_at);
-    for (separator, part) in [(b' ', mark.pause_id), (b' ', &record.topic)] {
-        text.push(separator);
-        text.extend_from_slice(part.as_bytes());
-    }
-    for number in [partition, record.offset] {
-        text.push(b'/');
-        decimal::push_signed(&mut text, number);
-    }
-    // Without room to spare: else it would be allocated again to be shared.
-    debug_assert_eq!((text.len(), text.capacity()), (length, length));
-    text
+    let mut texts: [Decimal; 6] = std::array::from_fn(|_| Decimal::new());
+    let [number, enrolls, advances, held_at, partition, offset] = &mut texts;
+    [
+        number.write(mark.number + u64::from(mutant::is(Mutant::EntryHeaderSaysOneEntryTooMany))),
+        b" ",
+        enrolls.write(mark.enrolls + u64::from(mutant::is(Mutant::EntryHeaderSaysOneEnrollTooMany))),
+        b" ",
+        advances.write(mark.advances),
+        b" ",
+        held_at.write(mark.held_at.0),
+        b" ",
+        mark.pause_id.as_bytes(),
+        b" ",
+        record.topic.as_bytes(),
+        b"/",
+        partition.write(record.partition),
+        b"/",
+        offset.write(record.offset),
+    ]
+    .concat()
 }

@@ -169,7 +169,7 @@ impl Decider<'_> {
                     false => held.held_at,
                 };
                 let age = self.brokers_now().since(since);
-                let mut headers = headers::released(&held.headers, release, &held.pause_id, age);
+                let mut headers = self.releases.headers(&held.headers, release, &held.pause_id, age);
                 let timestamp = self.timestamp(waiting.timestamp, self.table.shape.records_retention, &mut headers);
                 let partition = partition_for(flow.as_str().as_bytes(), self.table.shape.records);
                 self.decision.write(Write { to: To::Records, partition, timestamp, key, value, headers, origin });

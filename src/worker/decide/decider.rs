@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::broker::{Header, Record, Topic};
 use crate::flow::{AuditEvent, FlowId, Happening, PauseId, Position, Transition};
 use crate::mutant::{self, Mutant};
-use crate::schema::headers;
+use crate::schema::headers::{self, Releases};
 use crate::time::Timestamp;
 use crate::worker::facts::NOTE_POSITION;
 use crate::worker::options::{Budget, Options};
@@ -28,6 +28,7 @@ pub(super) struct Decider<'a> {
     pub(super) time_of_writing: bool,
     /// In a later slice of a turn: the topics that its producer can write to. In the first slice missing ones are made.
     pub(super) writable: Option<&'a HashMap<String, Topic>>,
+    pub(super) releases: Releases,
 }
 
 /// Clocks of upstreams may be ahead by so much before their timestamps are replaced: Kafka's own default limit.
@@ -39,7 +40,8 @@ const RETENTION_MARGIN: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 impl<'a> Decider<'a> {
     pub(super) fn new(table: &'a Table, options: &'a Options, decision: Decision) -> Self {
         let (budget, now) = (table.pace.budget(options.turn), decision.at);
-        Self { table, options, budget, now, decision, time_of_writing: false, writable: None }
+        let releases = Releases::default();
+        Self { table, options, budget, now, decision, time_of_writing: false, writable: None, releases }
     }
 }
 

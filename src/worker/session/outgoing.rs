@@ -33,7 +33,7 @@ pub struct Sent {
     pub origin: Origin,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum To {
     Records,
     Discarded,

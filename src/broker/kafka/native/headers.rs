@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
 use rdkafka::bindings as sys;
+use smallvec::SmallVec;
 
 use super::error::RespErr;
 use super::values::bytes;
@@ -12,27 +13,30 @@ use crate::broker::Header;
 /// Longer differences than this are not believed to be a name (Kafka writes names of up to 32 KiB).
 const MAX_NAME: usize = 32 * 1024;
 
+/// Names and values. Most records have few, and then nothing is allocated.
+pub(super) type Named<'a> = SmallVec<[(&'a [u8], Option<&'a [u8]>); 4]>;
+
 /// Names and values of a message's headers.
 ///
 /// # Safety
 /// `message` lives for `'a`.
-pub(super) unsafe fn of_message<'a>(message: *const sys::rd_kafka_message_t) -> Vec<(&'a [u8], Option<&'a [u8]>)> {
+pub(super) unsafe fn of_message<'a>(message: *const sys::rd_kafka_message_t) -> Named<'a> {
     let mut headers: *mut sys::rd_kafka_headers_t = ptr::null_mut();
     // SAFETY: the message lives and owns the headers.
     unsafe {
         match sys::rd_kafka_message_headers(message, &raw mut headers) {
             RespErr::RD_KAFKA_RESP_ERR_NO_ERROR => of_list(headers),
-            _ => Vec::new(),
+            _ => Named::new(),
         }
     }
 }
 
 /// # Safety
 /// `headers` lives for `'a`, unchanged.
-unsafe fn of_list<'a>(headers: *const sys::rd_kafka_headers_t) -> Vec<(&'a [u8], Option<&'a [u8]>)> {
+unsafe fn of_list<'a>(headers: *const sys::rd_kafka_headers_t) -> Named<'a> {
     // SAFETY: by this function's contract.
     let count = unsafe { sys::rd_kafka_header_cnt(headers) };
-    let mut all = Vec::with_capacity(count);
+    let mut all = Named::with_capacity(count);
     for index in 0..count {
         // SAFETY: by this function's contract; name and value live as long as the list.
         unsafe {
