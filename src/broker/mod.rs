@@ -116,7 +116,8 @@ pub enum Polled {
 #[derive(Clone, Copy, Debug)]
 pub struct PollLimit {
     pub records: usize,
-    /// Bytes of keys, values and headers; the record that reaches it is still delivered.
+    /// Bytes of keys, values and headers. The record that reaches it is still delivered, and so may be some behind it that are
+    /// larger than all before them: as many as the client has fetched at most.
     pub bytes: usize,
     /// How long to wait for the first record, not for more once there is one. The memory broker never waits.
     pub wait: Duration,

@@ -88,6 +88,13 @@ pub struct Case {
     pub records: u32,
 }
 
+impl Case {
+    /// Whether there are rounds before the first in which the broker's machine code is compiled.
+    pub fn is_warmed(self) -> bool {
+        matches!(self.kind, Kind::Live | Kind::Hold | Kind::Drain | Kind::Latency)
+    }
+}
+
 /// The cases that were asked for, in that order.
 pub fn all(asked: &[String], flows: &[u32], records: Option<u32>) -> Result<Vec<Case>> {
     let mut cases = Vec::new();

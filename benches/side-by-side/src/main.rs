@@ -65,8 +65,12 @@ mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use crate::case::Case;
 use crate::contestant::Contestant;
@@ -105,7 +109,7 @@ struct Args {
     /// Two rounds of 200,000 events in 100 flows: whether it works, not how fast
     #[arg(long, conflicts_with_all = ["rounds", "records", "flows"])]
     smoke: bool,
-    /// Leaves out the round before the first, which lets the broker's machine code be compiled
+    /// Leaves out the rounds before the first that are not counted, in which the broker's machine code is compiled
     #[arg(long)]
     cold: bool,
 }
@@ -150,21 +154,13 @@ fn compare(mut args: Args) -> Result<()> {
     }
     eprintln!("starting Kafka");
     let mut site = Site::start()?;
-    if !args.cold
-        && let Some(first) = cases.first()
-    {
-        // The loop of that case: it needs most of what the broker does, and no gate.
-        let warm = Case { kind: case::Kind::Live, flows: first.flows, records: first.records.min(1_000_000) };
-        let figures = round::run(&mut site, warm, &Contestant::Loop)?;
-        eprintln!("warm-up: {figures}");
-    }
     let done = measure(&args, &mut site, &cases, &contestants, &mut report);
     // What was measured before something went wrong is worth its hours.
     println!("{report}");
     done
 }
 
-/// All cases one after the other, and in each the contestants in turns.
+/// All cases one after the other, and in each the contestants in turns. A signal ends it with the round under way.
 fn measure(
     args: &Args,
     site: &mut Site,
@@ -172,9 +168,24 @@ fn measure(
     contestants: &[Contestant],
     report: &mut Report,
 ) -> Result<()> {
+    let ended = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register(signal, Arc::clone(&ended))?;
+    }
     for &case in cases {
+        if !args.cold && case.is_warmed() {
+            // Whatever it does that others do not. Of a case that is not warmed up there is too much to do it twice.
+            for contestant in
+                contestants.iter().filter(|one| one.can(case) && !matches!(one, Contestant::Streams { .. }))
+            {
+                eprintln!("{case} warm-up {contestant}: {}", round::run(site, case, contestant)?);
+            }
+        }
         for round in 1..=args.rounds {
             for contestant in contestants.iter().filter(|one| one.can(case)) {
+                if ended.load(Ordering::Relaxed) {
+                    return Err("ended by a signal".into());
+                }
                 let figures = round::run(site, case, contestant)
                     .map_err(|error| format!("{case}, {contestant}, round {round}: {error}"))?;
                 eprintln!("{case} {round}/{} {contestant}: {figures}", args.rounds);

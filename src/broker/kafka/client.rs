@@ -12,7 +12,7 @@ use super::errors::{self, invalid, plain};
 use super::mask::{masked, words};
 use super::native::RespErr::{RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, RD_KAFKA_RESP_ERR_NO_ERROR};
 use super::native::{
-    ErrorEvent, Event, LogLine, NativeClient, NativeEvent, Of, Queue, TopicHandle, TopicMetadata, c_string,
+    ErrorEvent, Errors, Event, LogLine, NativeClient, NativeEvent, Of, Queue, TopicHandle, TopicMetadata, c_string,
 };
 use super::settings::may_show;
 use super::shared::{Entered, Shared};
@@ -40,13 +40,22 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub fn new(kind: RDKafkaType, mut config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
+    pub fn new(kind: RDKafkaType, config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
+        Self::with(kind, config, shared, Errors::Among)
+    }
+
+    /// A consumer whose errors as a whole and log lines come apart from its records: [`Client::poll_apart`].
+    pub fn with_errors_apart(config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
+        Self::with(RDKafkaType::RD_KAFKA_CONSUMER, config, shared, Errors::Apart)
+    }
+
+    fn with(kind: RDKafkaType, mut config: ClientConfig, shared: Arc<Shared>, errors: Errors) -> Result<Self> {
         // Log lines come as events too, instead of on librdkafka's own threads.
         config.set("log.queue", "true");
         let config = config.create_native_config().map_err(|error| unfit(&error))?;
         // Reads the files that the settings name: certificates on a disk that hangs make this call hang.
         let entered = shared.enter("making a client", SLICE);
-        let native = NativeClient::new(kind, config).map_err(|reason| invalid(words(&reason)))?;
+        let native = NativeClient::new(kind, config, errors).map_err(|reason| invalid(words(&reason)))?;
         drop(entered);
         Ok(Self { native, shared, transport_errors: Cell::new(0), unanswered: Cell::new(0), _destroying: None })
     }
@@ -64,6 +73,15 @@ impl Client {
             log_failures(answer);
         }
         event
+    }
+
+    /// The next error of the client as a whole, without waiting, if they come apart.
+    pub fn poll_apart(&self) -> Option<ErrorEvent> {
+        loop {
+            if let Event::Error(error) = self.next(Duration::ZERO, |_| self.native.poll_apart())? {
+                return Some(error);
+            }
+        }
     }
 
     /// Whether an answer to [`Client::start`] is still to come, as far as the events say that have been polled.
@@ -101,7 +119,8 @@ impl Client {
         }
     }
 
-    fn note(&self, error: &ErrorEvent) {
+    /// Takes note of an error, if it is one of the client as a whole.
+    pub fn note(&self, error: &ErrorEvent) {
         if error.at.is_some() {
             return;
         }

@@ -11,7 +11,7 @@ use super::client::{Client, REQUEST};
 use super::errors::{self, plain};
 use super::fetches::Fetches;
 use super::native::RespErr::*;
-use super::native::{Event, Partitions, RespErr};
+use super::native::{self, Event, Messages, Partitions, RespErr};
 use super::shared::Shared;
 use crate::broker::{Action, Code, Error, PollLimit, Polled, Record, Result, Watermarks};
 
@@ -20,7 +20,15 @@ pub(super) struct Consumer {
     pub fetches: Fetches,
     /// Topics of which something was ever fetched: librdkafka forgets none of them while the client lives.
     met: HashSet<Box<str>>,
+    /// Of a reader, which polls many records at a time.
+    messages: Option<Messages>,
 }
+
+/// How many messages are polled at a time at most.
+const BATCH: usize = 512;
+
+/// And no more than this when a poll has brought few: what is behind them may be far larger.
+const FIRST_BATCH: usize = 16;
 
 /// A change of assignment, for the member to record.
 pub(super) enum Change {
@@ -29,9 +37,17 @@ pub(super) enum Change {
 }
 
 impl Consumer {
+    /// For a member of a group.
     pub fn new(config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
         let client = Client::new(RDKafkaType::RD_KAFKA_CONSUMER, config, shared)?;
-        Ok(Self { client, fetches: Fetches::default(), met: HashSet::new() })
+        Ok(Self { client, fetches: Fetches::default(), met: HashSet::new(), messages: None })
+    }
+
+    /// For a reader without a group, which polls many records at a time.
+    pub fn in_batches(config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
+        let client = Client::with_errors_apart(config, shared)?;
+        let messages = Some(Messages::default());
+        Ok(Self { client, fetches: Fetches::default(), met: HashSet::new(), messages })
     }
 
     /// How many topics librdkafka knows, about, for it to look through at each answer of a broker.
@@ -51,19 +67,27 @@ impl Consumer {
         if let Some(polled) = self.find_the_astray()? {
             return Ok(polled);
         }
-        let deadline = Instant::now() + limit.wait;
-        let (mut count, mut bytes) = (0, 0);
-        while count < limit.records && bytes < limit.bytes {
+        let mut passing = Ok(());
+        while let Some(error) = self.client.poll_apart() {
+            self.client.shared.check()?;
+            match self.fetches.heed(&error, 0) {
+                Err(error) if error.action != Action::Retry => return Err(error),
+                heeded => passing = passing.and(heeded),
+            }
+        }
+        let deadline = Instant::now() + if passing.is_ok() { limit.wait } else { Duration::ZERO };
+        let start = records.len();
+        let (mut bytes, mut largest) = (0, 1);
+        let mut ended = false;
+        while !ended && records.len() - start < limit.records && bytes < limit.bytes {
+            let before = records.len();
+            let count = before - start;
             // The wait is for the first record only.
             let wait = if count == 0 { deadline.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
             match self.client.poll(wait) {
                 None => break,
                 Some(Event::Record(event)) => {
-                    if let Some(record) = self.fetches.accept(&event) {
-                        count += 1;
-                        bytes += record.size();
-                        records.push(record);
-                    }
+                    records.extend(event.next_message().and_then(|message| self.fetches.accept(&message)));
                 }
                 Some(Event::Assign(partitions)) => {
                     on_change(Change::Assigned(partitions));
@@ -76,14 +100,51 @@ impl Consumer {
                 Some(Event::Error(error)) => {
                     self.client.shared.check()?;
                     self.fetches.heed(&error, count)?;
-                    if self.fetches.has_astray() {
-                        break;
-                    }
+                    ended = self.fetches.has_astray();
                 }
                 Some(Event::Deliveries(_) | Event::Answer(_) | Event::Log(_)) => {}
             }
+            if records.len() > before && self.messages.is_some() {
+                // Behind a record there are mostly more. As many as fit, should they be as large as those before.
+                let first = records[before].size();
+                largest = largest.max(first);
+                let fit = limit.bytes.saturating_sub(bytes + first) / largest;
+                let few = FIRST_BATCH.max(2 * count);
+                let most = BATCH.min(few).min(fit).min(limit.records - count - 1);
+                ended |= self.poll_batch(most, start, records)?;
+            }
+            for size in records[before..].iter().map(Record::size) {
+                bytes += size;
+                largest = largest.max(size);
+            }
+        }
+        if records.len() == start {
+            passing?;
         }
         Ok(Polled::Records)
+    }
+
+    /// Reads what has been fetched already, up to so many records, if this is a reader; those behind `start` are of the same poll.
+    /// Whether there is nothing more, or something to be looked at. All that the batch holds is taken before any error of it is:
+    /// librdkafka has gone on behind it.
+    fn poll_batch(&mut self, most: usize, start: usize, records: &mut Vec<Record>) -> Result<bool> {
+        let Self { client, fetches, messages, .. } = self;
+        let Some(messages) = messages.as_mut().filter(|_| most > 0) else { return Ok(false) };
+        let batch = client.native.poll_batch(most, messages);
+        let is_less = batch.len() < most;
+        let mut errors = Vec::new();
+        for polled in batch.iter() {
+            match polled {
+                native::Polled::Record(message) => records.extend(fetches.accept(&message)),
+                native::Polled::Error(error) => errors.push(error),
+            }
+        }
+        for error in errors {
+            client.note(&error);
+            client.shared.check()?;
+            fetches.heed(&error, records.len() - start)?;
+        }
+        Ok(is_less || fetches.has_astray())
     }
 
     /// Finds out whether the position of a partition that librdkafka gave up is really outside of its log; starts it

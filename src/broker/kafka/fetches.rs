@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use super::errors::{self, plain};
 use super::mask::words;
 use super::native::RespErr::*;
-use super::native::{ErrorEvent, NativeEvent};
+use super::native::{ErrorEvent, Message};
 use crate::broker::{Action, Code, Error, Record, Result};
 
 #[derive(Default)]
@@ -84,9 +84,9 @@ impl Fetches {
         }
     }
 
-    /// The record of an event, unless it was read before a seek or a pause.
-    pub fn accept(&mut self, event: &NativeEvent<'_>) -> Option<Record> {
-        let message = event.next_message()?;
+    /// The record of a message, unless it was read before a seek or a pause, or comes again: librdkafka may fetch again what a
+    /// batch has brought, if it is told to pause meanwhile.
+    pub fn accept(&mut self, message: &Message<'_>) -> Option<Record> {
         let Topic { name, partitions } = self.topics.get_mut(message.topic())?;
         let fetch = partitions.get_mut(&message.partition())?;
         if fetch.paused || message.offset() < fetch.next {

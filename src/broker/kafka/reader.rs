@@ -17,7 +17,7 @@ pub struct KafkaReader {
 impl KafkaReader {
     /// `most_topics`: see [`super::KafkaOptions::reader_topics`].
     pub(super) fn new(config: ClientConfig, shared: Arc<Shared>, most_topics: usize) -> Result<Self> {
-        Ok(Self { consumer: Consumer::new(config.clone(), shared)?, config, most_topics })
+        Ok(Self { consumer: Consumer::in_batches(config.clone(), shared)?, config, most_topics })
     }
 
     /// Goes on with a new client if this one has met too many topics. What was fetched ahead is fetched again.
@@ -27,7 +27,7 @@ impl KafkaReader {
             return Ok(());
         }
         let places: Vec<_> = consumer.fetches.places().collect();
-        let mut renewed = Consumer::new(config.clone(), Arc::clone(&consumer.client.shared))?;
+        let mut renewed = Consumer::in_batches(config.clone(), Arc::clone(&consumer.client.shared))?;
         renewed.start_all(&places)?;
         *consumer = renewed;
         Ok(())

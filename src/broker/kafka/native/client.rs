@@ -12,11 +12,22 @@ use rdkafka::types::RDKafkaType;
 use super::error::RespErr;
 use super::values::Unmasked;
 
-/// A client and the one queue everything of it arrives in. Dropping the last owner destroys it without leaving its group.
+/// A client and the queue in which everything of it arrives, or all but errors and log lines. Dropping the last owner destroys
+/// it without leaving its group.
 pub struct NativeClient {
     rk: *mut sys::rd_kafka_t,
     pub(super) queue: *mut sys::rd_kafka_queue_t,
+    /// For errors of the client as a whole and log lines, if they come apart; else null.
+    pub(super) apart: *mut sys::rd_kafka_queue_t,
     consumer: bool,
+}
+
+/// Where errors of a client as a whole and its log lines come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errors {
+    Among,
+    /// In a queue of their own. Of a consumer with a group only.
+    Apart,
 }
 
 // SAFETY: librdkafka's clients and queues may be used from any thread.
@@ -26,7 +37,7 @@ unsafe impl Sync for NativeClient {}
 
 impl NativeClient {
     /// Errors, deliveries, rebalances and log lines are to come as events, the log lines only with `log.queue`.
-    pub fn new(kind: RDKafkaType, config: NativeClientConfig) -> Result<Arc<Self>, Unmasked> {
+    pub fn new(kind: RDKafkaType, config: NativeClientConfig, errors: Errors) -> Result<Arc<Self>, Unmasked> {
         let consumer = matches!(kind, RDKafkaType::RD_KAFKA_CONSUMER);
         let events =
             sys::RD_KAFKA_EVENT_ERROR | if consumer { sys::RD_KAFKA_EVENT_REBALANCE } else { sys::RD_KAFKA_EVENT_DR };
@@ -42,21 +53,23 @@ impl NativeClient {
             }
             rk
         };
-        // SAFETY: the client was just made; the queue reference is given back when this is dropped.
-        let queue = unsafe {
+        // SAFETY: the client was just made; the references to its queues are given back when this is dropped.
+        let (queue, apart) = unsafe {
             // Null: log lines go to the client's main queue.
             sys::rd_kafka_set_log_queue(rk, ptr::null_mut());
-            // One queue for records, rebalances, errors and log lines.
-            let queue = if consumer {
-                sys::rd_kafka_poll_set_consumer(rk);
-                sys::rd_kafka_queue_get_consumer(rk)
-            } else {
-                ptr::null_mut()
-            };
-            // A consumer without a group has the main queue only.
-            if queue.is_null() { sys::rd_kafka_queue_get_main(rk) } else { queue }
+            let queue = if consumer { sys::rd_kafka_queue_get_consumer(rk) } else { ptr::null_mut() };
+            match (queue.is_null(), errors) {
+                // A consumer without a group has the main queue only.
+                (true, _) => (sys::rd_kafka_queue_get_main(rk), ptr::null_mut()),
+                (false, Errors::Apart) => (queue, sys::rd_kafka_queue_get_main(rk)),
+                (false, Errors::Among) => {
+                    // One queue for records, rebalances, errors and log lines.
+                    sys::rd_kafka_poll_set_consumer(rk);
+                    (queue, ptr::null_mut())
+                }
+            }
         };
-        Ok(Arc::new(Self { rk, queue, consumer }))
+        Ok(Arc::new(Self { rk, queue, apart, consumer }))
     }
 
     pub(super) fn ptr(&self) -> *mut sys::rd_kafka_t {
@@ -91,6 +104,9 @@ impl Drop for NativeClient {
         // means that a group notices only by the session timeout.
         unsafe {
             sys::rd_kafka_queue_destroy(self.queue);
+            if !self.apart.is_null() {
+                sys::rd_kafka_queue_destroy(self.apart);
+            }
             sys::rd_kafka_destroy_flags(self.rk, sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
         }
     }

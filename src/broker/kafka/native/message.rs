@@ -1,6 +1,6 @@
 //! Messages of an event: records that were read, and deliveries of records that were sent.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::values::bytes;
 use crate::broker::{Header, Record};
 use crate::time::Timestamp;
 
-/// A message. Its event owns it and everything that it points to.
+/// A message. Its event or its batch owns it and everything that it points to.
 pub struct Message<'e> {
     message: NonNull<sys::rd_kafka_message_t>,
-    event: PhantomData<&'e NativeEvent<'e>>,
+    owner: PhantomData<&'e sys::rd_kafka_message_t>,
 }
 
 impl NativeEvent<'_> {
@@ -34,8 +34,8 @@ impl<'e> Message<'e> {
     ///
     /// # Safety
     /// `message` is null or lives for `'e`, and nobody but librdkafka changes it.
-    unsafe fn new(message: *const sys::rd_kafka_message_t) -> Option<Self> {
-        NonNull::new(message.cast_mut()).map(|message| Self { message, event: PhantomData })
+    pub(super) unsafe fn new(message: *const sys::rd_kafka_message_t) -> Option<Self> {
+        NonNull::new(message.cast_mut()).map(|message| Self { message, owner: PhantomData })
     }
 
     fn fields(&self) -> &'e sys::rd_kafka_message_t {
@@ -61,7 +61,11 @@ impl<'e> Message<'e> {
         self.fields().offset
     }
 
-    /// Of a delivery: why the record was refused.
+    pub(super) fn payload(&self) -> *const c_void {
+        self.fields().payload
+    }
+
+    /// Of a delivery: why the record was refused. Of a batch: what is said in place of a record.
     pub fn error(&self) -> RespErr {
         self.fields().err
     }

@@ -6,7 +6,7 @@
 //!
 //! What makes the types safe:
 //! - Each owns what it points to and frees it once, when it is dropped.
-//! - Nothing outlives its client: queues and events borrow it, messages borrow their event, and a topic handle shares the
+//! - Nothing outlives its client: queues, events and batches borrow it, messages borrow their event or batch, and a topic handle shares the
 //!   ownership of the client.
 //! - What librdkafka writes to is taken as `&mut`. What it keeps, it copies.
 //! - librdkafka may be called from any thread. A call that is not for this kind of client is refused, by librdkafka or here.
@@ -16,6 +16,7 @@
 
 mod admin;
 mod answer;
+mod batch;
 mod client;
 #[cfg(test)]
 mod conf_for_tests;
@@ -34,13 +35,15 @@ mod values;
 
 pub use admin::{NewTopic, Resource};
 pub use answer::GroupAnswer;
-pub use client::NativeClient;
+pub use batch::{Messages, Polled};
+pub use client::{Errors, NativeClient};
 #[cfg(test)]
 pub use conf_for_tests::{has_setting, setting_names};
 pub use error::{Failure, RespErr, err2str};
 pub use event::{ErrorEvent, Event, LogLine, NativeEvent};
 pub use group::ConsumerGroupMetadata;
 pub use list::{Partition, Partitions};
+pub use message::Message;
 pub use metadata::{Of, TopicMetadata};
 pub use queue::Queue;
 pub use topic::{ProducerRecord, TopicHandle};

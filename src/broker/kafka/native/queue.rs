@@ -15,6 +15,15 @@ impl NativeClient {
         unsafe { Event::take(sys::rd_kafka_queue_poll(self.queue, millis(wait))) }
     }
 
+    /// The next error of the client as a whole or log line, without waiting, if they come apart.
+    pub fn poll_apart(&self) -> Option<Event<'_>> {
+        if self.apart.is_null() {
+            return None;
+        }
+        // SAFETY: client and queue live as long as the borrow.
+        unsafe { Event::take(sys::rd_kafka_queue_poll(self.apart, 0)) }
+    }
+
     /// The client's own queue, to have the answer to a request come there too.
     pub fn own_queue(&self) -> Queue<'_> {
         // SAFETY: the client lives; the reference to its queue is ours.

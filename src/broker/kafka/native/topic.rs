@@ -107,13 +107,14 @@ mod tests {
     use rdkafka::ClientConfig;
     use rdkafka::types::RDKafkaType;
 
+    use super::super::client::Errors;
     use super::*;
 
     /// A handle of a client that no longer has another owner.
     fn handle(kind: RDKafkaType) -> TopicHandle {
         // It would complain that it knows no cluster.
         let config = ClientConfig::new().set("log_level", "0").create_native_config().unwrap();
-        let client = NativeClient::new(kind, config).unwrap();
+        let client = NativeClient::new(kind, config, Errors::Among).unwrap();
         client.topic(c"topic").unwrap()
     }
 
