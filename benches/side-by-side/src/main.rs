@@ -160,7 +160,13 @@ fn compare(mut args: Args) -> Result<()> {
     done
 }
 
-/// All cases one after the other, and in each the contestants in turns. A signal ends it with the round under way.
+/// Not after a signal.
+fn go_on(ended: &AtomicBool) -> Result<()> {
+    if ended.load(Ordering::Relaxed) { Err("ended by a signal".into()) } else { Ok(()) }
+}
+
+/// All cases one after the other, and in each the contestants in turns. A signal ends it with the round under way, a second one at
+/// once.
 fn measure(
     args: &Args,
     site: &mut Site,
@@ -170,22 +176,21 @@ fn measure(
 ) -> Result<()> {
     let ended = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 1, Arc::clone(&ended))?;
         flag::register(signal, Arc::clone(&ended))?;
     }
     for &case in cases {
         if !args.cold && case.is_warmed() {
             // Whatever it does that others do not. Of a case that is not warmed up there is too much to do it twice.
-            for contestant in
-                contestants.iter().filter(|one| one.can(case) && !matches!(one, Contestant::Streams { .. }))
-            {
+            let warms = |one: &&Contestant| one.can(case) && !matches!(one, Contestant::Streams { .. });
+            for contestant in contestants.iter().filter(warms) {
+                go_on(&ended)?;
                 eprintln!("{case} warm-up {contestant}: {}", round::run(site, case, contestant)?);
             }
         }
         for round in 1..=args.rounds {
             for contestant in contestants.iter().filter(|one| one.can(case)) {
-                if ended.load(Ordering::Relaxed) {
-                    return Err("ended by a signal".into());
-                }
+                go_on(&ended)?;
                 let figures = round::run(site, case, contestant)
                     .map_err(|error| format!("{case}, {contestant}, round {round}: {error}"))?;
                 eprintln!("{case} {round}/{} {contestant}: {figures}", args.rounds);

@@ -67,15 +67,8 @@ impl Consumer {
         if let Some(polled) = self.find_the_astray()? {
             return Ok(polled);
         }
-        let mut passing = Ok(());
-        while let Some(error) = self.client.poll_apart() {
-            self.client.shared.check()?;
-            match self.fetches.heed(&error, 0) {
-                Err(error) if error.action != Action::Retry => return Err(error),
-                heeded => passing = passing.and(heeded),
-            }
-        }
-        let deadline = Instant::now() + if passing.is_ok() { limit.wait } else { Duration::ZERO };
+        let passing = self.heed_apart()?;
+        let deadline = Instant::now() + if passing.is_none() { limit.wait } else { Duration::ZERO };
         let start = records.len();
         let (mut bytes, mut largest) = (0, 1);
         let mut ended = false;
@@ -119,9 +112,24 @@ impl Consumer {
             }
         }
         if records.len() == start {
-            passing?;
+            // What came during the wait did not end it.
+            let later = self.heed_apart()?;
+            return passing.or(later).map_or(Ok(Polled::Records), Err);
         }
         Ok(Polled::Records)
+    }
+
+    /// Takes note of the errors of the client as a whole, if they come apart: the first one of those that pass by.
+    fn heed_apart(&mut self) -> Result<Option<Error>> {
+        let mut passing = None;
+        while let Some(error) = self.client.poll_apart() {
+            self.client.shared.check()?;
+            match self.fetches.heed(&error, 0) {
+                Err(error) if error.action != Action::Retry => return Err(error),
+                heeded => passing = passing.or(heeded.err()),
+            }
+        }
+        Ok(passing)
     }
 
     /// Reads what has been fetched already, up to so many records, if this is a reader; those behind `start` are of the same poll.
@@ -245,6 +253,7 @@ impl Consumer {
 
     pub fn set_paused(&mut self, topic: &str, partition: i32, paused: bool) -> Result<()> {
         let Some(fetch) = self.fetches.get(topic, partition) else { return Ok(()) };
+        debug_assert!(self.messages.is_none() || !paused, "a reader does not pause: see `native/batch.rs`");
         if fetch.paused == paused {
             return Ok(());
         }

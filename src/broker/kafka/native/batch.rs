@@ -1,6 +1,8 @@
 //! Records that are polled many at a time: one by one each costs two looks at the clock and an event.
 //!
-//! Only for readers: a change of assignment that librdkafka meets within a batch is reported by no event.
+//! Only for readers, which have no group and never pause what they read. A change of assignment that librdkafka meets within a
+//! batch is reported by no event. And a batch moves the place from which a partition goes on after a pause behind everything in
+//! it, the end of a partition among it: what was paused there would go on one record too late. Each rebalance pauses.
 
 use std::ptr::{self, NonNull};
 
@@ -39,8 +41,8 @@ impl NativeClient {
         messages.clear();
         messages.resize(most, ptr::null_mut());
         // SAFETY: client and queue live, and there is room for so many pointers, of which the call fills in as many as it says.
-        // Nothing but records and errors of partitions comes into this queue: of other things the call knows some that it
-        // drops, and ends the process over others.
+        // Records and errors of partitions alone come into this queue. (Of anything else the call returns nothing, or ends the
+        // process. That a topic does not exist may be told like that, and is logged then.)
         let count = unsafe { sys::rd_kafka_consume_batch_queue(self.queue, 0, messages.as_mut_ptr(), messages.len()) };
         messages.truncate(usize::try_from(count).unwrap_or(0));
         Batch { messages, client: self }
