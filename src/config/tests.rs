@@ -275,7 +275,7 @@ fn the_memory_of_a_worker_is_divided() {
         let options = settings.worker(0, "x");
         [options.turn.bytes, options.index_bytes, settings.shares().fetched]
     };
-    assert_eq!(shares(&text("")), [32 * MIB, 64 * MIB, 16 * MIB]);
-    assert_eq!(shares(&text("memory = '1GiB'")), [128 * MIB, 256 * MIB, 64 * MIB]);
+    assert_eq!(shares(&text("")), [32 * MIB, 64 * MIB, 8 * MIB]);
+    assert_eq!(shares(&text("memory = '1GiB'")), [128 * MIB, 256 * MIB, 32 * MIB]);
     assert_eq!(shares(&text("memory = '16MiB'")), [2 * MIB, 4 * MIB, MIB]);
 }

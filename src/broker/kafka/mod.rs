@@ -76,7 +76,7 @@ impl KafkaOptions {
             brokers: brokers.into(),
             client: BTreeMap::new(),
             reader_group: "flowgate".to_owned(),
-            fetched_bytes: 16 * 1024 * 1024,
+            fetched_bytes: 8 * 1024 * 1024,
             reader_topics: 2_048,
         }
     }
