@@ -44,11 +44,10 @@ impl<B: Broker> Worker<B> {
             (partition, flow) = other;
         }
         let Some(tracked) = self.table.tracked(partition, &flow) else { return };
-        let had_any = tracked.backlog.as_ref().is_some_and(|backlog| !backlog.buffer.is_empty());
         let is_enough = row.any(|record| tracked.take_entry(record, ahead));
         let has_any = tracked.backlog.as_ref().is_some_and(|backlog| !backlog.buffer.is_empty());
         let is_too_little = is_enough && ahead.is_too_little(tracked);
-        if has_any && !had_any {
+        if has_any {
             self.table.at_hand.insert((partition, flow.clone()));
         }
         if is_enough {

@@ -170,26 +170,21 @@ impl<B: Broker> Worker<B> {
     ) -> Result<(Phase<B>, Step), Stop> {
         let Open { turn, transaction, .. } = &mut *open;
         let mut topics: Map<&To, Topic> = Map::default();
-        let mut last: Option<(&To, Topic)> = None;
         while let Some(write) = turn.decision.writes.get(next) {
-            let topic = match last {
-                Some((to, topic)) if *to == write.to => topic,
-                _ => match topics.get(&write.to) {
-                    Some(topic) => *topic,
-                    None => {
-                        let name = match &write.to {
-                            To::Queue(partition, flow) => turn.decision.queue_topic(*partition, flow),
-                            other => name_of(other, &self.options.topics),
-                        };
-                        let Some(topic) = name.and_then(|name| self.handles.get(name)).copied() else {
-                            return Err(Stop::broken("a topic of the turn has no handle"));
-                        };
-                        topics.insert(&write.to, topic);
-                        topic
-                    }
-                },
+            let topic = match topics.get(&write.to) {
+                Some(topic) => *topic,
+                None => {
+                    let name = match &write.to {
+                        To::Queue(partition, flow) => turn.decision.queue_topic(*partition, flow),
+                        other => name_of(other, &self.options.topics),
+                    };
+                    let Some(topic) = name.and_then(|name| self.handles.get(name)).copied() else {
+                        return Err(Stop::broken("a topic of the turn has no handle"));
+                    };
+                    topics.insert(&write.to, topic);
+                    topic
+                }
             };
-            last = Some((&write.to, topic));
             let record = Outgoing {
                 topic,
                 partition: write.partition,

@@ -181,7 +181,7 @@ fn measure(
     }
     for &case in cases {
         if !args.cold && case.is_warmed() {
-            // Whatever it does that others do not. Of a case that is not warmed up there is too much to do it twice.
+            // Each has the broker do something that others do not. (The other cases take too long to be run twice.)
             let warms = |one: &&Contestant| one.can(case) && !matches!(one, Contestant::Streams { .. });
             for contestant in contestants.iter().filter(warms) {
                 go_on(&ended)?;

@@ -39,15 +39,16 @@ pub(super) enum Change {
 impl Consumer {
     /// For a member of a group.
     pub fn new(config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
-        let client = Client::new(RDKafkaType::RD_KAFKA_CONSUMER, config, shared)?;
-        Ok(Self { client, fetches: Fetches::default(), met: HashSet::new(), messages: None })
+        Ok(Self::of(Client::new(RDKafkaType::RD_KAFKA_CONSUMER, config, shared)?, None))
     }
 
     /// For a reader without a group, which polls many records at a time.
     pub fn in_batches(config: ClientConfig, shared: Arc<Shared>) -> Result<Self> {
-        let client = Client::with_errors_apart(config, shared)?;
-        let messages = Some(Messages::default());
-        Ok(Self { client, fetches: Fetches::default(), met: HashSet::new(), messages })
+        Ok(Self::of(Client::with_errors_apart(config, shared)?, Some(Messages::default())))
+    }
+
+    fn of(client: Client, messages: Option<Messages>) -> Self {
+        Self { client, fetches: Fetches::default(), met: HashSet::new(), messages }
     }
 
     /// How many topics librdkafka knows, about, for it to look through at each answer of a broker.

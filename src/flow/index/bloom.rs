@@ -1,7 +1,7 @@
 //! A Bloom filter that grows by adding ever larger ones.
 //!
 //! All bits of a key lie in one block of 32 bytes, so that a filter of many megabytes costs one access to memory for a key,
-//! and not one for each bit: this was a tenth of what it takes to hold an event. (A split block Bloom filter, as Parquet
+//! and not one for each bit: these were a tenth of a worker's time where it holds. (A split block Bloom filter, as Parquet
 //! specifies it: <https://parquet.apache.org/docs/file-format/bloomfilter/>.)
 
 use super::digest::Digest;
@@ -25,8 +25,7 @@ impl Blooms {
     const BITS: usize = 15;
 
     pub fn contains(&self, key: Digest) -> bool {
-        // Most keys are in the newest, which is larger than all others together.
-        self.filters.iter().rev().any(|filter| filter.contains(key))
+        self.filters.iter().any(|filter| filter.contains(key))
     }
 
     /// Adds a key that is not in yet; takes the bytes of another filter, if it needs one, from `room`.

@@ -6,8 +6,8 @@
 //!
 //! What makes the types safe:
 //! - Each owns what it points to and frees it once, when it is dropped.
-//! - Nothing outlives its client: queues, events and batches borrow it, messages borrow their event or batch, and a topic handle shares the
-//!   ownership of the client.
+//! - Nothing outlives its client: queues, events and batches borrow it, messages borrow their event or batch, and a topic
+//!   handle shares the ownership of the client.
 //! - What librdkafka writes to is taken as `&mut`. What it keeps, it copies.
 //! - librdkafka may be called from any thread. A call that is not for this kind of client is refused, by librdkafka or here.
 //! - Texts are copied before what owns them goes. Those that may quote the value of a setting leave as [`Unmasked`].
