@@ -35,7 +35,7 @@ pub struct Args {
     /// What the timer does with what is held [default: resume]
     #[arg(long, value_enum)]
     on_expiry: Option<OnExpiryArg>,
-    /// Records a second at which the timer's resume goes [default: no limit]
+    /// Records a second at which the timer's resume goes, such as 500 or 0.5 [default: no limit]
     #[arg(long, value_name = "RECORDS")]
     expiry_rate: Option<Rate>,
     #[command(flatten)]

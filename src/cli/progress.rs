@@ -61,7 +61,7 @@ impl Progress {
 fn pace(passed: u64, left: u64, elapsed: Duration, limit: Option<Rate>) -> String {
     let seconds = elapsed.as_secs_f64();
     let measured = (passed > 0 && seconds >= 0.5).then(|| passed as f64 / seconds);
-    let expected = measured.or(limit.map(|limit| f64::from(limit.get())));
+    let expected = measured.or(limit.map(Rate::per_second));
     match expected.filter(|rate| *rate > 0.0) {
         None => String::new(),
         Some(rate) => {

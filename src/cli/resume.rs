@@ -22,7 +22,7 @@ pub struct Args {
     /// What of what is held is delivered; none: all of it goes to the discarded topic [default: all]
     #[arg(long, value_enum)]
     release: Option<ReleaseArg>,
-    /// Records a second [default: no limit]
+    /// Records a second, such as 500 or 0.5 [default: no limit]
     #[arg(long, value_name = "RECORDS")]
     rate: Option<Rate>,
     /// Events held for longer go to the discarded topic instead

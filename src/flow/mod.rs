@@ -22,6 +22,7 @@ pub mod index;
 mod outcome;
 pub mod partition;
 mod pause;
+mod rate;
 mod resume;
 pub mod state;
 #[cfg(test)]
@@ -34,7 +35,8 @@ pub use event::{Event, Kind};
 pub use id::{CommandId, FlowId, RecordId};
 pub use outcome::{Answered, Outcome, Verdict};
 pub use partition::Partition;
+pub use rate::{NotARate, Rate};
 pub use state::{
-    Cause, Counts, Drain, Flow, Keep, Line, LineReason, NewRecords, OnExpiry, Pause, PauseId, PerKind, Queue, Rate,
-    Release, State, Tally, Transition, Watermark,
+    Cause, Counts, Drain, Flow, Keep, Line, LineReason, NewRecords, OnExpiry, Pause, PauseId, PerKind, Queue, Release,
+    State, Tally, Transition, Watermark,
 };

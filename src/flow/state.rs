@@ -1,10 +1,9 @@
 //! What is known of one flow.
 
 use std::collections::VecDeque;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Answered, CommandId, FlowId, Kind};
+use super::{Answered, CommandId, FlowId, Kind, Rate};
 use crate::time::Timestamp;
 
 /// One flow, everything the gate remembers of it. It is also the flow's public state.
@@ -59,9 +58,6 @@ pub struct Pause {
     pub by: String,
     pub reason: Option<String>,
 }
-
-/// Records a second, at least 1.
-pub type Rate = NonZeroU32;
 
 /// What becomes of records that enroll during a pause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

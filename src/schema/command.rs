@@ -11,6 +11,7 @@ use super::instant::Instant;
 use super::json::{VERSION, json};
 use super::object::Slot;
 use super::order::{self, Options};
+use super::rate::PerSecond;
 use super::words::Word as _;
 use crate::flow::{Action, Command, CommandId, FlowId, PauseEnd, PauseOrder, ResumeOrder, Target};
 use crate::time::Timestamp;
@@ -110,11 +111,11 @@ struct OptionsWire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     on_expiry: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    expiry_rate: Option<u32>,
+    expiry_rate: Option<PerSecond>,
     #[serde(skip_serializing_if = "Option::is_none")]
     release: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    max_rate: Option<u32>,
+    max_rate: Option<PerSecond>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_age_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,12 +131,12 @@ impl<'a> OptionsWire<'a> {
                 for_seconds: end.and_then(seconds),
                 keep: keep.map(|choice| choice.word()),
                 on_expiry: on_expiry.map(|choice| choice.word()),
-                expiry_rate: expiry_rate.map(u32::from),
+                expiry_rate: expiry_rate.map(PerSecond),
                 ..Self::default()
             },
             Action::Resume(ResumeOrder { release, max_rate, max_age }) => Self {
                 release: release.map(|choice| choice.word()),
-                max_rate: max_rate.map(u32::from),
+                max_rate: max_rate.map(PerSecond),
                 max_age_seconds: max_age.map(|age| age.as_secs()),
                 ..Self::default()
             },

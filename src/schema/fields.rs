@@ -5,8 +5,9 @@ use thiserror::Error;
 
 use super::instant;
 use super::json::{VERSION, json};
+use super::rate::PerSecond;
 use super::words::Word;
-use crate::flow::{PerKind, Rate};
+use crate::flow::{NotARate, PerKind, Rate};
 use crate::time::Timestamp;
 
 /// Why a document that the gate writes cannot be read.
@@ -152,9 +153,8 @@ impl Fields {
     }
 
     pub(super) fn maybe_rate(&mut self, name: &str) -> Result<Option<Rate>> {
-        let Some(number) = self.maybe_u64(name)? else { return Ok(None) };
-        let rate = u32::try_from(number).ok().and_then(Rate::new);
-        self.want(name, rate, "a rate, an integer from 1 to 4294967295").map(Some)
+        let Some(value) = self.maybe(name) else { return Ok(None) };
+        self.want(name, PerSecond::read(&value), NotARate::WANTED).map(Some)
     }
 
     pub(super) fn per_kind(&mut self, name: &str) -> Result<PerKind> {

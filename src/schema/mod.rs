@@ -31,6 +31,7 @@ mod json;
 mod object;
 mod order;
 pub mod partition;
+mod rate;
 pub mod state;
 pub mod topics;
 mod unreadable;

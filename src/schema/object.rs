@@ -114,7 +114,8 @@ pub(super) enum Scalar<'a> {
     Text(Cow<'a, str>),
     /// As written; JSON allows no leading zeros and no plus sign, so only `-0` has a twin.
     Integer(&'a str),
-    Float,
+    /// A number with a fraction or an exponent, as written.
+    Float(&'a str),
     Flag,
     Null,
     Array,
@@ -127,7 +128,7 @@ impl Scalar<'_> {
         match self {
             Self::Text(_) => "a string",
             Self::Integer(_) => "an integer",
-            Self::Float => "a number with a fraction or an exponent",
+            Self::Float(_) => "a number with a fraction or an exponent",
             Self::Flag => "a boolean",
             Self::Null => "null",
             Self::Array => "an array",
@@ -145,7 +146,7 @@ pub(super) fn scalar<'a>(json: &'a str) -> Result<Scalar<'a>, serde_json::Error>
         Some(b'n') => Scalar::Null,
         Some(b'[') => Scalar::Array,
         Some(b'{') => Scalar::Object,
-        Some(_) if json.contains(['.', 'e', 'E']) => Scalar::Float,
+        Some(_) if json.contains(['.', 'e', 'E']) => Scalar::Float(json),
         Some(_) => Scalar::Integer(json),
         None => return Err(serde_json::Error::custom("no value")),
     })

@@ -3,6 +3,7 @@
 //! Errors here are sentences that begin with the name of the field: they become the answer to the command.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -11,7 +12,7 @@ use super::object::{self, Scalar, Slot, scalar, wrong_type};
 use super::unreadable::quote;
 use super::words::Word;
 use super::{Unreadable, event, instant};
-use crate::flow::{Action, PauseEnd, PauseOrder, Rate, RecordId, ResumeOrder};
+use crate::flow::{Action, NotARate, PauseEnd, PauseOrder, Rate, RecordId, ResumeOrder};
 use crate::time::Timestamp;
 
 /// Every field of a command that means something.
@@ -103,17 +104,24 @@ impl<'a> Options<'a> {
     }
 
     /// An integer from 1 on. Its upper limit is high enough for every use, and the same for all.
-    fn positive(&self, field: &'static str) -> Result<Option<Rate>> {
+    fn positive(&self, field: &'static str) -> Result<Option<NonZeroU32>> {
         const WANTED: &str = "an integer from 1 to 4294967295";
         match self.value(field)? {
             None => Ok(None),
-            Some(Scalar::Integer(digits)) => digits
-                .parse()
-                .ok()
-                .and_then(Rate::new)
-                .map(Some)
-                .ok_or_else(|| format!("{field} is {}; send {WANTED}", quote(digits))),
+            Some(Scalar::Integer(digits)) => {
+                digits.parse().map(Some).map_err(|_| format!("{field} is {}; send {WANTED}", quote(digits)))
+            }
             Some(other) => Err(wrong_type(field, &other, WANTED).detail),
+        }
+    }
+
+    fn rate(&self, field: &'static str) -> Result<Option<Rate>> {
+        match self.value(field)? {
+            None => Ok(None),
+            Some(Scalar::Integer(number) | Scalar::Float(number)) => {
+                number.parse().map(Some).map_err(|_| format!("{field} is {}; send {}", quote(number), NotARate::WANTED))
+            }
+            Some(other) => Err(wrong_type(field, &other, NotARate::WANTED).detail),
         }
     }
 
@@ -178,14 +186,14 @@ fn pause(options: &Options<'_>) -> Result<Action> {
         end,
         keep: options.word("keep")?,
         on_expiry: options.word("on_expiry")?,
-        expiry_rate: options.positive("expiry_rate")?,
+        expiry_rate: options.rate("expiry_rate")?,
     }))
 }
 
 fn resume(options: &Options<'_>) -> Result<Action> {
     Ok(Action::Resume(ResumeOrder {
         release: options.word("release")?,
-        max_rate: options.positive("max_rate")?,
+        max_rate: options.rate("max_rate")?,
         max_age: options.seconds("max_age_seconds")?,
     }))
 }

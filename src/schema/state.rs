@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::instant::Instant;
 use super::json::VERSION;
+use super::rate::PerSecond;
 use super::words::Word;
 use super::{Document, Malformed, Unknown, fields};
 use crate::flow::{Answered, CommandId, Counts, Drain, Flow, Pause, PerKind, Queue, Watermark};
@@ -64,7 +65,7 @@ struct PauseWire<'a> {
     new_records: &'static str,
     keep: &'static str,
     on_expiry: &'static str,
-    expiry_rate: Option<u32>,
+    expiry_rate: Option<PerSecond>,
     by: &'a str,
     reason: Option<&'a str>,
 }
@@ -74,7 +75,7 @@ struct DrainWire<'a> {
     command_id: Option<&'a str>,
     cause: &'static str,
     release: &'static str,
-    max_rate: Option<u32>,
+    max_rate: Option<PerSecond>,
     max_age_seconds: Option<u64>,
     as_of: Instant,
     through_entry: Option<u64>,
@@ -159,7 +160,7 @@ impl<'a> PauseWire<'a> {
             new_records: pause.new_records.word(),
             keep: pause.keep.word(),
             on_expiry: pause.on_expiry.word(),
-            expiry_rate: pause.expiry_rate.map(u32::from),
+            expiry_rate: pause.expiry_rate.map(PerSecond),
             by: &pause.by,
             reason: pause.reason.as_deref(),
         }
@@ -172,7 +173,7 @@ impl<'a> DrainWire<'a> {
             command_id: drain.command.as_ref().map(CommandId::as_str),
             cause: drain.cause.word(),
             release: drain.release.word(),
-            max_rate: drain.max_rate.map(u32::from),
+            max_rate: drain.max_rate.map(PerSecond),
             max_age_seconds: drain.max_age.map(|age| age.as_secs()),
             as_of: Instant(drain.as_of),
             through_entry: drain.through_entry,

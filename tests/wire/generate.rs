@@ -200,7 +200,7 @@ fn offset() -> impl Strategy<Value = i64> {
 }
 
 fn rate() -> impl Strategy<Value = Rate> {
-    (1..=u32::MAX).prop_map(|rate| Rate::new(rate).unwrap())
+    (1..=u64::from(u32::MAX) * 1_000).prop_map(|thousandths| Rate::of_thousandths(thousandths).unwrap())
 }
 
 fn new_records() -> impl Strategy<Value = NewRecords> {

@@ -8,7 +8,7 @@ use crate::worker::memory::Shares;
 use crate::worker::options::Budget;
 
 /// For how many seconds what is read ahead of a drain with a rate lasts.
-const LASTS: usize = 2;
+const LASTS: f64 = 2.0;
 
 impl Table {
     /// How far the drains are read ahead now.
@@ -53,7 +53,7 @@ impl Ahead {
     /// What may be read ahead of one drain with a rate. All of them together take half of the room, so that they hold no
     /// other drain back.
     fn most_of(&self, rate: Rate) -> Amount {
-        let lasts = usize::try_from(rate.get()).unwrap_or(usize::MAX).saturating_mul(LASTS);
+        let lasts = ((rate.per_second() * LASTS).ceil() as usize).max(1);
         let limited = self.limited.max(1) * 2;
         Amount { entries: lasts.min(self.most.entries / limited), bytes: self.most.bytes / limited }
     }

@@ -130,7 +130,7 @@ impl Bucket {
 
     /// Fills up for the time since; never holds more than a quarter of a second's worth, or one.
     pub fn refill(&mut self, rate: Rate, now: Timestamp) {
-        let rate = f64::from(rate.get());
+        let rate = rate.per_second();
         let elapsed = now.since(self.at).as_secs_f64();
         self.tokens = (self.tokens + elapsed * rate).min((rate / 4.0).max(1.0));
         self.at = now;
@@ -143,7 +143,7 @@ impl Bucket {
 
     /// When there will be a whole token again.
     pub fn next(&self, rate: Rate) -> Timestamp {
-        let missing = (1.0 - self.tokens).max(0.0) / f64::from(rate.get());
+        let missing = (1.0 - self.tokens).max(0.0) / rate.per_second();
         self.at.after(Duration::from_secs_f64(missing) + Duration::from_millis(1))
     }
 }
