@@ -171,6 +171,24 @@ mutants! {
     PlaceTakenWithoutAKnock,
     /// Who is fenced in the group ends, though there is no other process of its name.
     FenceInTheGroupEndsTheProcess,
+    /// A purge has no last entry: it removes what comes after it, too.
+    PurgeWithoutItsEnd,
+    /// A resume or a pause lifts the line of a purge.
+    PurgeLiftedWithItsPause,
+    /// A sample goes on when it has released all that it was to.
+    SampleWithoutItsEnd,
+    /// A sample ends with its pause without a word.
+    SampleEndedSilently,
+    /// A command is applied wherever the flow stands.
+    ExpectIgnored,
+    /// A warning is given again by whoever takes over, or looks again.
+    WarningNotRemembered,
+    /// A flow is forgotten with the numbers of its queue.
+    FlowWithAQueueForgotten,
+    /// The commands of a forgotten flow are forgotten with it.
+    CommandsForgottenWithTheFlow,
+    /// A newer event of the same turn does not replace what a paused flow passes.
+    NewerEventOfTheSameTurnForgotten,
 }
 
 #[cfg(debug_assertions)]

@@ -1,7 +1,7 @@
 //! Goal: no interleaving of commands, events, the timer, the cleaner, crashes and rebalances breaks a promise.
 //!
 //! Method: small spaces, every state of them. The rules are the production ones (`flow::command::apply`, `arrive`,
-//! `fire`, `pass`, `finish`, the index, in slices too); around them stands the least of a Kafka that tells what is
+//! `strike`, `pass`, `settle`, the index, in slices too); around them stands the least of a Kafka that tells what is
 //! committed from what is staged: a turn replaces what a partition's log holds, as a whole or not at all; offsets of a stale
 //! generation are refused; whoever takes over waits for what is pending and reads the documents back. Beside them a
 //! [`ledger`] keeps the promises with an ordinary list, and every fate, answer and count is compared with it.
@@ -33,7 +33,7 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use flowgate::flow::Kind::{Advance, Enroll, Withdraw};
-use orders::Order::{PauseAll, PauseDiscard, PauseLatest, PauseShort, ResumeAll, ResumeNone};
+use orders::Order::{PauseAll, PauseDiscard, PauseLatest, PauseShort, Purge, ResumeAll, ResumeNone, Sample};
 use say::say;
 use space::Space;
 use world::World;
@@ -98,4 +98,38 @@ fn one_flow_with_every_option() {
         found: RefCell::default(),
     };
     every_state("one flow, every option", &space, 200_000);
+}
+
+/// One flow that is purged and sampled while it is paused, with a cleaner and a gate that forgets.
+#[test]
+fn one_flow_purged_and_sampled() {
+    let space = Space {
+        inputs: vec![vec![vec![(Enroll, 0), (Enroll, 1), (Enroll, 0), (Withdraw, 1)]]],
+        workers: 1,
+        orders: vec![vec![PauseLatest, ResumeAll, Purge, Sample]],
+        commands: 3,
+        repeats: false,
+        cleaner: true,
+        ticks: 1,
+        max_pause: 1,
+        found: RefCell::default(),
+    };
+    every_state("one flow, purged and sampled", &space, 100_000);
+}
+
+/// A purge that a resume, a re-pause, a second purge or a sample comes into.
+#[test]
+fn one_purge_and_what_comes_into_it() {
+    let space = Space {
+        inputs: vec![vec![vec![(Enroll, 0), (Enroll, 1), (Enroll, 0)]]],
+        workers: 1,
+        orders: vec![vec![PauseLatest, ResumeNone, Purge, Sample]],
+        commands: 4,
+        repeats: false,
+        cleaner: false,
+        ticks: 0,
+        max_pause: 1,
+        found: RefCell::default(),
+    };
+    every_state("one flow, what comes into a purge", &space, 10_000);
 }

@@ -3,6 +3,8 @@
 
 #[path = "gate/age.rs"]
 mod age;
+#[path = "gate/aside.rs"]
+mod aside;
 #[path = "gate/bounds.rs"]
 mod bounds;
 #[path = "gate/clocks.rs"]

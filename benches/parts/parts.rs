@@ -14,7 +14,7 @@ use flowgate::flow::arrive::{Entry, Fate};
 use flowgate::flow::command::apply;
 use flowgate::flow::index::{Index, Indexed};
 use flowgate::flow::{
-    Action, Command, CommandId, Flow, FlowId, Issue, Kind, Limits, Partition, PauseOrder, RecordId, Target,
+    Action, Command, CommandId, Expect, Flow, FlowId, Issue, Kind, Limits, Partition, PauseOrder, RecordId, Target,
 };
 use flowgate::schema;
 use flowgate::schema::entry::{Mark, Reader};
@@ -60,6 +60,7 @@ fn paused(id: &FlowId) -> Flow {
         issued_by: "bench".to_owned(),
         issued_at: None,
         reason: None,
+        expect: Expect::default(),
     };
     let issue = Issue { command: &command, offset: 0, recorded_at: NOW };
     let mut flow = None;

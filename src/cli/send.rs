@@ -13,7 +13,7 @@ use crate::broker::Broker;
 use crate::client::control::{self, Sent};
 use crate::clock;
 use crate::duration;
-use crate::flow::{Action, Command, CommandId, FlowId, Target, Verdict};
+use crate::flow::{Action, Command, CommandId, Expect, FlowId, Target, Verdict};
 use crate::schema::command::{MAX_ISSUED_BY, MAX_REASON};
 use crate::schema::topics::Topics;
 
@@ -80,6 +80,7 @@ pub fn order<B: Broker>(
         issued_by: asking.by.clone().unwrap_or_else(who),
         issued_at: Some(clock::now()),
         reason: asking.reason.clone(),
+        expect: Expect::default(),
     });
     let sent = control::send(broker, topics, commands.collect(), asking.timeout)?;
     show(&sent, asking, out)?;

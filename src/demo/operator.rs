@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::patience::patiently;
 use crate::broker::{Action as Todo, Broker, Code, Error, Publication, Publisher, Result};
-use crate::flow::{Action, Command, CommandId, FlowId, Target};
+use crate::flow::{Action, Command, CommandId, Expect, FlowId, Target};
 use crate::schema;
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
@@ -55,6 +55,7 @@ impl<B: Broker> Operator<B> {
             issued_by: self.name.to_owned(),
             issued_at: Some(now),
             reason: order.reason.map(str::to_owned),
+            expect: Expect::default(),
         };
         let value = schema::command::write(&command);
         let record = Publication {

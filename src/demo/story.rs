@@ -127,6 +127,12 @@ impl Story {
                 *chapter = Chapter { told: fates, ..Chapter::default() };
                 format!("paused{by}{}", until())
             }
+            Transition::Purging => format!("purging{by}"),
+            Transition::Purged(done) => format!("purged: {} events", thousands(done.count.total())),
+            Transition::Sampling => format!("a sample is released{by}"),
+            Transition::Sampled(done) => format!("sampled: {} events", thousands(done.count.total())),
+            Transition::Expiring(warning) => format!("expires in less than {}", span(warning.ahead())),
+            Transition::Forgotten => format!("forgotten{by}"),
             Transition::Updated => format!("pause changed{by}:{}", until()),
             Transition::Redirected => format!("drain changed{by}{}", command.map(resume_options).unwrap_or_default()),
             Transition::Resumed(cause) => {

@@ -125,7 +125,7 @@ mod tests {
         let mut desk = Desk::paused_with(discard);
         assert_eq!(desk.enroll("a"), Fate::TurnAway { pause: "pause-100".to_owned() });
         desk.order("resume", resume());
-        assert_eq!(desk.flow().finish(T0), Some(Transition::WentLive), "nothing to wait for");
+        assert_eq!(desk.flow().settle(T0), [Transition::WentLive], "nothing to wait for");
         assert_eq!(desk.enroll("a"), Fate::Deliver);
     }
 

@@ -1,6 +1,6 @@
 //! What the audit topic tells: every transition, and the answer to every command.
 
-use super::{Cause, Command, Flow, FlowId, Outcome, PauseId, Transition};
+use super::{Cause, Command, Done, Flow, FlowId, Outcome, PauseId, Transition};
 use crate::time::Timestamp;
 
 /// One event of the audit.
@@ -49,9 +49,18 @@ pub enum Happening {
 }
 
 impl Transition {
+    /// What has been done by an order that ends with it.
+    #[must_use]
+    pub fn done(&self) -> Option<&Done> {
+        match self {
+            Self::Purged(done) | Self::Sampled(done) => Some(done),
+            _ => None,
+        }
+    }
+
     /// The word on the wire.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::Seen => "seen",
             Self::Paused => "paused",
@@ -61,6 +70,12 @@ impl Transition {
             Self::Redirected => "redirected",
             Self::Repaused => "repaused",
             Self::WentLive => "live",
+            Self::Purging => "purging",
+            Self::Purged(_) => "purged",
+            Self::Sampling => "sampling",
+            Self::Sampled(_) => "sampled",
+            Self::Expiring(_) => "expiring",
+            Self::Forgotten => "forgotten",
         }
     }
 }

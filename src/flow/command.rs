@@ -1,9 +1,11 @@
 //! What operators order, and how it is applied.
 
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use super::{
-    Answered, CommandId, Flow, FlowId, Keep, NewRecords, OnExpiry, Outcome, Partition, Rate, Release, Transition,
+    Answered, CommandId, Expect, Flow, FlowId, Keep, NewRecords, OnExpiry, Outcome, Partition, Rate, RecordId, Release,
+    Transition,
 };
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
@@ -17,6 +19,8 @@ pub struct Command {
     pub issued_by: String,
     pub issued_at: Option<Timestamp>,
     pub reason: Option<String>,
+    /// Where the flow has to stand for it to be applied.
+    pub expect: Expect,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,10 +34,12 @@ pub enum Target {
 pub enum Action {
     Pause(PauseOrder),
     Resume(ResumeOrder),
-    /// A sample of what is held; answered as not supported yet.
-    Release,
-    /// Empty the queue; answered as not supported yet.
-    Purge,
+    /// Deliver a sample of what is held.
+    Release(ReleaseOrder),
+    /// Remove what is held.
+    Purge(PurgeOrder),
+    /// Forget the flow, for its name was a mistake.
+    Forget,
     /// Something that names a command and a flow, but orders nothing that can be done; `why` names the field and the
     /// fix. Answered as rejected.
     Invalid {
@@ -49,8 +55,9 @@ impl Action {
         match self {
             Self::Pause(_) => "pause",
             Self::Resume(_) => "resume",
-            Self::Release => "release",
-            Self::Purge => "purge",
+            Self::Release(_) => "release",
+            Self::Purge(_) => "purge",
+            Self::Forget => "forget",
             Self::Invalid { word, .. } => word,
         }
     }
@@ -79,6 +86,27 @@ pub struct ResumeOrder {
     pub release: Option<Release>,
     pub max_rate: Option<Rate>,
     pub max_age: Option<Duration>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReleaseOrder {
+    /// So many from the head of the queue.
+    Count(NonZeroU32),
+    /// All of these records; answered as not supported yet.
+    Records(Vec<RecordId>),
+}
+
+impl ReleaseOrder {
+    /// The largest sample: what is more has a resume with a rate.
+    pub const MOST: u32 = 10_000;
+    /// The most records that one command names.
+    pub const MOST_RECORDS: usize = 100;
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PurgeOrder {
+    /// The last entry of it; `None`: all that is held.
+    pub through_entry: Option<NonZeroU64>,
 }
 
 /// A command as it stands in the control topic.
@@ -142,24 +170,35 @@ pub fn apply(
         return Applied { outcome: answered.outcome.clone(), transitions, repeated: true };
     }
     let outcome = match flow {
-        Some(flow) => {
-            let (outcome, transition) = flow.order(issue, now, limits);
-            transitions.extend(transition);
-            flow.remember(issue, &outcome);
-            flow.updated_at = now;
+        Some(known) => {
+            let (outcome, ordered) = match issue.command.expect.differs(known, true) {
+                Some(changed) => (changed, vec![]),
+                None => known.order(issue, now, limits),
+            };
+            let is_forgotten = ordered.contains(&Transition::Forgotten);
+            transitions.extend(ordered);
+            known.remember(issue, &outcome);
+            known.updated_at = now;
+            if is_forgotten {
+                partition.inherit(known);
+                *flow = None;
+            }
             outcome
         }
         None => {
             let mut new = Flow::new(id.clone(), now);
-            let (outcome, transition) = new.order(issue, now, limits);
-            match transition {
-                Some(transition) => {
-                    new.remember(issue, &outcome);
-                    *flow = Some(new);
-                    transitions.extend([Transition::Seen, transition]);
-                    outcome
-                }
-                None => remember_unknown(partition, id.as_str(), issue, unknown_outcome(issue, outcome, id)),
+            let (outcome, ordered) = match issue.command.expect.differs(&new, false) {
+                Some(changed) => (changed, vec![]),
+                None => new.order_unknown(issue, now, limits),
+            };
+            if ordered.is_empty() {
+                remember_unknown(partition, id.as_str(), issue, outcome)
+            } else {
+                new.remember(issue, &outcome);
+                *flow = Some(new);
+                transitions.push(Transition::Seen);
+                transitions.extend(ordered);
+                outcome
             }
         }
     };
@@ -174,19 +213,12 @@ pub fn apply_to_every(partition: &mut Partition, issue: &Issue<'_>) -> Applied {
     }
     let outcome = match &issue.command.action {
         Action::Invalid { why, .. } => Outcome::rejected(why.clone()),
-        Action::Pause(_) | Action::Resume(_) | Action::Release | Action::Purge => {
+        Action::Pause(_) | Action::Resume(_) | Action::Release(_) | Action::Purge(_) | Action::Forget => {
             Outcome::rejected("not supported yet: `flow_id` `*`; name each flow")
         }
     };
     let outcome = remember_unknown(partition, EVERY, issue, outcome);
     Applied { outcome, transitions: Vec::new(), repeated: false }
-}
-
-fn unknown_outcome(issue: &Issue<'_>, outcome: Outcome, id: &FlowId) -> Outcome {
-    match &issue.command.action {
-        Action::Resume(_) => Outcome::unchanged(format!("no flow `{id}` is known: nothing to resume")),
-        Action::Pause(_) | Action::Release | Action::Purge | Action::Invalid { .. } => outcome,
-    }
 }
 
 fn remember_unknown(partition: &mut Partition, flow: &str, issue: &Issue<'_>, outcome: Outcome) -> Outcome {
@@ -213,13 +245,30 @@ impl Flow {
         });
     }
 
-    fn order(&mut self, issue: &Issue<'_>, now: Timestamp, limits: &Limits) -> (Outcome, Option<Transition>) {
+    /// The same for a flow that is not known: only a pause makes it known.
+    fn order_unknown(&mut self, issue: &Issue<'_>, now: Timestamp, limits: &Limits) -> (Outcome, Vec<Transition>) {
+        let nothing = |to: &str| format!("no flow `{}` is known: nothing to {to}", self.id);
         match &issue.command.action {
-            Action::Pause(order) => self.order_pause(order, issue, now, limits),
+            Action::Resume(_) => (Outcome::unchanged(nothing("resume")), vec![]),
+            Action::Forget => (Outcome::unchanged(nothing("forget")), vec![]),
+            Action::Release(_) => (Outcome::rejected(nothing("release")), vec![]),
+            Action::Purge(_) => (Outcome::rejected(nothing("purge")), vec![]),
+            Action::Pause(_) | Action::Invalid { .. } => self.order(issue, now, limits),
+        }
+    }
+
+    /// What it answers and what happens, in order: nothing, unless it is applied.
+    fn order(&mut self, issue: &Issue<'_>, now: Timestamp, limits: &Limits) -> (Outcome, Vec<Transition>) {
+        match &issue.command.action {
+            Action::Pause(order) => {
+                let (outcome, transition) = self.order_pause(order, issue, now, limits);
+                (outcome, transition.into_iter().collect())
+            }
             Action::Resume(order) => self.order_resume(order, issue, now),
-            Action::Release => (Outcome::rejected("not supported yet: `action` `release`"), None),
-            Action::Purge => (Outcome::rejected("not supported yet: `action` `purge`"), None),
-            Action::Invalid { why, .. } => (Outcome::rejected(why.clone()), None),
+            Action::Release(order) => self.order_release(order, issue),
+            Action::Purge(order) => self.order_purge(*order, issue),
+            Action::Forget => self.order_forget(),
+            Action::Invalid { why, .. } => (Outcome::rejected(why.clone()), vec![]),
         }
     }
 }
@@ -241,7 +290,7 @@ mod tests {
         let mut desk = Desk::live();
         let first = desk.order("p", pause());
         desk.order("r", resume());
-        desk.flow().finish(T0);
+        desk.flow().settle(T0);
         desk.now = T0.after(DAY);
         let again = desk.order("p", pause());
         assert_eq!((again.outcome, again.repeated, again.transitions), (first.outcome, true, vec![]));
@@ -254,17 +303,17 @@ mod tests {
     fn the_last_64_of_a_flow_are_known() {
         let mut desk = Desk::live();
         for n in 0..=Flow::REMEMBERED_COMMANDS {
-            assert!(!desk.order(&format!("c{n}"), Action::Purge).repeated);
+            assert!(!desk.order(&format!("c{n}"), purge()).repeated);
             // Repeating one does not make it younger, nor push another one out.
-            assert!(desk.order(&format!("c{n}"), Action::Purge).repeated);
+            assert!(desk.order(&format!("c{n}"), purge()).repeated);
         }
         assert_eq!(desk.flow().commands.len(), 64);
         assert_eq!(desk.flow().commands.front().unwrap().offset, 102, "where it stood the first time");
         for n in (1..=64).rev() {
-            assert!(desk.order(&format!("c{n}"), Action::Purge).repeated, "{n}");
+            assert!(desk.order(&format!("c{n}"), purge()).repeated, "{n}");
         }
-        assert!(!desk.order("c0", Action::Purge).repeated);
-        assert!(!desk.order("c1", Action::Purge).repeated, "pushed out by c0");
+        assert!(!desk.order("c0", purge()).repeated);
+        assert!(!desk.order("c1", purge()).repeated, "pushed out by c0");
     }
 
     #[test]
@@ -281,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_command_answered_before_the_flow_became_known_stays_answered() {
-        for first in [resume(), pause_until(T0), Action::Release, Action::Purge] {
+        for first in [resume(), pause_until(T0), sample(1), purge(), Action::Forget] {
             let mut desk = Desk::unknown();
             let answer = desk.order("early", first.clone()).outcome;
             assert!(desk.flow.is_none(), "{first:?}");
@@ -322,8 +371,9 @@ mod tests {
         let cases = [
             (pause(), not_yet),
             (resume(), not_yet),
-            (Action::Release, not_yet),
-            (Action::Purge, not_yet),
+            (sample(1), not_yet),
+            (purge(), not_yet),
+            (Action::Forget, not_yet),
             (invalid, "rejected: `action` is missing"),
         ];
         for (n, (action, answer)) in cases.into_iter().enumerate() {
@@ -334,6 +384,6 @@ mod tests {
             let again = apply_to_every(&mut partition, &issue);
             assert_eq!((again.outcome, again.repeated), (first.outcome, true));
         }
-        assert_eq!(partition.unknown.len(), 5);
+        assert_eq!(partition.unknown.len(), 6);
     }
 }

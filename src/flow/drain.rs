@@ -3,7 +3,7 @@
 //! The cleaner may have removed entries, always replaced ones: every survivor's header says how many enrolls and
 //! advances lie before it, so the gap before it is counted exactly.
 
-use super::{Drain, Flow, Kind, Line, LineReason, Queue, State, Tally, Transition};
+use super::{Drain, Flow, Kind, Line, LineReason, Purge, Queue, State, Tally, Transition, Watermark};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -30,8 +30,10 @@ pub enum Passing {
     Remove(Removal),
     /// A withdraw: delivered when it came, here only for what it takes out.
     Withdrawal,
-    /// Passed before, or the flow is not draining: nothing is done, and nothing may be delivered.
+    /// Passed before: nothing is done, and nothing may be delivered.
     Stale,
+    /// It stays in the queue: the flow is paused, and what it passes all the same ends before this one.
+    Stays,
 }
 
 /// Why a held entry goes to the discarded topic.
@@ -40,31 +42,45 @@ pub enum Removal {
     ReleaseNone,
     Expired,
     MaxAge,
+    Purged,
 }
 
 impl Flow {
+    /// Whether entries are passed: the flow resumes, or a purge or a sample of what it holds is under way.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        match self.state {
+            State::Resuming { .. } => true,
+            State::Paused(_) => self.is_purging() || self.is_sampling(),
+            State::Live => false,
+        }
+    }
+
+    /// The last entry that may be passed as it stands now.
+    fn passes_through(&self) -> u64 {
+        match self.state {
+            State::Resuming { .. } => u64::MAX,
+            State::Paused(_) if self.is_sampling() => u64::MAX,
+            State::Paused(_) | State::Live => self.queue.purge_through.as_ref().map_or(0, |purge| purge.entry),
+        }
+    }
+
     /// Passes the next survivor and counts its fate and the gap before it. `replaced`: the index has something newer.
     /// A replaced entry is never removed, a removed one never released.
     pub fn pass(&mut self, survivor: &Survivor, replaced: bool) -> Passing {
-        // A survivor that was read ahead when the drain was stopped must not slip out of a paused flow.
-        if self.drain().is_none() || survivor.number <= self.queue.watermark.entry {
+        if survivor.number <= self.queue.watermark.entry {
             return Passing::Stale;
         }
-        let own = |kind: Kind| u64::from(survivor.kind == kind);
-        let watermark = self.queue.watermark;
-        let gap = |survivor: u64, before: u64, own: u64| survivor.saturating_sub(before).saturating_sub(own);
-        let enrolls = gap(survivor.enrolls, watermark.enrolls, own(Kind::Enroll));
-        let advances = gap(survivor.advances, watermark.advances, own(Kind::Advance));
-        self.counts.add(Tally::Replaced, Kind::Enroll, enrolls);
-        self.counts.add(Tally::Replaced, Kind::Advance, advances);
-
-        let passing = self.fate(survivor, replaced);
-        match passing {
-            Passing::Release => self.counts.add(Tally::Released, survivor.kind, 1),
-            Passing::Replaced => self.counts.add(Tally::Replaced, survivor.kind, 1),
-            Passing::Remove(_) => self.counts.add(Tally::Removed, survivor.kind, 1),
-            Passing::Withdrawal | Passing::Stale => {}
+        // A survivor that was read ahead when the drain was stopped must not slip out of a paused flow.
+        if !self.passes() {
+            return Passing::Stays;
         }
+        self.pass_gap(survivor);
+        if survivor.number > self.passes_through() {
+            return Passing::Stays;
+        }
+        let passing = self.fate(survivor, replaced);
+        self.tally(passing, survivor.kind);
         let watermark = &mut self.queue.watermark;
         watermark.entry = match () {
             () if mutant::is(Mutant::WatermarkOneTooFar) => survivor.number + 1,
@@ -77,12 +93,50 @@ impl Flow {
         passing
     }
 
+    /// Counts what the cleaner took before this survivor, all of it replaced.
+    fn pass_gap(&mut self, survivor: &Survivor) {
+        let own = |kind: Kind| u64::from(survivor.kind == kind);
+        let before = Watermark {
+            entry: survivor.number - 1,
+            enrolls: survivor.enrolls.saturating_sub(own(Kind::Enroll)),
+            advances: survivor.advances.saturating_sub(own(Kind::Advance)),
+            offset: survivor.offset,
+        };
+        let watermark = self.queue.watermark;
+        self.counts.add(Tally::Replaced, Kind::Enroll, before.enrolls.saturating_sub(watermark.enrolls));
+        self.counts.add(Tally::Replaced, Kind::Advance, before.advances.saturating_sub(watermark.advances));
+        self.queue.watermark = before;
+    }
+
+    fn tally(&mut self, passing: Passing, kind: Kind) {
+        let tally = match passing {
+            Passing::Release => Tally::Released,
+            Passing::Replaced => Tally::Replaced,
+            Passing::Remove(_) => Tally::Removed,
+            Passing::Withdrawal | Passing::Stale | Passing::Stays => return,
+        };
+        self.counts.add(tally, kind, 1);
+        match (passing, &mut self.sample, &mut self.queue.purge_through) {
+            (Passing::Release, Some(sample), _) => {
+                sample.left = sample.left.saturating_sub(1);
+                sample.released.add(kind, 1);
+            }
+            (Passing::Remove(Removal::Purged), _, Some(purge)) => purge.removed.add(kind, 1),
+            _ => {}
+        }
+    }
+
     fn fate(&self, survivor: &Survivor, replaced: bool) -> Passing {
         if survivor.kind == Kind::Withdraw {
             return Passing::Withdrawal;
         }
         if replaced && !(mutant::is(Mutant::RemovedBeforeReplaced) && self.queue.discard_through.is_some()) {
             return Passing::Replaced;
+        }
+        if let Some(Purge { entry, .. }) = &self.queue.purge_through
+            && survivor.number <= *entry
+        {
+            return Passing::Remove(Removal::Purged);
         }
         if let Some(Line { entry, reason, .. }) = &self.queue.discard_through
             && survivor.number <= *entry
@@ -109,11 +163,36 @@ impl Flow {
         };
         *released = released.saturating_sub(1);
         self.counts.add(Tally::Removed, kind, 1);
+        if let Some(sample) = &mut self.sample {
+            sample.left += 1;
+            let released = match kind {
+                Kind::Enroll => &mut sample.released.enroll,
+                Kind::Advance | Kind::Withdraw => &mut sample.released.advance,
+            };
+            *released = released.saturating_sub(1);
+        }
+    }
+
+    /// Ends what has come to its end: a purge, a sample, the drain.
+    pub fn settle(&mut self, now: Timestamp) -> Vec<Transition> {
+        let mut ended = Vec::new();
+        let watermark = self.queue.watermark.entry;
+        if self.queue.purge_through.as_ref().is_some_and(|purge| purge.entry <= watermark) {
+            ended.extend(self.end_purge());
+        }
+        if !self.is_sampling() || self.queue.is_passed() {
+            ended.extend(self.end_sample());
+        }
+        ended.extend(self.finish(now));
+        if !ended.is_empty() {
+            self.updated_at = now;
+        }
+        ended
     }
 
     /// Ends the drain if every entry has been passed: the flow is live, and the next event goes straight through. An
     /// empty queue's drain ends without anything to read.
-    pub fn finish(&mut self, now: Timestamp) -> Option<Transition> {
+    fn finish(&mut self, now: Timestamp) -> Option<Transition> {
         match &self.state {
             State::Resuming { .. } if mutant::is(Mutant::EmptyDrainNeverEnds) && self.queue.next_entry == 1 => None,
             State::Resuming { .. }
@@ -161,7 +240,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::tests::*;
-    use super::super::{Action, Release, ResumeOrder, Watermark};
+    use super::super::{Action, Release, ResumeOrder};
     use super::*;
 
     /// Six entries: enroll a, advance a, enroll b, enroll a, withdraw b, advance c; the drain has begun.
@@ -251,7 +330,7 @@ mod tests {
         desk.order("pause", pause());
         let before = desk.flow.clone();
         let ahead = desk.queue[1];
-        assert_eq!(desk.flow().pass(&ahead, false), Passing::Stale);
+        assert_eq!(desk.flow().pass(&ahead, false), Passing::Stays);
         assert_eq!(desk.flow, before);
         desk.order("again", resume());
         assert_eq!(desk.flow().pass(&ahead, false), Passing::Release);
@@ -280,15 +359,15 @@ mod tests {
         let mut desk = desk();
         for _ in 0..5 {
             desk.drain(1, &[]);
-            assert_eq!(desk.flow().finish(T0), None);
+            assert_eq!(desk.flow().settle(T0), []);
         }
         desk.drain(1, &[]);
         // What came meanwhile goes behind the backlog, and is waited for.
         desk.enroll("late");
-        assert_eq!(desk.flow().finish(T0), None);
+        assert_eq!(desk.flow().settle(T0), []);
         desk.drain(1, &[]);
-        assert_eq!(desk.flow().finish(T0), Some(Transition::WentLive));
-        assert_eq!(desk.flow().finish(T0), None);
+        assert_eq!(desk.flow().settle(T0), [Transition::WentLive]);
+        assert_eq!(desk.flow().settle(T0), []);
         assert_eq!(desk.enroll("after"), crate::flow::arrive::Fate::Deliver);
     }
 
@@ -300,18 +379,18 @@ mod tests {
         desk.arrive(Kind::Withdraw, "a");
         desk.order("resume", resume());
         assert_eq!(desk.drain(1, &[1]), [Passing::Replaced]);
-        assert_eq!((desk.flow().counts.held().total(), desk.flow().finish(T0)), (0, None));
+        assert_eq!((desk.flow().counts.held().total(), desk.flow().settle(T0)), (0, vec![]));
         // One more withdraw is an entry as long as one is left, be it only a withdraw.
         assert!(matches!(desk.arrive(Kind::Withdraw, "a"), crate::flow::arrive::Fate::Withdraw(_)));
         assert_eq!(desk.drain(2, &[]), [Passing::Withdrawal, Passing::Withdrawal]);
         assert_eq!(desk.arrive(Kind::Withdraw, "a"), crate::flow::arrive::Fate::Deliver);
-        assert_eq!(desk.flow().finish(T0), Some(Transition::WentLive));
+        assert_eq!(desk.flow().settle(T0), [Transition::WentLive]);
     }
 
     #[test]
     fn a_paused_or_live_flow_does_not_finish() {
-        assert_eq!(Desk::paused().flow().finish(T0), None);
-        assert_eq!(Desk::live().flow().finish(T0), None);
+        assert_eq!(Desk::paused().flow().settle(T0), []);
+        assert_eq!(Desk::live().flow().settle(T0), []);
     }
 
     #[test]
@@ -326,7 +405,7 @@ mod tests {
         desk.order("again", resume());
         desk.drain(9, &[]);
         assert!(!desk.flow().retire_queue(T0), "passed, but not live");
-        desk.flow().finish(T0);
+        desk.flow().settle(T0);
         assert_eq!(desk.flow().queue.topic, topic);
         assert!(desk.flow().retire_queue(T0.after(HOUR)));
         let queue = desk.flow().queue.clone();

@@ -27,10 +27,11 @@
 //!    - if it outgrows the budget then, too, it is made in *slices* of the key space: one bit an entry up to the newest one
 //!      of that moment, two passes over the topic a slice. No pass depends on another one seeing the same entries:
 //!      the cleaner may work between them.
-//! 6. **While it drains** nothing supersedes but withdraws. Those held after the last entry of the slices are fed to an
-//!    index beside the bits. If there is no room for them, the slices are begun again from the watermark as it is then.
-//! 7. **A re-pause** ([`Index::pause`]) ends slices: under `keep: latest` what comes now supersedes what is left, and the
-//!    bits cannot know. It is rebuilt again. An index that is ready otherwise stays good, since it saw both.
+//! 6. **While it drains** nothing supersedes but withdraws, and while a paused flow is purged or sampled, newer events. What is
+//!    held after the last entry of the slices is fed to an index beside the bits, which knows each of its keys exactly. If
+//!    there is no room for it, the slices are begun again from the watermark as it is then.
+//! 7. **A pause that passes nothing** ([`Index::pause`]) ends slices: what comes in days of it would make that second index
+//!    as large as the first would have been. It is rebuilt again. An index that is ready otherwise stays good.
 //! 8. **An abort** leaves it as it is: nothing was held, only committed entries are read, and it is not told of a resume,
 //!    a re-pause or a drain's end before that is committed.
 //! 9. **Reading again** after a fault may begin anywhere at or before the next entry: what was read is passed over. Where
@@ -154,12 +155,12 @@ impl Index {
         }
     }
 
-    /// There is no room for an entry of `queue` that was held. If it is needed now, for the flow `drains`, the index begins
+    /// There is no room for an entry of `queue` that was held. If it is needed now, for entries are passed, the index begins
     /// again, and that entry comes from the topic then.
-    pub fn no_room_to_hold(&mut self, queue: &Queue, drains: bool) {
+    pub fn no_room_to_hold(&mut self, queue: &Queue, passes: bool) {
         match &mut self.way {
             Way::Behind | Way::PutOff => {}
-            Way::Ready if drains => *self = Self::behind(queue),
+            Way::Ready if passes => *self = Self::behind(queue),
             Way::Ready => self.put_off(),
             Way::Sliced(slices) => **slices = slices.again(queue),
         }
@@ -177,19 +178,19 @@ impl Index {
         }
     }
 
-    /// Forgets everything, for want of room, until the flow resumes.
+    /// Forgets everything, for want of room, until something of the flow is to be passed.
     pub fn put_off(&mut self) {
         *self = Self { known: Known::new(0), way: Way::PutOff };
     }
 
-    /// The flow resumes: it is needed now.
+    /// Something is to be passed: it is needed now.
     pub fn resume(&mut self, queue: &Queue) {
         if self.is_put_off() {
             *self = Self::behind(queue);
         }
     }
 
-    /// The flow is paused again.
+    /// The flow is paused, and nothing of it is to be passed.
     pub fn pause(&mut self, queue: &Queue) {
         if self.is_sliced() {
             *self = Self::behind(queue);

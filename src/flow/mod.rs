@@ -1,9 +1,10 @@
 //! The rules of pausing, and nothing else.
 //!
 //! A [`Flow`] is a value. What happens to it comes in by four verbs, each a file:
-//! - [`command`]: an operator orders (`pause.rs`, `resume.rs`: every pair of state and order has its outcome);
+//! - [`command`]: an operator orders (`pause.rs`, `resume.rs`, `sample.rs`, `purge.rs`, `forget.rs`: every pair of state
+//!   and order has its outcome);
 //! - [`arrive`]: an event comes in, and is delivered, held, or turned away;
-//! - [`timer`]: the deadline of a pause passes;
+//! - [`timer`]: the deadline of a pause passes, or comes near;
 //! - [`drain`]: a held entry is passed, and is released, replaced or removed.
 //!
 //! [`index`] knows which held entries a newer one has replaced. [`partition`] holds what belongs to a partition rather
@@ -17,26 +18,33 @@ pub mod audit;
 pub mod command;
 pub mod drain;
 pub mod event;
+mod expect;
+mod forget;
 pub mod id;
 pub mod index;
 mod outcome;
 pub mod partition;
 mod pause;
+mod purge;
 mod rate;
 mod resume;
+mod sample;
 pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod timer;
 
 pub use audit::{AuditEvent, Happening, Position};
-pub use command::{Action, Command, Issue, Limits, PauseEnd, PauseOrder, ResumeOrder, Target};
+pub use command::{
+    Action, Command, Issue, Limits, PauseEnd, PauseOrder, PurgeOrder, ReleaseOrder, ResumeOrder, Target,
+};
 pub use event::{Event, Kind};
+pub use expect::Expect;
 pub use id::{CommandId, FlowId, RecordId};
 pub use outcome::{Answered, Outcome, Verdict};
 pub use partition::Partition;
 pub use rate::{NotARate, Rate};
 pub use state::{
-    Cause, Counts, Drain, Flow, Keep, Line, LineReason, NewRecords, OnExpiry, Pause, PauseId, PerKind, Queue, Release,
-    State, Tally, Transition, Watermark,
+    Cause, Counts, Done, Drain, Flow, Keep, Line, LineReason, NewRecords, OnExpiry, Pause, PauseId, PerKind, Purge,
+    Queue, Release, Sample, State, Tally, Transition, Warning, Watermark,
 };

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Answered, CommandId};
+use super::{Answered, CommandId, Flow};
+use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 /// The partition record: one for each partition of the enrollments.
@@ -66,6 +67,16 @@ impl Partition {
     #[must_use]
     pub fn answered(&self, flow: &str, command: &CommandId) -> Option<&Answered> {
         self.unknown.iter().rev().find(|known| known.flow == flow && known.answered.id == *command).map(|k| &k.answered)
+    }
+
+    /// A flow is forgotten: its commands are remembered here from now on.
+    pub fn inherit(&mut self, flow: &Flow) {
+        if mutant::is(Mutant::CommandsForgottenWithTheFlow) {
+            return;
+        }
+        for answered in &flow.commands {
+            self.remember(flow.id.as_str(), answered.clone());
+        }
     }
 
     /// Remembers an answer, forgetting the oldest beyond the limit.

@@ -1,6 +1,6 @@
 //! `pause`, in each state.
 
-use super::{Flow, Issue, Limits, Outcome, Pause, PauseEnd, PauseOrder, State, Transition};
+use super::{Flow, Issue, Limits, Outcome, Pause, PauseEnd, PauseOrder, State, Transition, Warning};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -36,7 +36,7 @@ impl Flow {
                         Err(rejected) => return (rejected, None),
                     },
                 };
-                pause.resumes_at = deadline;
+                pause.move_deadline(deadline, now);
                 pause.new_records = order.new_records.unwrap_or(pause.new_records);
                 pause.keep = order.keep.unwrap_or(pause.keep);
                 pause.on_expiry = order.on_expiry.unwrap_or(pause.on_expiry);
@@ -68,7 +68,7 @@ impl Flow {
         if pause.resumes_at <= cap {
             return None;
         }
-        pause.resumes_at = cap;
+        pause.move_deadline(cap, now);
         self.updated_at = now;
         Some(Transition::Updated)
     }
@@ -82,6 +82,16 @@ impl Flow {
             self.withdrawn = 0;
         }
         self.state = State::Paused(pause);
+    }
+}
+
+impl Pause {
+    /// Warnings come again before the new deadline, but for those whose moments lie behind already.
+    fn move_deadline(&mut self, deadline: Timestamp, now: Timestamp) {
+        if deadline != self.resumes_at {
+            self.resumes_at = deadline;
+            self.warned = Warning::reached(deadline, now);
+        }
     }
 }
 
@@ -103,6 +113,7 @@ fn new_pause(order: &PauseOrder, issue: &Issue<'_>, now: Timestamp, limits: &Lim
         expiry_rate: order.expiry_rate,
         by: issue.command.issued_by.clone(),
         reason: issue.command.reason.clone(),
+        warned: Warning::reached(resumes_at, now),
     })
 }
 
@@ -143,7 +154,9 @@ mod tests {
     use std::time::Duration;
 
     use super::super::tests::*;
-    use super::super::{Action, Keep, Kind, Limits, NewRecords, OnExpiry, Pause, PauseOrder, Release, Verdict};
+    use super::super::{
+        Action, Keep, Kind, Limits, NewRecords, OnExpiry, Pause, PauseOrder, Release, Verdict, Warning,
+    };
 
     fn options() -> PauseOrder {
         PauseOrder {
@@ -180,7 +193,8 @@ mod tests {
         assert_eq!(in_force(&mut desk), Pause { keep: Keep::Latest, ..before.clone() });
         desk.order("end", pause_for(DAY));
         let resumes_at = T0.after(HOUR + DAY);
-        assert_eq!(in_force(&mut desk), Pause { keep: Keep::Latest, resumes_at, ..before });
+        let warned = Some(Warning::Day);
+        assert_eq!(in_force(&mut desk), Pause { keep: Keep::Latest, resumes_at, warned, ..before });
     }
 
     /// P5: no command moves the cap of a pause in force.

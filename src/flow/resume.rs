@@ -11,9 +11,9 @@ impl Flow {
         order: &ResumeOrder,
         issue: &Issue<'_>,
         now: Timestamp,
-    ) -> (Outcome, Option<Transition>) {
+    ) -> (Outcome, Vec<Transition>) {
         match &mut self.state {
-            State::Live => (Outcome::unchanged("the flow is live: nothing to resume"), None),
+            State::Live => (Outcome::unchanged("the flow is live: nothing to resume"), vec![]),
             State::Paused(pause) => {
                 let drain = Drain {
                     command: Some(issue.command.id.clone()),
@@ -26,11 +26,13 @@ impl Flow {
                 };
                 self.state = State::Resuming { pause: pause.clone(), drain };
                 self.obey(order.release.unwrap_or_default(), issue);
-                (Outcome::applied(self.resuming_text()), Some(Transition::Resumed(Cause::Resume)))
+                let resumed = Transition::Resumed(Cause::Resume);
+                let transitions = self.end_sample().into_iter().chain([resumed]).collect();
+                (Outcome::applied(self.resuming_text()), transitions)
             }
             State::Resuming { drain, .. } => {
                 if *order == ResumeOrder::default() {
-                    return (Outcome::unchanged("the flow is resuming already"), None);
+                    return (Outcome::unchanged("the flow is resuming already"), vec![]);
                 }
                 drain.command = Some(issue.command.id.clone());
                 let kept = drain.max_rate.filter(|_| !mutant::is(Mutant::RedirectForgetsTheRate));
@@ -43,7 +45,7 @@ impl Flow {
                     drain.release = release;
                     self.obey(release, issue);
                 }
-                (Outcome::applied(self.resuming_text()), Some(Transition::Redirected))
+                (Outcome::applied(self.resuming_text()), vec![Transition::Redirected])
             }
         }
     }
@@ -58,10 +60,12 @@ impl Flow {
     fn resuming_text(&self) -> String {
         let held = self.counts.held().total();
         // Told from the line, not from the orders: what came after it was drawn is delivered.
-        let fate = match &self.queue.discard_through {
-            Some(line) if line.entry >= self.queue.last_entry() => " are discarded".to_owned(),
-            Some(line) if line.entry > self.queue.watermark.entry => {
-                format!(", of which those up to entry {} are discarded", line.entry)
+        let purged = self.queue.purge_through.as_ref().map(|line| line.entry);
+        let discarded = self.queue.discard_through.as_ref().map(|line| line.entry);
+        let fate = match purged.max(discarded) {
+            Some(line) if line >= self.queue.last_entry() => " are discarded".to_owned(),
+            Some(line) if line > self.queue.watermark.entry => {
+                format!(", of which those up to entry {line} are discarded")
             }
             Some(_) | None => String::new(),
         };
@@ -143,7 +147,7 @@ mod tests {
         assert_eq!(desk.drain(9, &[]), [DISCARDED, DISCARDED, Passing::Release]);
         assert_eq!(desk.order("rate too", rated(6)).outcome.detail, "resuming: 0 held, at 6 records/s at most");
         assert_eq!(desk.flow().counts.removed.total(), 2);
-        assert_eq!(desk.flow().finish(T0), Some(Transition::WentLive));
+        assert_eq!(desk.flow().settle(T0), [Transition::WentLive]);
         // The line is gone with the drain: the next one releases.
         desk.order("pause", pause());
         desk.enroll("c");
@@ -181,7 +185,7 @@ mod tests {
         for action in [resume(), resume_releasing(Release::None), rated(1)] {
             let mut desk = Desk::paused();
             desk.order("resume", action);
-            assert_eq!(desk.flow().finish(T0.after(HOUR)), Some(Transition::WentLive));
+            assert_eq!(desk.flow().settle(T0.after(HOUR)), [Transition::WentLive]);
             let flow = desk.flow();
             assert_eq!((&flow.state, flow.updated_at), (&State::Live, T0.after(HOUR)));
         }

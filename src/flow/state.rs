@@ -18,6 +18,8 @@ pub struct Flow {
     /// Withdraws that came while the flow was not live. In no sum: each of them is delivered live.
     pub withdrawn: u64,
     pub queue: Queue,
+    /// What is released of a paused flow all the same; `None` unless paused.
+    pub sample: Option<Sample>,
     /// The last [`Flow::REMEMBERED_COMMANDS`] commands, oldest first: a repeated one gets the same answer.
     pub commands: VecDeque<Answered>,
     pub updated_at: Timestamp,
@@ -57,6 +59,34 @@ pub struct Pause {
     /// Who issued it.
     pub by: String,
     pub reason: Option<String>,
+    /// The last warning that was given before the deadline, or that would have come when the deadline was set already.
+    pub warned: Option<Warning>,
+}
+
+/// How long before its deadline the audit says that a pause is about to expire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Warning {
+    Day,
+    Hour,
+}
+
+impl Warning {
+    pub const ALL: [Self; 2] = [Self::Day, Self::Hour];
+
+    /// How long before.
+    #[must_use]
+    pub fn ahead(self) -> Duration {
+        match self {
+            Self::Day => Duration::from_secs(24 * 60 * 60),
+            Self::Hour => Duration::from_secs(60 * 60),
+        }
+    }
+
+    /// The last one whose moment has come; `None`: the deadline is further away than that.
+    #[must_use]
+    pub fn reached(deadline: Timestamp, now: Timestamp) -> Option<Self> {
+        Self::ALL.into_iter().rev().find(|warning| deadline.before(warning.ahead()) <= now)
+    }
 }
 
 /// What becomes of records that enroll during a pause.
@@ -194,7 +224,10 @@ pub struct Queue {
     /// How many of the entries so far were advances.
     pub advances: u64,
     pub watermark: Watermark,
+    /// Drawn by the end of a pause, and lifted by the next pause.
     pub discard_through: Option<Line>,
+    /// Drawn by a purge, and lifted by nothing: it is gone when the watermark has reached it.
+    pub purge_through: Option<Purge>,
 }
 
 impl Default for Queue {
@@ -207,6 +240,7 @@ impl Default for Queue {
             advances: 0,
             watermark: Watermark::default(),
             discard_through: None,
+            purge_through: None,
         }
     }
 }
@@ -251,6 +285,27 @@ pub struct Line {
     pub command: Option<CommandId>,
 }
 
+/// What lies up to an entry is purged: removed, whatever becomes of the pause meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Purge {
+    pub entry: u64,
+    /// Who ordered it.
+    pub command: CommandId,
+    /// What it has removed so far.
+    pub removed: PerKind,
+}
+
+/// So many are released from the head of the queue while the flow stays paused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Who ordered it.
+    pub command: CommandId,
+    /// How many are still to be released.
+    pub left: u64,
+    /// What it has released so far.
+    pub released: PerKind,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineReason {
     /// `resume` with `release: none`.
@@ -260,7 +315,7 @@ pub enum LineReason {
 }
 
 /// A change of a flow that the audit tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// The first event or pause of a flow.
     Seen,
@@ -276,15 +331,42 @@ pub enum Transition {
     Repaused,
     /// Resuming -> live: everything held has its fate.
     WentLive,
+    /// Paused: what is held is being removed.
+    Purging,
+    /// Everything up to the line of a purge has its fate.
+    Purged(Done),
+    /// Paused: some of what is held is being released.
+    Sampling,
+    /// What was ordered is released, or nothing was left, or the pause ended.
+    Sampled(Done),
+    /// Paused, and about to resume by the timer.
+    Expiring(Warning),
+    /// It is not known any more.
+    Forgotten,
+}
+
+/// What an order has done, now that it has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    pub command: CommandId,
+    pub count: PerKind,
 }
 
 impl Transition {
     /// Whether it sets a deadline or comes from one, so that the clock has to be right.
     #[must_use]
-    pub fn is_by_the_clock(self) -> bool {
+    pub fn is_by_the_clock(&self) -> bool {
         match self {
-            Self::Paused | Self::Updated | Self::Repaused | Self::Resumed(Cause::Timer) => true,
-            Self::Seen | Self::Resumed(Cause::Resume) | Self::Redirected | Self::WentLive => false,
+            Self::Paused | Self::Updated | Self::Repaused | Self::Resumed(Cause::Timer) | Self::Expiring(_) => true,
+            Self::Seen
+            | Self::Resumed(Cause::Resume)
+            | Self::Redirected
+            | Self::WentLive
+            | Self::Purging
+            | Self::Purged(_)
+            | Self::Sampling
+            | Self::Sampled(_)
+            | Self::Forgotten => false,
         }
     }
 }
@@ -303,6 +385,7 @@ impl Flow {
             at_pause: Counts::default(),
             withdrawn: 0,
             queue: Queue::default(),
+            sample: None,
             commands: VecDeque::new(),
             updated_at: now,
         }
@@ -314,7 +397,7 @@ impl Flow {
         matches!(self.state, State::Live) && *self == Self::new(self.id.clone(), self.updated_at)
     }
 
-    /// When the flow wants [`Flow::fire`] to be called; `None` unless paused.
+    /// When its pause ends by itself; `None` unless paused.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         match &self.state {
@@ -323,12 +406,26 @@ impl Flow {
         }
     }
 
+    /// When the flow wants [`Flow::strike`] to be called: for a warning, or for its deadline. `None` unless paused.
+    #[must_use]
+    pub fn next_moment(&self) -> Option<Timestamp> {
+        let State::Paused(pause) = &self.state else { return None };
+        let next = Warning::ALL.into_iter().find(|warning| pause.warned < Some(*warning));
+        Some(next.map_or(pause.resumes_at, |warning| pause.resumes_at.before(warning.ahead())))
+    }
+
     #[must_use]
     pub fn drain(&self) -> Option<&Drain> {
         match &self.state {
             State::Resuming { drain, .. } => Some(drain),
             State::Live | State::Paused(_) => None,
         }
+    }
+
+    /// Records a second that its drain releases; `None` is no limit.
+    #[must_use]
+    pub fn max_rate(&self) -> Option<Rate> {
+        self.drain().and_then(|drain| drain.max_rate)
     }
 
     /// The pause in force, or the one whose backlog is being passed.

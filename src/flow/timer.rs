@@ -1,18 +1,40 @@
-//! The deadline of a pause passes.
+//! The deadline of a pause passes, or comes near.
 
-use super::{Cause, Drain, Flow, Line, LineReason, OnExpiry, Release, State, Transition};
+use super::{Cause, Drain, Flow, Line, LineReason, OnExpiry, Release, State, Transition, Warning};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 impl Flow {
-    /// Starts the drain that the deadline orders, if the flow is paused and its deadline is not after `now`. Calling it
-    /// again changes nothing: a paused flow resumes once.
-    pub fn fire(&mut self, now: Timestamp) -> Option<Transition> {
-        let State::Paused(pause) = &self.state else { return None };
-        if pause.resumes_at > now && !mutant::is(Mutant::TimerFiresEarly) {
+    /// Does what is due by now: gives a warning, or ends the pause. Calling it again changes nothing.
+    pub fn strike(&mut self, now: Timestamp) -> Vec<Transition> {
+        let fired = self.fire(now);
+        if fired.is_empty() { self.warn(now).into_iter().collect() } else { fired }
+    }
+
+    /// Says that the deadline is near, once for each warning. Of two that are due the later one is said: the earlier would be
+    /// untrue.
+    fn warn(&mut self, now: Timestamp) -> Option<Transition> {
+        let State::Paused(pause) = &mut self.state else { return None };
+        let warning = Warning::reached(pause.resumes_at, now)?;
+        if pause.warned >= Some(warning) || pause.resumes_at <= now {
             return None;
         }
+        if !mutant::is(Mutant::WarningNotRemembered) {
+            pause.warned = Some(warning);
+        }
+        self.updated_at = now;
+        Some(Transition::Expiring(warning))
+    }
+
+    /// Starts the drain that the deadline orders, if the flow is paused and its deadline is not after `now`. Calling it
+    /// again changes nothing: a paused flow resumes once.
+    pub fn fire(&mut self, now: Timestamp) -> Vec<Transition> {
+        let State::Paused(pause) = &self.state else { return vec![] };
+        if pause.resumes_at > now && !mutant::is(Mutant::TimerFiresEarly) {
+            return vec![];
+        }
         let pause = pause.clone();
+        let sampled = self.end_sample();
         let release = match pause.on_expiry {
             OnExpiry::Resume => Release::All,
             OnExpiry::Discard => {
@@ -31,7 +53,7 @@ impl Flow {
         };
         self.state = State::Resuming { pause, drain };
         self.updated_at = now;
-        Some(Transition::Resumed(Cause::Timer))
+        sampled.into_iter().chain([Transition::Resumed(Cause::Timer)]).collect()
     }
 
     /// Everything held now is to be removed when it is passed.
@@ -45,6 +67,9 @@ impl Flow {
 
     /// What is held is to be delivered after all.
     pub(super) fn lift_line(&mut self) {
+        if mutant::is(Mutant::PurgeLiftedWithItsPause) {
+            self.queue.purge_through = None;
+        }
         match self.queue.discard_through.as_ref().map(|line| line.reason) {
             None | Some(LineReason::ReleaseNone | LineReason::Expired) => self.queue.discard_through = None,
         }
@@ -68,9 +93,9 @@ mod tests {
         let deadline = T0.after(14 * DAY);
         assert_eq!(desk.flow().deadline(), Some(deadline));
         let before = desk.flow.clone();
-        assert_eq!(desk.flow().fire(deadline.before(MS)), None);
+        assert_eq!(desk.flow().fire(deadline.before(MS)), []);
         assert_eq!(desk.flow, before);
-        assert_eq!(desk.flow().fire(deadline), Some(EXPIRED));
+        assert_eq!(desk.flow().fire(deadline), [EXPIRED]);
         assert_eq!(desk.flow().deadline(), None);
     }
 
@@ -78,12 +103,12 @@ mod tests {
     fn it_fires_once() {
         let mut desk = Desk::paused();
         let late = T0.after(30 * DAY);
-        assert_eq!(desk.flow().fire(late), Some(EXPIRED));
+        assert_eq!(desk.flow().fire(late), [EXPIRED]);
         let resuming = desk.flow.clone();
-        assert_eq!(desk.flow().fire(late.after(DAY)), None);
+        assert_eq!(desk.flow().fire(late.after(DAY)), []);
         assert_eq!(desk.flow, resuming);
-        assert_eq!(desk.flow().finish(late), Some(Transition::WentLive));
-        assert_eq!(desk.flow().fire(late.after(DAY)), None);
+        assert_eq!(desk.flow().settle(late), [Transition::WentLive]);
+        assert_eq!(desk.flow().fire(late.after(DAY)), []);
         assert_eq!(desk.flow().state, State::Live);
     }
 
@@ -117,7 +142,7 @@ mod tests {
             "resuming: 2 held, of which those up to entry 1 are discarded, at 2 records/s at most"
         );
         assert_eq!(desk.drain(9, &[]), [Passing::Remove(Removal::Expired), Passing::Release]);
-        assert_eq!(desk.flow().finish(T0), Some(Transition::WentLive));
+        assert_eq!(desk.flow().settle(T0), [Transition::WentLive]);
         assert_eq!(desk.flow().queue.discard_through, None);
     }
 
@@ -164,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_repeated_or_refused_command_does_not_keep_the_timer_from_firing() {
-        for action in [pause(), Action::Purge] {
+        for action in [pause(), purge()] {
             let mut desk = Desk::paused();
             desk.order("c", action.clone());
             desk.now = T0.after(14 * DAY);
@@ -172,8 +197,59 @@ mod tests {
             assert_eq!((again.transitions, again.repeated), (vec![EXPIRED], true));
             let mut desk = Desk::paused();
             desk.now = T0.after(14 * DAY);
-            let refused = desk.order("d", Action::Release);
+            let refused = desk.order("d", sample(1));
             assert_eq!((refused.transitions, refused.outcome.verdict), (vec![EXPIRED], Verdict::Rejected));
         }
+    }
+
+    const DAY_LEFT: Transition = Transition::Expiring(Warning::Day);
+    const HOUR_LEFT: Transition = Transition::Expiring(Warning::Hour);
+
+    #[test]
+    fn it_says_once_each_that_the_deadline_is_near() {
+        let mut desk = Desk::paused();
+        let deadline = T0.after(14 * DAY);
+        for (moment, says) in
+            [(deadline.before(DAY), DAY_LEFT), (deadline.before(HOUR), HOUR_LEFT), (deadline, EXPIRED)]
+        {
+            assert_eq!(desk.flow().next_moment(), Some(moment));
+            assert_eq!(desk.flow().strike(moment.before(MS)), []);
+            assert_eq!(desk.flow().strike(moment), [says]);
+            assert_eq!(desk.flow().strike(moment), []);
+        }
+        assert_eq!(desk.flow().next_moment(), None);
+    }
+
+    #[test]
+    fn who_comes_late_says_only_what_is_still_true() {
+        let deadline = T0.after(14 * DAY);
+        let mut desk = Desk::paused();
+        assert_eq!(desk.flow().strike(deadline.before(MS)), [HOUR_LEFT]);
+        let mut desk = Desk::paused();
+        assert_eq!(desk.flow().strike(deadline.after(MS)), [EXPIRED]);
+    }
+
+    #[test]
+    fn a_shorter_pause_has_no_such_warning() {
+        for (length, first) in [(DAY, DAY - HOUR), (DAY + MS, MS), (HOUR, HOUR), (2 * HOUR, HOUR)] {
+            let mut desk = Desk::live();
+            desk.order("p", pause_for(length));
+            assert_eq!(desk.flow().next_moment(), Some(T0.after(first)), "{length:?}");
+        }
+    }
+
+    #[test]
+    fn a_deadline_that_is_moved_is_warned_of_again() {
+        let mut desk = Desk::live();
+        desk.order("p", pause_for(2 * DAY));
+        desk.now = T0.after(DAY);
+        assert_eq!(desk.flow().strike(T0.after(DAY)), [DAY_LEFT]);
+        desk.order("options", Action::Pause(PauseOrder { expiry_rate: rate(7), ..PauseOrder::default() }));
+        assert_eq!(desk.flow().strike(T0.after(DAY)), [], "the same deadline");
+        desk.order("later", pause_for(2 * DAY));
+        assert_eq!(desk.flow().next_moment(), Some(T0.after(2 * DAY)));
+        // Nearer than a day: only the hour is left to be said.
+        desk.order("nearer", pause_for(3 * HOUR));
+        assert_eq!(desk.flow().next_moment(), Some(T0.after(DAY + 2 * HOUR)));
     }
 }

@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::fields::{self, Fields};
 use super::instant::Instant;
 use super::json::{VERSION, json};
+use super::state::PerKindWire;
 use super::{Malformed, command};
-use crate::flow::{AuditEvent, FlowId, Happening, Outcome, Position};
+use crate::flow::{AuditEvent, Cause, CommandId, Done, FlowId, Happening, Outcome, Position, Transition};
 
 /// Writes an audit event.
 #[must_use]
@@ -23,6 +24,12 @@ pub fn write(event: &AuditEvent) -> Vec<u8> {
                 transition: transition.word(),
                 pause_id: pause.as_deref(),
                 command_offset: *command,
+                command_id: transition.done().map(|done| done.command.as_str()),
+                count: transition.done().map(|done| PerKindWire::of(done.count)),
+                within_seconds: match transition {
+                    Transition::Expiring(warning) => Some(warning.ahead().as_secs()),
+                    _ => None,
+                },
             },
             Happening::Answer { command, offset, outcome, repeated } => HappeningWire::Answer {
                 command: Box::new(command::Wire::of(command)),
@@ -61,6 +68,12 @@ enum HappeningWire<'a> {
         transition: &'static str,
         pause_id: Option<&'a str>,
         command_offset: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        command_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        count: Option<PerKindWire>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        within_seconds: Option<u64>,
     },
     Answer {
         command: Box<command::Wire<'a>>,
@@ -79,10 +92,34 @@ pub fn read(value: &[u8]) -> Result<AuditEvent, Malformed> {
     fields::document(value, read_event).map(|(event, _)| event)
 }
 
+fn transition(fields: &mut Fields) -> Result<Transition, Malformed> {
+    Ok(match fields.text("transition")?.as_str() {
+        "seen" => Transition::Seen,
+        "paused" => Transition::Paused,
+        "updated" => Transition::Updated,
+        "resumed" => Transition::Resumed(Cause::Resume),
+        "expired" => Transition::Resumed(Cause::Timer),
+        "redirected" => Transition::Redirected,
+        "repaused" => Transition::Repaused,
+        "live" => Transition::WentLive,
+        "purging" => Transition::Purging,
+        "purged" => Transition::Purged(done(fields)?),
+        "sampling" => Transition::Sampling,
+        "sampled" => Transition::Sampled(done(fields)?),
+        "expiring" => Transition::Expiring(fields.warning("within_seconds")?),
+        "forgotten" => Transition::Forgotten,
+        _ => return Err(fields.wrong("transition", "is unknown")),
+    })
+}
+
+fn done(fields: &mut Fields) -> Result<Done, Malformed> {
+    Ok(Done { command: fields.valid("command_id", CommandId::new)?, count: fields.per_kind("count")? })
+}
+
 fn read_event(fields: &mut Fields) -> Result<AuditEvent, Malformed> {
     let happening = match fields.text("event")?.as_str() {
         "transition" => Happening::Transition {
-            transition: fields.word("transition")?,
+            transition: transition(fields)?,
             pause: fields.maybe_text("pause_id")?,
             command: fields.maybe_offset("command_offset")?,
         },

@@ -3,6 +3,8 @@
 //! What names a command and a flow is answered, so that whoever sent it learns what is wrong: only the rest is a dead
 //! letter.
 
+use std::num::NonZeroU64;
+
 use serde::Serialize;
 
 use super::Unreadable;
@@ -13,7 +15,9 @@ use super::object::Slot;
 use super::order::{self, Options};
 use super::rate::PerSecond;
 use super::words::Word as _;
-use crate::flow::{Action, Command, CommandId, FlowId, PauseEnd, PauseOrder, ResumeOrder, Target};
+use crate::flow::{
+    Action, Command, CommandId, FlowId, PauseEnd, PauseOrder, PurgeOrder, RecordId, ReleaseOrder, ResumeOrder, Target,
+};
 use crate::time::Timestamp;
 
 /// The longest `issued_by`, in bytes: it is kept in the state of the flow.
@@ -62,6 +66,8 @@ fn command(options: &Options<'_>, id: CommandId, target: Target) -> Command {
         issued_at.clone().map(drop),
         reason.clone().map(drop),
     ]);
+    let expect = order::expect(options);
+    let faults = faults.chain([expect.clone().map(drop)]);
     let action = faults.collect::<Result<(), String>>().and_then(|()| order::action(options));
     Command {
         id,
@@ -70,6 +76,7 @@ fn command(options: &Options<'_>, id: CommandId, target: Target) -> Command {
         issued_by: issued_by.ok().flatten().unwrap_or_else(|| NOBODY.to_owned()),
         issued_at: issued_at.ok().flatten(),
         reason: reason.ok().flatten(),
+        expect: expect.unwrap_or_default(),
     }
 }
 
@@ -95,6 +102,16 @@ pub(super) struct Wire<'a> {
     issued_at: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expect: Option<ExpectWire<'a>>,
+}
+
+#[derive(Serialize)]
+struct ExpectWire<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pause_id: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_entry: Option<u64>,
 }
 
 /// The options of all actions; an absent one is not written.
@@ -119,6 +136,12 @@ struct OptionsWire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_age_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_ids: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    through_entry: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     invalid: Option<&'a str>,
 }
 
@@ -140,7 +163,14 @@ impl<'a> OptionsWire<'a> {
                 max_age_seconds: max_age.map(|age| age.as_secs()),
                 ..Self::default()
             },
-            Action::Release | Action::Purge => Self::default(),
+            Action::Release(ReleaseOrder::Count(count)) => Self { count: Some(count.get()), ..Self::default() },
+            Action::Release(ReleaseOrder::Records(ids)) => {
+                Self { record_ids: Some(ids.iter().map(RecordId::as_str).collect()), ..Self::default() }
+            }
+            Action::Purge(PurgeOrder { through_entry }) => {
+                Self { through_entry: through_entry.map(NonZeroU64::get), ..Self::default() }
+            }
+            Action::Forget => Self::default(),
             Action::Invalid { why, .. } => Self { invalid: Some(why), ..Self::default() },
         }
     }
@@ -160,6 +190,10 @@ impl<'a> Wire<'a> {
             issued_by: &command.issued_by,
             issued_at: command.issued_at.map(Instant),
             reason: command.reason.as_deref(),
+            expect: (!command.expect.is_nothing()).then(|| ExpectWire {
+                pause_id: command.expect.pause.as_ref().map(|pause| pause.as_deref()),
+                next_entry: command.expect.next_entry,
+            }),
         }
     }
 }
@@ -183,6 +217,7 @@ fn seconds(end: PauseEnd) -> Option<u64> {
 mod tests {
     use super::super::Reason;
     use super::*;
+    use crate::flow::Expect;
 
     fn good(json: &str) -> Command {
         read(Some(json.as_bytes())).unwrap()
@@ -246,10 +281,17 @@ mod tests {
             (r#""action":"resume","release":"some""#, "resume", "release"),
             (r#""action":"resume","until":"2030-01-01T00:00:00Z""#, "resume", "until"),
             (r#""action":"release","count":1,"record_ids":["r"]"#, "release", "count"),
+            (r#""action":"release","count":10001"#, "release", "count"),
+            (r#""action":"release""#, "release", "count"),
             (r#""action":"release","record_ids":[]"#, "release", "record_ids"),
             (r#""action":"release","record_ids":["r",true]"#, "release", "record_ids"),
             (r#""action":"release","record_ids":[[[]]]"#, "release", "record_ids"),
             (r#""action":"purge","count":1"#, "purge", "count"),
+            (r#""action":"purge","through_entry":0"#, "purge", "through_entry"),
+            (r#""action":"purge","expect":7"#, "purge", "expect"),
+            (r#""action":"purge","expect":{"next_entri":1}"#, "purge", "expect"),
+            (r#""action":"purge","expect":{"next_entry":0}"#, "purge", "expect"),
+            (r#""action":"purge","expect":{"pause_id":1}"#, "purge", "expect"),
             (r#""action":"pause","issued_at":"yesterday""#, "pause", "issued_at"),
             (r#""action":"pause","reason":5"#, "pause", "reason"),
             (r#""action":"pause","reason":"\ud800""#, "pause", "reason"),
@@ -285,9 +327,17 @@ mod tests {
             max_age: Some(std::time::Duration::from_secs(604_800)),
         };
         assert_eq!(resume.action, Action::Resume(order));
-        assert_eq!(with(r#""action":"release","record_ids":["r",1]"#).action, Action::Release);
-        assert_eq!(with(r#""action":"purge""#).action, Action::Purge);
-        for command in [pause, resume] {
+        let ids = ["r", "1"].map(|id| RecordId::new(id).unwrap()).to_vec();
+        let records = with(r#""action":"release","record_ids":["r",1]"#);
+        assert_eq!(records.action, Action::Release(ReleaseOrder::Records(ids)));
+        let count = with(r#""action":"release","count":10000,"expect":{"next_entry":12}"#);
+        assert_eq!(count.expect, Expect { pause: None, next_entry: Some(12) });
+        let purge = with(r#""action":"purge","through_entry":7,"expect":{"pause_id":null}"#);
+        assert_eq!(purge.action, Action::Purge(PurgeOrder { through_entry: NonZeroU64::new(7) }));
+        assert_eq!(purge.expect, Expect { pause: Some(None), next_entry: None });
+        let forget = with(r#""action":"forget""#);
+        assert_eq!(forget.action, Action::Forget);
+        for command in [pause, resume, records, count, purge, forget] {
             assert_eq!(read(Some(&write(&command))), Ok(command));
         }
     }

@@ -7,7 +7,7 @@ use super::instant;
 use super::json::{VERSION, json};
 use super::rate::PerSecond;
 use super::words::Word;
-use crate::flow::{NotARate, PerKind, Rate};
+use crate::flow::{NotARate, PerKind, Rate, Warning};
 use crate::time::Timestamp;
 
 /// Why a document that the gate writes cannot be read.
@@ -155,6 +155,17 @@ impl Fields {
     pub(super) fn maybe_rate(&mut self, name: &str) -> Result<Option<Rate>> {
         let Some(value) = self.maybe(name) else { return Ok(None) };
         self.want(name, PerSecond::read(&value), NotARate::WANTED).map(Some)
+    }
+
+    pub(super) fn warning(&mut self, name: &str) -> Result<Warning> {
+        let warning = self.maybe_warning(name)?;
+        self.want(name, warning, "86400 or 3600")
+    }
+
+    pub(super) fn maybe_warning(&mut self, name: &str) -> Result<Option<Warning>> {
+        let Some(seconds) = self.maybe_u64(name)? else { return Ok(None) };
+        let warning = Warning::ALL.into_iter().find(|warning| warning.ahead().as_secs() == seconds);
+        self.want(name, warning, "86400 or 3600, nor null").map(Some)
     }
 
     pub(super) fn per_kind(&mut self, name: &str) -> Result<PerKind> {

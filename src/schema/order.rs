@@ -3,20 +3,23 @@
 //! Errors here are sentences that begin with the name of the field: they become the answer to the command.
 
 use std::borrow::Cow;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::object::{self, Scalar, Slot, scalar, wrong_type};
 use super::unreadable::quote;
 use super::words::Word;
 use super::{Unreadable, event, instant};
-use crate::flow::{Action, NotARate, PauseEnd, PauseOrder, Rate, RecordId, ResumeOrder};
+use crate::flow::{
+    Action, Expect, NotARate, PauseEnd, PauseOrder, PurgeOrder, Rate, RecordId, ReleaseOrder, ResumeOrder,
+};
 use crate::time::Timestamp;
 
 /// Every field of a command that means something.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 21] = [
     "version",
     "command_id",
     event::FLOW_ID,
@@ -36,15 +39,21 @@ const FIELDS: [&str; 19] = [
     "max_age_seconds",
     "count",
     "record_ids",
+    "through_entry",
+    EXPECT,
 ];
 
 /// The options of each action: an option of another one is refused, for it would be lost.
-const OPTIONS: [(&str, &[&str]); 4] = [
+const OPTIONS: [(&str, &[&str]); 5] = [
     ("pause", &["new_records", "until", "for_seconds", "keep", "on_expiry", "expiry_rate"]),
     ("resume", &["release", "max_rate", "max_age_seconds"]),
     ("release", &["count", "record_ids"]),
-    ("purge", &[]),
+    ("purge", &["through_entry"]),
+    ("forget", &[]),
 ];
+
+/// Where the flow has to stand: an option of every action.
+const EXPECT: &str = "expect";
 
 /// Why a command orders nothing: written by the gate where it tells of one.
 const INVALID: &str = "invalid";
@@ -155,7 +164,7 @@ pub(super) fn marked(options: &Options<'_>) -> Result<()> {
 
 /// The action with its options.
 pub(super) fn action(options: &Options<'_>) -> Result<Action> {
-    const CHOICES: &str = "send pause, resume, release or purge";
+    const CHOICES: &str = "send pause, resume, release, purge or forget";
     let Some(word) = options.maybe_text("action")? else {
         return Err(format!("action is missing; {CHOICES}"));
     };
@@ -163,7 +172,8 @@ pub(super) fn action(options: &Options<'_>) -> Result<Action> {
         "pause" => pause,
         "resume" => resume,
         "release" => release,
-        "purge" => |_: &Options<'_>| Ok(Action::Purge),
+        "purge" => purge,
+        "forget" => |_: &Options<'_>| Ok(Action::Forget),
         _ => return Err(format!("action {} is unknown; {CHOICES}", quote(&word))),
     };
     for (owner, fields) in OPTIONS.iter().filter(|(owner, _)| *owner != word) {
@@ -198,36 +208,92 @@ fn resume(options: &Options<'_>) -> Result<Action> {
     }))
 }
 
-/// The options are only checked: the answer is "not supported yet" whatever they say.
 fn release(options: &Options<'_>) -> Result<Action> {
     let count = options.positive("count")?;
-    if record_ids(options)? && count.is_some() {
-        return Err("count and record_ids exclude each other; send one of them".to_owned());
-    }
-    Ok(Action::Release)
+    let order = match (count, record_ids(options)?) {
+        (Some(_), Some(_)) => return Err("count and record_ids exclude each other; send one of them".to_owned()),
+        (None, None) => return Err("count and record_ids are both missing; send one of them".to_owned()),
+        (Some(count), None) if count.get() > ReleaseOrder::MOST => {
+            return Err(format!("count is {count}; send 1 to {}, or resume with a max_rate", ReleaseOrder::MOST));
+        }
+        (Some(count), None) => ReleaseOrder::Count(count),
+        (None, Some(ids)) => ReleaseOrder::Records(ids),
+    };
+    Ok(Action::Release(order))
 }
 
-/// Whether there are any.
-fn record_ids(options: &Options<'_>) -> Result<bool> {
+fn record_ids(options: &Options<'_>) -> Result<Option<Vec<RecordId>>> {
     const FIELD: &str = "record_ids";
     const WANTED: &str = "an array of strings or integers";
     match options.value(FIELD)? {
-        None => return Ok(false),
+        None => return Ok(None),
         Some(Scalar::Array) => {}
         Some(other) => return Err(wrong_type(FIELD, &other, WANTED).detail),
     }
     let ids = options.slot(FIELD).parse::<Vec<&RawValue>>().and_then(std::result::Result::ok).unwrap_or_default();
-    if ids.is_empty() {
-        return Err(format!("{FIELD} is empty; name at least one record"));
+    match ids.len() {
+        0 => return Err(format!("{FIELD} is empty; name at least one record")),
+        named if named > ReleaseOrder::MOST_RECORDS => {
+            return Err(format!("{FIELD} names {named} records; name {} at most", ReleaseOrder::MOST_RECORDS));
+        }
+        _ => {}
     }
-    for id in ids {
+    let read = |id: &RawValue| {
         let checked = match scalar(id.get()) {
             Ok(Scalar::Text(text)) => RecordId::new(&text),
             Ok(Scalar::Integer(digits)) => RecordId::new(digits),
             Ok(other) => return Err(format!("{FIELD} holds {}; send {WANTED}", other.noun())),
             Err(_) => return Err(format!("{FIELD} holds half a surrogate pair; escape whole characters")),
         };
-        checked.map_err(|why| format!("{FIELD} holds one that {why}"))?;
+        checked.map_err(|why| format!("{FIELD} holds one that {why}"))
+    };
+    ids.into_iter().map(read).collect::<Result<_>>().map(Some)
+}
+
+fn purge(options: &Options<'_>) -> Result<Action> {
+    const FIELD: &str = "through_entry";
+    const WANTED: &str = "the number of an entry, an integer from 1 on";
+    let through_entry = match options.value(FIELD)? {
+        None => None,
+        Some(Scalar::Integer(digits)) => {
+            Some(digits.parse().map_err(|_| format!("{FIELD} is {}; send {WANTED}", quote(digits)))?)
+        }
+        Some(other) => return Err(wrong_type(FIELD, &other, WANTED).detail),
+    };
+    Ok(Action::Purge(PurgeOrder { through_entry }))
+}
+
+/// Where the flow has to stand. Whatever it does not understand of that it refuses: a command that is to be applied with care
+/// must not be applied without.
+pub(super) fn expect(options: &Options<'_>) -> Result<Expect> {
+    const WANTED: &str = "an object with pause_id (a string, or null), next_entry (an integer from 1 on), or both";
+    const LIMIT: usize = 100;
+    match options.value(EXPECT)? {
+        None => return Ok(Expect::default()),
+        Some(Scalar::Object) => {}
+        Some(other) => return Err(wrong_type(EXPECT, &other, WANTED).detail),
     }
-    Ok(true)
+    match options.slot(EXPECT).parse::<ExpectWire>() {
+        Some(Ok(ExpectWire { pause_id, next_entry })) => {
+            Ok(Expect { pause: pause_id, next_entry: next_entry.map(NonZeroU64::get) })
+        }
+        Some(Err(error)) => {
+            let why: String = error.to_string().chars().take(LIMIT).collect();
+            Err(format!("{EXPECT} is not {WANTED}: {why}"))
+        }
+        None => Ok(Expect::default()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectWire {
+    /// A null is not the same as nothing.
+    #[serde(default, deserialize_with = "present")]
+    pause_id: Option<Option<String>>,
+    next_entry: Option<NonZeroU64>,
+}
+
+fn present<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }

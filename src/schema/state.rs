@@ -11,7 +11,7 @@ use super::json::VERSION;
 use super::rate::PerSecond;
 use super::words::Word;
 use super::{Document, Malformed, Unknown, fields};
-use crate::flow::{Answered, CommandId, Counts, Drain, Flow, Pause, PerKind, Queue, Watermark};
+use crate::flow::{Answered, CommandId, Counts, Drain, Flow, Pause, PerKind, Queue, Sample, Watermark};
 
 pub(super) use read::answered as read_answered;
 
@@ -48,6 +48,7 @@ struct Wire<'a> {
     state: &'static str,
     pause: Option<PauseWire<'a>>,
     drain: Option<DrainWire<'a>>,
+    sample: Option<SampleWire<'a>>,
     counts: CountsWire,
     at_pause: CountsWire,
     withdrawn: u64,
@@ -68,6 +69,7 @@ struct PauseWire<'a> {
     expiry_rate: Option<PerSecond>,
     by: &'a str,
     reason: Option<&'a str>,
+    warned_seconds: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -92,7 +94,7 @@ struct CountsWire {
 }
 
 #[derive(Serialize)]
-struct PerKindWire {
+pub(super) struct PerKindWire {
     enroll: u64,
     advance: u64,
 }
@@ -106,6 +108,7 @@ struct QueueWire<'a> {
     advances: u64,
     watermark: WatermarkWire,
     discard_through: Option<LineWire<'a>>,
+    purge_through: Option<PurgeWire<'a>>,
 }
 
 #[derive(Serialize)]
@@ -121,6 +124,20 @@ struct LineWire<'a> {
     entry: u64,
     reason: &'static str,
     command_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PurgeWire<'a> {
+    entry: u64,
+    command_id: &'a str,
+    removed: PerKindWire,
+}
+
+#[derive(Serialize)]
+struct SampleWire<'a> {
+    command_id: &'a str,
+    left: u64,
+    released: PerKindWire,
 }
 
 /// A command that was answered, as flows and partitions remember it.
@@ -140,6 +157,7 @@ impl<'a> Wire<'a> {
             state: flow.state_word(),
             pause: flow.pause().map(PauseWire::of),
             drain: flow.drain().map(DrainWire::of),
+            sample: flow.sample.as_ref().map(SampleWire::of),
             counts: CountsWire::of(&flow.counts),
             at_pause: CountsWire::of(&flow.at_pause),
             withdrawn: flow.withdrawn,
@@ -163,6 +181,7 @@ impl<'a> PauseWire<'a> {
             expiry_rate: pause.expiry_rate.map(PerSecond),
             by: &pause.by,
             reason: pause.reason.as_deref(),
+            warned_seconds: pause.warned.map(|warning| warning.ahead().as_secs()),
         }
     }
 }
@@ -181,9 +200,22 @@ impl<'a> DrainWire<'a> {
     }
 }
 
+impl PerKindWire {
+    pub(super) fn of(count: PerKind) -> Self {
+        Self { enroll: count.enroll, advance: count.advance }
+    }
+}
+
+impl<'a> SampleWire<'a> {
+    fn of(sample: &'a Sample) -> Self {
+        let Sample { command, left, released } = sample;
+        Self { command_id: command.as_str(), left: *left, released: PerKindWire::of(*released) }
+    }
+}
+
 impl CountsWire {
     fn of(counts: &Counts) -> Self {
-        let of = |count: PerKind| PerKindWire { enroll: count.enroll, advance: count.advance };
+        let of = PerKindWire::of;
         Self {
             queued: of(counts.queued),
             released: of(counts.released),
@@ -209,6 +241,11 @@ impl<'a> QueueWire<'a> {
                 entry: line.entry,
                 reason: line.reason.word(),
                 command_id: line.command.as_ref().map(CommandId::as_str),
+            }),
+            purge_through: queue.purge_through.as_ref().map(|purge| PurgeWire {
+                entry: purge.entry,
+                command_id: purge.command.as_str(),
+                removed: PerKindWire::of(purge.removed),
             }),
         }
     }

@@ -1,6 +1,6 @@
 //! The words that documents use for the choices of a pause and of a drain.
 
-use crate::flow::{Cause, Keep, LineReason, NewRecords, OnExpiry, Release, Transition, Verdict};
+use crate::flow::{Cause, Keep, LineReason, NewRecords, OnExpiry, Release, Verdict};
 
 /// A choice among a few words.
 pub(super) trait Word: Copy + 'static {
@@ -40,16 +40,6 @@ words! {
     Cause { "resume" => [Self::Resume], "timer" => [Self::Timer], }
     LineReason { "release_none" => [Self::ReleaseNone], "expired" => [Self::Expired], }
     Verdict { "applied" => [Self::Applied], "unchanged" => [Self::Unchanged], "rejected" => [Self::Rejected], }
-    Transition {
-        "seen" => [Self::Seen],
-        "paused" => [Self::Paused],
-        "updated" => [Self::Updated],
-        "resumed" => [Self::Resumed(Cause::Resume)],
-        "expired" => [Self::Resumed(Cause::Timer)],
-        "redirected" => [Self::Redirected],
-        "repaused" => [Self::Repaused],
-        "live" => [Self::WentLive],
-    }
 }
 
 #[cfg(test)]
@@ -60,9 +50,6 @@ mod tests {
     fn the_words_are_those_of_the_rules() {
         for verdict in Verdict::ALL {
             assert_eq!(Word::word(verdict), verdict.word());
-        }
-        for transition in <Transition as Word>::ALL {
-            assert_eq!(Word::word(*transition), transition.word());
         }
     }
 }

@@ -60,17 +60,17 @@ impl Table {
         tracked.map_or(0, |tracked| room(&tracked.index, free, (budget / A_SLICE).max(LEAST)))
     }
 
-    /// Makes room for an index by dropping others, of paused flows alone: all it takes for one that is needed now, else
+    /// Makes room for an index by dropping others, of flows that pass nothing alone: all it takes for one that is needed now, else
     /// those that are larger than itself would be. `false`: it does not help, and nothing was dropped.
     pub(super) fn make_room(&mut self, partition: i32, id: &FlowId, outgrown: Outgrown, budget: usize) -> bool {
         let Some(tracked) = self.owned.get(&partition).and_then(|owned| owned.facts.flow(id)) else { return false };
         let grown = tracked.index.bytes() + outgrown.needs;
-        let smallest = if tracked.is_resuming() { 1 } else { grown };
-        let paused = self.owned.iter().flat_map(|(number, owned)| {
-            let paused = owned.facts.flows().tracked().filter(|(_, tracked)| !tracked.is_resuming());
-            paused.map(|(of, tracked)| (tracked.index.bytes(), *number, of))
+        let smallest = if tracked.passes() { 1 } else { grown };
+        let idle = self.owned.iter().flat_map(|(number, owned)| {
+            let idle = owned.facts.flows().tracked().filter(|(_, tracked)| !tracked.passes());
+            idle.map(|(of, tracked)| (tracked.index.bytes(), *number, of))
         });
-        let may_go = paused.filter(|(bytes, number, of)| *bytes >= smallest && (*number, *of) != (partition, id));
+        let may_go = idle.filter(|(bytes, number, of)| *bytes >= smallest && (*number, *of) != (partition, id));
         let mut largest: Vec<_> = may_go.map(|(bytes, number, of)| (bytes, number, of.clone())).collect();
         largest.sort_unstable();
         let free = budget.saturating_sub(self.index_bytes());

@@ -32,17 +32,19 @@ impl<B: Broker> Worker<B> {
                 position: owned.facts.position(),
             });
             let paused = owned.facts.timers().iter().filter_map(|(_, id)| owned.facts.flow(id));
-            let resuming = owned.facts.drains();
+            let drains = owned.facts.drains();
+            let resuming = drains.clone().filter(|tracked| tracked.flow().drain().is_some());
             shot.paused.add(paused.clone().map(|tracked| tracked.flow()));
             shot.resuming.add(resuming.clone().map(|tracked| tracked.flow()));
-            let blocked = resuming.filter_map(|tracked| tracked.backlog.as_ref()?.blocked.as_ref());
+            let blocked = drains.filter_map(|tracked| tracked.backlog.as_ref()?.blocked.as_ref());
             shot.lost += blocked.map(|blocked| blocked.lost).sum::<u64>();
             shot.indexing.extend(owned.indexing());
-            let not_live = owned.facts.timers().len() + owned.facts.draining().len();
+            let not_live = owned.facts.timers().len() + resuming.count();
             shot.live += owned.facts.flows().len().saturating_sub(not_live) as u64;
-            let began = paused.filter_map(|tracked| tracked.flow().pause()).map(|pause| pause.paused_at).min();
+            let pauses = paused.filter_map(|tracked| tracked.flow().pause());
+            let began = pauses.clone().map(|pause| pause.paused_at).min();
             shot.oldest_pause = [shot.oldest_pause, began].into_iter().flatten().min();
-            let next = owned.facts.timers().first().map(|(due, _)| *due);
+            let next = pauses.map(|pause| pause.resumes_at).min();
             shot.next_timer = [shot.next_timer, next].into_iter().flatten().min();
         }
         shot

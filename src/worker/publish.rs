@@ -11,8 +11,8 @@ use super::session::decision::StagedFlow;
 use super::session::turn::Turn;
 use super::stop::Stop;
 use crate::broker::Broker;
+use crate::flow::FlowId;
 use crate::flow::index::Index;
-use crate::flow::{FlowId, State};
 use crate::time::Timestamp;
 
 /// A drain gives room back every so many entries, not only at its end.
@@ -62,13 +62,19 @@ impl<B: Broker> Worker<B> {
         let Some(owned) = self.table.owned.get_mut(&partition) else { return };
         let next_entry = staged.flow.queue.next_entry;
         let first_fed = staged.fed.first().map_or(next_entry, |fed| fed.number);
-        let StagedFlow { flow, unknown, fed, fed_bytes, passed, bucket, went_live, .. } = staged;
+        let StagedFlow { flow, unknown, fed, fed_bytes, passed, bucket, settled, went_live, forgotten, .. } = staged;
+        if forgotten {
+            owned.facts.drop_flow(&id);
+            return;
+        }
+        // Nothing is held that was not held in this very turn.
+        let begins = settled && flow.queue.watermark.entry + 1 >= first_fed;
         if !owned.facts.take_flow(flow, unknown, || Index::new(first_fed)) {
             return;
         }
         owned.change_index(&id, |tracked| {
-            if went_live {
-                // Nothing is held: the index of what comes next begins here.
+            if went_live || begins {
+                // The index of what comes next begins here.
                 tracked.index = Index::new(first_fed);
             }
             tracked.follow_state();
@@ -96,15 +102,12 @@ impl<B: Broker> Worker<B> {
             }
             reads = ahead.is_too_little(tracked);
         }
-        match &tracked.flow().state {
-            State::Resuming { .. } => {
-                reads |= tracked.backlog.is_none() && tracked.start_drain(now);
-            }
-            State::Paused(_) | State::Live => {
-                reads = false;
-                stopped = tracked.backlog.take().map(|backlog| backlog.topic);
-                given_up = given_up.or_else(|| stopped.clone().filter(|_| went_live && watermark.offset > 0));
-            }
+        if tracked.passes() {
+            reads |= tracked.backlog.is_none() && tracked.start_drain(now);
+        } else {
+            reads = false;
+            stopped = tracked.backlog.take().map(|backlog| backlog.topic);
+            given_up = given_up.or_else(|| stopped.clone().filter(|_| settled && watermark.offset > 0));
         }
         if let Some(topic) = stopped {
             self.stop_reading(topic);

@@ -50,7 +50,7 @@ pub(super) const TURN: Duration = Duration::from_millis(30);
 /// Whether the index of a flow is to be read for now.
 fn is_to_read(tracked: &Tracked, now: Timestamp) -> bool {
     // A flow that resumes is blocked by what is missing, and looked at again as such.
-    let missing = tracked.rebuild.missing.filter(|_| !tracked.is_resuming());
+    let missing = tracked.rebuild.missing.filter(|_| !tracked.passes());
     let waits = missing.is_some_and(|since| left(since, Blocked::LENGTH, now).is_some());
     let blocked = tracked.backlog.as_ref().is_some_and(|backlog| backlog.blocked.is_some());
     tracked.index.reads() && tracked.flow().queue.topic.is_some() && !waits && !blocked
@@ -256,7 +256,7 @@ impl<B: Broker> Worker<B> {
         let Some(tracked) = self.table.tracked(partition, flow) else { return };
         tracing::warn!(%flow, ?found, "its queue topic does not have what its index is to be made from");
         tracked.rebuild.missing = Some(now);
-        if tracked.is_resuming() {
+        if tracked.passes() {
             self.block_flow(partition, flow, found, now);
         }
     }

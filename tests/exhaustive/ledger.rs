@@ -25,6 +25,10 @@ pub struct Ledger {
     pub delivered: Vec<usize>,
     /// What was answered, by id.
     answers: Vec<(u8, Verdict)>,
+    /// Up to and with this event everything held is purged.
+    purge: Option<usize>,
+    /// How many are to be released though the flow is paused.
+    sample: u8,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -61,7 +65,9 @@ impl Ledger {
         self.ends[event] = Some(end);
         if matches!(end, End::Live | End::Released) {
             let paused = matches!(self.mode, Mode::Paused { .. });
-            assert!(!paused || kind == Kind::Withdraw, "P3: event {event} is delivered while paused");
+            let sampled = end == End::Released && self.sample > 0;
+            assert!(!paused || kind == Kind::Withdraw || sampled, "P3: event {event} is delivered while paused");
+            self.sample -= u8::from(sampled);
             self.delivered.push(event);
         }
     }
@@ -92,6 +98,7 @@ impl Ledger {
         let Mode::Paused { until, discards, .. } = self.mode else { return };
         if until <= now {
             self.mode = Mode::Resuming;
+            self.sample = 0;
             if discards {
                 self.doom(true);
             }
@@ -109,9 +116,11 @@ impl Ledger {
         if let Some((_, verdict)) = self.answers.iter().find(|(id, _)| *id == issued.id) {
             return (*verdict, true);
         }
-        let verdict = match issued.order.pause() {
-            Some(order) => self.pause(&order, now, max_pause),
-            None => self.resume(issued.order == Order::ResumeNone),
+        let verdict = match (issued.order, issued.order.pause()) {
+            (_, Some(order)) => self.pause(&order, now, max_pause),
+            (Order::Purge, _) => self.purge(),
+            (Order::Sample, _) => self.release(),
+            (order, _) => self.resume(order == Order::ResumeNone),
         };
         self.answers.push((issued.id, verdict));
         (verdict, false)
@@ -147,16 +156,52 @@ impl Ledger {
             return Verdict::Unchanged;
         }
         self.mode = Mode::Resuming;
+        self.sample = 0;
         self.doom(none);
         Verdict::Applied
     }
 
+    fn purge(&mut self) -> Verdict {
+        if !matches!(self.mode, Mode::Paused { .. }) {
+            return Verdict::Rejected;
+        }
+        let newest = self.backlog.last().map(|held| held.event);
+        if newest <= self.purge {
+            return Verdict::Unchanged;
+        }
+        (self.purge, self.sample) = (newest, 0);
+        Verdict::Applied
+    }
+
+    fn release(&mut self) -> Verdict {
+        match self.mode {
+            Mode::Paused { .. } if self.sample > 0 => Verdict::Rejected,
+            Mode::Paused { .. } if self.backlog.is_empty() => Verdict::Unchanged,
+            Mode::Paused { .. } => {
+                self.sample = 1;
+                Verdict::Applied
+            }
+            Mode::Live | Mode::Resuming => Verdict::Rejected,
+        }
+    }
+
+    /// Whether something of what is held may end.
+    pub fn passes(&self) -> bool {
+        self.mode == Mode::Resuming || self.purge.is_some() || self.sample > 0
+    }
+
     /// Everything held up to and with this event ends.
     pub fn pass_through(&mut self, event: usize) {
-        assert_eq!(self.mode, Mode::Resuming, "P3: event {event} is passed");
-        while self.backlog.first().is_some_and(|held| held.event <= event) {
+        self.pass_before(event + 1);
+    }
+
+    /// Everything held before this event ends.
+    pub fn pass_before(&mut self, event: usize) {
+        while self.backlog.first().is_some_and(|held| held.event < event) {
+            assert!(self.passes(), "P3: passed before event {event}");
             let held = self.backlog.remove(0);
-            match (held.kind, held.superseded, held.doomed) {
+            let purged = self.purge >= Some(held.event);
+            match (held.kind, held.superseded, held.doomed || purged) {
                 (Kind::Withdraw, ..) => {}
                 (kind, true, _) => self.end(held.event, kind, End::Replaced),
                 (kind, false, true) => self.end(held.event, kind, End::Removed),
@@ -165,7 +210,15 @@ impl Ledger {
         }
     }
 
-    pub fn finish(&mut self) {
+    /// What has come to its end is over.
+    pub fn settle(&mut self) {
+        let first = self.backlog.first().map(|held| held.event);
+        if first.is_none_or(|first| self.purge < Some(first)) {
+            self.purge = None;
+        }
+        if first.is_none() {
+            self.sample = 0;
+        }
         if self.mode == Mode::Resuming && self.backlog.is_empty() {
             self.mode = Mode::Live;
         }

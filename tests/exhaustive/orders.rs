@@ -1,10 +1,11 @@
 //! What can come in: commands and events, few of each, every sort that the rules tell apart.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use flowgate::flow::{
-    Action, Command, CommandId, FlowId, Keep, Kind, NewRecords, OnExpiry, PauseEnd, PauseOrder, Release, ResumeOrder,
-    Target,
+    Action, Command, CommandId, Expect, FlowId, Keep, Kind, NewRecords, OnExpiry, PauseEnd, PauseOrder, PurgeOrder,
+    Release, ReleaseOrder, ResumeOrder, Target,
 };
 
 /// A command.
@@ -19,6 +20,10 @@ pub enum Order {
     PauseDiscard,
     ResumeAll,
     ResumeNone,
+    /// All that is held now.
+    Purge,
+    /// One event from the head.
+    Sample,
 }
 
 /// A command as it stands in the control topic: the same id twice is the same command.
@@ -44,15 +49,20 @@ impl Order {
                 ..nothing
             }),
             Self::PauseDiscard => Some(PauseOrder { new_records: Some(NewRecords::Discard), ..nothing }),
-            Self::ResumeAll | Self::ResumeNone => None,
+            Self::ResumeAll | Self::ResumeNone | Self::Purge | Self::Sample => None,
         }
     }
 
     fn action(self) -> Action {
-        let release = if self == Self::ResumeNone { Release::None } else { Release::All };
-        match self.pause() {
-            Some(order) => Action::Pause(order),
-            None => Action::Resume(ResumeOrder { release: Some(release), ..ResumeOrder::default() }),
+        let resume = |release| Action::Resume(ResumeOrder { release: Some(release), ..ResumeOrder::default() });
+        match self {
+            Self::ResumeAll => resume(Release::All),
+            Self::ResumeNone => resume(Release::None),
+            Self::Purge => Action::Purge(PurgeOrder::default()),
+            Self::Sample => Action::Release(ReleaseOrder::Count(NonZeroU32::MIN)),
+            Self::PauseLatest | Self::PauseAll | Self::PauseShort | Self::PauseDiscard => {
+                Action::Pause(self.pause().unwrap_or_default())
+            }
         }
     }
 }
@@ -66,6 +76,7 @@ impl Issued {
             issued_by: "ops".to_owned(),
             issued_at: None,
             reason: None,
+            expect: Expect::default(),
         }
     }
 }

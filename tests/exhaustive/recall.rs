@@ -1,7 +1,7 @@
 //! What a worker knows of a flow beside what is committed, and loses with it: which entries are replaced.
 
-use flowgate::flow::State;
 use flowgate::flow::index::{Index, Read};
+use flowgate::flow::{Flow, State};
 
 use super::log::{Entry, Log};
 
@@ -10,7 +10,7 @@ use super::log::{Entry, Log};
 pub struct Recall {
     /// The index is fed with the entries from this one on, as they are held.
     from: u64,
-    /// While it drains: the entries that slices found replaced, a bit each; none where the index is enough.
+    /// While entries are passed: the entries that slices found replaced, a bit each; none where the index is enough.
     swept: Option<u64>,
 }
 
@@ -24,14 +24,18 @@ impl Recall {
     pub fn after(&self, log: &Log, cleaned: u64) -> Self {
         match log.flow.as_ref().map(|flow| &flow.state) {
             None | Some(State::Live) => Self { from: log.next_entry(), swept: None },
-            Some(State::Paused(_)) => Self { swept: None, ..*self },
+            // What comes meanwhile replaces what is left: it is looked at anew.
+            Some(State::Paused(_)) => {
+                let passes = log.flow.as_ref().is_some_and(Flow::passes);
+                Self { swept: passes.then(|| self.sliced(log, cleaned)), ..*self }
+            }
             Some(State::Resuming { .. }) => {
                 Self { swept: self.swept.or_else(|| Some(self.sliced(log, cleaned))), ..*self }
             }
         }
     }
 
-    /// Whether it drains, so that entries have been read back.
+    /// Whether entries are passed, so that they have been read back.
     pub fn drains(&self) -> bool {
         self.swept.is_some()
     }

@@ -256,8 +256,8 @@ impl Space {
         let mut log = log.restored();
         let mut recall = Recall::new(&log, around.cleaned);
         let all = Share { entries: usize::MAX, events: usize::MAX };
-        // The timer, the backlog, what came meanwhile, and one to spare.
-        for _ in 0..4 {
+        // A purge, the timer, the backlog, what came meanwhile, and some to spare.
+        for _ in 0..6 {
             if log.is_at_rest(around.inputs.len()) {
                 return;
             }

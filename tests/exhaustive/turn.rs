@@ -41,7 +41,7 @@ impl Log {
         if recall.drains() {
             turn.drain(recall, share.entries, cleaned);
         }
-        turn.finish(now);
+        turn.settle(now);
         turn.events(share.events, inputs, now);
         turn.check(inputs, now, max_pause);
         turn.keyed()
@@ -63,19 +63,25 @@ impl Log {
 
     fn timer(&mut self, now: i64) {
         if let Some(flow) = &mut self.flow {
-            flow.fire(Timestamp(now));
+            flow.strike(Timestamp(now));
         }
         self.ledger.timer(now);
     }
 
     /// Passes what the cleaner has left, up to so many entries.
     fn drain(&mut self, recall: &Recall, entries: usize, cleaned: u64) {
-        let Some(flow) = self.flow.as_mut().filter(|flow| flow.drain().is_some()) else { return };
+        let Some(flow) = self.flow.as_mut().filter(|flow| flow.passes()) else { return };
         let replaced = recall.judge(&self.queue);
         let offset = flow.queue.watermark.offset;
         let unread = self.queue.iter().filter(|entry| entry.survivor.offset >= offset && !entry.is_in(cleaned));
         for entry in unread.take(entries) {
             let passing = flow.pass(&entry.survivor, replaced(entry));
+            if passing == Passing::Stays {
+                if self.ledger.passes() {
+                    self.ledger.pass_before(entry.event);
+                }
+                break;
+            }
             self.ledger.pass_through(entry.event);
             let expected = match self.ledger.ends[entry.event] {
                 Some(End::Released) => Passing::Release,
@@ -91,11 +97,11 @@ impl Log {
         }
     }
 
-    fn finish(&mut self, now: i64) {
+    fn settle(&mut self, now: i64) {
         if let Some(flow) = &mut self.flow {
-            flow.finish(Timestamp(now));
+            flow.settle(Timestamp(now));
         }
-        self.ledger.finish();
+        self.ledger.settle();
     }
 
     fn events(&mut self, events: usize, inputs: &[Input], now: i64) {

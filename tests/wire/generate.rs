@@ -1,5 +1,6 @@
 //! Values of every shape that the rules can produce.
 
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use flowgate::flow::partition::UnknownAnswered;
@@ -11,9 +12,10 @@ use proptest::prelude::*;
 
 pub fn flow() -> impl Strategy<Value = Flow> {
     let totals = (counts(), counts(), 0..9_u64);
-    (flow_id(), state(), totals, queue(), vec(answered(), 0..4), time()).prop_map(
-        |(id, state, (counts, at_pause, withdrawn), queue, commands, updated_at)| Flow {
+    (flow_id(), (state(), of(sample())), totals, queue(), vec(answered(), 0..4), time()).prop_map(
+        |(id, (state, sample), (counts, at_pause, withdrawn), queue, commands, updated_at)| Flow {
             id,
+            sample: sample.filter(|_| matches!(state, State::Paused(_))),
             state,
             counts,
             at_pause,
@@ -52,6 +54,12 @@ pub fn audit_event() -> impl Strategy<Value = AuditEvent> {
         Just(Transition::Redirected),
         Just(Transition::Repaused),
         Just(Transition::WentLive),
+        Just(Transition::Purging),
+        done().prop_map(Transition::Purged),
+        Just(Transition::Sampling),
+        done().prop_map(Transition::Sampled),
+        warning().prop_map(Transition::Expiring),
+        Just(Transition::Forgotten),
     ];
     let happening = prop_oneof![
         (transition, of(".{0,9}"), of(offset())).prop_map(|(transition, pause, command)| Happening::Transition {
@@ -69,14 +77,17 @@ pub fn audit_event() -> impl Strategy<Value = AuditEvent> {
 
 pub fn command() -> impl Strategy<Value = Command> {
     let target = prop_oneof![flow_id().prop_map(Target::Flow), Just(Target::Every)];
-    (command_id(), target, action(), ".{1,30}", of(time()), of(".{0,30}")).prop_map(
-        |(id, target, action, issued_by, issued_at, reason)| Command {
+    let next_entry = 1..=u64::MAX;
+    let expect = (of(of(".{0,9}")), of(next_entry)).prop_map(|(pause, next_entry)| Expect { pause, next_entry });
+    (command_id(), target, action(), ".{1,30}", of(time()), of(".{0,30}"), expect).prop_map(
+        |(id, target, action, issued_by, issued_at, reason, expect)| Command {
             id,
             target,
             action,
             issued_by,
             issued_at,
             reason,
+            expect,
         },
     )
 }
@@ -95,7 +106,12 @@ fn action() -> impl Strategy<Value = Action> {
     let resume = (of(release()), of(rate()), of(age))
         .prop_map(|(release, max_rate, max_age)| Action::Resume(ResumeOrder { release, max_rate, max_age }));
     let invalid = (".{0,40}", ".{0,60}").prop_map(|(word, why)| Action::Invalid { word, why });
-    prop_oneof![3 => pause, 3 => resume, 1 => Just(Action::Release), 1 => Just(Action::Purge), 2 => invalid]
+    let count = (1..=ReleaseOrder::MOST).prop_map(|count| ReleaseOrder::Count(NonZeroU32::new(count).unwrap()));
+    let ids = vec(".{1,20}".prop_map(|id| RecordId::new(&id).unwrap()), 1..4).prop_map(ReleaseOrder::Records);
+    let sample = prop_oneof![count, ids].prop_map(Action::Release);
+    let through = of(1..=u64::MAX).prop_map(|through| through.and_then(NonZeroU64::new));
+    let purge = through.prop_map(|through_entry| Action::Purge(PurgeOrder { through_entry }));
+    prop_oneof![3 => pause, 3 => resume, 2 => sample, 1 => purge, 1 => Just(Action::Forget), 2 => invalid]
 }
 
 fn state() -> impl Strategy<Value = State> {
@@ -107,9 +123,9 @@ fn state() -> impl Strategy<Value = State> {
 }
 
 fn pause() -> impl Strategy<Value = Pause> {
-    let options = (new_records(), keep(), on_expiry(), of(rate()));
+    let options = (new_records(), keep(), on_expiry(), of(rate()), of(warning()));
     (("[^ ]{1,9}", any::<bool>(), ".{0,9}", of(".{0,9}")), time(), 0..2_000_000_000_u64, options).prop_map(
-        |((id, by_all, by, reason), paused_at, length, (new_records, keep, on_expiry, expiry_rate))| Pause {
+        |((id, by_all, by, reason), paused_at, length, (new_records, keep, on_expiry, expiry_rate, warned))| Pause {
             id,
             by_all,
             paused_at,
@@ -120,6 +136,8 @@ fn pause() -> impl Strategy<Value = Pause> {
             expiry_rate,
             by,
             reason,
+            // What it was too short for from the beginning.
+            warned: warned.max(Warning::reached(paused_at.after(Duration::from_millis(length)), paused_at)),
         },
     )
 }
@@ -146,8 +164,9 @@ fn queue() -> impl Strategy<Value = Queue> {
         command,
     });
     let some = || (0..1_000_u64, 0..1_000_u64, 0..1_000_u64);
-    (1..=u32::MAX, of("[a-z]{1,9}"), some(), some(), offset(), of(line)).prop_map(
-        |(number, topic, passed, held, offset, discard_through)| {
+    let purge = of((command_id(), per_kind()));
+    (1..=u32::MAX, of("[a-z]{1,9}"), some(), some(), offset(), (of(line), purge)).prop_map(
+        |(number, topic, passed, held, offset, (discard_through, purge))| {
             let watermark =
                 Watermark { entry: passed.0 + passed.1 + passed.2, enrolls: passed.0, advances: passed.1, offset };
             Queue {
@@ -158,13 +177,18 @@ fn queue() -> impl Strategy<Value = Queue> {
                 advances: passed.1 + held.1,
                 watermark,
                 discard_through,
+                purge_through: purge.map(|(command, removed)| Purge {
+                    entry: watermark.entry + held.0 + held.1 + held.2,
+                    command,
+                    removed,
+                }),
             }
         },
     )
 }
 
 fn counts() -> impl Strategy<Value = Counts> {
-    let each = || (0..1_000_u64, 0..1_000_u64).prop_map(|(enroll, advance)| PerKind { enroll, advance });
+    let each = per_kind;
     (each(), each(), each(), each(), each(), each()).prop_map(
         |(held, released, replaced, removed, lost, turned_away)| {
             let sum = |of: fn(PerKind) -> u64| [held, released, replaced, removed, lost].into_iter().map(of).sum();
@@ -172,6 +196,22 @@ fn counts() -> impl Strategy<Value = Counts> {
             Counts { queued, released, replaced, removed, lost, turned_away }
         },
     )
+}
+
+fn per_kind() -> impl Strategy<Value = PerKind> {
+    (0..1_000_u64, 0..1_000_u64).prop_map(|(enroll, advance)| PerKind { enroll, advance })
+}
+
+fn done() -> impl Strategy<Value = Done> {
+    (command_id(), per_kind()).prop_map(|(command, count)| Done { command, count })
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    (command_id(), any::<u64>(), per_kind()).prop_map(|(command, left, released)| Sample { command, left, released })
+}
+
+fn warning() -> impl Strategy<Value = Warning> {
+    prop_oneof![Just(Warning::Day), Just(Warning::Hour)]
 }
 
 fn answered() -> impl Strategy<Value = Answered> {

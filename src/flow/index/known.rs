@@ -14,6 +14,8 @@ use crate::mutant::{self, Mutant};
 pub(super) struct Known {
     /// The number of the next entry: what lies before it was fed, or does not matter.
     pub next: u64,
+    /// Every key goes into the map, also one that comes once.
+    exact: bool,
     seen: Blooms,
     /// The newest entry of each key that came (perhaps) more than once.
     repeated: Newest,
@@ -23,7 +25,12 @@ pub(super) struct Known {
 
 impl Known {
     pub fn new(next: u64) -> Self {
-        Self { next, seen: Blooms::default(), repeated: Newest::default(), withdrawn: Newest::default() }
+        Self { next, exact: false, seen: Blooms::default(), repeated: Newest::default(), withdrawn: Newest::default() }
+    }
+
+    /// One that knows what has taken the place of entries that it was not fed.
+    pub fn exact(next: u64) -> Self {
+        Self { exact: true, ..Self::new(next) }
     }
 
     /// Takes in an entry, once: what comes again is passed over. What it grows by it takes from `room`.
@@ -35,7 +42,7 @@ impl Known {
             Kind::Withdraw => self.withdrawn.set(digest, entry.number, room)?,
             Kind::Enroll | Kind::Advance if entry.latest => {
                 let key = digest.key(entry.kind);
-                match self.seen.contains(key) {
+                match self.exact || self.seen.contains(key) {
                     true => self.repeated.set(key, entry.number, room)?,
                     false => self.seen.add(key, room)?,
                 }

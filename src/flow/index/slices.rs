@@ -24,7 +24,8 @@ pub(super) struct Slices {
     /// What this pass has seen up to.
     next: u64,
     slice: Known,
-    /// Fed with what is held behind `last`: of that only withdraws take the place of what lies before.
+    /// Fed with what is held behind `last`. While the flow resumes only withdraws of that take the place of what lies before;
+    /// while a paused flow is purged or sampled, newer events do so too.
     later: Known,
 }
 
@@ -63,7 +64,7 @@ impl Slices {
             pass: Pass::Learn,
             next: first,
             slice: Known::new(0),
-            later: Known::new(last + 1),
+            later: Known::exact(last + 1),
         }
     }
 

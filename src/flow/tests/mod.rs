@@ -4,14 +4,15 @@
 mod model;
 mod table;
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::arrive::{Entry, Fate};
 use super::command::{Applied, apply};
 use super::drain::{Passing, Survivor};
 use super::{
-    Action, Command, CommandId, Event, Flow, FlowId, Issue, Kind, Limits, Partition, PauseEnd, PauseOrder, Rate,
-    RecordId, Release, ResumeOrder, Target,
+    Action, Command, CommandId, Event, Expect, Flow, FlowId, Issue, Kind, Limits, Partition, PauseEnd, PauseOrder,
+    PurgeOrder, Rate, RecordId, Release, ReleaseOrder, ResumeOrder, Target,
 };
 use crate::time::Timestamp;
 
@@ -53,6 +54,14 @@ pub fn resume_releasing(release: Release) -> Action {
     Action::Resume(ResumeOrder { release: Some(release), ..ResumeOrder::default() })
 }
 
+pub fn sample(count: u32) -> Action {
+    Action::Release(ReleaseOrder::Count(NonZeroU32::new(count).unwrap()))
+}
+
+pub fn purge() -> Action {
+    Action::Purge(PurgeOrder::default())
+}
+
 pub fn command(id: &str, action: Action) -> Command {
     Command {
         id: CommandId::new(id).unwrap(),
@@ -61,6 +70,7 @@ pub fn command(id: &str, action: Action) -> Command {
         issued_by: "ops".to_owned(),
         issued_at: None,
         reason: None,
+        expect: Expect::default(),
     }
 }
 
@@ -108,9 +118,16 @@ impl Desk {
         self.order_recorded(id, action, self.now)
     }
 
+    pub fn order_expecting(&mut self, id: &str, action: Action, expect: Expect) -> Applied {
+        self.take(&Command { expect, ..command(id, action) }, self.now)
+    }
+
     pub fn order_recorded(&mut self, id: &str, action: Action, recorded_at: Timestamp) -> Applied {
-        let command = command(id, action);
-        let issue = Issue { command: &command, offset: self.offset, recorded_at };
+        self.take(&command(id, action), recorded_at)
+    }
+
+    fn take(&mut self, command: &Command, recorded_at: Timestamp) -> Applied {
+        let issue = Issue { command, offset: self.offset, recorded_at };
         self.offset += 1;
         let applied = apply(&mut self.flow, &flow_id(), &mut self.partition, &issue, self.now, &self.limits);
         self.check();

@@ -6,16 +6,19 @@
 //! every step.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::flow::drain::Removal;
 use crate::flow::index::{Index, Indexed, Read};
-use crate::flow::{Keep, NewRecords, OnExpiry, State, Verdict};
+use crate::flow::{Keep, NewRecords, OnExpiry, State, Transition, Verdict};
 
 const MAX_PAUSE: i64 = 100_000;
 const RECORDS: u8 = 4;
+/// Why held events are removed.
+const REASONS: [&str; 4] = ["none", "expired", "age", "purged"];
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -34,6 +37,18 @@ enum Op {
         lag: i64,
         release: Option<Release>,
         max_age: Option<u64>,
+    },
+    /// What is held up to the nth event that is, or all of it.
+    Purge {
+        id: u8,
+        through: Option<usize>,
+    },
+    Release {
+        id: u8,
+        count: u32,
+    },
+    Forget {
+        id: u8,
     },
     Wait(i64),
     /// The timers, then up to so many entries; or as many are read for the index, if it is behind.
@@ -59,6 +74,12 @@ struct Model {
     counts: BTreeMap<(&'static str, Kind), u64>,
     withdrawn: u64,
     answers: BTreeMap<u8, Verdict>,
+    /// Up to and with this event everything held is purged.
+    purge: Option<usize>,
+    /// How many are to be released while the flow is paused.
+    sample: u64,
+    has_held: bool,
+    is_known: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -93,6 +114,7 @@ impl Model {
     }
 
     fn arrive(&mut self, event: usize, kind: Kind, record: u8, now: i64) {
+        self.is_known = true;
         let latest = match &self.state {
             Mode::Live => return self.delivered.push(event),
             Mode::Paused { new: NewRecords::Discard, .. } if kind == Kind::Enroll => {
@@ -110,6 +132,7 @@ impl Model {
         } else {
             self.count("queued", kind);
         }
+        self.has_held = true;
         for held in self.backlog.iter_mut().filter(|held| held.record == record) {
             held.superseded |= kind == Kind::Withdraw || (latest && held.latest && held.kind == kind);
         }
@@ -120,6 +143,7 @@ impl Model {
         let Mode::Paused { until, expiry, .. } = self.state else { return };
         if until <= now {
             self.state = Mode::Resuming(None);
+            self.sample = 0;
             if expiry == OnExpiry::Discard {
                 self.doom(Some("expired"));
             }
@@ -131,7 +155,11 @@ impl Model {
     }
 
     fn command(&mut self, op: &Op, now: i64) -> Verdict {
-        let (Op::Pause { id, lag, .. } | Op::Resume { id, lag, .. }) = op else { panic!("no command") };
+        let (id, lag) = match op {
+            Op::Pause { id, lag, .. } | Op::Resume { id, lag, .. } => (id, *lag),
+            Op::Purge { id, .. } | Op::Release { id, .. } | Op::Forget { id } => (id, 0),
+            other => panic!("{other:?} is no command"),
+        };
         // The timer first, if it was due when the command was recorded.
         self.timer(now - lag);
         if let Some(answer) = self.answers.get(id) {
@@ -140,6 +168,9 @@ impl Model {
         let verdict = match op {
             Op::Pause { end, new, keep, expiry, .. } => self.pause(*end, *new, *keep, *expiry, now),
             Op::Resume { release, max_age, .. } => self.resume(*release, *max_age, now),
+            Op::Purge { through, .. } => self.purge(*through),
+            Op::Release { count, .. } => self.release((*count).into()),
+            Op::Forget { .. } => self.forget(),
             other => panic!("{other:?}"),
         };
         self.answers.insert(*id, verdict);
@@ -172,6 +203,7 @@ impl Model {
             expiry: expiry.unwrap_or(old.4),
         };
         self.doom(None);
+        self.is_known = true;
         Verdict::Applied
     }
 
@@ -185,6 +217,7 @@ impl Model {
                 release
             }
             Mode::Paused { .. } => {
+                self.sample = 0;
                 self.state = Mode::Resuming(age);
                 Some(release.unwrap_or_default())
             }
@@ -197,18 +230,71 @@ impl Model {
         Verdict::Applied
     }
 
-    /// Everything up to and with this event gets its fate.
+    fn purge(&mut self, through: Option<usize>) -> Verdict {
+        if !matches!(self.state, Mode::Paused { .. }) {
+            return Verdict::Rejected;
+        }
+        let last = through.and_then(|nth| self.backlog.get(nth)).or(self.backlog.back());
+        let Some(last) = last.map(|held| held.event).filter(|last| self.purge < Some(*last)) else {
+            return Verdict::Unchanged;
+        };
+        (self.purge, self.sample) = (Some(last), 0);
+        Verdict::Applied
+    }
+
+    fn release(&mut self, count: u64) -> Verdict {
+        if !matches!(self.state, Mode::Paused { .. }) || self.sample > 0 {
+            return Verdict::Rejected;
+        }
+        if self.backlog.is_empty() {
+            return Verdict::Unchanged;
+        }
+        self.sample = count;
+        Verdict::Applied
+    }
+
+    fn forget(&mut self) -> Verdict {
+        if !self.is_known {
+            return Verdict::Unchanged;
+        }
+        if !matches!(self.state, Mode::Live) || self.has_held {
+            return Verdict::Rejected;
+        }
+        (self.counts, self.withdrawn, self.is_known) = (BTreeMap::new(), 0, false);
+        Verdict::Applied
+    }
+
+    /// Everything before this event gets its fate.
+    fn pass_before(&mut self, event: usize) {
+        while self.backlog.front().is_some_and(|held| held.event < event) {
+            self.pass();
+        }
+    }
+
+    /// And the event too.
     fn pass_through(&mut self, event: usize) {
-        let Mode::Resuming(max_age) = self.state else { panic!("passed while {:?}", self.state) };
-        while self.backlog.front().is_some_and(|held| held.event <= event) {
+        self.pass_before(event + 1);
+    }
+
+    fn pass(&mut self) {
+        let max_age = match self.state {
+            Mode::Resuming(max_age) => max_age,
+            Mode::Paused { .. } => None,
+            Mode::Live => panic!("passed while live"),
+        };
+        let paused = matches!(self.state, Mode::Paused { .. });
+        {
             let held = self.backlog.pop_front().unwrap();
             let old = max_age.is_some_and(|(age, as_of)| as_of - held.at > i64::try_from(age).unwrap());
-            match (held.kind, held.superseded, held.doomed) {
+            let purged = self.purge >= Some(held.event);
+            match (held.kind, held.superseded, held.doomed.filter(|_| !purged).or(purged.then_some("purged"))) {
                 (Kind::Withdraw, ..) => {}
                 (kind, true, _) => self.count("replaced", kind),
                 (kind, false, Some(reason)) => self.count(reason, kind),
                 (kind, false, None) if old => self.count("age", kind),
                 (kind, false, None) => {
+                    assert!(!paused || self.sample > 0, "{kind:?} released while paused");
+                    self.sample = self.sample.saturating_sub(1);
                     self.count("released", kind);
                     self.delivered.push(held.event);
                 }
@@ -217,6 +303,13 @@ impl Model {
     }
 
     fn finish(&mut self) {
+        let first = self.backlog.front().map(|held| held.event);
+        if first.is_none_or(|first| self.purge < Some(first)) {
+            self.purge = None;
+        }
+        if first.is_none() {
+            self.sample = 0;
+        }
         if matches!(self.state, Mode::Resuming(_)) && self.backlog.is_empty() {
             self.state = Mode::Live;
         }
@@ -253,6 +346,8 @@ struct Gate {
     budget: usize,
     delivered: Vec<usize>,
     removed: BTreeMap<(&'static str, Kind), u64>,
+    /// The numbers of held events.
+    numbers: BTreeMap<usize, u64>,
 }
 
 impl Gate {
@@ -270,6 +365,7 @@ impl Gate {
             budget,
             delivered: Vec::new(),
             removed: BTreeMap::new(),
+            numbers: BTreeMap::new(),
         }
     }
 
@@ -290,6 +386,8 @@ impl Gate {
             }
         };
         flow.queue.topic.get_or_insert_with(|| "topic".to_owned());
+        flow.queue.number = 1;
+        self.numbers.insert(event, entry.number);
         let mut survivor = survivor(&entry, kind, now);
         survivor.offset = self.end_offset;
         self.end_offset += 1 + i64::from(name % 2);
@@ -305,7 +403,7 @@ impl Gate {
         }
     }
 
-    fn command(&mut self, op: &Op) -> Verdict {
+    fn command(&mut self, op: &Op, model: &Model) -> Verdict {
         let (id, lag, action) = match op.clone() {
             Op::Pause { id, lag, end, new, keep, expiry } => {
                 let now = self.desk.now.0;
@@ -320,6 +418,13 @@ impl Gate {
                 let max_age = max_age.map(Duration::from_millis);
                 (id, lag, Action::Resume(ResumeOrder { release, max_rate: None, max_age }))
             }
+            Op::Purge { id, through } => {
+                let through = through.and_then(|nth| model.backlog.get(nth)).map(|held| self.numbers[&held.event]);
+                let through_entry = through.and_then(NonZeroU64::new);
+                (id, 0, Action::Purge(PurgeOrder { through_entry }))
+            }
+            Op::Release { id, count } => (id, 0, sample(count)),
+            Op::Forget { id } => (id, 0, Action::Forget),
             other => panic!("{other:?}"),
         };
         let recorded_at = Timestamp(self.desk.now.0 - lag);
@@ -337,9 +442,9 @@ impl Gate {
         let Some(flow) = &self.desk.flow else { return };
         let (was_sliced, read) = (self.index.is_sliced(), self.index.reads());
         match flow.state {
-            State::Resuming { .. } => self.index.resume(&flow.queue),
-            State::Paused(_) => self.index.pause(&flow.queue),
             State::Live => {}
+            State::Paused(_) | State::Resuming { .. } if flow.passes() => self.index.resume(&flow.queue),
+            State::Paused(_) | State::Resuming { .. } => self.index.pause(&flow.queue),
         }
         if was_sliced && !self.index.is_sliced() || !read && self.index.reads() {
             self.begin_to_read();
@@ -354,7 +459,7 @@ impl Gate {
     /// The index outgrew its budget while it was fed live.
     fn drop_index(&mut self) {
         let Some(flow) = &self.desk.flow else { return };
-        self.index.no_room_to_hold(&flow.queue, flow.drain().is_some());
+        self.index.no_room_to_hold(&flow.queue, flow.passes());
         self.begin_to_read();
     }
 
@@ -362,7 +467,7 @@ impl Gate {
     fn read(&mut self, n: usize) {
         for _ in 0..n {
             let Some(flow) = self.desk.flow.as_ref().filter(|_| self.index.reads()) else { return };
-            let drains = flow.drain().is_some();
+            let passes = flow.passes();
             let Some(next) = self.topic.iter().find(|logged| logged.survivor.offset >= self.read_to).cloned() else {
                 panic!("behind, with nothing left to read: {:?}", self.index)
             };
@@ -372,7 +477,7 @@ impl Gate {
                 Ok(Read::Again) => self.begin_to_read(),
                 Err(_) => {
                     let was_sliced = self.index.is_sliced();
-                    self.index.no_room_to_read(&flow.queue, drains);
+                    self.index.no_room_to_read(&flow.queue, passes);
                     self.slicings += usize::from(self.index.is_sliced() && !was_sliced);
                     self.begin_to_read();
                 }
@@ -384,7 +489,7 @@ impl Gate {
     fn drain(&mut self, n: usize, model: &mut Model) {
         let now = self.desk.now;
         let Some(flow) = &mut self.desk.flow else { return };
-        if flow.drain().is_none() {
+        if !flow.passes() {
             return;
         }
         if !self.index.is_ready() {
@@ -395,7 +500,15 @@ impl Gate {
         let unread = self.topic.iter().filter(|logged| logged.survivor.offset >= watermark.offset);
         for logged in unread.take(n) {
             let passing = flow.pass(&logged.survivor, self.index.replaced(logged.indexed()));
-            model.pass_through(logged.event);
+            match passing {
+                Passing::Stays => {
+                    if model.purge.is_some() || model.sample > 0 {
+                        model.pass_before(logged.event);
+                    }
+                    break;
+                }
+                _ => model.pass_through(logged.event),
+            }
             match passing {
                 Passing::Release => self.delivered.push(logged.event),
                 Passing::Remove(removal) => {
@@ -403,18 +516,23 @@ impl Gate {
                         Removal::ReleaseNone => "none",
                         Removal::Expired => "expired",
                         Removal::MaxAge => "age",
+                        Removal::Purged => "purged",
                     };
                     *self.removed.entry((reason, logged.survivor.kind)).or_default() += 1;
                 }
-                Passing::Replaced | Passing::Withdrawal => {}
+                Passing::Replaced | Passing::Withdrawal | Passing::Stays => {}
                 Passing::Stale => panic!("{logged:?} lay beyond the watermark"),
             }
         }
         model.finish();
-        if flow.finish(now).is_some() {
-            self.topic.clear();
+        let ended = flow.settle(now);
+        if !ended.is_empty() && flow.queue.is_passed() {
             self.index = Index::new(flow.queue.next_entry);
         }
+        if ended.contains(&Transition::WentLive) {
+            self.topic.clear();
+        }
+        self.follow_state();
     }
 
     /// Removes what a newer entry of its key, or the tombstone before a withdraw, supersedes; never the newest entry.
@@ -467,11 +585,11 @@ fn compare(gate: &Gate, model: &Model) -> Result<(), TestCaseError> {
         prop_assert_eq!(of(&counts.released), count("released", kind), "released {:?}", kind);
         prop_assert_eq!(of(&counts.replaced), count("replaced", kind), "replaced {:?}", kind);
         prop_assert_eq!(of(&counts.turned_away), count("turned away", kind), "turned away {:?}", kind);
-        for reason in ["none", "expired", "age"] {
+        for reason in REASONS {
             let removed = gate.removed.get(&(reason, kind)).copied().unwrap_or_default();
             prop_assert_eq!(removed, count(reason, kind), "{} {:?}", reason, kind);
         }
-        let removed = ["none", "expired", "age"].map(|reason| count(reason, kind)).iter().sum::<u64>();
+        let removed = REASONS.map(|reason| count(reason, kind)).iter().sum::<u64>();
         prop_assert_eq!(of(&counts.removed), removed, "removed {:?}", kind);
         let held = model.backlog.iter().filter(|held| held.kind == kind).count();
         prop_assert_eq!(of(&counts.held()), u64::try_from(held).unwrap(), "held {:?}", kind);
@@ -498,7 +616,9 @@ fn run(ops: &[Op], budget: usize) -> Result<(usize, usize), TestCaseError> {
                 gate.arrive(event, *kind, *record);
                 model.arrive(event, *kind, *record, now);
             }
-            Op::Pause { .. } | Op::Resume { .. } => prop_assert_eq!(gate.command(op), model.command(op, now)),
+            Op::Pause { .. } | Op::Resume { .. } | Op::Purge { .. } | Op::Release { .. } | Op::Forget { .. } => {
+                prop_assert_eq!(gate.command(op, &model), model.command(op, now));
+            }
             Op::Wait(duration) => gate.desk.now = Timestamp(now + duration),
             Op::Drain(n) => {
                 if let Some(flow) = &mut gate.desk.flow {
@@ -517,7 +637,7 @@ fn run(ops: &[Op], budget: usize) -> Result<(usize, usize), TestCaseError> {
         compare(&gate, &model)?;
     }
     let last = Op::Resume { id: u8::MAX, lag: 0, release: None, max_age: None };
-    prop_assert_eq!(gate.command(&last), model.command(&last, gate.desk.now.0));
+    prop_assert_eq!(gate.command(&last, &model), model.command(&last, gate.desk.now.0));
     for _ in 0..3_000 {
         gate.drain(30, &mut model);
         compare(&gate, &model)?;
@@ -561,6 +681,9 @@ fn basic() -> impl Strategy<Value = Op> {
         30 => (kind(), 0..RECORDS).prop_map(|(kind, record)| Op::Event(kind, record)),
         4 => pauses(),
         4 => resumes(),
+        2 => (0..60_u8, prop::option::of(0..6_usize)).prop_map(|(id, through)| Op::Purge { id, through }),
+        3 => (0..60_u8, 1..5_u32).prop_map(|(id, count)| Op::Release { id, count }),
+        1 => (0..60_u8).prop_map(|id| Op::Forget { id }),
         3 => (0..40_000_i64).prop_map(Op::Wait),
         10 => (0..4_usize).prop_map(Op::Drain),
         6 => (0..9_usize).prop_map(Op::Read),

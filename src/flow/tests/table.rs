@@ -1,10 +1,12 @@
 //! Every pair of state and command, and every arrival in every state, with its outcome written out.
 
+use std::num::NonZeroU64;
+
 use super::*;
 use crate::flow::{Cause, Keep, NewRecords, State, Transition};
 
 const STATES: [&str; 4] = ["unknown", "live", "paused", "resuming"];
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 17] = [
     "pause",
     "pause for 3d",
     "pause until past",
@@ -15,7 +17,11 @@ const COMMANDS: [&str; 13] = [
     "resume rate",
     "resume age",
     "release",
+    "release records",
     "purge",
+    "purge through 1",
+    "forget",
+    "expect elsewhere",
     "invalid",
     "repeated",
 ];
@@ -43,7 +49,7 @@ fn desk(state: &str) -> Desk {
 fn action(command: &str) -> Action {
     let now = T0.after(HOUR);
     match command {
-        "pause" => pause(),
+        "pause" | "expect elsewhere" => pause(),
         "pause for 3d" => pause_for(3 * DAY),
         "pause until past" => pause_until(now.before(MS)),
         "pause for 15d" => pause_for(15 * DAY),
@@ -52,8 +58,11 @@ fn action(command: &str) -> Action {
         "resume none" => resume_releasing(Release::None),
         "resume rate" => Action::Resume(ResumeOrder { max_rate: rate(5), ..ResumeOrder::default() }),
         "resume age" => Action::Resume(ResumeOrder { max_age: Some(DAY), ..ResumeOrder::default() }),
-        "release" => Action::Release,
-        "purge" => Action::Purge,
+        "release" => sample(3),
+        "release records" => Action::Release(ReleaseOrder::Records(vec![record("a")])),
+        "purge" => purge(),
+        "purge through 1" => Action::Purge(PurgeOrder { through_entry: NonZeroU64::new(1) }),
+        "forget" => Action::Forget,
         "invalid" | "repeated" => {
             Action::Invalid { word: "pauze".to_owned(), why: "`action` is `pauze`; give pause or resume".to_owned() }
         }
@@ -116,8 +125,72 @@ fn expected(state: &str, command: &str) -> (&'static str, Vec<Transition>, &'sta
             vec![],
             state_after(state),
         ),
-        (_, "release") => ("rejected: not supported yet: `action` `release`", vec![], state_after(state)),
-        (_, "purge") => ("rejected: not supported yet: `action` `purge`", vec![], state_after(state)),
+        ("unknown", "release" | "release records") => {
+            ("rejected: no flow `welcome` is known: nothing to release", vec![], "unknown")
+        }
+        ("live", "release" | "release records") => {
+            ("rejected: the flow is live: nothing is held that could be released", vec![], "live")
+        }
+        ("paused", "release") => {
+            ("applied: releasing 3 of 2 events held; the flow stays paused", vec![Transition::Sampling], "paused")
+        }
+        ("paused", "release records") => ("rejected: not supported yet: `record_ids`; send `count`", vec![], "paused"),
+        ("resuming", "release" | "release records") => {
+            ("rejected: the flow is resuming: everything held is being released", vec![], "resuming")
+        }
+
+        ("unknown", "purge" | "purge through 1") => {
+            ("rejected: no flow `welcome` is known: nothing to purge", vec![], "unknown")
+        }
+        ("live", "purge" | "purge through 1") => {
+            ("rejected: the flow is live: nothing is held that could be purged; pause it first", vec![], "live")
+        }
+        ("paused", "purge") => (
+            "applied: purging what is held, 2 events at most; the flow stays paused",
+            vec![Transition::Purging],
+            "paused",
+        ),
+        ("paused", "purge through 1") => (
+            "applied: purging what is held up to entry 1, of 2 events held; the flow stays paused",
+            vec![Transition::Purging],
+            "paused",
+        ),
+        ("resuming", "purge" | "purge through 1") => (
+            "rejected: the flow is resuming: pause it first, or order `resume` with `release: none`",
+            vec![],
+            "resuming",
+        ),
+
+        ("unknown", "forget") => ("unchanged: no flow `welcome` is known: nothing to forget", vec![], "unknown"),
+        ("live", "forget") => {
+            ("applied: forgotten; its next event makes it known again", vec![Transition::Forgotten], "unknown")
+        }
+        ("paused", "forget") => ("rejected: the flow is paused: resume it first", vec![], "paused"),
+        ("resuming", "forget") => ("rejected: the flow is resuming: wait until it is live", vec![], "resuming"),
+
+        ("unknown", "expect elsewhere") => (
+            "rejected: changed meanwhile: the flow is unknown, with `pause_id` null and `next_entry` 1; look again, and \
+             order anew",
+            vec![],
+            "unknown",
+        ),
+        ("live", "expect elsewhere") => (
+            "rejected: changed meanwhile: the flow is live, with `pause_id` null and `next_entry` 1; look again, and \
+             order anew",
+            vec![],
+            "live",
+        ),
+        ("paused" | "resuming", "expect elsewhere") => (
+            if state == "paused" {
+                "rejected: changed meanwhile: the flow is paused, with `pause_id` `pause-100` and `next_entry` 3; look \
+                 again, and order anew"
+            } else {
+                "rejected: changed meanwhile: the flow is resuming, with `pause_id` `pause-100` and `next_entry` 3; look \
+                 again, and order anew"
+            },
+            vec![],
+            state_after(state),
+        ),
         (_, "invalid" | "repeated") => {
             ("rejected: `action` is `pauze`; give pause or resume", vec![], state_after(state))
         }
@@ -139,7 +212,11 @@ fn every_command_in_every_state_has_its_outcome() {
                 desk.order("command", action(command));
             }
             let before = desk.flow.clone();
-            let applied = desk.order("command", action(command));
+            let expect = match command {
+                "expect elsewhere" => Expect { pause: Some(Some("another".to_owned())), next_entry: None },
+                _ => Expect::default(),
+            };
+            let applied = desk.order_expecting("command", action(command), expect);
             let after = desk.flow.as_ref().map_or("unknown", Flow::state_word);
             let (answer, transitions, state_after) = expected(state, command);
             let case = format!("{command} while {state}");

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::super::Malformed;
 use super::super::fields::Fields;
 use crate::flow::{
-    Answered, CommandId, Counts, Drain, Flow, FlowId, Line, Outcome, Pause, PauseId, PerKind, Queue, State, Watermark,
+    Answered, CommandId, Counts, Drain, Flow, FlowId, Line, Outcome, Pause, PauseId, PerKind, Purge, Queue, Sample,
+    State, Warning, Watermark,
 };
 
 pub(super) fn flow(fields: &mut Fields) -> Result<Flow, Malformed> {
@@ -14,6 +15,10 @@ pub(super) fn flow(fields: &mut Fields) -> Result<Flow, Malformed> {
     let word = fields.text("state")?;
     let pause = fields.maybe_object("pause", pause)?;
     let drain = fields.maybe_object("drain", drain)?;
+    let sample = fields.maybe_object("sample", sample)?;
+    if sample.is_some() && word != "paused" {
+        return Err(fields.wrong("sample", format!("is not null, though the state is {word}")));
+    }
     let state = match (word.as_str(), pause, drain) {
         ("live", None, None) => State::Live,
         ("paused", Some(pause), None) => State::Paused(pause),
@@ -35,6 +40,7 @@ pub(super) fn flow(fields: &mut Fields) -> Result<Flow, Malformed> {
         at_pause: fields.object("at_pause", counts)?,
         withdrawn: fields.u64("withdrawn")?,
         queue: fields.object("queue", queue)?,
+        sample,
         commands: fields.list::<_, VecDeque<_>>("commands", answered)?,
         updated_at: fields.time("updated_at")?,
     })
@@ -42,7 +48,7 @@ pub(super) fn flow(fields: &mut Fields) -> Result<Flow, Malformed> {
 
 fn pause(fields: &mut Fields) -> Result<Pause, Malformed> {
     // A deadline may lie before `paused_at`: another gate, whose clock is behind by up to a minute, may have moved it.
-    let pause = Pause {
+    let mut pause = Pause {
         id: fields.valid("id", pause_id)?,
         by_all: fields.flag("by_all")?,
         paused_at: fields.time("paused_at")?,
@@ -53,7 +59,10 @@ fn pause(fields: &mut Fields) -> Result<Pause, Malformed> {
         expiry_rate: fields.maybe_rate("expiry_rate")?,
         by: fields.text("by")?,
         reason: fields.maybe_text("reason")?,
+        warned: fields.maybe_warning("warned_seconds")?,
     };
+    // Gates before had no such field: what the pause was too short for from the beginning is no warning.
+    pause.warned = pause.warned.max(Warning::reached(pause.resumes_at, pause.paused_at));
     Ok(pause)
 }
 
@@ -76,6 +85,22 @@ fn drain(fields: &mut Fields) -> Result<Drain, Malformed> {
         through_entry: fields.maybe_u64("through_entry")?,
     };
     Ok(drain)
+}
+
+fn sample(fields: &mut Fields) -> Result<Sample, Malformed> {
+    Ok(Sample {
+        command: fields.valid("command_id", CommandId::new)?,
+        left: fields.u64("left")?,
+        released: fields.per_kind("released")?,
+    })
+}
+
+fn purge(fields: &mut Fields) -> Result<Purge, Malformed> {
+    Ok(Purge {
+        entry: fields.u64("entry")?,
+        command: fields.valid("command_id", CommandId::new)?,
+        removed: fields.per_kind("removed")?,
+    })
 }
 
 fn counts(fields: &mut Fields) -> Result<Counts, Malformed> {
@@ -120,6 +145,7 @@ fn queue(fields: &mut Fields) -> Result<Queue, Malformed> {
                 command: fields.maybe_valid("command_id", CommandId::new)?,
             })
         })?,
+        purge_through: fields.maybe_object("purge_through", purge)?,
     };
     let Some(last) = queue.next_entry.checked_sub(1) else {
         return Err(fields.wrong("next_entry", "is 0; entries count from 1"));
@@ -136,6 +162,9 @@ fn queue(fields: &mut Fields) -> Result<Queue, Malformed> {
         () if mark.entry > last => Err(fields.wrong("watermark.entry", "is beyond the newest entry")),
         () if !within(mark.entry, mark.enrolls, mark.advances) => {
             Err(fields.wrong("watermark.entry", "is less than its enrolls and advances"))
+        }
+        () if queue.purge_through.as_ref().is_some_and(|purge| purge.entry > last) => {
+            Err(fields.wrong("purge_through.entry", "is beyond the newest entry"))
         }
         () if mark.enrolls > queue.enrolls => Err(fields.wrong("watermark.enrolls", "is more than enrolls")),
         () if mark.advances > queue.advances => Err(fields.wrong("watermark.advances", "is more than advances")),

@@ -6,7 +6,7 @@ use super::decider::Decider;
 use crate::broker::murmur2::partition_for;
 use crate::flow::drain::{Passing, Removal, Survivor};
 use crate::flow::index::Indexed;
-use crate::flow::{Cause, FlowId};
+use crate::flow::{Flow, FlowId, Transition};
 use crate::mutant::{self, Mutant};
 use crate::schema::headers::{self, Discarded, Released};
 use crate::worker::facts::tracked::Tracked;
@@ -39,7 +39,7 @@ impl Decider<'_> {
                 None => Vec::new(),
             };
             for flow in staged {
-                self.finish(*partition, &flow);
+                self.settle(*partition, &flow);
             }
         }
         // A drain that has nothing at hand can do no more than end, which is looked at once in a turn.
@@ -78,7 +78,7 @@ impl Decider<'_> {
             if let Some(tracked) = owned.facts.flow(flow) {
                 self.drain(partition, owned, tracked, share);
             }
-            self.finish(partition, flow);
+            self.settle(partition, flow);
         }
     }
 
@@ -104,9 +104,11 @@ impl Decider<'_> {
         let mut drained = self.decision.drained;
         let Some(staged) = self.decision.flow(partition, owned, &tracked.flow().id) else { return };
         // A command of this turn may have stopped it.
-        let Some(drain) = staged.flow.drain() else { return };
-        let (mut rate, release) = (drain.max_rate, Released::from(drain.cause));
-        if mutant::is(Mutant::ExpiryRateIgnored) && drain.cause == Cause::Timer {
+        if !staged.flow.passes() {
+            return;
+        }
+        let (mut rate, release) = (staged.flow.max_rate(), released(&staged.flow));
+        if mutant::is(Mutant::ExpiryRateIgnored) && release == Released::Timer {
             rate = None;
         }
         let mut bucket = staged.bucket.unwrap_or(backlog.bucket);
@@ -116,7 +118,11 @@ impl Decider<'_> {
         }
         let mut next_to_drain = None;
         // An unlimited drain must outrun what arrives for its flow: it may go beyond its share, and the turn beyond its own.
-        let at_least = if rate.is_none() { before.missing_of(backlog.at_least()) } else { Amount::default() };
+        let at_least = if rate.is_none() && release != Released::Sample {
+            before.missing_of(backlog.at_least())
+        } else {
+            Amount::default()
+        };
         let mut passed = Vec::new();
         let mut done = Amount::default();
         let (entries, room, most) = (self.budget.backlog, self.budget.bytes, self.budget.bytes.saturating_mul(HOT));
@@ -133,11 +139,16 @@ impl Decider<'_> {
             if !has_room || !shares && !outruns {
                 break;
             }
+            let passing = pass(staged, tracked, waiting);
+            if passing == Passing::Stays {
+                // What the cleaner took before it may have been passed.
+                staged.changed = true;
+                break;
+            }
             done.entries += 1;
             done.bytes += waiting.size;
             drained.entries += 1;
             drained.bytes += waiting.size;
-            let passing = pass(staged, tracked, waiting);
             if passing == Passing::Release && rate.is_some() {
                 bucket.tokens -= 1.0;
             }
@@ -179,6 +190,7 @@ impl Decider<'_> {
                 let (reason, detail) = match removal {
                     Removal::ReleaseNone => (Discarded::ReleaseNone, "held when a resume with `release: none` came"),
                     Removal::Expired => (Discarded::Expired, "held when a pause with `on_expiry: discard` ended"),
+                    Removal::Purged => (Discarded::Purge, "held when a purge came"),
                     Removal::MaxAge => (Discarded::MaxAge, "held for longer than the resume's `max_age_seconds`"),
                 };
                 let headers = headers::discarded(&held.headers, reason, detail, &held.source, waiting.timestamp);
@@ -186,12 +198,12 @@ impl Decider<'_> {
                 self.discard(partition, (key, value), headers, origin);
             }
             Passing::Replaced => self.decision.stats.replaced += 1,
-            Passing::Withdrawal | Passing::Stale => {}
+            Passing::Withdrawal | Passing::Stale | Passing::Stays => {}
         }
     }
 
-    /// Ends the drain of a staged flow if everything is passed.
-    fn finish(&mut self, partition: i32, flow: &FlowId) {
+    /// Ends what has come to its end of what passes entries of a staged flow.
+    fn settle(&mut self, partition: i32, flow: &FlowId) {
         let now = self.now;
         let Some(staged) = self.decision.staged_mut(partition, flow) else { return };
         if mutant::is(Mutant::LiveOnEndOfFile) {
@@ -201,10 +213,13 @@ impl Decider<'_> {
                 staged.flow.queue.watermark.entry = staged.flow.queue.last_entry();
             }
         }
-        let Some(transition) = staged.flow.finish(now) else { return };
-        staged.changed = true;
-        staged.went_live = true;
-        self.note_own_transition(partition, flow, transition);
+        let ended = staged.flow.settle(now);
+        staged.changed |= !ended.is_empty();
+        staged.settled |= !ended.is_empty();
+        staged.went_live |= ended.contains(&Transition::WentLive);
+        for transition in ended {
+            self.note_own_transition(partition, flow, transition);
+        }
     }
 
     /// Passes the next entry of a drain and nothing else.
@@ -213,10 +228,15 @@ impl Decider<'_> {
         let Some(backlog) = &tracked.backlog else { return };
         let Some(waiting) = backlog.buffer.front() else { return };
         let Some(staged) = self.decision.flow(partition, owned, &tracked.flow().id) else { return };
-        let Some(drain) = staged.flow.drain() else { return };
-        let (rate, release) = (drain.max_rate, Released::from(drain.cause));
+        if !staged.flow.passes() {
+            return;
+        }
+        let (rate, release) = (staged.flow.max_rate(), released(&staged.flow));
         // What was refused had been allowed. Its token was dropped with its turn: it is taken here.
         let passing = pass(staged, tracked, waiting);
+        if passing == Passing::Stays {
+            return;
+        }
         let mut bucket = backlog.bucket;
         if let Some(rate) = rate {
             bucket.refill(rate, now);
@@ -226,8 +246,13 @@ impl Decider<'_> {
         staged.passed = Amount { entries: 1, bytes: waiting.size };
         staged.changed = true;
         self.write_passed(partition, &tracked.flow().id, waiting, passing, release);
-        self.finish(partition, &tracked.flow().id);
+        self.settle(partition, &tracked.flow().id);
     }
+}
+
+/// What the headers of a release name as its cause.
+fn released(flow: &Flow) -> Released {
+    flow.drain().map_or(Released::Sample, |drain| Released::from(drain.cause))
 }
 
 fn pass(staged: &mut StagedFlow, tracked: &Tracked, waiting: &Waiting) -> Passing {
@@ -241,8 +266,12 @@ fn pass(staged: &mut StagedFlow, tracked: &Tracked, waiting: &Waiting) -> Passin
         held_at: held.held_at,
         offset: waiting.offset,
     };
-    // Withdraws of this turn are not in the index yet.
+    // Withdraws and newer events of this turn are not in the index yet.
     let withdrawn = staged.withdrawn.get(&held.record_id).is_some_and(|withdraw| *withdraw > held.number)
         && !mutant::is(Mutant::WithdrawOfTheSameTurnForgotten);
-    staged.flow.pass(&survivor, withdrawn || tracked.index.replaced(entry))
+    let newer = held.latest && !staged.newer.is_empty() && {
+        let newer = staged.newer.get(&(held.kind, held.record_id.clone()));
+        newer.is_some_and(|newer| *newer > held.number)
+    };
+    staged.flow.pass(&survivor, withdrawn || newer || tracked.index.replaced(entry))
 }

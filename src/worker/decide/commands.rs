@@ -57,18 +57,23 @@ impl Decider<'_> {
         }
         let (now, limits) = (self.now, &self.options.limits);
         let Some(owned) = self.table.owned.get(&partition) else { return };
-        let unknown = self.decision.flow(partition, owned, flow).map(|staged| staged.unknown.clone());
+        let known = self.decision.flow(partition, owned, flow);
+        let (mut slot, unknown) = known.map(|staged| (staged.flow.clone(), staged.unknown.clone())).unzip();
         let staged = self.decision.partition(partition, owned);
-        let mut slot = staged.flows.get(flow).map(|staged| staged.flow.clone());
         let before = slot.as_ref().and_then(|flow| flow.pause()).map(|pause| pause.id.clone());
         let applied = apply(&mut slot, flow, Arc::make_mut(&mut staged.record), issue, now, limits);
-        if let Some(changed) = slot {
-            let place = staged
-                .flows
-                .entry(flow.clone())
-                .or_insert_with(|| StagedFlow::new(changed.clone(), unknown.unwrap_or_default()));
-            place.flow = changed;
-            place.changed |= !applied.repeated || !applied.transitions.is_empty();
+        let changes = !applied.repeated || !applied.transitions.is_empty();
+        match (slot, staged.flows.get_mut(flow).filter(|staged| !staged.forgotten)) {
+            (Some(changed), Some(place)) => {
+                place.flow = changed;
+                place.changed |= changes;
+            }
+            (Some(changed), None) => {
+                let new = StagedFlow::new(changed, unknown.unwrap_or_default());
+                staged.flows.insert(flow.clone(), StagedFlow { changed: changes, ..new });
+            }
+            (None, Some(place)) => (place.forgotten, place.changed) = (true, true),
+            (None, None) => {}
         }
         self.decision.needs_clock |= compares_with_the_clock(&issue.command.action);
         for transition in &applied.transitions {
@@ -80,7 +85,7 @@ impl Decider<'_> {
                 _ => (Some(issue.offset), pause),
             };
             self.decision.needs_clock |= transition.is_by_the_clock();
-            self.note_transition(partition, flow, (*transition, pause), command, issue.offset);
+            self.note_transition(partition, flow, (transition.clone(), pause), command, issue.offset);
         }
         let position = self.position(partition, Some(flow), issue.offset);
         self.answer(partition, Some(flow), position, issue, applied);

@@ -133,6 +133,7 @@ impl Decider<'_> {
         control: i64,
     ) {
         let Some(staged) = self.decision.partitions.get(&partition) else { return };
+        // Also of one that is forgotten by it.
         let Some(of) = staged.flows.get(flow) else { return };
         let position = of.flow.position(staged.position, control);
         self.note(partition, Some(flow), position, Happening::Transition { transition, pause, command });

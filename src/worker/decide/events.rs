@@ -105,6 +105,7 @@ impl Decider<'_> {
         });
         let known = match staged {
             Some(staged) => Some(Seen::Tracked(&staged.flow)),
+            None if self.decision.is_forgotten(partition, seen.flow.as_str()) => None,
             None => owned.facts.flows().seen(seen.flow.as_str()),
         };
         let is_written = staged.is_some_and(|staged| !staged.fed.is_empty());
@@ -268,6 +269,9 @@ impl Decider<'_> {
         staged.changed = true;
         self.decision.touched += usize::from(staged.fed.is_empty());
         staged.fed_bytes += bytes;
+        if entry.latest && staged.flow.passes() && !mutant::is(Mutant::NewerEventOfTheSameTurnForgotten) {
+            staged.newer.insert((event.kind, event.record.clone()), entry.number);
+        }
         staged.fed.push(Fed {
             number: entry.number,
             kind: event.kind,

@@ -25,7 +25,7 @@ impl Decider<'_> {
                 if room == 0 {
                     return;
                 }
-                room -= usize::from(self.fire(*partition, flow));
+                room -= usize::from(self.strike(*partition, flow));
             }
             for (_, flow) in owned.facts.retirements().iter().take_while(|(due, _)| *due <= now) {
                 if room == 0 {
@@ -43,9 +43,9 @@ impl Decider<'_> {
         let scan = self.table.control_scan;
         let introducing = |owned: &&Owned| matches!(owned.stage, Stage::Introducing) && scan >= owned.control_end;
         for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| introducing(owned)) {
-            for (due, flow) in owned.facts.timers() {
-                let paused_at = owned.facts.flow(flow).and_then(|of| of.flow().pause()).map(|pause| pause.paused_at);
-                if paused_at.is_none_or(|paused_at| paused_at.after(limits.max_pause) >= *due) {
+            for (_, flow) in owned.facts.timers() {
+                let pause = owned.facts.flow(flow).and_then(|of| of.flow().pause());
+                if pause.is_none_or(|pause| pause.paused_at.after(limits.max_pause) >= pause.resumes_at) {
                     continue;
                 }
                 if mutant::is(Mutant::LoweredMaxPauseIgnoredAtAStart) {
@@ -60,18 +60,24 @@ impl Decider<'_> {
         }
     }
 
-    /// Whether its deadline has ended its pause now.
-    fn fire(&mut self, partition: i32, flow: &FlowId) -> bool {
+    /// Whether its deadline has ended its pause now, or a warning of that is due.
+    fn strike(&mut self, partition: i32, flow: &FlowId) -> bool {
         let now = self.now;
         let Some(owned) = self.table.owned.get(&partition) else { return false };
         let Some(staged) = self.decision.flow(partition, owned, flow) else { return false };
         let deadline = staged.flow.deadline();
         // A command of this turn may have moved the deadline, or ended the pause.
-        let Some(transition) = staged.flow.fire(now) else { return false };
+        let transitions = staged.flow.strike(now);
+        if transitions.is_empty() {
+            return false;
+        }
         staged.changed = true;
-        self.decision.stats.lateness.extend(deadline.map(|deadline| now.since(deadline)));
-        self.decision.needs_clock |= transition.is_by_the_clock();
-        self.note_own_transition(partition, flow, transition);
+        let fired = deadline.filter(|_| staged.flow.deadline().is_none());
+        self.decision.stats.lateness.extend(fired.map(|deadline| now.since(deadline)));
+        for transition in transitions {
+            self.decision.needs_clock |= transition.is_by_the_clock();
+            self.note_own_transition(partition, flow, transition);
+        }
         true
     }
 

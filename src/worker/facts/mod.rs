@@ -79,7 +79,7 @@ impl Facts {
         self.introduced
     }
 
-    /// Deadlines of paused flows.
+    /// When paused flows are to be looked at: for the warnings before their deadlines, and for these.
     pub fn timers(&self) -> &BTreeSet<(Timestamp, FlowId)> {
         &self.timers
     }
@@ -89,7 +89,7 @@ impl Facts {
         &self.retirements
     }
 
-    /// Flows that are resuming.
+    /// Flows of which entries are passed: they resume, or are purged or sampled while they are paused.
     pub fn draining(&self) -> &BTreeSet<FlowId> {
         &self.draining
     }
@@ -215,23 +215,26 @@ impl Facts {
         is_tracked
     }
 
+    /// It has forgotten the flow.
+    pub fn drop_flow(&mut self, id: &FlowId) {
+        self.disarm(id);
+        self.flows.remove(id.as_str());
+    }
+
     /// Enters a flow where its next moment is looked for.
     fn arm(&mut self, id: &FlowId) {
         let Some(tracked) = self.flows.get(id) else { return };
         let flow = tracked.flow();
-        match &flow.state {
-            State::Paused(pause) => {
-                self.timers.insert((looked_at(pause.resumes_at), id.clone()));
-            }
-            State::Resuming { drain, .. } => {
-                self.draining.insert(id.clone());
-                self.limited += usize::from(drain.max_rate.is_some());
-            }
-            State::Live => {
-                if flow.queue.topic.is_some() && !mutant::is(Mutant::IdleQueueTopicNeverRetired) {
-                    self.retirements.insert((flow.updated_at.after(self.queue_ttl), id.clone()));
-                }
-            }
+        if let Some(moment) = flow.next_moment() {
+            self.timers.insert((looked_at(moment), id.clone()));
+        }
+        if flow.passes() {
+            self.draining.insert(id.clone());
+            self.limited += usize::from(flow.max_rate().is_some());
+        }
+        let is_idle = matches!(flow.state, State::Live) && flow.queue.topic.is_some();
+        if is_idle && !mutant::is(Mutant::IdleQueueTopicNeverRetired) {
+            self.retirements.insert((flow.updated_at.after(self.queue_ttl), id.clone()));
         }
     }
 
@@ -239,20 +242,20 @@ impl Facts {
     fn disarm(&mut self, id: &FlowId) {
         let Some(tracked) = self.flows.get(id) else { return };
         let flow = tracked.flow();
-        if let Some(deadline) = flow.deadline() {
-            self.timers.remove(&(looked_at(deadline), id.clone()));
+        if let Some(moment) = flow.next_moment() {
+            self.timers.remove(&(looked_at(moment), id.clone()));
         }
         self.retirements.remove(&(flow.updated_at.after(self.queue_ttl), id.clone()));
-        if self.draining.remove(id) && flow.drain().is_some_and(|drain| drain.max_rate.is_some()) {
+        if self.draining.remove(id) && flow.max_rate().is_some() {
             self.limited -= 1;
         }
     }
 }
 
-/// When a deadline is looked at.
-fn looked_at(deadline: Timestamp) -> Timestamp {
+/// When a flow is looked at of which this is the next moment.
+fn looked_at(moment: Timestamp) -> Timestamp {
     match mutant::is(Mutant::TimerFiresLate) {
-        true => deadline.after(Duration::from_secs(2)),
-        false => deadline,
+        true => moment.after(Duration::from_secs(2)),
+        false => moment,
     }
 }

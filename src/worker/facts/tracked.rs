@@ -48,8 +48,9 @@ impl Tracked {
         (self.flow, self.unknown) = (flow, unknown);
     }
 
-    pub fn is_resuming(&self) -> bool {
-        matches!(self.flow.state, State::Resuming { .. })
+    /// Whether entries of its queue are passed: it resumes, or is purged or sampled while it is paused.
+    pub fn passes(&self) -> bool {
+        self.flow.passes()
     }
 
     /// Whether its queue may be read for its drain. Not before its index is ready: what the cleaner takes out until then is
@@ -58,10 +59,10 @@ impl Tracked {
         self.index.is_ready() || mutant::is(Mutant::DrainReadBeforeItsIndex) || mutant::is(Mutant::DrainWithoutItsIndex)
     }
 
-    /// Prepares the drain of a flow that is resuming with something left to pass: `true` if its queue has to be read.
+    /// Prepares the drain of a flow with something to pass: `true` if its queue has to be read.
     pub fn start_drain(&mut self, now: Timestamp) -> bool {
         let queue = &self.flow.queue;
-        let has_entries = self.is_resuming() && !queue.is_passed();
+        let has_entries = self.passes() && !queue.is_passed();
         let Some(topic) = queue.topic.as_deref().filter(|_| has_entries) else { return false };
         self.backlog = Some(Backlog::new(&self.flow, topic, now));
         true
@@ -84,7 +85,9 @@ impl Tracked {
 
     /// Whether it could pass something now; when else, if a rate holds it back.
     pub fn ready(&self, now: Timestamp) -> Result<bool, Timestamp> {
-        let State::Resuming { drain, .. } = &self.flow.state else { return Ok(false) };
+        if !self.passes() {
+            return Ok(false);
+        }
         if self.flow.queue.is_passed() {
             return Ok(true);
         }
@@ -93,7 +96,7 @@ impl Tracked {
         if backlog.buffer.is_empty() || !may_pass {
             return Ok(false);
         }
-        match drain.max_rate {
+        match self.flow.max_rate() {
             None => Ok(true),
             Some(rate) => {
                 let mut bucket = backlog.bucket;
@@ -105,14 +108,14 @@ impl Tracked {
 
     /// There is no room for what was held.
     pub fn no_room_to_hold(&mut self) {
-        let drains = self.is_resuming();
-        self.index.no_room_to_hold(&self.flow.queue, drains);
+        let passes = self.passes();
+        self.index.no_room_to_hold(&self.flow.queue, passes);
         self.rebuild = Rebuild::of(&self.flow.queue);
     }
 
     /// There is no room for what was read.
     pub fn no_room_to_read(&mut self, may_slice: bool) {
-        let may_slice = may_slice && self.is_resuming();
+        let may_slice = may_slice && self.passes();
         self.index.no_room_to_read(&self.flow.queue, may_slice);
         self.rebuild = Rebuild::of(&self.flow.queue);
     }
@@ -126,9 +129,9 @@ impl Tracked {
     pub fn follow_state(&mut self) {
         let before = (self.index.reads(), self.index.is_sliced());
         match self.flow.state {
-            State::Resuming { .. } => self.index.resume(&self.flow.queue),
-            State::Paused(_) => self.index.pause(&self.flow.queue),
             State::Live => {}
+            State::Paused(_) | State::Resuming { .. } if self.passes() => self.index.resume(&self.flow.queue),
+            State::Paused(_) | State::Resuming { .. } => self.index.pause(&self.flow.queue),
         }
         if before != (self.index.reads(), self.index.is_sliced()) {
             self.rebuild = Rebuild::of(&self.flow.queue);

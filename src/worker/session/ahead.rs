@@ -2,7 +2,7 @@
 
 use super::amount::Amount;
 use super::table::Table;
-use crate::flow::{Flow, Rate};
+use crate::flow::Rate;
 use crate::worker::facts::tracked::Tracked;
 use crate::worker::memory::Shares;
 use crate::worker::options::Budget;
@@ -61,7 +61,7 @@ impl Ahead {
     /// Whether an entry just read is the last one for now of its queue.
     pub fn is_enough(&self, tracked: &Tracked) -> bool {
         let Some(backlog) = &tracked.backlog else { return true };
-        match max_rate(tracked.flow()) {
+        match tracked.flow().max_rate() {
             // It is made again, and this is read again behind it.
             _ if !tracked.may_be_read() => true,
             Some(rate) => backlog.waiting().reaches(self.most_of(rate)),
@@ -79,11 +79,7 @@ impl Ahead {
             return false;
         };
         let waiting = backlog.waiting();
-        max_rate(tracked.flow())
-            .is_none_or(|rate| waiting.is_nothing() || !waiting.times(2).reaches(self.most_of(rate)))
+        let max_rate = tracked.flow().max_rate();
+        max_rate.is_none_or(|rate| waiting.is_nothing() || !waiting.times(2).reaches(self.most_of(rate)))
     }
-}
-
-fn max_rate(flow: &Flow) -> Option<Rate> {
-    flow.drain().and_then(|drain| drain.max_rate)
 }

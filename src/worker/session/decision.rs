@@ -98,7 +98,14 @@ pub struct StagedFlow {
     /// What it has passed of the buffer.
     pub passed: Amount,
     pub bucket: Option<Bucket>,
+    /// Newer events of this turn, held under `keep: latest` while entries of the paused flow are passed: each takes the place of
+    /// an older one.
+    pub newer: BTreeMap<(Kind, RecordId), u64>,
+    /// Something that passes entries has come to its end.
+    pub settled: bool,
     pub went_live: bool,
+    /// It is known no more: its state is taken away.
+    pub forgotten: bool,
 }
 
 /// A held entry, as the index is to know it.
@@ -147,23 +154,29 @@ impl Decision {
         })
     }
 
-    /// The staged flow if there is one.
+    /// The staged flow if there is one, and it is not forgotten.
     pub fn staged<Q: Ord + ?Sized>(&self, partition: i32, flow: &Q) -> Option<&StagedFlow>
     where
         FlowId: Borrow<Q>,
     {
-        self.partitions.get(&partition)?.flows.get(flow)
+        self.partitions.get(&partition)?.flows.get(flow).filter(|staged| !staged.forgotten)
+    }
+
+    /// Whether the turn has forgotten the flow, and not seen it again.
+    pub fn is_forgotten(&self, partition: i32, flow: &str) -> bool {
+        let staged = self.partitions.get(&partition).and_then(|staged| staged.flows.get(flow));
+        staged.is_some_and(|staged| staged.forgotten)
     }
 
     pub fn staged_mut(&mut self, partition: i32, flow: &FlowId) -> Option<&mut StagedFlow> {
-        self.partitions.get_mut(&partition)?.flows.get_mut(flow)
+        self.partitions.get_mut(&partition)?.flows.get_mut(flow).filter(|staged| !staged.forgotten)
     }
 
     /// The flow as staged so far, else staged now from what is committed; `None` if it is not known.
     pub fn flow(&mut self, partition: i32, owned: &Owned, flow: &FlowId) -> Option<&mut StagedFlow> {
         use std::collections::btree_map::Entry;
         match self.partition(partition, owned).flows.entry(flow.clone()) {
-            Entry::Occupied(staged) => Some(staged.into_mut()),
+            Entry::Occupied(staged) => Some(staged.into_mut()).filter(|staged| !staged.forgotten),
             Entry::Vacant(place) => {
                 let (flow, unknown) = owned.facts.flows().state(flow)?;
                 Some(place.insert(StagedFlow::new(flow, unknown)))
@@ -193,36 +206,41 @@ impl Decision {
 
     /// Adds what the transaction says of itself: changed states, partition records, the audit.
     pub fn write_own_records(&mut self, audit_partitions: i32) {
-        let own = |to: To, partition: i32, key: Bytes, value: Vec<u8>| Write {
+        let own = |to: To, partition: i32, key: Bytes, value: Option<Vec<u8>>| Write {
             to,
             partition,
             timestamp: None,
             key: Some(key),
-            value: Some(value.into()),
+            value: value.map(Bytes::from),
             headers: Vec::new(),
             origin: Origin::Own,
         };
         for (partition, staged) in &mut self.partitions {
             for (id, of) in staged.flows.iter_mut().filter(|(_, of)| of.changed) {
+                let key = Bytes::copy_from_slice(id.as_str().as_bytes());
+                if of.forgotten {
+                    self.writes.push(own(To::State, *partition, key, None));
+                    continue;
+                }
                 of.flow.updated_at = self.at;
                 let mut document = Document { body: of.flow.clone(), unknown: std::mem::take(&mut of.unknown) };
                 let value = schema::state::write(&mut document);
                 of.unknown = document.unknown;
-                let key = Bytes::copy_from_slice(id.as_str().as_bytes());
-                self.writes.push(own(To::State, *partition, key, value));
+                self.writes.push(own(To::State, *partition, key, Some(value)));
             }
             if staged.record_changed {
                 let mut document =
                     Document { body: Partition::clone(&staged.record), unknown: std::mem::take(&mut staged.unknown) };
                 let value = schema::partition::write(&mut document);
                 staged.unknown = document.unknown;
-                self.writes.push(own(To::State, *partition, Bytes::new(), value));
+                self.writes.push(own(To::State, *partition, Bytes::new(), Some(value)));
             }
         }
         for event in &self.audit {
             let id = event.flow.as_ref().map(|flow| flow.as_str().as_bytes()).unwrap_or_default();
             let partition = partition_for(id, audit_partitions.max(1));
-            self.writes.push(own(To::Audit, partition, Bytes::copy_from_slice(id), schema::audit::write(event)));
+            let value = schema::audit::write(event);
+            self.writes.push(own(To::Audit, partition, Bytes::copy_from_slice(id), Some(value)));
         }
     }
 }
@@ -238,7 +256,10 @@ impl StagedFlow {
             withdrawn: BTreeMap::new(),
             passed: Amount::default(),
             bucket: None,
+            newer: BTreeMap::new(),
+            settled: false,
             went_live: false,
+            forgotten: false,
         }
     }
 }
