@@ -9,6 +9,7 @@ use crate::record::Record;
 use crate::report::Kind;
 use crate::settle::{End, Fate, MAX_AGE, Passing};
 use crate::time::milliseconds;
+use crate::walk::State;
 
 /// An event as the rules have it.
 #[derive(Clone, Copy)]
@@ -78,6 +79,10 @@ impl Court<'_> {
             }
             Fate::Passed(_) if delivery.form == Form::Live && delivery.altered.is_none() => in_pause(),
             Fate::Passed(Passing { withdrawn_by: Some(by), .. }) if self.is_behind(delivery, by) => withdrawn(by),
+            Fate::Passed(Passing { superseded_by: Some(by), .. }) if self.is_behind(delivery, by) => {
+                let (event, at) = place();
+                Some(Fault::ReplacedDelivered { event, at, by: self.place(by) })
+            }
             Fate::Passed(_) | Fate::Live => None,
         }
     }
@@ -105,12 +110,14 @@ impl Court<'_> {
             (Fate::Live, Form::Released) => Some("it has the headers of a release, but was never held"),
             (Fate::Passed(passing), Form::Released) => {
                 let cause = record.last_header("flowgate-release").unwrap_or_default();
-                let right = match case.walk.segments[passing.segment].drain.cause {
+                let segment = &case.walk.segments[passing.segment];
+                let right = match segment.drain.cause {
+                    _ if segment.state == State::Paused => cause == "sample",
                     Cause::Resume => cause == "resume",
                     Cause::Timer => cause == "timer",
                     Cause::Either => cause == "resume" || cause == "timer",
                 };
-                let began = case.walk.segments[expected.segment].transition.map(|at| &case.transitions[at]);
+                let began = case.walk.segments[expected.segment].named.map(|at| &case.transitions[at]);
                 let pause = began.and_then(|began| began.pause_id.as_deref());
                 let held = record.last_header("flowgate-held-ms").and_then(|text| text.parse::<u64>().ok());
                 if !right {

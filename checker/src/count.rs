@@ -11,9 +11,13 @@ use crate::report::{Kind, PerKind, Sums};
 use crate::states::GateState;
 use crate::walk::{Arrival, State, Walk};
 
-/// Compares the gate's counters with the sums.
-pub(crate) fn compare(gate: &GateState, walk: &Walk, sums: &Sums, faults: &mut Vec<Fault>) {
-    let found = walk.segments[walk.segments.len() - 1].state.word();
+/// Compares the gate's counters with the sums. `before`: what was turned away before the flow was forgotten last; from then
+/// on the gate counts from zero. (What was forgotten never held anything.)
+pub(crate) fn compare(gate: &GateState, walk: &Walk, sums: &Sums, before: PerKind, faults: &mut Vec<Fault>) {
+    // Behind the end of a life that nothing followed there is no state to be compared.
+    let last = &walk.segments[walk.segments.len() - 1];
+    let is_forgotten = walk.life > 0 && walk.life + 1 == walk.segments.len();
+    let found = if is_forgotten { "forgotten" } else { last.state.word() };
     if gate.state != found {
         faults.push(Fault::State { gate: gate.state.clone(), found });
     }
@@ -24,12 +28,16 @@ pub(crate) fn compare(gate: &GateState, walk: &Walk, sums: &Sums, faults: &mut V
     };
     number("queue.next_entry - 1", gate.last_entry, walk.last_entry);
     let counts = &gate.counts;
+    let turned_away = PerKind {
+        enroll: sums.turned_away.enroll.saturating_sub(before.enroll),
+        advance: sums.turned_away.advance.saturating_sub(before.advance),
+    };
     let mut pair = |names: [&'static str; 2], gate: PerKind, found: PerKind| {
         number(names[0], gate.enroll, found.enroll);
         number(names[1], gate.advance, found.advance);
     };
     pair(["queued.enroll", "queued.advance"], counts.queued, sums.queued);
-    pair(["turned_away.enroll", "turned_away.advance"], counts.turned_away, sums.turned_away);
+    pair(["turned_away.enroll", "turned_away.advance"], counts.turned_away, turned_away);
     pair(["released.enroll", "released.advance"], counts.released, sums.released);
     if counts.lost == PerKind::default() {
         pair(["replaced.enroll", "replaced.advance"], counts.replaced, sums.replaced);
@@ -47,7 +55,8 @@ pub(crate) fn withdrawn(gate: &GateState, walk: &Walk, gathered: &Gathered<'_>, 
     let Some(withdrawn) = gate.withdrawn else { return };
     let events = gathered.flows[flow].events.iter().zip(&walk.arrivals);
     let counted = events.filter(|(event, (arrival, segment))| {
-        gathered.events[**event].kind == Kind::Withdraw
+        *segment >= walk.life
+            && gathered.events[**event].kind == Kind::Withdraw
             && *arrival == Arrival::Delivered
             && walk.segments[*segment].state != State::Live
     });
@@ -57,16 +66,36 @@ pub(crate) fn withdrawn(gate: &GateState, walk: &Walk, gathered: &Gathered<'_>, 
     }
 }
 
-/// A flow that went through transitions has a state, unless it was forgotten or no state was read at all.
+/// What was turned away before the flow was forgotten last.
+pub(crate) fn turned_away(walk: &Walk, gathered: &Gathered<'_>, flow: usize) -> PerKind {
+    let mut turned_away = PerKind::default();
+    for (event, (arrival, segment)) in gathered.flows[flow].events.iter().zip(&walk.arrivals) {
+        if *arrival == Arrival::TurnedAway && *segment < walk.life {
+            turned_away.count(gathered.events[*event].kind);
+        }
+    }
+    turned_away
+}
+
+/// A flow that went through transitions has a state, unless it was forgotten or no state was read at all; and only what was
+/// forgotten has a tombstone.
 pub(crate) fn absent(
     log: &Log,
     gates: &BTreeMap<String, Option<GateState>>,
     flow: &str,
-    transitions: &[Transition],
+    (walk, transitions): (&Walk, &[Transition]),
     faults: &mut Vec<Fault>,
 ) {
-    if !log.state.is_empty() && !transitions.is_empty() && !gates.contains_key(flow) {
-        faults.push(Fault::State { gate: "nothing".to_owned(), found: "known" });
+    let forgotten = transitions.last().is_some_and(|last| last.word == "forgotten");
+    if log.state.is_empty() || forgotten {
+        return;
+    }
+    let gate = |word: &str| word.to_owned();
+    if gates.contains_key(flow) {
+        let found = walk.segments[walk.segments.len() - 1].state.word();
+        faults.push(Fault::State { gate: gate("forgotten"), found });
+    } else if !transitions.is_empty() {
+        faults.push(Fault::State { gate: gate("nothing"), found: "known" });
     }
 }
 

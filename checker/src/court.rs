@@ -47,7 +47,7 @@ pub(crate) struct Judgement {
     /// What is delivered rightly, withdraws aside, in home order.
     pub chain: Vec<Link>,
     pub withdraws: Vec<Withdraw>,
-    /// Missing, and rightly so if this withdraw came in time.
+    /// Missing, and rightly so if this withdraw or newer event came in time.
     pub doubtful: Vec<(usize, Passing, usize)>,
 }
 

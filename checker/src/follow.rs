@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::gather::{Sources, Topics};
 use crate::record::{Log, Record};
-use crate::report::Commands;
+use crate::report::{Commands, PerKind};
 use crate::time::milliseconds;
 use crate::{Anomaly, Fault, Place, home};
 
@@ -18,8 +18,35 @@ pub(crate) struct Transition {
     pub at_ms: Option<i64>,
     pub position: Position,
     pub pause_id: Option<String>,
-    /// The document of the command that caused it; `None`: nobody's command.
+    /// Where the command stands that caused it; `None`: nobody's command.
+    pub offset: Option<i64>,
+    /// That command's document.
     pub command: Option<Value>,
+    /// Of a purge or a sample that ends.
+    pub done: Done,
+    /// Of a warning: how far ahead it says the deadline is.
+    pub within_seconds: Option<i64>,
+    pub place: Place,
+}
+
+/// What the end of a purge or a sample says of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Done {
+    pub command_id: Option<String>,
+    pub count: Option<PerKind>,
+}
+
+/// The answer to a command for one flow, as far as its `expect` is judged by it.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub offset: i64,
+    pub position: Position,
+    pub outcome: String,
+    pub detail: String,
+    /// As it stands in the control topic or, where retention has taken it, in the answer.
+    pub command: Option<Value>,
+    /// The gate could not do what it orders, whatever is expected.
+    pub invalid: bool,
     pub place: Place,
 }
 
@@ -45,8 +72,12 @@ struct Document {
     command: Option<Value>,
     command_offset: Option<i64>,
     outcome: Option<String>,
+    detail: Option<String>,
     #[serde(default)]
     repeated: bool,
+    command_id: Option<String>,
+    count: Option<PerKind>,
+    within_seconds: Option<i64>,
 }
 
 /// What control topic and audit say.
@@ -54,6 +85,8 @@ struct Document {
 pub(crate) struct Followed {
     /// By flow, in the order in which they took effect.
     pub transitions: BTreeMap<String, Vec<Transition>>,
+    /// By flow, in order; without those that repeat an earlier one.
+    pub verdicts: BTreeMap<String, Vec<Verdict>>,
     pub commands: Commands,
     pub anomalies: Vec<Anomaly>,
 }
@@ -107,26 +140,51 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
                     let why = format!("says partition {}, which is not the flow's home", document.partition);
                     followed.audit(Some(flow.clone()), place.clone(), why);
                 }
-                let (position, pause_id) = (document.position, document.pause_id);
-                pending.push((flow, offset, Transition { word, at_ms, position, pause_id, command: None, place }));
+                let done = Done { command_id: document.command_id, count: document.count };
+                let transition = Transition {
+                    word,
+                    at_ms,
+                    position: document.position,
+                    pause_id: document.pause_id,
+                    offset,
+                    command: None,
+                    done,
+                    within_seconds: document.within_seconds,
+                    place,
+                };
+                pending.push((flow, transition));
             }
-            ("answer", _, Some(offset)) => answers.entry(offset).or_default().push(Answer {
-                partition: document.partition,
-                outcome: document.outcome.unwrap_or_default(),
-                repeated: document.repeated,
-                place,
-                document: document.command,
-            }),
+            ("answer", _, Some(offset)) => {
+                let outcome = document.outcome.unwrap_or_default();
+                if let (Some(flow), false) = (document.flow_id, document.repeated) {
+                    let command = control.get(&offset).and_then(|record| read(record)).or(document.command.clone());
+                    let invalid = document.command.as_ref().is_some_and(|command| command.get("invalid").is_some());
+                    let (position, detail) = (document.position, document.detail.unwrap_or_default());
+                    let (outcome, place) = (outcome.clone(), place.clone());
+                    let verdict = Verdict { offset, position, outcome, detail, command, invalid, place };
+                    followed.verdicts.entry(flow).or_default().push(verdict);
+                }
+                answers.entry(offset).or_default().push(Answer {
+                    partition: document.partition,
+                    outcome,
+                    repeated: document.repeated,
+                    place,
+                    document: document.command,
+                });
+            }
             (event, ..) => followed.audit(document.flow_id, place, format!("the event {event:?} lacks a field")),
         }
     }
-    for (flow, offset, mut transition) in pending {
+    for (flow, mut transition) in pending {
         // An update may have none: configuration that lowers the longest pause brings deadlines down.
-        let by_command = matches!(transition.word.as_str(), "paused" | "resumed" | "redirected" | "repaused");
-        if offset.is_none() && by_command {
+        let by_command = matches!(
+            transition.word.as_str(),
+            "paused" | "resumed" | "redirected" | "repaused" | "purging" | "sampling" | "forgotten"
+        );
+        if transition.offset.is_none() && by_command {
             followed.audit(Some(flow.clone()), transition.place.clone(), "names no command as its cause".to_owned());
         }
-        if let Some(offset) = offset {
+        if let Some(offset) = transition.offset {
             transition.command = cause(offset, &control, &answers);
             if let Some(why) = unfounded(&flow, &transition, answers.get(&offset), log.enrollment_partitions) {
                 followed.audit(Some(flow.clone()), transition.place.clone(), format!("command {offset}: {why}"));
@@ -141,9 +199,14 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
 /// The command at an offset: from the control topic, or, where retention has taken it, from its answer.
 fn cause(offset: i64, control: &HashMap<i64, &Record>, answers: &HashMap<i64, Vec<Answer>>) -> Option<Value> {
     match control.get(&offset) {
-        Some(record) => serde_json::from_slice(record.value.as_deref()?).ok(),
+        Some(record) => read(record),
         None => answers.get(&offset)?.iter().find_map(|answer| answer.document.clone()),
     }
+}
+
+/// A command's document.
+fn read(record: &Record) -> Option<Value> {
+    serde_json::from_slice(record.value.as_deref()?).ok()
 }
 
 /// Why a command cannot have caused a transition.
@@ -157,6 +220,11 @@ fn unfounded(flow: &str, transition: &Transition, answers: Option<&Vec<Answer>>,
     let fits = match transition.word.as_str() {
         "paused" | "updated" | "repaused" => action == "pause",
         "resumed" | "redirected" => action == "resume",
+        "purging" | "purged" => action == "purge",
+        "sampling" => action == "release",
+        // A sample ends with its pause, and before a purge.
+        "sampled" => action == "resume" || action == "purge",
+        "forgotten" => action == "forget",
         "seen" => true,
         _ => false,
     };

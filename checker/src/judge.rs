@@ -6,7 +6,7 @@ use crate::court::{Case, Court, Judgement};
 use crate::order::{Disorder, Link, straighten, withdraws};
 use crate::report::Kind;
 use crate::settle::{End, Fate, Passing};
-use crate::walk::Passed;
+use crate::walk::{Item, Passed};
 
 impl<'a> Court<'a> {
     /// Judges one flow.
@@ -33,11 +33,17 @@ impl<'a> Court<'a> {
         };
         let open = walk.items.iter().position(|item| item.passed == Passed::Perhaps).unwrap_or(walk.items.len());
         let open = &walk.items[open..];
+        let may_be_passed = |item: &&Item| {
+            let replaced = matches!(self.fates[item.event], Fate::Held { superseded: true });
+            item.passed == Passed::Perhaps || item.withdraw || replaced
+        };
         let seen = open.iter().rposition(|item| !item.withdraw && visible(item.event));
         let least = seen.map_or(walk.watermark, |at| open[at].number);
-        let must_be_seen = |fate: Fate| matches!(fate, Fate::Passed(passing) if passing.withdrawn_by.is_none());
+        let must_be_seen = |fate: Fate| matches!(fate, Fate::Passed(passing) if !passing.may_be_replaced());
         let behind = seen.map_or(0, |at| at + 1);
-        let next = open[behind..].iter().find(|item| !item.withdraw && must_be_seen(self.fates[item.event]));
+        let next = open[behind..]
+            .iter()
+            .find(|item| !item.withdraw && must_be_seen(self.fates[item.event]) || !may_be_passed(item));
         let most = if open.is_empty() { least } else { next.map_or(walk.last_entry, |item| item.number - 1) };
         let Some(gate) = case.gate else { return least };
         if (least..=most).contains(&gate.watermark) {
@@ -65,7 +71,7 @@ impl<'a> Court<'a> {
                 Fate::Held { superseded: true }
             }
             (Fate::Passed(passing), Some((number, _))) if number > judgement.watermark && passing.perhaps => {
-                Fate::Held { superseded: passing.withdrawn_by.is_some() }
+                Fate::Held { superseded: passing.may_be_replaced() }
             }
             (fate, _) => fate,
         };
@@ -99,10 +105,12 @@ impl<'a> Court<'a> {
             Fate::TurnedAway if delivery.is_none() && !discarded => {
                 judgement.faults.push(self.lost(index, "turned away to the discarded topic"));
             }
-            Fate::Passed(passing) if delivery.is_none() && !discarded => match passing.withdrawn_by {
-                Some(by) => judgement.doubtful.push((index, passing, by)),
-                None => judgement.absent(index, passing, item, self),
-            },
+            Fate::Passed(passing) if delivery.is_none() && !discarded => {
+                match passing.superseded_by.or(passing.withdrawn_by) {
+                    Some(by) => judgement.doubtful.push((index, passing, by)),
+                    None => judgement.absent(index, passing, item, self),
+                }
+            }
             _ => {}
         }
     }
@@ -145,7 +153,10 @@ impl<'a> Court<'a> {
             let later = judgement.chain.get(judgement.chain.partition_point(|link| link.event < event));
             let withdrawn = self.found.delivered[by].as_ref().filter(|found| found.record.partition == case.partition);
             let too_late = match (later, withdrawn) {
-                (Some(later), Some(withdrawn)) => later.offset < withdrawn.record.offset,
+                // When a newer event came that is held itself, no delivery tells.
+                (Some(later), Some(withdrawn)) if passing.superseded_by.is_none() => {
+                    later.offset < withdrawn.record.offset
+                }
                 _ => false,
             };
             if too_late {

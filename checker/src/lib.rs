@@ -17,14 +17,17 @@
 //!   between the bounds, released and removed are both right, but never both;
 //! - odd events (`"kind": null`, integers beyond 64 bits, lone surrogates; 64 KiB and more; times beyond the year 9999):
 //!   a dead letter is as right as a delivery, but only one of them;
+//! - a newer event of a record that comes while a purge or a sample is under way: the entry that it would replace may have
+//!   been passed before;
 //! - the partition count of the records topic, which no topic names: the one that agrees with most flows.
 //!
-//! Not known yet: samples (`release`), `purge`; enrollments of which retention has taken a part.
+//! Not known yet: samples of named records (`release` with `record_ids`); enrollments of which retention has taken a part.
 //!
 //! One file a verb:
 //! - `gather`, `understand`: read the enrollments, telling what is understood, broken, or at the wrong partition;
 //! - `follow`: reads commands and audit, telling what took effect where;
 //! - `orders`: reads what a transition's command orders;
+//! - `errands`: what passes entries of a paused flow; `succession`: which transition can follow which;
 //! - `walk`: takes the events of one flow through its transitions: live, held, turned away;
 //! - `settle`: gives every held event its fate;
 //! - `find`: looks for every event among the delivered records;
@@ -33,6 +36,7 @@
 //!   judge by;
 //! - `examine`: all of that up to `find`, for every judge;
 //! - `promises`: what is not about single events, a file a judge: see [`promises()`];
+//! - `tally`: counts what purges and samples passed; `expect`: whether commands that expect something were answered rightly;
 //! - `reroute`, `reject`: twins at home; dead letters and discarded records;
 //! - `states`, `count`: the gate's last word on each flow, and its counters against the sums.
 //!
@@ -42,7 +46,9 @@ mod anomaly;
 mod compare;
 mod count;
 mod court;
+mod errands;
 mod examine;
+mod expect;
 mod find;
 mod follow;
 mod gather;
@@ -58,6 +64,8 @@ mod report;
 mod reroute;
 mod settle;
 mod states;
+mod succession;
+mod tally;
 mod time;
 mod understand;
 mod walk;
@@ -105,20 +113,25 @@ pub fn check(log: &Log) -> Report {
         let gate = gates.get(&*flow.name).and_then(Option::as_ref);
         let partition = home(&flow.name, partitions);
         let walk = &walks[index];
-        let mut judgement = court.judge(&Case { flow: index, walk, transitions, gate, partition });
+        let case = Case { flow: index, walk, transitions, gate, partition };
+        let mut judgement = court.judge(&case);
         for (event, at) in copies.remove(&index).unwrap_or_default() {
             judgement.copy(&court, event, at);
         }
+        court.errands(&case, &mut judgement);
+        let verdicts = followed.verdicts.get(&*flow.name).map_or(&[][..], Vec::as_slice);
+        expect::expect(verdicts, transitions, walk, &gathered, &mut judgement.faults);
         for (at, why) in &walk.faults {
             judgement.faults.push(Fault::Audit { at: transitions[*at].place.clone(), why: why.clone() });
         }
         count::held(log, topics, &gathered, &mut judgement, &mut left);
         match gate {
             Some(gate) => {
-                count::compare(gate, walk, &judgement.sums, &mut judgement.faults);
+                let before = count::turned_away(walk, &gathered, index);
+                count::compare(gate, walk, &judgement.sums, before, &mut judgement.faults);
                 count::withdrawn(gate, walk, &gathered, index, &mut judgement.faults);
             }
-            None => count::absent(log, &gates, &flow.name, transitions, &mut judgement.faults),
+            None => count::absent(log, &gates, &flow.name, (walk, transitions), &mut judgement.faults),
         }
         let Judgement { mut sums, faults, .. } = judgement;
         dead.add_to(index, &mut sums);

@@ -138,10 +138,11 @@ fn bounds(walk: &Walk, withdraw: &Withdraw) -> (usize, usize) {
         let item = walk.segments.get(segment).and_then(|segment| walk.items.get(segment.first_unpassed));
         item.map_or(usize::MAX, |item| item.event)
     };
-    match walk.segments[withdraw.segment].state {
+    let segment = &walk.segments[withdraw.segment];
+    match segment.state {
         State::Live => (usize::MAX, usize::MAX),
-        State::Paused => (first_held(withdraw.segment), first_held(withdraw.segment)),
-        State::Resuming => (first_held(withdraw.segment), first_held(withdraw.segment + 1)),
+        _ if segment.passes() => (first_held(withdraw.segment), first_held(withdraw.segment + 1)),
+        State::Paused | State::Resuming => (first_held(withdraw.segment), first_held(withdraw.segment)),
     }
 }
 

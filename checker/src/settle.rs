@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::errands::PURGE;
 use crate::gather::Gathered;
 use crate::report::Kind;
-use crate::walk::{Arrival, Item, Passed, Segment, Walk};
+use crate::walk::{Arrival, Item, Passed, Segment, State, Walk};
 
 /// What should become of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,9 @@ pub(crate) struct Passing {
     /// This withdraw of the record came in the very segment in which the entry was passed: whether it found the entry
     /// still held is left to timing. Only the order of the delivered records tells.
     pub withdrawn_by: Option<usize>,
+    /// This newer event came in the very segment in which the entry was passed, while the flow was paused: the same is left
+    /// to timing.
+    pub superseded_by: Option<usize>,
     /// The drain is still under way, and may not have come to it.
     pub perhaps: bool,
 }
@@ -48,12 +52,19 @@ pub(crate) enum End {
     Either,
 }
 
+impl Passing {
+    /// Whether something that takes its place may have come before it was passed.
+    pub(crate) fn may_be_replaced(&self) -> bool {
+        self.withdrawn_by.is_some() || self.superseded_by.is_some()
+    }
+}
+
 impl Fate {
     /// Whether the rules say for certain that it is delivered.
     pub(crate) fn must_be_delivered(self) -> bool {
         match self {
             Self::Live => true,
-            Self::Passed(passing) => passing.end == End::Released && passing.withdrawn_by.is_none() && !passing.perhaps,
+            Self::Passed(passing) => passing.end == End::Released && !passing.may_be_replaced() && !passing.perhaps,
             _ => false,
         }
     }
@@ -120,14 +131,26 @@ fn fate(walk: &Walk, item: &Item, newer: Option<&Item>, withdraw: Option<&Item>)
     if let Some(by) = by {
         return Fate::Replaced { by };
     }
-    let orders = &walk.segments[segment].drain;
-    let end = match (orders.line, orders.max_age_ms) {
+    let Some(end) = end(walk, item, &walk.segments[segment]) else { return Fate::Held { superseded: false } };
+    let meanwhile = |by: Option<&Item>| by.filter(|by| by.segment == segment).map(|by| by.event);
+    let (withdrawn_by, superseded_by) = (meanwhile(withdraw), meanwhile(newer));
+    Fate::Passed(Passing { end, segment, withdrawn_by, superseded_by, perhaps })
+}
+
+/// How an entry is passed in a segment that nothing replaced; `None`: it should not be passed there.
+fn end(walk: &Walk, item: &Item, passing: &Segment) -> Option<End> {
+    let Segment { state, drain, errands, .. } = passing;
+    if errands.purge(item.number) {
+        return Some(End::Removed(PURGE));
+    }
+    if *state == State::Paused {
+        return errands.sample.map(|_| End::Released);
+    }
+    Some(match (drain.line, drain.max_age_ms) {
         (Some(line), _) if item.number <= line.entry => End::Removed(line.reason),
-        (_, Some(limit)) => aged(walk, item, &walk.segments[segment], limit),
+        (_, Some(limit)) => aged(walk, item, passing, limit),
         (_, None) => End::Released,
-    };
-    let withdrawn_by = withdraw.filter(|by| by.segment == segment).map(|by| by.event);
-    Fate::Passed(Passing { end, segment, withdrawn_by, perhaps })
+    })
 }
 
 /// An entry was held between the transition before it and the one behind it: that bounds its age.

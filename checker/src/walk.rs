@@ -4,16 +4,32 @@
 //! is known from outside only at the transitions, each of which names the newest entry and the watermark. So an entry is
 //! known to be passed *in* a segment, not when in it.
 
+use crate::errands::Errands;
 use crate::follow::Transition;
 use crate::gather::Gathered;
 use crate::orders::{DrainOrders, PauseOptions, orders};
 use crate::report::Kind;
+use crate::succession::{is_beside, misplaced, next_state};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Live,
     Paused,
     Resuming,
+}
+
+impl Segment {
+    /// Whether entries may be passed in it.
+    pub(crate) fn passes(&self) -> bool {
+        self.state == State::Resuming || self.state == State::Paused && self.errands.pass_in_pause()
+    }
+}
+
+impl Item {
+    /// Whether it may be no entry after all.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.optional
+    }
 }
 
 impl State {
@@ -36,6 +52,9 @@ pub(crate) struct Segment {
     pub at_ms: Option<i64>,
     pub pause: PauseOptions,
     pub drain: DrainOrders,
+    pub errands: Errands,
+    /// The transition that names the pause in force, or the one that ended.
+    pub named: Option<usize>,
     /// The first item that is not passed when it begins.
     pub first_unpassed: usize,
 }
@@ -62,7 +81,7 @@ pub(crate) enum Passed {
     No,
     /// In this segment.
     In(usize),
-    /// In the last segment, if at all: the drain is still under way.
+    /// In the last segment, if at all: what passes entries is still under way.
     Perhaps,
 }
 
@@ -88,6 +107,8 @@ pub(crate) struct Walk {
     pub last_entry: u64,
     /// Watermark of the last transition.
     pub watermark: u64,
+    /// The segment that began when the flow was forgotten last, or the first one.
+    pub life: usize,
     /// Items whose numbers are settled.
     numbered: usize,
     /// Enrolls and advances that are not passed.
@@ -102,6 +123,8 @@ pub(crate) fn walk(gathered: &Gathered<'_>, flow: usize, transitions: &[Transiti
         at_ms: None,
         pause: PauseOptions::default(),
         drain: DrainOrders::default(),
+        errands: Errands::default(),
+        named: None,
         first_unpassed: 0,
     };
     let mut walk = Walk {
@@ -111,6 +134,7 @@ pub(crate) fn walk(gathered: &Gathered<'_>, flow: usize, transitions: &[Transiti
         faults: Vec::new(),
         last_entry: 0,
         watermark: 0,
+        life: 0,
         numbered: 0,
         held: 0,
     };
@@ -139,6 +163,7 @@ impl Walk {
     fn arrive(&mut self, gathered: &Gathered<'_>, index: usize) {
         let event = &gathered.events[index];
         let Segment { state, pause, first_unpassed, .. } = *self.segment();
+        let passes = self.segment().passes();
         let segment = self.segments.len() - 1;
         let arrival = match (state, event.kind) {
             _ if event.refused => Arrival::Refused,
@@ -148,15 +173,15 @@ impl Walk {
         };
         self.arrivals.push((arrival, segment));
         let withdraw = event.kind == Kind::Withdraw;
-        // While something is held a withdraw is an entry too. A drain may pass the last held entry at any time; and where
-        // only withdraws are left, "something is held" can be read either way: the next entry number decides.
+        // While something is held a withdraw is an entry too. A drain, a purge and a sample may pass the last held entry
+        // at any time; and where only withdraws are left, "something is held" can be read either way: the next entry number decides.
         let entry = match (arrival, state) {
             (Arrival::Held, _) => true,
             (Arrival::Delivered, State::Paused | State::Resuming) => first_unpassed < self.items.len(),
             _ => false,
         };
         if entry {
-            let optional = withdraw && (state == State::Resuming || self.held == 0);
+            let optional = withdraw && (passes || self.held == 0);
             let all = state == State::Resuming || pause.all;
             self.held += u64::from(!withdraw);
             self.items.push(Item { event: index, number: 0, withdraw, all, optional, segment, passed: Passed::No });
@@ -215,7 +240,7 @@ impl Walk {
         let moved = position.watermark != self.watermark;
         if position.watermark < self.watermark || position.watermark > position.entry {
             self.faults.push((index, format!("has the impossible watermark {}", position.watermark)));
-        } else if moved && before.state != State::Resuming {
+        } else if moved && !before.passes() {
             self.faults.push((index, format!("says that entries were passed while {}", before.state.word())));
         }
         let Some(state) = next_state(before.state, word) else {
@@ -225,12 +250,24 @@ impl Walk {
         if word == "live" && position.watermark != position.entry {
             self.faults.push((index, "went live before everything was passed".to_owned()));
         }
+        let named = before.named.and_then(|named| transitions[named].pause_id.as_deref());
+        if let Some(why) = misplaced(index, transitions, named) {
+            self.faults.push((index, why.to_owned()));
+        }
+        let mut errands = before.errands;
+        if let Some(why) = errands.change(index, transitions) {
+            self.faults.push((index, why));
+        }
         let ended = self.segments.len() - 1;
         let first_unpassed = self.pass(position.watermark, Passed::In(ended));
         self.watermark = self.watermark.max(position.watermark);
         let (pause, drain) = orders((before.pause, before.drain), transition);
+        if word == "forgotten" {
+            self.life = self.segments.len();
+        }
+        let named = if is_beside(word) { before.named } else { Some(index) };
         let (transition, at_ms) = (Some(index), transition.at_ms);
-        self.segments.push(Segment { state, transition, at_ms, pause, drain, first_unpassed });
+        self.segments.push(Segment { state, transition, at_ms, pause, drain, errands, named, first_unpassed });
     }
 
     fn end(&mut self, newest: Option<u64>) {
@@ -238,19 +275,13 @@ impl Walk {
             // The counters are compared elsewhere; what the events make is what counts.
             self.last_entry = found;
         }
-        if self.segment().state == State::Resuming {
-            self.pass(u64::MAX, Passed::Perhaps);
+        let Segment { state, errands, .. } = *self.segment();
+        match errands.purge {
+            _ if !self.segment().passes() => {}
+            Some(purge) if state == State::Paused && errands.sample.is_none() => {
+                self.pass(purge.line, Passed::Perhaps);
+            }
+            _ => drop(self.pass(u64::MAX, Passed::Perhaps)),
         }
-    }
-}
-
-/// Where a transition leads; `None`: not from there.
-fn next_state(state: State, word: &str) -> Option<State> {
-    match (state, word) {
-        (_, "seen") => Some(state),
-        (State::Live, "paused") | (State::Paused, "updated") | (State::Resuming, "repaused") => Some(State::Paused),
-        (State::Paused, "resumed" | "expired") | (State::Resuming, "redirected") => Some(State::Resuming),
-        (State::Resuming, "live") => Some(State::Live),
-        _ => None,
     }
 }

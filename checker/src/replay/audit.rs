@@ -7,19 +7,28 @@ use serde_json::Value;
 
 use super::clock::Clock;
 use super::difference::{Departure, Difference};
+use super::errands::Errand;
 use super::orders::Order;
 use super::topics::{Topics, sorted};
 use crate::Place;
 use crate::record::{Log, Record};
+use crate::report::PerKind;
 
-/// A transition of a flow, with what its command says.
+/// A transition of a flow, with what its command says, or the answer to a command that expects something.
 #[derive(Clone, Debug)]
 pub(super) struct Happening {
     pub at: Place,
+    /// Of a transition; of an answer the outcome.
     pub word: String,
     pub at_ms: i64,
     pub position: Position,
     pub cause: Cause,
+    pub offset: Option<i64>,
+    pub pause: Option<String>,
+    /// Of the end of a purge or a sample.
+    pub count: Option<PerKind>,
+    /// An answer that says the flow had changed.
+    pub changed: bool,
 }
 
 /// Where it took effect: events below `input` came before.
@@ -32,11 +41,14 @@ pub(super) struct Position {
     pub watermark: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Cause {
     /// The timer, the end of a drain, an event, a changed limit.
     NoCommand,
     Command(Order),
+    Errand(Errand),
+    /// No cause, but an answer: its command expects this of the flow.
+    Expects(Value),
     /// A command that is not to be found, or that orders nothing the list knows.
     Unknown,
 }
@@ -60,8 +72,11 @@ struct Document {
     command: Option<Value>,
     command_offset: Option<i64>,
     outcome: Option<String>,
+    detail: Option<String>,
     #[serde(default)]
     repeated: bool,
+    pause_id: Option<String>,
+    count: Option<PerKind>,
 }
 
 pub(super) fn read(log: &Log, topics: Topics<'_>) -> Audit {
@@ -93,15 +108,23 @@ pub(super) fn read(log: &Log, topics: Topics<'_>) -> Audit {
         // The broker's stamp: a gate's clock may be off.
         audit.clocks.entry(document.partition).or_default().note(document.position.input, *stamp);
         let Some(flow) = &document.flow_id else { continue };
-        if let Some(word) = &document.transition {
+        if document.transition.is_some() {
             let cause = match document.command_offset {
                 None => Cause::NoCommand,
-                Some(offset) => order(offset, &control, &copies).map_or(Cause::Unknown, Cause::Command),
+                Some(offset) => {
+                    command(offset, &control, &copies).map_or(Cause::Unknown, |command| Cause::of(&command))
+                }
             };
-            let (at, word, at_ms) = (at.clone(), word.clone(), *stamp);
-            let happening = Happening { at, word, at_ms, position: document.position, cause };
+            audit.flows.entry(flow.clone()).or_default().push(document.happening(at, *stamp, cause));
+            continue;
+        }
+        if let (false, Some(offset)) = (document.repeated, document.command_offset)
+            && let Some(expect) = command(offset, &control, &copies).and_then(|command| command.get("expect").cloned())
+        {
+            let happening = document.happening(at, *stamp, Cause::Expects(expect));
             audit.flows.entry(flow.clone()).or_default().push(happening);
-        } else if let (Some("applied"), false, Some(offset)) =
+        }
+        if let (Some("applied"), false, Some(offset)) =
             (document.outcome.as_deref(), document.repeated, document.command_offset)
             && !effects.contains(&(flow.as_str(), offset))
         {
@@ -113,10 +136,33 @@ pub(super) fn read(log: &Log, topics: Topics<'_>) -> Audit {
     audit
 }
 
-fn order(offset: i64, control: &HashMap<i64, &Record>, copies: &HashMap<i64, &Value>) -> Option<Order> {
+fn command(offset: i64, control: &HashMap<i64, &Record>, copies: &HashMap<i64, &Value>) -> Option<Value> {
     match control.get(&offset) {
-        Some(record) => Order::read(&serde_json::from_slice(record.value.as_deref()?).ok()?),
-        None => Order::read(copies.get(&offset)?),
+        Some(record) => serde_json::from_slice(record.value.as_deref()?).ok(),
+        None => copies.get(&offset).copied().cloned(),
+    }
+}
+
+impl Cause {
+    fn of(command: &Value) -> Self {
+        let order = Order::read(command).map(Self::Command);
+        order.or_else(|| Errand::read(command).map(Self::Errand)).unwrap_or(Self::Unknown)
+    }
+}
+
+impl Document {
+    fn happening(&self, at: &Place, at_ms: i64, cause: Cause) -> Happening {
+        Happening {
+            at: at.clone(),
+            word: self.transition.as_ref().or(self.outcome.as_ref()).cloned().unwrap_or_default(),
+            at_ms,
+            position: self.position,
+            cause,
+            offset: self.command_offset,
+            pause: self.pause_id.clone(),
+            count: self.count,
+            changed: self.detail.as_deref().is_some_and(|detail| detail.starts_with("changed meanwhile: ")),
+        }
     }
 }
 

@@ -1,16 +1,20 @@
 //! The model: what is held is an ordinary list.
 //!
 //! Events and transitions come in one order, the audit's. A newer event takes the older one out of the list, a withdraw
-//! takes out every one of its record, a resume marks what is to be discarded, a drain takes from the front. How far a
-//! drain has come is the only thing that the list has to be told: each transition says it, as a number of entries.
+//! takes out every one of its record, a resume and a purge mark what is to be discarded, a drain, a purge and a sample take
+//! from the front. How far they have come is the only thing that the list has to be told: each transition says it, as a
+//! number of entries.
+
+mod errand;
+mod expect;
+mod happen;
+mod pass;
 
 use std::collections::{HashMap, HashSet};
 
-use super::audit::{Cause, Happening};
-use super::clock::{Age, Clock};
-use super::difference::Departure;
+use super::clock::Clock;
+use super::errands::{Purge, Sample};
 use super::flow::Flow;
-use super::orders::{Order, PauseOrder, ResumeOrder};
 use super::script::{Due, Script, Stretch};
 use crate::report::Kind;
 
@@ -24,8 +28,16 @@ pub(super) struct List<'a> {
     pause: Pause,
     /// The running drain's `max_age_seconds`, and when it was ordered, in milliseconds.
     max_age: Option<(i64, i64)>,
+    purge: Option<Purge>,
+    sample: Option<Sample>,
+    /// The pause in force, or the one that ended, now and before the newest command.
+    pauses: (Option<String>, Option<String>),
+    /// Where that command stands.
+    command: Option<i64>,
+    /// Nothing is known of the flow any more, until it is seen again.
+    forgotten: bool,
     held: Vec<Held>,
-    /// So many of them a drain has passed.
+    /// So many of them are passed.
     passed: usize,
     /// Where a record's events are in the list: nothing but a shortcut.
     places: HashMap<&'a str, Vec<usize>>,
@@ -53,7 +65,7 @@ struct Pause {
 }
 
 /// A held enroll or advance.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Held {
     event: usize,
     entry: u64,
@@ -61,8 +73,12 @@ struct Held {
     latest: bool,
     /// Taken out: superseded or withdrawn.
     out: bool,
+    /// A newer one came while a purge or a sample may have passed this one before.
+    perhaps_out: bool,
     /// To be discarded, not delivered.
     doomed: bool,
+    /// Under the line of a purge.
+    purged: bool,
 }
 
 impl<'a> List<'a> {
@@ -75,6 +91,11 @@ impl<'a> List<'a> {
             state: State::Live,
             pause: Pause::default(),
             max_age: None,
+            purge: None,
+            sample: None,
+            pauses: (None, None),
+            command: None,
+            forgotten: false,
             held: Vec::new(),
             passed: 0,
             places: HashMap::new(),
@@ -86,11 +107,11 @@ impl<'a> List<'a> {
         let mut happenings = flow.happenings.iter().peekable();
         for (index, event) in flow.events.iter().enumerate() {
             while let Some(happening) = happenings.next_if(|next| next.position.input <= event.source.offset) {
-                list.happen(happening);
+                list.next(happening);
             }
             list.arrive(index);
         }
-        happenings.for_each(|happening| list.happen(happening));
+        happenings.for_each(|happening| list.next(happening));
         list.end()
     }
 
@@ -98,41 +119,54 @@ impl<'a> List<'a> {
         let event = &self.flow.events[index];
         match (self.state, event.kind) {
             (State::Live, _) => self.deliver(index),
-            (State::Paused, Kind::Enroll) if self.pause.turn_away => {
-                self.script.discarded.push(Due { event: index, certain: true });
-            }
+            (State::Paused, Kind::Enroll) if self.pause.turn_away => self.stretch.turned_away.push(index),
             (State::Paused, Kind::Enroll | Kind::Advance) => self.hold(index, !self.pause.keep_all),
             // What a drain delivers is settled when it starts: nothing that comes now supersedes anything.
             (State::Resuming, Kind::Enroll | Kind::Advance) => self.hold(index, false),
-            (State::Paused, Kind::Withdraw) => {
+            (State::Paused, Kind::Withdraw) if !self.passes() => {
                 self.count_withdraw();
                 self.deliver(index);
                 self.take_out(index, self.passed);
             }
-            (State::Resuming, Kind::Withdraw) => {
+            (State::Paused | State::Resuming, Kind::Withdraw) => {
                 self.count_withdraw();
                 self.stretch.withdraws.push(index);
             }
         }
     }
 
+    /// Whether something takes entries from the front.
+    fn passes(&self) -> bool {
+        match self.state {
+            State::Live => false,
+            State::Paused => self.purge.is_some() || self.sample.is_some(),
+            State::Resuming => true,
+        }
+    }
+
     fn deliver(&mut self, event: usize) {
-        self.stretch.chain.push(Due { event, certain: true });
+        self.stretch.chain.push(Due { event, certain: true, may_be_missing: false });
     }
 
     fn hold(&mut self, index: usize, latest: bool) {
         let event = &self.flow.events[index];
+        let passes = self.passes();
         let places = self.places.entry(&event.record).or_default();
         if latest {
             let older = places.iter().filter(|place| **place >= self.passed);
             for place in older {
                 let held = &mut self.held[*place];
-                held.out |= held.latest && self.flow.events[held.event].kind == event.kind;
+                let replaced = held.latest && self.flow.events[held.event].kind == event.kind;
+                if passes {
+                    held.perhaps_out |= replaced;
+                } else {
+                    held.out |= replaced;
+                }
             }
         }
         places.push(self.held.len());
         self.entries += 1;
-        self.held.push(Held { event: index, entry: self.entries, latest, out: false, doomed: false });
+        self.held.push(Held { event: index, entry: self.entries, latest, ..Held::default() });
     }
 
     fn count_withdraw(&mut self) {
@@ -147,158 +181,5 @@ impl<'a> List<'a> {
             let held = &mut self.held[*place];
             held.out |= held.event < withdraw;
         }
-    }
-
-    fn happen(&mut self, happening: &Happening) {
-        if self.script.broken_off || happening.word == "seen" {
-            return;
-        }
-        if happening.position.entry != self.entries {
-            let why = format!("says entry {}, the list has {}", happening.position.entry, self.entries);
-            self.contradiction(happening, why);
-            self.entries = happening.position.entry;
-        }
-        let watermark = happening.position.watermark;
-        if watermark < self.watermark || watermark > self.entries {
-            self.contradiction(happening, format!("has the impossible watermark {watermark}"));
-        } else if self.state != State::Resuming && watermark != self.watermark {
-            self.contradiction(happening, "says that entries were passed, but nothing was released".to_owned());
-        }
-        if self.state == State::Resuming {
-            self.pass(watermark);
-        }
-        self.watermark = watermark;
-        self.close(false);
-        let before = self.state;
-        let word = match (happening.cause, before) {
-            (Cause::Command(Order::Pause(order)), _) => self.order_pause(order),
-            (Cause::Command(Order::Resume(order)), State::Paused | State::Resuming) => {
-                self.order_resume(order, happening.at_ms)
-            }
-            (Cause::NoCommand, State::Paused) if happening.word == "expired" => {
-                self.state = State::Resuming;
-                self.max_age = None;
-                self.doom(self.pause.discard_at_expiry);
-                "expired"
-            }
-            // A lowered limit moves the deadline, which the list does not know.
-            (Cause::NoCommand, State::Paused) if happening.word == "updated" => "updated",
-            (Cause::NoCommand, State::Resuming) if happening.word == "live" => {
-                if watermark != self.entries {
-                    self.contradiction(happening, "went live before everything was passed".to_owned());
-                }
-                self.state = State::Live;
-                self.held.clear();
-                self.places.clear();
-                self.passed = 0;
-                "live"
-            }
-            _ => "nothing that the list knows",
-        };
-        if word != happening.word {
-            self.contradiction(happening, format!("{:?} while {before:?}: the list makes it {word}", happening.word));
-            self.script.broken_off = true;
-        }
-    }
-
-    fn contradiction(&mut self, happening: &Happening, why: String) {
-        self.script.contradictions.push(Departure::Audit { at: happening.at.clone(), why });
-    }
-
-    fn order_pause(&mut self, order: PauseOrder) -> &'static str {
-        let before = std::mem::replace(&mut self.state, State::Paused);
-        if before != State::Paused {
-            self.pause = Pause::default();
-            // What `release: none` was to discard is held again like the rest.
-            self.doom(false);
-        }
-        let pause = &mut self.pause;
-        pause.turn_away = order.turn_away.unwrap_or(pause.turn_away);
-        pause.keep_all = order.keep_all.unwrap_or(pause.keep_all);
-        pause.discard_at_expiry = order.discard_at_expiry.unwrap_or(pause.discard_at_expiry);
-        match before {
-            State::Live => "paused",
-            State::Paused => "updated",
-            State::Resuming => "repaused",
-        }
-    }
-
-    fn order_resume(&mut self, order: ResumeOrder, at_ms: i64) -> &'static str {
-        let before = std::mem::replace(&mut self.state, State::Resuming);
-        if before == State::Paused {
-            self.max_age = None;
-            self.doom(order.discard.unwrap_or(false));
-        } else if let Some(discard) = order.discard {
-            self.doom(discard);
-        }
-        if let Some(limit) = order.max_age_ms {
-            self.max_age = Some((limit, at_ms));
-        }
-        if before == State::Paused { "resumed" } else { "redirected" }
-    }
-
-    /// Whether what is held now is to be discarded.
-    fn doom(&mut self, doomed: bool) {
-        for held in &mut self.held[self.passed..] {
-            held.doomed = doomed;
-        }
-    }
-
-    /// A drain has come so far since the last transition: what it passed is delivered, or discarded.
-    fn pass(&mut self, watermark: u64) {
-        // The withdraws of this stretch, by record: which of them came before the drain did, nobody has told.
-        let mut withdraws: HashMap<&str, usize> = HashMap::new();
-        for withdraw in &self.stretch.withdraws {
-            withdraws.insert(&self.flow.events[*withdraw].record, *withdraw);
-        }
-        while let Some(held) = self.held.get(self.passed).copied().filter(|held| held.entry <= watermark) {
-            self.passed += 1;
-            if held.out {
-                continue;
-            }
-            let event = &self.flow.events[held.event];
-            let may_be_withdrawn = withdraws.get(&*event.record).is_some_and(|withdraw| *withdraw > held.event);
-            let age = match self.max_age {
-                Some((limit, as_of)) => self.clock.age(event.source.offset, limit, as_of),
-                None => Age::Young,
-            };
-            let certain = !may_be_withdrawn && (held.doomed || age != Age::Doubtful);
-            let due = Due { event: held.event, certain };
-            let in_topic = || self.discarded.contains(&(event.source.partition, event.source.offset));
-            match (held.doomed, age) {
-                (true, _) | (false, Age::Old) => {
-                    if certain || in_topic() {
-                        self.script.discarded.push(due);
-                    }
-                }
-                (false, Age::Doubtful) if in_topic() => self.script.discarded.push(due),
-                (false, Age::Young | Age::Doubtful) => self.stretch.chain.push(due),
-            }
-        }
-        for withdraw in std::mem::take(&mut self.stretch.withdraws) {
-            self.take_out(withdraw, self.passed);
-            self.stretch.withdraws.push(withdraw);
-        }
-    }
-
-    fn close(&mut self, open: bool) {
-        let mut stretch = std::mem::take(&mut self.stretch);
-        stretch.open = open;
-        self.script.delivered.push(stretch);
-    }
-
-    fn end(mut self) -> Script {
-        let mut open = self.script.broken_off;
-        self.script.discarded_for_certain = self.script.discarded.len();
-        if self.state == State::Resuming {
-            let watermark = self.flow.watermark.filter(|known| *known >= self.watermark);
-            self.pass(watermark.unwrap_or(u64::MAX));
-            open |= watermark.is_none();
-        }
-        if !open {
-            self.script.discarded_for_certain = self.script.discarded.len();
-        }
-        self.close(open);
-        self.script
     }
 }

@@ -15,21 +15,25 @@
 //! - when a withdraw came in the middle of a drain: from where it lies among the delivered records;
 //! - whether an entry was older than `max_age_seconds`, if the audit's times around it leave that open (within 120 s, for two
 //!   gates' clocks): from whether it was discarded;
+//! - whether a newer event of a record came before a purge or a sample passed the older one: from whether that one was
+//!   discarded or delivered;
 //! - which events Kafka refused to store: from their dead letters, which have no value, or are of odd JSON.
 //!
 //! What was taken from the topics is no comparison. So the withdraws of a drain, the released records that such a withdraw
 //! might have taken out, and those of doubtful age are in [`Replay::deliveries`], but not in [`Replay::compared`].
 //!
-//! Not known yet: samples (`release`), `purge`, entries accepted as lost; enrollments of which retention has taken a part.
+//! Not known yet: samples of named records (`release` with `record_ids`), entries accepted as lost; enrollments of which
+//! retention has taken a part.
 //!
-//! One file a noun: `audit` (what took effect where), `clock` (when events were held), `orders` (what commands say), `list`
-//! (the model), `script` (what it delivers), `compare` (the topics against it), `dead` (dead letters), `difference`.
+//! One file a noun: `audit` (what took effect where), `clock` (when events were held), `orders` and
+//! `errands` (what commands say), `list` (the model), `script` (what it delivers), `compare` (the topics against it), `dead` (dead letters), `difference`.
 
 mod audit;
 mod clock;
 mod compare;
 mod dead;
 mod difference;
+mod errands;
 mod flow;
 mod list;
 mod orders;

@@ -5,10 +5,7 @@ use super::difference::Departure;
 /// Everything that a flow's topics should hold, in order.
 #[derive(Debug, Default)]
 pub(super) struct Script {
-    pub delivered: Vec<Stretch>,
-    pub discarded: Vec<Due>,
-    /// From here on nobody knows how far a drain under way has come: the topic may end anywhere.
-    pub discarded_for_certain: usize,
+    pub stretches: Vec<Stretch>,
     /// Where the audit contradicts the list.
     pub contradictions: Vec<Departure>,
     /// The audit could not be followed to its end: what is delivered behind that is not judged.
@@ -21,15 +18,21 @@ pub(super) struct Due {
     pub event: usize,
     /// The list says so by itself, without being told by the topics.
     pub certain: bool,
+    /// A newer one may have taken its place before it was passed.
+    pub may_be_missing: bool,
 }
 
-/// What is delivered from one transition to the next.
+/// What is delivered and discarded from one transition to the next.
 #[derive(Debug, Default)]
 pub(super) struct Stretch {
     /// In this order.
     pub chain: Vec<Due>,
     /// Withdraws that came in a drain: in this order, and each of them as soon as it came, wherever that was in the chain.
     pub withdraws: Vec<usize>,
-    /// A drain under way, of which nobody knows how far it has come: the chain may end anywhere.
+    /// What was passed, in this order.
+    pub discarded: Vec<Due>,
+    /// What came and was not held, in this order; anywhere among what a purge discards.
+    pub turned_away: Vec<usize>,
+    /// A drain under way, of which nobody knows how far it has come: the chain, and what is discarded, may end anywhere.
     pub open: bool,
 }
