@@ -53,6 +53,14 @@ fn told(known: &Known) -> String {
         let rate = drain.max_rate.map_or_else(|| "without a limit".to_owned(), |rate| format!("at {rate}/s"));
         lines.push(("drain", format!("since {}, {rate}", drain.as_of)));
     }
+    if let Some(sample) = &flow.sample {
+        let (released, left) = (sample.released.total(), sample.left);
+        lines.push(("sample", format!("{released} released, {left} to go ({})", sample.command)));
+    }
+    if let Some(purge) = &flow.queue.purge_through {
+        let removed = purge.removed.total();
+        lines.push(("purge", format!("up to entry {}, {removed} discarded so far ({})", purge.entry, purge.command)));
+    }
     let counts = &flow.counts;
     let kinds = |count: PerKind| format!("{} ({} enroll, {} advance)", count.total(), count.enroll, count.advance);
     lines.push(("held", kinds(counts.held())));
@@ -81,12 +89,13 @@ fn told(known: &Known) -> String {
 
 /// Whether a newer gate has written more than is shown here.
 fn unknown_fields(known: &Known) -> bool {
-    const FIELDS: [&str; 11] = [
+    const FIELDS: [&str; 12] = [
         "version",
         "flow_id",
         "state",
         "pause",
         "drain",
+        "sample",
         "counts",
         "at_pause",
         "withdrawn",

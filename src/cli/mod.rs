@@ -2,11 +2,13 @@
 //! the memory broker; only [`main`] connects to a cluster.
 
 mod config;
+mod confirm;
 mod connect;
 mod demo;
 mod failure;
 mod flow;
 mod flows;
+mod forget;
 mod global;
 mod handles;
 mod log;
@@ -14,6 +16,8 @@ mod output;
 mod pause;
 mod positions;
 mod progress;
+mod purge;
+mod release;
 mod resume;
 mod run;
 mod send;
@@ -21,6 +25,7 @@ mod send;
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests;
 mod topics;
+mod until_done;
 mod usage;
 
 use std::io::{IsTerminal as _, Write};
@@ -69,6 +74,14 @@ enum Command {
     ///
     /// Of a flow that is resuming already only what is given changes.
     Resume(resume::Args),
+    /// Deliver a sample of what a paused flow holds, from the oldest on; it stays paused
+    Release(release::Args),
+    /// Discard what a paused flow holds now; it stays paused
+    ///
+    /// What is discarded stays in the discarded topic for 90 days.
+    Purge(purge::Args),
+    /// Forget live flows that never held an event: for names that were mistakes
+    Forget(forget::Args),
     /// List flows
     Flows(flows::Args),
     /// Show one flow in full
@@ -139,6 +152,15 @@ impl Command {
                 let progress = progress::Progress::new(std::io::stderr().is_terminal());
                 resume::run(&args, broker, topics, progress, out)
             }
+            Self::Release(args) => {
+                let progress = progress::Progress::new(std::io::stderr().is_terminal());
+                release::run(&args, broker, topics, progress, out)
+            }
+            Self::Purge(args) => {
+                let progress = progress::Progress::new(std::io::stderr().is_terminal());
+                purge::run(&args, broker, topics, progress, out)
+            }
+            Self::Forget(args) => forget::run(&args, broker, topics, out),
             Self::Flows(args) => flows::run(&args, broker, topics, out),
             Self::Flow(args) => flow::run(&args, broker, topics, out),
             Self::Positions(args) => positions::run(&args, broker, topics, out),

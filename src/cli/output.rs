@@ -27,6 +27,11 @@ pub struct Output {
 }
 
 impl Output {
+    /// Whether people read it, rather than scripts.
+    pub fn is_for_people(self) -> bool {
+        matches!(self.format, Format::Table | Format::Wide)
+    }
+
     /// Writes `document` for scripts; `table` makes what people see.
     pub fn write(
         self,

@@ -1,4 +1,4 @@
-//! What `pause` and `resume` have in common: who asks, sending, and what becomes of it.
+//! What the commands have in common that order something: who asks, sending, and what becomes of it.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::Write;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::output::{Output, table};
 use super::{Failure, exit};
 use crate::broker::Broker;
-use crate::client::control::{self, Sent};
+use crate::client::control::{self, Answers, Sent};
 use crate::clock;
 use crate::duration;
 use crate::flow::{Action, Command, CommandId, Expect, FlowId, Target, Verdict};
@@ -57,6 +57,13 @@ fn reason(text: &str) -> Result<String, String> {
     }
 }
 
+/// An order for one flow.
+pub struct Order {
+    pub flow: FlowId,
+    pub action: Action,
+    pub expect: Expect,
+}
+
 /// Sends the same order to every flow, waits, and shows the answers.
 ///
 /// # Errors
@@ -68,30 +75,51 @@ pub fn order<B: Broker>(
     broker: &B,
     topics: &Topics,
     out: &mut dyn Write,
-) -> Result<Vec<Sent>, Failure> {
-    if flows.len() > 1 && asking.command_id.is_some() {
+) -> Result<(), Failure> {
+    let each = |flow: &FlowId| Order { flow: flow.clone(), action: action.clone(), expect: Expect::default() };
+    let (sent, _) = send(asking, flows.iter().map(each).collect(), broker, topics)?;
+    tell(&sent, asking, out)
+}
+
+/// Sends the orders and waits for their answers.
+///
+/// # Errors
+/// [`exit::CONFIGURATION`], and the broker's.
+pub fn send<B: Broker>(
+    asking: &Asking,
+    orders: Vec<Order>,
+    broker: &B,
+    topics: &Topics,
+) -> Result<(Vec<Sent>, Answers<B>), Failure> {
+    if orders.len() > 1 && asking.command_id.is_some() {
         return Err(Failure::new(exit::CONFIGURATION, "`--command-id` names one command, and there are several flows")
             .hint("send one command a flow"));
     }
-    let commands = flows.iter().map(|flow| Command {
+    let commands = orders.into_iter().map(|Order { flow, action, expect }| Command {
         id: asking.command_id.clone().unwrap_or_else(new_id),
-        target: Target::Flow(flow.clone()),
-        action: action.clone(),
+        target: Target::Flow(flow),
+        action,
         issued_by: asking.by.clone().unwrap_or_else(who),
         issued_at: Some(clock::now()),
         reason: asking.reason.clone(),
-        expect: Expect::default(),
+        expect,
     });
-    let sent = control::send(broker, topics, commands.collect(), asking.timeout)?;
-    show(&sent, asking, out)?;
-    judge(&sent, asking)?;
-    Ok(sent)
+    Ok(control::send(broker, topics, commands.collect(), asking.timeout)?)
+}
+
+/// Shows the answers.
+///
+/// # Errors
+/// [`exit::REJECTED`] or [`exit::NO_ANSWER`], after they were shown.
+pub fn tell(sent: &[Sent], asking: &Asking, out: &mut dyn Write) -> Result<(), Failure> {
+    show(sent, asking, out)?;
+    judge(sent, asking)
 }
 
 fn show(sent: &[Sent], asking: &Asking, out: &mut dyn Write) -> Result<(), Failure> {
     let rows: Vec<[String; 5]> = sent
         .iter()
-        .map(|Sent { command, offset, outcome }| {
+        .map(|Sent { command, offset, outcome, .. }| {
             let flow = match &command.target {
                 Target::Flow(flow) => flow.to_string(),
                 Target::Every => "*".to_owned(),
@@ -104,8 +132,13 @@ fn show(sent: &[Sent], asking: &Asking, out: &mut dyn Write) -> Result<(), Failu
             [flow, word.to_owned(), detail, command.id.to_string(), offset.to_string()]
         })
         .collect();
-    let documents = rows.iter().map(|[flow, outcome, detail, id, offset]| {
-        json!({"flow_id": flow, "command_id": id, "offset": offset.parse::<i64>().ok(), "outcome": outcome, "detail": detail})
+    let documents = rows.iter().zip(sent).map(|([flow, outcome, detail, id, _], Sent { offset, done, .. })| {
+        let mut document =
+            json!({"flow_id": flow, "command_id": id, "offset": offset, "outcome": outcome, "detail": detail});
+        if let Some(done) = done {
+            document["done"] = json!({"enroll": done.enroll, "advance": done.advance});
+        }
+        document
     });
     let document = documents.collect();
     asking.output.write(out, &document, |wide| {

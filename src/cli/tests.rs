@@ -219,6 +219,42 @@ fn a_flow_is_paused_looked_at_and_resumed() {
 }
 
 #[test]
+fn a_paused_flow_is_sampled_purged_and_a_misspelt_one_forgotten() {
+    let place = Place::new();
+    let gate = place.gate();
+    place.good(&["pause", "welcome"]);
+    for record in ["r1", "r2", "r3", "r4"] {
+        place.event("welcome", record);
+    }
+    eventually("held", || place.good(&["flow", "welcome"]).contains("held         4 (4 enroll, 0 advance)"));
+    let told = place.good(&["release", "welcome", "--count", "1"]);
+    assert!(told.contains("welcome: 1 released (1 enroll, 0 advance)"), "{told}");
+    assert_eq!(place.count("flow.records"), 1);
+
+    // Nobody can be asked here.
+    let refused = place.run(&["purge", "welcome"]).0.unwrap_err();
+    assert_eq!(refused.code, exit::CONFIGURATION);
+    assert!(refused.what.starts_with("This discards what `welcome` holds now, 3 events at most (up to entry 4), to"));
+    assert_eq!(place.count("flow.discarded"), 0);
+    let told = place.good(&["purge", "welcome", "--through", "2", "--yes", "-o", "json"]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told[0]["done"], json!({"enroll": 1, "advance": 0}), "{told}");
+    let told = place.good(&["purge", "welcome", "--yes", "--reason", "wrong coupon"]);
+    assert!(told.contains("welcome: 2 discarded (2 enroll, 0 advance); they are in `flow.discarded`"), "{told}");
+    let told = place.good(&["purge", "welcome", "--yes"]);
+    assert!(told.contains("unchanged  nothing is held"), "{told}");
+    assert!(place.good(&["flow", "welcome"]).contains("state        paused"));
+
+    place.event("wellcome", "r1");
+    eventually("seen", || place.run(&["flow", "wellcome"]).0.is_ok());
+    place.good(&["forget", "wellcome"]);
+    assert!(place.run(&["flow", "wellcome"]).0.is_err());
+    let (outcome, out) = place.run(&["forget", "welcome"]);
+    assert_eq!(outcome.unwrap_err().code, exit::REJECTED, "{out}");
+    gate.stop().unwrap();
+}
+
+#[test]
 fn a_command_that_is_rejected_is_exit_7_and_one_without_an_answer_exit_8() {
     let place = Place::new();
     let gate = place.gate();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{read_on, rest};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Publication, Publisher, Reader, Result};
-use crate::flow::{Command, Happening, Outcome, Target};
+use crate::flow::{Command, CommandId, Done, Happening, Outcome, PerKind, Target};
 use crate::schema::{self, topics::Topics};
 
 /// How long the brokers may take to store a command.
@@ -18,6 +18,10 @@ pub struct Sent {
     /// Where it stands in the control topic.
     pub offset: i64,
     pub outcome: Option<Outcome>,
+    /// It had been answered before.
+    pub repeated: bool,
+    /// What it has done, of an order that takes its time (a purge, a sample), once that has ended.
+    pub done: Option<PerKind>,
 }
 
 /// Sends the commands, in their order, and waits until each is answered or the time is over. Without an answer a
@@ -25,7 +29,12 @@ pub struct Sent {
 ///
 /// # Errors
 /// Of the broker; nothing is known then of commands that were not told.
-pub fn send<B: Broker>(broker: &B, topics: &Topics, commands: Vec<Command>, wait: Duration) -> Result<Vec<Sent>> {
+pub fn send<B: Broker>(
+    broker: &B,
+    topics: &Topics,
+    commands: Vec<Command>,
+    wait: Duration,
+) -> Result<(Vec<Sent>, Answers<B>)> {
     let mut answers = Answers::listen(broker, topics, &commands)?;
     let mut publisher = broker.publisher()?;
     for command in &commands {
@@ -45,14 +54,14 @@ pub fn send<B: Broker>(broker: &B, topics: &Topics, commands: Vec<Command>, wait
     let receipts = publisher.flush(STORE)?;
     let mut sent = Vec::with_capacity(commands.len());
     for (command, receipt) in commands.into_iter().zip(receipts) {
-        sent.push(Sent { command, offset: receipt?.offset, outcome: None });
+        sent.push(Sent { command, offset: receipt?.offset, outcome: None, repeated: false, done: None });
     }
     answers.collect(&mut sent, wait)?;
-    Ok(sent)
+    Ok((sent, answers))
 }
 
-/// A reader of the audit partitions in which the answers will come, placed before the commands are sent.
-struct Answers<B: Broker> {
+/// A reader of the audit partitions in which the answers come, placed before the commands were sent.
+pub struct Answers<B: Broker> {
     reader: B::Reader,
 }
 
@@ -76,18 +85,36 @@ impl<B: Broker> Answers<B> {
     fn collect(&mut self, sent: &mut [Sent], wait: Duration) -> Result<()> {
         let deadline = Instant::now() + wait;
         while sent.iter().any(|sent| sent.outcome.is_none()) && Instant::now() < deadline {
-            let records = read_on(&mut self.reader)?;
-            for event in records.iter().filter_map(|record| schema::audit::read(record.value.as_deref()?).ok()) {
-                let Happening::Answer { command, outcome, .. } = event.happening else { continue };
-                // Answers of other commands of the flow pass by here too.
-                let waits = |sent: &&mut Sent| sent.command.id == command.id && sent.command.target == command.target;
-                if let Some(sent) = sent.iter_mut().find(waits) {
-                    sent.outcome = Some(outcome);
+            self.poll(sent)?;
+        }
+        Ok(())
+    }
+
+    /// Reads on, and notes what is told of these commands. What is told of others of their flows passes by here too.
+    ///
+    /// # Errors
+    /// Of the broker, but not those that pass.
+    pub fn poll(&mut self, sent: &mut [Sent]) -> Result<()> {
+        let records = read_on(&mut self.reader)?;
+        for event in records.iter().filter_map(|record| schema::audit::read(record.value.as_deref()?).ok()) {
+            let target = event.flow.map_or(Target::Every, Target::Flow);
+            let of = |sent: &Sent, id: &CommandId| sent.command.id == *id && sent.command.target == target;
+            match event.happening {
+                Happening::Answer { command, outcome, repeated, .. } => {
+                    if let Some(sent) = sent.iter_mut().find(|sent| of(sent, &command.id)) {
+                        (sent.outcome, sent.repeated) = (Some(outcome), repeated);
+                    }
+                }
+                Happening::Transition { transition, .. } => {
+                    let Some(Done { command, count }) = transition.done() else { continue };
+                    if let Some(sent) = sent.iter_mut().find(|sent| of(sent, command)) {
+                        sent.done = Some(*count);
+                    }
                 }
             }
-            if records.is_empty() {
-                rest();
-            }
+        }
+        if records.is_empty() {
+            rest();
         }
         Ok(())
     }

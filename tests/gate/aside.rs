@@ -197,7 +197,9 @@ fn an_order_that_expects_something_else_is_rejected() {
 #[test]
 fn a_pause_that_is_about_to_expire_is_told() {
     let mut rig = held("a");
-    for (left, expected) in [(DAY * 2, 0), (DAY, 1), (DAY - Duration::from_secs(60), 1), (Duration::from_secs(3_600), 2)] {
+    for (left, expected) in
+        [(DAY * 2, 0), (DAY, 1), (DAY - Duration::from_secs(60), 1), (Duration::from_secs(3_600), 2)]
+    {
         let deadline = rig.flow("welcome").deadline().unwrap();
         rig.pass(deadline.since(rig.now()) - left);
         rig.restart("a");

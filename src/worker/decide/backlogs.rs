@@ -213,12 +213,13 @@ impl Decider<'_> {
                 staged.flow.queue.watermark.entry = staged.flow.queue.last_entry();
             }
         }
+        let pause = staged.flow.pause().map(|pause| pause.id.clone());
         let ended = staged.flow.settle(now);
         staged.changed |= !ended.is_empty();
         staged.settled |= !ended.is_empty();
         staged.went_live |= ended.contains(&Transition::WentLive);
         for transition in ended {
-            self.note_own_transition(partition, flow, transition);
+            self.note_own_transition(partition, flow, (transition, pause.clone()));
         }
     }
 

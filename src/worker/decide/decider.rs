@@ -110,10 +110,9 @@ impl Decider<'_> {
     }
 
     /// Tells of a transition of a staged flow that no command caused, behind every command of the turn.
-    pub(super) fn note_own_transition(&mut self, partition: i32, flow: &FlowId, transition: Transition) {
+    pub(super) fn note_own_transition(&mut self, partition: i32, flow: &FlowId, of: (Transition, Option<PauseId>)) {
         let applied = self.table.owned.get(&partition).map_or(0, |owned| owned.facts.scanned());
-        let pause = self.pause(partition, flow);
-        self.note_transition(partition, flow, (transition, pause), None, applied.max(self.scanned()));
+        self.note_transition(partition, flow, of, None, applied.max(self.scanned()));
     }
 
     /// The pause that a staged flow is in.

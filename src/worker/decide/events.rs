@@ -158,7 +158,7 @@ impl Decider<'_> {
         staged.position = record.offset;
         let staged_flow = StagedFlow { changed: true, ..StagedFlow::new(flow, Unknown::default()) };
         staged.flows.insert(event.flow.clone(), staged_flow);
-        self.note_own_transition(record.partition, &event.flow, Transition::Seen);
+        self.note_own_transition(record.partition, &event.flow, (Transition::Seen, None));
     }
 
     /// Gives a queue topic up that somebody deleted: the next held event makes another one.

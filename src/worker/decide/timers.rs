@@ -55,7 +55,8 @@ impl Decider<'_> {
                 let Some(transition) = staged.flow.cap_deadline(&limits, now) else { continue };
                 staged.changed = true;
                 self.decision.needs_clock = true;
-                self.note_own_transition(*partition, flow, transition);
+                let pause = self.pause(*partition, flow);
+                self.note_own_transition(*partition, flow, (transition, pause));
             }
         }
     }
@@ -76,7 +77,8 @@ impl Decider<'_> {
         self.decision.stats.lateness.extend(fired.map(|deadline| now.since(deadline)));
         for transition in transitions {
             self.decision.needs_clock |= transition.is_by_the_clock();
-            self.note_own_transition(partition, flow, transition);
+            let pause = self.pause(partition, flow);
+            self.note_own_transition(partition, flow, (transition, pause));
         }
         true
     }

@@ -1,0 +1,29 @@
+//! Asks before something happens that cannot be undone at once.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use super::{Failure, exit};
+use crate::legible::legible;
+
+/// Shows what would happen, and asks whether it shall. `yes`: it was answered before.
+///
+/// # Errors
+/// [`exit::CONFIGURATION`]: there is no terminal to ask on. [`exit::OTHER`]: the answer was no.
+pub fn confirm(preview: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    let preview = legible(preview);
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        let what = format!("{preview} This is asked about, and there is no terminal to ask on");
+        return Err(Failure::new(exit::CONFIGURATION, what).hint("give --yes if it shall happen"));
+    }
+    eprint!("{preview}\nGo on? [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Failure::new(exit::OTHER, "nothing was changed")),
+    }
+}

@@ -1,0 +1,81 @@
+//! `flowgate purge FLOW`
+
+use std::io::Write;
+use std::num::NonZeroU64;
+
+use super::Failure;
+use super::confirm::confirm;
+use super::flows::READ;
+use super::progress::Progress;
+use super::send::{Asking, Order, flow_id, send, tell};
+use super::until_done::until_done;
+use crate::broker::Broker;
+use crate::client::states::States;
+use crate::flow::{Action, Expect, Flow, FlowId, PurgeOrder, State};
+use crate::legible::legible;
+use crate::schema::topics::Topics;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "FLOW", value_parser = flow_id)]
+    flow: FlowId,
+    /// The number of the last entry to discard [default: the newest one]
+    #[arg(long, value_name = "ENTRY")]
+    through: Option<NonZeroU64>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+pub fn run<B: Broker>(
+    args: &Args,
+    broker: &B,
+    topics: &Topics,
+    progress: Progress,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let mut states = States::home_of(broker, topics, &args.flow)?;
+    states.catch_up(READ)?;
+    let flow = states.flows.get(&args.flow).map(|known| &known.flow);
+    let order = match flow {
+        Some(flow) if matches!(flow.state, State::Paused(_)) && !flow.queue.is_passed() => {
+            // Exactly what is shown is discarded, and nothing that comes while somebody thinks about it.
+            let through = args.through.map_or(flow.queue.last_entry(), NonZeroU64::get).min(flow.queue.last_entry());
+            confirm(&preview(flow, through, topics), args.yes)?;
+            let order = PurgeOrder { through_entry: NonZeroU64::new(through) };
+            let pause = flow.pause().map(|pause| pause.id.clone());
+            Order {
+                flow: flow.id.clone(),
+                action: Action::Purge(order),
+                expect: Expect { pause: Some(pause), next_entry: None },
+            }
+        }
+        // There is nothing to ask about: the gate says why.
+        _ => {
+            let action = Action::Purge(PurgeOrder { through_entry: args.through });
+            Order { flow: args.flow.clone(), action, expect: Expect::default() }
+        }
+    };
+    let (mut sent, mut answers) = send(&args.asking, vec![order], broker, topics)?;
+    let done = until_done(&mut sent, &mut answers, &args.flow, broker, topics, progress)?;
+    tell(&sent, &args.asking, out)?;
+    if let Some(done) = done.filter(|_| args.asking.output.is_for_people()) {
+        let (enroll, advance, discarded) = (done.enroll, done.advance, &topics.discarded);
+        let told = format!("{}: {} discarded ({enroll} enroll, {advance} advance)", args.flow, done.total());
+        writeln!(out, "{}; they are in `{discarded}`", legible(&told))?;
+    }
+    Ok(())
+}
+
+/// What would happen, in a sentence.
+fn preview(flow: &Flow, through: u64, topics: &Topics) -> String {
+    let (held, last) = (flow.counts.held().total(), flow.queue.last_entry());
+    let which = match through < last {
+        true => format!("what `{}` holds up to entry {through} of {last}, of {held} events held in all,", flow.id),
+        false => format!("what `{}` holds now, {held} events at most (up to entry {last}),", flow.id),
+    };
+    let discarded = &topics.discarded;
+    format!("This discards {which} to `{discarded}`, where it is kept for 90 days. The flow stays paused.")
+}

@@ -1,0 +1,49 @@
+//! `flowgate release FLOW --count N`
+
+use std::io::Write;
+use std::num::NonZeroU32;
+
+use super::Failure;
+use super::progress::Progress;
+use super::send::{Asking, Order, flow_id, send, tell};
+use super::until_done::until_done;
+use crate::broker::Broker;
+use crate::flow::{Action, Expect, FlowId, ReleaseOrder};
+use crate::legible::legible;
+use crate::schema::topics::Topics;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "FLOW", value_parser = flow_id)]
+    flow: FlowId,
+    /// How many events, from the oldest on: 1 to 10000
+    #[arg(long, value_name = "EVENTS", value_parser = count)]
+    count: NonZeroU32,
+    #[command(flatten)]
+    asking: Asking,
+}
+
+fn count(text: &str) -> Result<NonZeroU32, String> {
+    let count = text.parse().ok().filter(|count: &NonZeroU32| count.get() <= ReleaseOrder::MOST);
+    count.ok_or_else(|| format!("give 1 to {}; for more, `flowgate resume --rate`", ReleaseOrder::MOST))
+}
+
+pub fn run<B: Broker>(
+    args: &Args,
+    broker: &B,
+    topics: &Topics,
+    progress: Progress,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let action = Action::Release(ReleaseOrder::Count(args.count));
+    let order = Order { flow: args.flow.clone(), action, expect: Expect::default() };
+    let (mut sent, mut answers) = send(&args.asking, vec![order], broker, topics)?;
+    let done = until_done(&mut sent, &mut answers, &args.flow, broker, topics, progress)?;
+    tell(&sent, &args.asking, out)?;
+    if let Some(done) = done.filter(|_| args.asking.output.is_for_people()) {
+        let (enroll, advance) = (done.enroll, done.advance);
+        let told = format!("{}: {} released ({enroll} enroll, {advance} advance)", args.flow, done.total());
+        writeln!(out, "{}; it stays paused unless it was resumed meanwhile", legible(&told))?;
+    }
+    Ok(())
+}
