@@ -45,6 +45,15 @@ pub struct Counted {
     pub limited: [u64; 2],
     /// Drains that got another order while something was left.
     pub redirected: u64,
+    /// Purges that discarded something, and those that a resume, a timer or another purge came into.
+    pub purges: [u64; 2],
+    /// Samples that released something, and those that ended with their pauses.
+    pub samples: [u64; 2],
+    pub forgotten: u64,
+    /// Commands that were rejected for where their flows stood.
+    pub changed_meanwhile: u64,
+    /// Warnings of a day and of an hour before a deadline.
+    pub warnings: [u64; 2],
 }
 
 impl Counted {
@@ -71,6 +80,11 @@ impl Counted {
         to.capped += of.capped;
         to.limited = [0, 1].map(|at| to.limited[at] + of.limited[at]);
         to.redirected += of.redirected;
+        to.purges = [0, 1].map(|at| to.purges[at] + of.purges[at]);
+        to.samples = [0, 1].map(|at| to.samples[at] + of.samples[at]);
+        to.forgotten += of.forgotten;
+        to.changed_meanwhile += of.changed_meanwhile;
+        to.warnings = [0, 1].map(|at| to.warnings[at] + of.warnings[at]);
         to.cleanings += of.cleanings;
         to.retentions += of.retentions;
         to.rebalances += of.rebalances;
@@ -103,6 +117,11 @@ impl Counted {
             capped,
             limited: [slow_resumes, slow_expiries],
             redirected,
+            purges: [purges, purges_cut],
+            samples: [samples, samples_cut],
+            forgotten,
+            changed_meanwhile,
+            warnings: [days, hours],
         } = self;
         let others = [
             ("zombie", zombie_steps),
@@ -127,6 +146,14 @@ impl Counted {
             ("a resume with a rate", slow_resumes),
             ("an expiry with a rate", slow_expiries),
             ("a drain redirected under way", redirected),
+            ("a purge", purges),
+            ("a purge that another order or the timer came into", purges_cut),
+            ("a sample", samples),
+            ("a sample that ended with its pause", samples_cut),
+            ("a flow forgotten", forgotten),
+            ("a command rejected for where its flow stood", changed_meanwhile),
+            ("a warning of a day before a deadline", days),
+            ("a warning of an hour before a deadline", hours),
             ("cleaning", cleanings),
             ("retention", retentions),
             ("rebalance", rebalances),

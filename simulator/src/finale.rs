@@ -54,6 +54,9 @@ impl World {
                 return Err(format!("the timer of {} has not fired; {}", flow.id, self.obstacles()));
             }
         }
+        if let Some(flow) = self.flows()?.iter().find(|flow| matches!(flow.state, State::Paused(_)) && flow.passes()) {
+            return Err(format!("the purge or sample of {} does not end; {}", flow.id, self.obstacles()));
+        }
         if self.shape.patient {
             self.leave_to_timers()?;
         }

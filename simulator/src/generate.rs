@@ -74,6 +74,7 @@ enum What {
     StraysAt,
     Arm,
     Redirect,
+    Aside,
     MaxPause,
     Lose,
     Outage,
@@ -122,6 +123,7 @@ pub fn plan(seed: u64) -> Plan {
         What::StraysAt,
         What::Arm,
         What::Redirect,
+        What::Aside,
         What::MaxPause,
         What::Outage,
     ];
@@ -244,6 +246,7 @@ impl Generator {
             }
             What::Arm => Op::Wait(1),
             What::Redirect => self.redirect(machine, ops),
+            What::Aside => self.aside(machine, ops),
             What::MaxPause => {
                 ops.push(Op::MaxPause(self.dice.of(&[4, 8, 60, 3_600, 14 * 24 * 60 * 60])));
                 if self.dice.one_in(2) {

@@ -163,6 +163,23 @@ fn told(world: &mut World, log: &flowgate_checker::Log) {
         let unpassed = event["position"]["watermark"].as_u64() < event["position"]["entry"].as_u64();
         counted.capped += u64::from(event["transition"] == "updated" && event["command_offset"].is_null());
         counted.redirected += u64::from(event["transition"] == "redirected" && unpassed);
+        let some = event["count"]["enroll"].as_u64() > Some(0) || event["count"]["advance"].as_u64() > Some(0);
+        match event["transition"].as_str() {
+            Some("purged") => {
+                counted.purges[0] += u64::from(some);
+                // One that nothing came into ends by itself in its pause.
+                counted.purges[1] += u64::from(!event["command_offset"].is_null());
+            }
+            Some("sampled") => {
+                counted.samples[0] += u64::from(some);
+                counted.samples[1] += u64::from(!event["command_offset"].is_null());
+            }
+            Some("forgotten") => counted.forgotten += 1,
+            Some("expiring") => counted.warnings[usize::from(event["within_seconds"] == 3_600)] += 1,
+            _ => {}
+        }
+        let changed = event["detail"].as_str().is_some_and(|detail| detail.starts_with("changed meanwhile"));
+        counted.changed_meanwhile += u64::from(changed);
     }
     for drain in log.state.iter().filter_map(read).map(|state| state["drain"].clone()) {
         let limited = u64::from(drain["max_rate"].is_number());

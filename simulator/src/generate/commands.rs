@@ -1,6 +1,6 @@
 //! Commands: what an operator orders, sensible or not.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Generator;
 use crate::plan::Op;
@@ -18,7 +18,7 @@ impl Generator {
             let back = 1 + self.dice.below(self.commands.len().min(5) as u64) as usize;
             return self.commands[self.commands.len() - back].clone();
         }
-        let (action, more) = match self.dice.below(16) {
+        let (action, more) = match self.dice.below(24) {
             0 | 1 => ("pause", json!({})),
             2 => ("pause", json!({"keep": "all"})),
             3 => ("pause", json!({"keep": "latest"})),
@@ -31,13 +31,70 @@ impl Generator {
             12 => ("resume", json!({"release": "all", "max_rate": 3})),
             13 => ("resume", json!({"max_age_seconds": self.dice.of(&[1, 200, 90_000])})),
             14 => ("pause", json!({"for_seconds": 99_999_999})),
-            _ => ("purge", json!({})),
+            15 | 16 => ("purge", json!({})),
+            17 => ("purge", json!({"through_entry": self.dice.of(&[1, 3, 20])})),
+            18 | 19 => ("release", json!({"count": self.dice.of(&[1, 2, 5, 400])})),
+            20 => ("release", json!({"record_ids": ["r1"]})),
+            21 => ("resume", json!({"max_rate": self.dice.of(&[0.5, 2.5])})),
+            22 => (self.dice.of(&["pause", "purge", "resume"]), json!({"expect": self.expectation()})),
+            _ => ("forget", json!({})),
         };
         let id = self.next_id();
         let flow = if self.dice.one_in(30) { "nobody" } else { self.dice.of(&self.flows.clone()) };
         let op = Op::Command { id, flow: flow.to_owned(), action, more };
         self.commands.push(op.clone());
         op
+    }
+
+    /// Where a flow may stand, or not.
+    fn expectation(&mut self) -> Value {
+        let next_entry = self.dice.of(&[1, 2, 4]);
+        match self.dice.below(4) {
+            0 => json!({"pause_id": null}),
+            1 => json!({"pause_id": "pause-0"}),
+            2 => json!({"next_entry": next_entry}),
+            _ => json!({"pause_id": null, "next_entry": next_entry}),
+        }
+    }
+
+    /// A paused flow that holds something is purged or sampled, and something comes into that.
+    pub(super) fn aside(&mut self, machine: usize, ops: &mut Vec<Op>) -> Op {
+        let flow = self.dice.of(&self.flows.clone());
+        let mut order = |generator: &mut Self, action: &'static str, more: Value, steps: u64| {
+            ops.push(Op::Command { id: generator.next_id(), flow: flow.to_owned(), action, more });
+            ops.push(Op::Step { machine, steps });
+            for _ in 0..generator.dice.below(4) {
+                ops.push(Op::Send(generator.event()));
+            }
+        };
+        let length = self.dice.of(&[3, 6, 90_000]);
+        order(self, "pause", json!({"for_seconds": length, "keep": "latest"}), 60);
+        for _ in 0..1 + self.dice.below(3) {
+            let (few, some) = (1 + self.dice.below(12), 20 + self.dice.below(60));
+            let steps = if self.dice.one_in(2) { few } else { some };
+            match self.dice.below(8) {
+                0..=2 => order(self, "purge", json!({}), steps),
+                3 => {
+                    let through = 1 + self.dice.below(9);
+                    order(self, "purge", json!({"through_entry": through}), steps);
+                }
+                4..=6 => {
+                    let count = self.dice.of(&[1, 2, 3, 9]);
+                    order(self, "release", json!({"count": count}), steps);
+                }
+                _ => order(self, "pause", json!({"keep": "all"}), steps),
+            }
+        }
+        match self.dice.below(4) {
+            0 => Op::Wait(self.dice.of(&[2_000, 7_000])),
+            1 => Op::Crash { machine },
+            2 => {
+                let rate = self.dice.of(&[1, 3]);
+                order(self, "resume", json!({"max_rate": rate}), 20);
+                Op::Step { machine, steps: 20 }
+            }
+            _ => Op::Step { machine, steps: 60 },
+        }
     }
 
     /// A drain that is limited, and gets other orders while it is under way.
