@@ -143,6 +143,8 @@ pub struct Applied {
     pub outcome: Outcome,
     /// In order; a deadline that had to fire first is among them.
     pub transitions: Vec<Transition>,
+    /// So many of them, the first ones, the command did not cause: a deadline did that had to fire first.
+    pub by_timer: usize,
     /// It had been answered before: nothing was done, and this is the same answer.
     pub repeated: bool,
 }
@@ -164,10 +166,11 @@ pub fn apply(
             transitions.extend(flow.fire(now));
         }
     }
+    let by_timer = transitions.len();
     let known = flow.as_ref().and_then(|flow| flow.answered(&issue.command.id));
     let known = known.or_else(|| partition.answered(id.as_str(), &issue.command.id));
     if let Some(answered) = known.filter(|_| !mutant::is(Mutant::RepeatedCommandAppliedTwice)) {
-        return Applied { outcome: answered.outcome.clone(), transitions, repeated: true };
+        return Applied { outcome: answered.outcome.clone(), transitions, by_timer, repeated: true };
     }
     let outcome = match flow {
         Some(known) => {
@@ -202,14 +205,14 @@ pub fn apply(
             }
         }
     };
-    Applied { outcome, transitions, repeated: false }
+    Applied { outcome, transitions, by_timer, repeated: false }
 }
 
 /// Answers a command for every flow (`*`): rejected.
 pub fn apply_to_every(partition: &mut Partition, issue: &Issue<'_>) -> Applied {
     const EVERY: &str = "*";
     if let Some(answered) = partition.answered(EVERY, &issue.command.id) {
-        return Applied { outcome: answered.outcome.clone(), transitions: Vec::new(), repeated: true };
+        return Applied { outcome: answered.outcome.clone(), transitions: Vec::new(), by_timer: 0, repeated: true };
     }
     let outcome = match &issue.command.action {
         Action::Invalid { why, .. } => Outcome::rejected(why.clone()),
@@ -218,7 +221,7 @@ pub fn apply_to_every(partition: &mut Partition, issue: &Issue<'_>) -> Applied {
         }
     };
     let outcome = remember_unknown(partition, EVERY, issue, outcome);
-    Applied { outcome, transitions: Vec::new(), repeated: false }
+    Applied { outcome, transitions: Vec::new(), by_timer: 0, repeated: false }
 }
 
 fn remember_unknown(partition: &mut Partition, flow: &str, issue: &Issue<'_>, outcome: Outcome) -> Outcome {

@@ -76,11 +76,13 @@ impl Decider<'_> {
             (None, None) => {}
         }
         self.decision.needs_clock |= compares_with_the_clock(&issue.command.action);
-        for transition in &applied.transitions {
+        for (number, transition) in applied.transitions.iter().enumerate() {
             let pause = self.pause(partition, flow);
             let (command, pause) = match transition {
                 // What the timer ended came before the command.
-                Transition::Resumed(crate::flow::Cause::Timer) => (None, before.clone()),
+                _ if number < applied.by_timer => (None, before.clone()),
+                // So did what a new pause ends.
+                Transition::Sampled(_) | Transition::Purged(_) => (Some(issue.offset), before.clone()),
                 Transition::Seen => (Some(issue.offset), None),
                 _ => (Some(issue.offset), pause),
             };
