@@ -30,6 +30,8 @@ pub(super) struct List<'a> {
     max_age: Option<(i64, i64)>,
     purge: Option<Purge>,
     sample: Option<Sample>,
+    /// A sample has ended that was not done: so its pause ends, or a purge begins.
+    cut_off: bool,
     /// The pause in force, or the one that ended, now and before the newest command.
     pauses: (Option<String>, Option<String>),
     /// Where that command stands.
@@ -93,6 +95,7 @@ impl<'a> List<'a> {
             max_age: None,
             purge: None,
             sample: None,
+            cut_off: false,
             pauses: (None, None),
             command: None,
             forgotten: false,

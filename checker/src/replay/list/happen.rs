@@ -43,6 +43,10 @@ impl List<'_> {
         }
         self.watermark = watermark;
         self.close(false);
+        let ends = ["resumed", "expired", "purging", "purged"].contains(&happening.word.as_str());
+        if std::mem::take(&mut self.cut_off) && !ends {
+            self.contradiction(happening, "comes behind the end of a sample that was not done".to_owned());
+        }
         let before = self.state;
         let word = match (&happening.cause, before) {
             _ if matches!(happening.word.as_str(), "purged" | "sampled") => self.end_errand(happening),
