@@ -1,6 +1,6 @@
 //! Warnings of deadlines: a day and an hour ahead, each once for a deadline.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -14,8 +14,7 @@ use crate::time::milliseconds;
 const WARNINGS: [i64; 2] = [86_400, 3_600];
 
 /// No warning comes early, twice, after its deadline, or where the deadline was set with no more than that ahead. None is
-/// missing where the gate has come to its timers meanwhile, which it does in every turn in which something happens that nobody
-/// ordered.
+/// missing where the gate has come to its timers meanwhile.
 pub(super) fn warnings(
     told: &[(&Record, Told)],
     commands: &Commands<'_>,
@@ -62,11 +61,20 @@ pub(super) fn warnings(
     }
 }
 
-/// By partition: the moments of turns that went beyond their timers, in order.
+/// By partition: the moments of turns that came to their timers, in order. A timer shows that, and a first event: events come
+/// behind timers. (What is passed does not: a gate that has just taken over passes entries before it comes to timers. Nor does
+/// a first pause.)
 fn turns(told: &[(&Record, Told)]) -> HashMap<i32, Vec<i64>> {
+    let is = |told: &Told, words: &[&str]| told.transition.as_deref().is_some_and(|word| words.contains(&word));
+    let of = |told: &Told| Some((told.flow_id.clone()?, milliseconds(&told.at)?));
+    let paused: HashSet<_> =
+        told.iter().filter(|(_, told)| is(told, &["paused"])).filter_map(|(_, told)| of(told)).collect();
     let mut turns: HashMap<i32, Vec<i64>> = HashMap::new();
-    for (_, told) in told.iter().filter(|(_, told)| told.transition.is_some() && told.command_offset.is_none()) {
-        if let (Some(partition), Some(at)) = (told.partition, milliseconds(&told.at)) {
+    for (_, told) in told.iter().filter(|(_, told)| is(told, &["seen", "expired", "expiring"])) {
+        let by_event = || of(told).is_none_or(|seen| !paused.contains(&seen));
+        if let (Some(partition), Some(at)) = (told.partition, milliseconds(&told.at))
+            && (!is(told, &["seen"]) || by_event())
+        {
             turns.entry(partition).or_default().push(at);
         }
     }

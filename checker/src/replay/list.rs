@@ -5,8 +5,8 @@
 //! from the front. How far they have come is the only thing that the list has to be told: each transition says it, as a
 //! number of entries.
 
+mod answer;
 mod errand;
-mod expect;
 mod happen;
 mod pass;
 
@@ -36,6 +36,9 @@ pub(super) struct List<'a> {
     pauses: (Option<String>, Option<String>),
     /// Where that command stands.
     command: Option<i64>,
+    known: bool,
+    /// Since it is known.
+    paused_once: bool,
     /// Nothing is known of the flow any more, until it is seen again.
     forgotten: bool,
     held: Vec<Held>,
@@ -98,6 +101,8 @@ impl<'a> List<'a> {
             cut_off: false,
             pauses: (None, None),
             command: None,
+            known: false,
+            paused_once: false,
             forgotten: false,
             held: Vec::new(),
             passed: 0,

@@ -33,7 +33,7 @@ impl List<'_> {
                 if self.entries > 0 {
                     self.contradiction(happening, "forgets a flow that had a queue".to_owned());
                 }
-                self.forgotten = true;
+                (self.forgotten, self.paused_once) = (true, false);
                 "forgotten"
             }
             _ => "nothing that the list knows",

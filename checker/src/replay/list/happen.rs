@@ -8,10 +8,11 @@ use crate::replay::orders::{Order, PauseOrder, ResumeOrder};
 impl List<'_> {
     /// The next one in the audit.
     pub(super) fn next(&mut self, happening: &Happening) {
-        if let Cause::Expects(expect) = &happening.cause {
-            self.answer(happening, expect);
+        if let Cause::Answer { expect, errand } = &happening.cause {
+            self.answer(happening, expect.as_ref(), *errand);
             return;
         }
+        self.known = happening.word != "forgotten";
         if std::mem::take(&mut self.forgotten) && happening.word != "seen" {
             self.contradiction(happening, "comes to a flow that was forgotten and not seen again".to_owned());
         }
@@ -98,6 +99,7 @@ impl List<'_> {
 
     fn order_pause(&mut self, order: PauseOrder) -> &'static str {
         let before = std::mem::replace(&mut self.state, State::Paused);
+        self.paused_once = true;
         if before != State::Paused {
             self.pause = Pause::default();
             // What `release: none` was to discard is held again like the rest.
