@@ -80,9 +80,9 @@ impl Warned {
         match (set.deadline, command) {
             (Some(deadline), _) if Some(deadline) == self.deadline => *self = Self { said_before: said, ..set },
             (Some(_), _) => *self = set,
-            (None, Some(_)) => {}
-            // A limit that was lowered moved it, to where no command says.
-            (None, None) => *self = Self::default(),
+            (None, Some(_)) if self.deadline.is_some() => {}
+            // A limit that was lowered may have moved it, to where no command says.
+            (None, _) => *self = Self::default(),
         }
     }
 
