@@ -237,6 +237,26 @@ fn a_drain_that_is_faster_than_its_rate() {
     fine_with_wrong_clocks(hurried);
 }
 
+/// A rate of half a record a second, and of three in two seconds.
+#[test]
+fn a_rate_with_a_fraction() {
+    let at_a_rate = |rate: f64| {
+        move |story: &mut Story| {
+            story.commands[1].1["max_rate"] = rate.into();
+            for (_, told) in story.audit.iter_mut().filter(|(_, told)| told["command"]["command_id"] == "c30") {
+                told["command"]["max_rate"] = rate.into();
+            }
+            for (_, state) in story.states.iter_mut().filter(|(_, state)| state["drain"]["command_id"] == "c30") {
+                state["drain"]["max_rate"] = rate.into();
+            }
+        }
+    };
+    broken("at a rate of 0.5 records/s it has released 0.5 records too many", at_a_rate(0.5));
+    let mut faster = story();
+    at_a_rate(1.5)(&mut faster);
+    assert_eq!(faster.wrong(CIRCUMSTANCES), Vec::<String>::new());
+}
+
 /// Whatever clocks say, no turn alone releases more than a quarter of a second's worth.
 #[test]
 fn a_turn_that_releases_too_much_at_once() {

@@ -1,11 +1,12 @@
 //! Audit events and public states, as far as promises are about them.
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::follow::Position;
 use crate::record::Record;
+use crate::report::PerKind;
 use crate::states::Counts;
 use crate::time::milliseconds;
 
@@ -24,6 +25,8 @@ pub(super) struct Told {
     pub detail: Option<String>,
     #[serde(default)]
     pub repeated: bool,
+    /// Of a warning.
+    pub within_seconds: Option<i64>,
 }
 
 /// The public state of a flow. What a document lacks is not compared: schemas say that a gate writes every field.
@@ -33,6 +36,8 @@ pub(super) struct State {
     pub state: String,
     pub pause: Option<Pause>,
     pub drain: Option<Drain>,
+    #[serde(default, deserialize_with = "told")]
+    pub sample: Option<Option<Sample>>,
     pub counts: Option<Counts>,
     pub at_pause: Option<Counts>,
     pub queue: Option<Queue>,
@@ -52,6 +57,8 @@ pub(super) struct Pause {
     pub expiry_rate: Option<f64>,
     pub by: Option<String>,
     pub reason: Option<String>,
+    #[serde(default, deserialize_with = "told")]
+    pub warned_seconds: Option<Option<i64>>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +76,22 @@ pub(super) struct Queue {
     pub n: Option<u64>,
     pub topic: Option<String>,
     pub discard_through: Option<Line>,
+    #[serde(default, deserialize_with = "told")]
+    pub purge_through: Option<Option<Purge>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Purge {
+    pub entry: u64,
+    pub command_id: String,
+    pub removed: PerKind,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Sample {
+    pub command_id: String,
+    pub left: u64,
+    pub released: PerKind,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +104,11 @@ pub(super) struct Line {
 #[derive(Deserialize)]
 pub(super) struct Answered {
     pub offset: i64,
+}
+
+/// A field that is there, null or not. What a document of an older gate lacks is not compared.
+fn told<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
 }
 
 impl State {

@@ -8,6 +8,9 @@
 //! - `rates`: no drain goes faster than it was ordered to;
 //! - `ages`: for how long released records were held, as they say;
 //! - `timestamps`: which were replaced;
+//! - `errands`: what states say of purges, samples and warnings; `progress`: how far those have come;
+//! - `warnings`: when deadlines are warned of;
+//! - `lives`: which flows are forgotten;
 //! - `names`: no queue topic's name comes twice.
 //!
 //! A judge of its own is what only `check` can count: withdraws while a flow is not live (`count`).
@@ -17,9 +20,12 @@
 mod ages;
 mod circumstances;
 mod documents;
+mod errands;
+mod lives;
 mod moments;
 mod names;
 mod orders;
+mod progress;
 mod rates;
 mod repetitions;
 mod sequence;
@@ -27,13 +33,14 @@ mod story;
 mod timers;
 mod timestamps;
 mod waiting;
+mod warnings;
 
 use crate::anomaly::{Anomaly, Fault, Place};
 use crate::examine::Examined;
 use crate::gather::Topics;
 use crate::record::{Log, Record};
 use documents::{State, Told, read};
-use story::{commands, stories};
+use story::{commands, stories, tombstones};
 
 pub use circumstances::{Circumstances, Retention};
 
@@ -57,13 +64,19 @@ pub fn promises(log: &Log, circumstances: Circumstances) -> Vec<Anomaly> {
     let commands = commands(log, &told);
     let recorded = log.control.iter().map(|record| (record.offset, record.timestamp_ms)).collect();
     let examined = Examined::of(log, topics, &mut Vec::new());
-    for (flow, story) in stories(&states, &told) {
-        waiting::waiting(&story, &recorded, topics, circumstances, &mut wrong);
-        orders::orders(&story, &commands, topics, circumstances, &mut wrong);
-        names::names(&story, topics, &mut wrong);
-        let moments = moments::moments(&story.states, circumstances);
-        rates::rates(&story, &moments, topics, circumstances, &mut wrong);
-        ages::ages((flow, &story), &moments, &examined, topics, circumstances, &mut wrong);
+    warnings::warnings(&told, &commands, topics, circumstances, &mut wrong);
+    let tombstones = tombstones(log);
+    for (flow, lives) in stories(log, &states, &told) {
+        lives::lives(flow, &lives, &tombstones, topics, &mut wrong);
+        for story in lives {
+            waiting::waiting(&story, &recorded, topics, circumstances, &mut wrong);
+            orders::orders(&story, &commands, topics, circumstances, &mut wrong);
+            progress::progress(&story, topics, circumstances, &mut wrong);
+            names::names(&story, topics, &mut wrong);
+            let moments = moments::moments(&story.states, circumstances);
+            rates::rates(&story, &moments, topics, circumstances, &mut wrong);
+            ages::ages((flow, &story), &moments, &examined, topics, circumstances, &mut wrong);
+        }
     }
     timestamps::timestamps(&examined, &told, topics, circumstances, &mut wrong);
     anomalies

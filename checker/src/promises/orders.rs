@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::circumstances::Circumstances;
 use super::documents::{Drain, Line, Pause, State, Told};
+use super::errands::Errands;
 use super::story::{Commands, Story, Wrong};
 use crate::gather::Topics;
 use crate::states::Counts;
@@ -30,21 +31,19 @@ pub(super) fn orders(
         let is_known = |told: &&Told| told.command_offset.is_some_and(|offset| offset <= newest);
         let known = transitions[next..].iter().rposition(is_known).map_or(next, |last| next + last + 1);
         let mut paused = false;
-        // Behind the newest command only what nobody ordered can have made it what it is.
-        while let Some(told) = transitions.get(next)
-            && (next < known || told.command_offset.is_none() && !orders.are_those_of(state))
-        {
+        for told in &transitions[next..known] {
             paused |= matches!(told.transition.as_deref(), Some("paused" | "repaused"));
             orders.change(told, commands);
-            next += 1;
         }
+        next = orders.catch_up((&transitions, known), state, commands, 2 * circumstances.clock_off_ms);
         if paused {
             // Commands come first in a turn: nothing is counted between the state before and the pause.
             at_pause = counts.filter(|_| circumstances.every_state);
         }
         if orders.are_those_of(state) {
             let begun = at_pause.or(state.at_pause);
-            let differs = orders.differ(state).or((state.at_pause != begun).then(|| "at_pause".to_owned()));
+            let errands = orders.errands.differ(state).map(str::to_owned);
+            let differs = orders.differ(state).or(errands).or((state.at_pause != begun).then(|| "at_pause".to_owned()));
             if let Some(field) = differs {
                 let why = format!("its {field} is not what commands and transitions made it");
                 wrong(&Some(state.flow_id.clone()), topics.place("state", record), why);
@@ -61,6 +60,7 @@ struct Orders {
     pause: PauseOptions,
     drain: DrainOrders,
     line: Option<(u64, &'static str, Option<String>)>,
+    errands: Errands,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -89,8 +89,46 @@ impl Orders {
         state.state == live && (live == "live" || state.pause.as_ref().map(|pause| &pause.id) == self.pause_id.as_ref())
     }
 
+    /// Behind the newest command only what nobody ordered can have made a state what it is: as much of that as explains all
+    /// of it or, if nothing does, its state and its pause. What came later cannot explain it, and what came earlier must, by
+    /// clocks that may have been off. Returns where the next transition is.
+    fn catch_up(
+        &mut self,
+        (transitions, next): (&[&Told], usize),
+        state: &State,
+        commands: &Commands<'_>,
+        off_ms: i64,
+    ) -> usize {
+        let unordered = transitions[next..].iter().take_while(|told| told.command_offset.is_none());
+        let all = next + unordered.clone().count();
+        let written = state.updated_at_ms();
+        // For how long a transition lies behind the state, by their clocks.
+        let behind = |told: &Told| milliseconds(&told.at).zip(written).map(|(at, written)| at - written);
+        let is_earlier = |told: &Told| behind(told).is_some_and(|behind| behind < -off_ms);
+        let (mut ahead, mut best, mut in_time) = (self.clone(), None, true);
+        for (at, told) in unordered.map(Some).chain([None]).enumerate() {
+            if ahead.are_those_of(state) {
+                if in_time && !told.is_some_and(|told| is_earlier(told)) && ahead.errands.differ(state).is_none() {
+                    *self = ahead;
+                    return next + at;
+                }
+                if best.is_none() || in_time && written.is_some() {
+                    best = Some((ahead.clone(), next + at));
+                }
+            }
+            if let Some(told) = told {
+                ahead.change(told, commands);
+                in_time &= behind(told).is_none_or(|behind| behind <= off_ms);
+            }
+        }
+        let (orders, at) = best.unwrap_or((ahead, all));
+        *self = orders;
+        at
+    }
+
     fn change(&mut self, told: &Told, commands: &Commands<'_>) {
         let command = told.command_offset.and_then(|offset| commands.get(&offset)).map(|command| &**command);
+        self.errands.change(told, command);
         let entry = told.position.map_or(0, |position| position.entry);
         let text = |name: &str| command.and_then(|command| command.get(name)?.as_str()).map(str::to_owned);
         match told.transition.as_deref().unwrap_or_default() {

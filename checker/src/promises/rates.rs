@@ -66,6 +66,11 @@ fn step<'a>(story: &Story<'a>, moments: &[Moment], at: usize, circumstances: Cir
         }
         _ => return None,
     };
+    // What a sample releases counts against no rate, and no state tells it from what a drain released meanwhile.
+    let sampled = story.audit.iter().any(|(_, told)| told.transition.as_deref() == Some("sampling"));
+    if sampled && !circumstances.every_state && before.state == "paused" {
+        return None;
+    }
     let drain = (of.pause.as_ref()?.id.as_str(), of.drain.as_ref()?.max_rate?);
     let total = |counts: crate::states::Counts| counts.released.total();
     let released = total(state.counts?).checked_sub(total(before.counts?))?;

@@ -20,7 +20,11 @@ pub(super) fn costs(log: &Log, told: &[(&Record, Told)], topics: Topics<'_>, wro
     for record in &log.state {
         let Some(key) = record.key.as_deref().filter(|key| !key.is_empty()) else { continue };
         let Ok(flow) = std::str::from_utf8(key) else { continue };
-        let value = record.value.as_deref().unwrap_or_default();
+        let Some(value) = record.value.as_deref() else {
+            // It was forgotten, and begins again.
+            newest.remove(key);
+            continue;
+        };
         let Ok(mut state) = serde_json::from_slice::<Value>(value) else { continue };
         if let Some(fields) = state.as_object_mut() {
             fields.remove("updated_at");
@@ -47,9 +51,13 @@ pub(super) fn sequence(
     for (_, event) in told {
         let (Some(word), Some(flow)) = (event.transition.as_deref(), event.flow_id.as_deref()) else { continue };
         let pause = event.pause_id.as_deref();
-        made.entry(flow).or_default().push(match word {
+        let made = made.entry(flow).or_default();
+        let before = made.last().copied();
+        made.push(match word {
             "paused" | "updated" | "repaused" => ("paused", pause),
             "resumed" | "expired" | "redirected" => ("resuming", pause),
+            "purging" | "purged" | "sampling" | "sampled" | "expiring" => before.unwrap_or(("paused", pause)),
+            "forgotten" => ("forgotten", None),
             _ => ("live", None),
         });
     }

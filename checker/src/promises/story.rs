@@ -9,7 +9,7 @@ use super::documents::{State, Told};
 use crate::anomaly::Place;
 use crate::record::{Log, Record};
 
-/// What was told of one flow, in order.
+/// What was told of one flow, in order, from when it was first seen until it was forgotten.
 #[derive(Default)]
 pub(super) struct Story<'a> {
     pub states: Vec<(&'a Record, &'a State)>,
@@ -20,11 +20,12 @@ pub(super) struct Story<'a> {
 /// Takes what is wrong: with which flow, where, and why.
 pub(super) type Wrong<'a> = dyn FnMut(&Option<String>, Place, String) + 'a;
 
-/// The story of every flow.
+/// The stories of every flow, one for each of its lives.
 pub(super) fn stories<'a>(
+    log: &'a Log,
     states: &'a [(&'a Record, State)],
     told: &'a [(&'a Record, Told)],
-) -> BTreeMap<&'a str, Story<'a>> {
+) -> BTreeMap<&'a str, Vec<Story<'a>>> {
     let mut stories: BTreeMap<&str, Story<'_>> = BTreeMap::new();
     for (record, state) in states {
         stories.entry(&state.flow_id).or_default().states.push((record, state));
@@ -34,7 +35,55 @@ pub(super) fn stories<'a>(
             stories.entry(flow).or_default().audit.push((record, event));
         }
     }
-    stories
+    let tombstones = tombstones(log);
+    let lives = |(flow, story): (&'a str, Story<'a>)| {
+        (flow, story.lives(tombstones.get(flow.as_bytes()).map_or(&[], Vec::as_slice)))
+    };
+    stories.into_iter().map(lives).collect()
+}
+
+/// By key: where states were deleted, in order.
+pub(super) fn tombstones(log: &Log) -> HashMap<&[u8], Vec<&Record>> {
+    let mut tombstones: HashMap<&[u8], Vec<&Record>> = HashMap::new();
+    for record in log.state.iter().filter(|record| record.value.is_none()) {
+        if let Some(key) = record.key.as_deref().filter(|key| !key.is_empty()) {
+            tombstones.entry(key).or_default().push(record);
+        }
+    }
+    tombstones.values_mut().for_each(|of| of.sort_by_key(|record| (record.partition, record.offset)));
+    tombstones
+}
+
+impl<'a> Story<'a> {
+    /// Whether it ends with the flow being forgotten.
+    pub fn is_forgotten(&self) -> bool {
+        self.audit.last().is_some_and(|(_, told)| told.transition.as_deref() == Some("forgotten"))
+    }
+
+    /// Splits it where the flow was forgotten. The cleaner may have taken tombstones, and all states that lay before them: so
+    /// the last states belong to the last life.
+    fn lives(self, tombstones: &[&Record]) -> Vec<Self> {
+        let mut audit = vec![Vec::new()];
+        for (record, told) in self.audit {
+            let last = audit.len() - 1;
+            audit[last].push((record, told));
+            if told.transition.as_deref() == Some("forgotten") {
+                audit.push(Vec::new());
+            }
+        }
+        let mut states: Vec<Vec<(&Record, &State)>> = vec![Vec::new(); tombstones.len() + 1];
+        for (record, state) in self.states {
+            let deleted = tombstones.partition_point(|tombstone| tombstone.offset < record.offset);
+            states[deleted].push((record, state));
+        }
+        let mut lives: Vec<Self> = Vec::new();
+        while !audit.is_empty() || !states.is_empty() {
+            let (states, audit) = (states.pop().unwrap_or_default(), audit.pop().unwrap_or_default());
+            lives.push(Self { states, audit });
+        }
+        lives.reverse();
+        lives
+    }
 }
 
 pub(super) type Commands<'a> = HashMap<i64, Cow<'a, Value>>;

@@ -14,7 +14,7 @@ use crate::Place;
 use crate::record::{Log, Record};
 use crate::report::PerKind;
 
-/// A transition of a flow, with what its command says, or the answer to a command that expects something.
+/// A transition of a flow, with what its command says, or the answer to a command.
 #[derive(Clone, Debug)]
 pub(super) struct Happening {
     pub at: Place,
@@ -47,8 +47,11 @@ pub(super) enum Cause {
     NoCommand,
     Command(Order),
     Errand(Errand),
-    /// No cause, but an answer: its command expects this of the flow.
-    Expects(Value),
+    /// No cause, but an answer: what its command expects of the flow, and what it orders of what can be done.
+    Answer {
+        expect: Option<Value>,
+        errand: Option<Errand>,
+    },
     /// A command that is not to be found, or that orders nothing the list knows.
     Unknown,
 }
@@ -118,11 +121,12 @@ pub(super) fn read(log: &Log, topics: Topics<'_>) -> Audit {
             audit.flows.entry(flow.clone()).or_default().push(document.happening(at, *stamp, cause));
             continue;
         }
-        if let (false, Some(offset)) = (document.repeated, document.command_offset)
-            && let Some(expect) = command(offset, &control, &copies).and_then(|command| command.get("expect").cloned())
-        {
-            let happening = document.happening(at, *stamp, Cause::Expects(expect));
-            audit.flows.entry(flow.clone()).or_default().push(happening);
+        let ordered = document.command_offset.and_then(|offset| command(offset, &control, &copies));
+        if let (false, Some(ordered)) = (document.repeated, ordered) {
+            let expect = ordered.get("expect").cloned();
+            let invalid = document.command.as_ref().is_some_and(|command| command.get("invalid").is_some());
+            let cause = Cause::Answer { expect, errand: Errand::read(&ordered).filter(|_| !invalid) };
+            audit.flows.entry(flow.clone()).or_default().push(document.happening(at, *stamp, cause));
         }
         if let (Some("applied"), false, Some(offset)) =
             (document.outcome.as_deref(), document.repeated, document.command_offset)

@@ -46,6 +46,10 @@ impl Passed {
         self.least.total()
     }
 
+    pub(super) fn most(&self) -> u64 {
+        self.most.total()
+    }
+
     pub(super) fn may_be(&self, count: PerKind) -> bool {
         (self.least.enroll..=self.most.enroll).contains(&count.enroll)
             && (self.least.advance..=self.most.advance).contains(&count.advance)

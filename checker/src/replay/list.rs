@@ -5,8 +5,8 @@
 //! from the front. How far they have come is the only thing that the list has to be told: each transition says it, as a
 //! number of entries.
 
+mod answer;
 mod errand;
-mod expect;
 mod happen;
 mod pass;
 
@@ -30,10 +30,15 @@ pub(super) struct List<'a> {
     max_age: Option<(i64, i64)>,
     purge: Option<Purge>,
     sample: Option<Sample>,
+    /// A sample has ended that was not done: so its pause ends, or a purge begins.
+    cut_off: bool,
     /// The pause in force, or the one that ended, now and before the newest command.
     pauses: (Option<String>, Option<String>),
     /// Where that command stands.
     command: Option<i64>,
+    known: bool,
+    /// Since it is known.
+    paused_once: bool,
     /// Nothing is known of the flow any more, until it is seen again.
     forgotten: bool,
     held: Vec<Held>,
@@ -93,8 +98,11 @@ impl<'a> List<'a> {
             max_age: None,
             purge: None,
             sample: None,
+            cut_off: false,
             pauses: (None, None),
             command: None,
+            known: false,
+            paused_once: false,
             forgotten: false,
             held: Vec::new(),
             passed: 0,

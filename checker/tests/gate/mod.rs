@@ -3,11 +3,16 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod breaking;
+mod drain;
+pub mod errands;
+pub mod errands_schedule;
 pub mod scenes;
 pub mod schedule;
+pub mod telling;
 
 use std::collections::BTreeMap;
 
+use drain::{add, discard};
 use flowgate_checker::{Header, Log, Record, Sums, home};
 use serde_json::{Value, json};
 
@@ -48,6 +53,9 @@ struct Flow {
     max_age_ms: Option<i64>,
     as_of: i64,
     cause: &'static str,
+    errands: errands::Errands,
+    /// Nothing is known of it any more, but what it had been through.
+    forgotten: Option<Sums>,
     sums: Sums,
 }
 
@@ -126,9 +134,7 @@ impl Gate {
         let offset = append(&mut self.log.enrollments, partition, incoming);
         let source = self.log.enrollments[self.log.enrollments.len() - 1].clone();
         let clock_ms = self.clock_ms;
-        if !self.flows.contains_key(name) {
-            self.transition(name, "seen", None, offset);
-        }
+        self.make_known(name, true, offset);
         let flow = self.flows.entry(name.to_owned()).or_default();
         flow.sums.input += 1;
         if flow.state == State::Live || kind == "withdraw" {
@@ -221,14 +227,22 @@ impl Gate {
     }
 
     pub fn answer(&mut self, name: &str, offset: i64, command: Value, outcome: &str) {
+        self.answer_in_words(name, offset, command, outcome, "");
+    }
+
+    fn answer_in_words(&mut self, name: &str, offset: i64, command: Value, outcome: &str, detail: &str) {
         let more = json!({"event": "answer", "command": command, "command_offset": offset, "outcome": outcome,
-            "detail": "", "repeated": false});
+            "detail": detail, "repeated": false});
         self.audit(name, self.next_input(name), more);
     }
 
     pub fn pause(&mut self, name: &str, options: Value) {
         let (offset, command) = self.command(name, "pause", options.clone());
         let input = self.next_input(name);
+        if self.refuses(name, offset, &command) {
+            return;
+        }
+        self.make_known(name, false, input);
         let flow = self.flows.entry(name.to_owned()).or_default();
         let word = match flow.state {
             State::Live => "paused",
@@ -252,6 +266,12 @@ impl Gate {
     pub fn resume(&mut self, name: &str, options: Value) {
         let (offset, command) = self.command(name, "resume", options.clone());
         let (input, clock_ms) = (self.next_input(name), self.clock_ms);
+        if self.refuses(name, offset, &command) {
+            return;
+        }
+        if self.state(name) == State::Paused {
+            self.end_sample(name, Some(offset), input);
+        }
         let flow = self.flows.entry(name.to_owned()).or_default();
         let word = match flow.state {
             State::Live => return self.answer(name, offset, command, "unchanged"),
@@ -287,6 +307,7 @@ impl Gate {
     pub fn expire(&mut self, name: &str) {
         self.clock_ms += 1000;
         let (input, clock_ms) = (self.next_input(name), self.clock_ms);
+        self.end_sample(name, None, input);
         let flow = self.flows.get_mut(name).unwrap();
         flow.state = State::Resuming;
         (flow.line, flow.line_reason) = (if flow.discard_at_expiry { flow.entries.len() } else { 0 }, "expired");
@@ -294,61 +315,31 @@ impl Gate {
         self.transition(name, "expired", None, input);
     }
 
-    /// Passes entries of a resuming flow; with the last one it goes live.
-    pub fn drain(&mut self, name: &str, count: usize) {
-        let input = self.next_input(name);
-        let flow = self.flows.get_mut(name).unwrap();
-        for _ in 0..count.min(flow.entries.len() - flow.watermark) {
-            let at = flow.watermark;
-            flow.watermark += 1;
-            let entry = &flow.entries[at];
-            if entry.kind == "withdraw" {
-                continue;
-            }
-            let newer = |later: &Entry| {
-                let same = later.record == entry.record;
-                same && (later.kind == "withdraw" || (later.kind == entry.kind && !later.all && !entry.all))
-            };
-            let too_old = flow.max_age_ms.is_some_and(|limit| flow.as_of - entry.held_at > limit);
-            if flow.entries[at + 1..].iter().any(newer) {
-                add(&mut flow.sums.replaced, &entry.kind);
-            } else if at < flow.line || too_old {
-                add(&mut flow.sums.removed, &entry.kind);
-                discard(&mut self.log, &entry.source, if at < flow.line { flow.line_reason } else { "max_age" });
-            } else {
-                add(&mut flow.sums.released, &entry.kind);
-                let mut record = entry.source.clone();
-                record.headers.push(header("flowgate-release", flow.cause));
-                record.headers.push(header("flowgate-pause-id", &entry.pause_id));
-                record.headers.push(header("flowgate-held-ms", self.clock_ms - entry.held_at));
-                append(&mut self.log.records, home(name, RECORDS_PARTITIONS), record);
-            }
-        }
-        if flow.watermark == flow.entries.len() {
-            flow.state = State::Live;
-            self.transition(name, "live", None, input);
-        }
-    }
-
-    pub fn drain_all(&mut self, name: &str) {
-        self.drain(name, usize::MAX);
-    }
-
     /// The topics, with the public states in them.
     pub fn finish(&self) -> Log {
         let mut log = self.log.clone();
         for (name, sums) in self.sums() {
             let flow = &self.flows[&name];
+            let before = match flow.forgotten {
+                Some(_) if !self.is_known(&name) => {
+                    let key = Some(name.as_bytes().to_vec());
+                    append(&mut log.state, home(&name, PARTITIONS), Record { key, ..Record::default() });
+                    continue;
+                }
+                Some(before) => before.turned_away,
+                None => flowgate_checker::PerKind::default(),
+            };
             let state = match flow.state {
                 State::Live => "live",
                 State::Paused => "paused",
                 State::Resuming => "resuming",
             };
             let pair = |count: flowgate_checker::PerKind| json!({"enroll": count.enroll, "advance": count.advance});
+            let turned_away = json!({"enroll": sums.turned_away.enroll - before.enroll, "advance": 0});
             let value = json!({"version": 1, "flow_id": name, "state": state,
                 "counts": {"queued": pair(sums.queued), "released": pair(sums.released),
                     "replaced": pair(sums.replaced), "removed": pair(sums.removed),
-                    "turned_away": pair(sums.turned_away), "lost": pair(sums.lost)},
+                    "turned_away": turned_away, "lost": pair(sums.lost)},
                 "queue": {"next_entry": flow.entries.len() + 1, "watermark": {"entry": flow.watermark}}});
             let record = Record {
                 key: Some(name.as_bytes().to_vec()),
@@ -363,21 +354,4 @@ impl Gate {
         }
         log
     }
-}
-
-fn add(count: &mut flowgate_checker::PerKind, kind: &str) {
-    match kind {
-        "enroll" => count.enroll += 1,
-        "advance" => count.advance += 1,
-        _ => {}
-    }
-}
-
-fn discard(log: &mut Log, source: &Record, reason: &str) {
-    let mut record = source.clone();
-    record.headers.push(header("flowgate-reason", reason));
-    let place = format!("flow.enrollments/{}/{}", source.partition, source.offset);
-    record.headers.push(header("flowgate-source", place));
-    record.headers.push(header("flowgate-timestamp", source.timestamp_ms));
-    append(&mut log.discarded, 0, record);
 }

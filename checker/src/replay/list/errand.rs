@@ -33,7 +33,7 @@ impl List<'_> {
                 if self.entries > 0 {
                     self.contradiction(happening, "forgets a flow that had a queue".to_owned());
                 }
-                self.forgotten = true;
+                (self.forgotten, self.paused_once) = (true, false);
                 "forgotten"
             }
             _ => "nothing that the list knows",
@@ -47,7 +47,12 @@ impl List<'_> {
                 let done = happening.offset.is_some() || self.watermark >= purge.line;
                 ("purged", purge.removed, done)
             }),
-            _ => self.sample.take().map(|sample| ("sampled", sample.released, true)),
+            _ => self.sample.take().map(|sample| {
+                let done = sample.released.most() >= sample.count || self.watermark == self.entries;
+                // Else something has to end it, which comes next.
+                self.cut_off = !done;
+                ("sampled", sample.released, true)
+            }),
         };
         let Some((word, passed, done)) = passed else { return "nothing that the list knows" };
         if !done {

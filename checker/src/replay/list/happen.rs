@@ -8,10 +8,11 @@ use crate::replay::orders::{Order, PauseOrder, ResumeOrder};
 impl List<'_> {
     /// The next one in the audit.
     pub(super) fn next(&mut self, happening: &Happening) {
-        if let Cause::Expects(expect) = &happening.cause {
-            self.answer(happening, expect);
+        if let Cause::Answer { expect, errand } = &happening.cause {
+            self.answer(happening, expect.as_ref(), *errand);
             return;
         }
+        self.known = happening.word != "forgotten";
         if std::mem::take(&mut self.forgotten) && happening.word != "seen" {
             self.contradiction(happening, "comes to a flow that was forgotten and not seen again".to_owned());
         }
@@ -43,6 +44,10 @@ impl List<'_> {
         }
         self.watermark = watermark;
         self.close(false);
+        let ends = ["resumed", "expired", "purging", "purged"].contains(&happening.word.as_str());
+        if std::mem::take(&mut self.cut_off) && !ends {
+            self.contradiction(happening, "comes behind the end of a sample that was not done".to_owned());
+        }
         let before = self.state;
         let word = match (&happening.cause, before) {
             _ if matches!(happening.word.as_str(), "purged" | "sampled") => self.end_errand(happening),
@@ -94,6 +99,7 @@ impl List<'_> {
 
     fn order_pause(&mut self, order: PauseOrder) -> &'static str {
         let before = std::mem::replace(&mut self.state, State::Paused);
+        self.paused_once = true;
         if before != State::Paused {
             self.pause = Pause::default();
             // What `release: none` was to discard is held again like the rest.

@@ -1,0 +1,104 @@
+//! What public states say of a purge, a sample and the warnings of a deadline, against what made them.
+
+use serde_json::Value;
+
+use super::documents::{Pause, State, Told};
+use crate::time::milliseconds;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Errands {
+    /// The line, and the command's id.
+    purge: Option<(u64, String)>,
+    /// How many were ordered, and the command's id.
+    sample: Option<(u64, String)>,
+    warned: Warned,
+}
+
+/// The warnings of one deadline.
+#[derive(Clone, Copy, Debug, Default)]
+struct Warned {
+    /// When it was set, and for when, as far as its command says; `None`: what is due cannot be told.
+    set_at: Option<i64>,
+    deadline: Option<i64>,
+    said: Option<i64>,
+    /// Said before the same deadline was set again: whether that counts, the contract leaves open.
+    said_before: Option<i64>,
+}
+
+const DAY: i64 = 86_400;
+const HOUR: i64 = 3_600;
+
+impl Errands {
+    pub fn change(&mut self, told: &Told, command: Option<&Value>) {
+        let id = || command.and_then(|command| command.get("command_id")?.as_str()).unwrap_or_default().to_owned();
+        let number = |name: &str| command.and_then(|command| command.get(name)?.as_u64());
+        let entry = told.position.map_or(0, |position| position.entry);
+        match told.transition.as_deref().unwrap_or_default() {
+            "purging" => self.purge = Some((entry.min(number("through_entry").unwrap_or(u64::MAX)), id())),
+            "purged" => self.purge = None,
+            "sampling" => self.sample = Some((number("count").unwrap_or_default(), id())),
+            "sampled" => self.sample = None,
+            "expiring" => self.warned.said = told.within_seconds,
+            "paused" | "repaused" => self.warned = Warned::set(told, command),
+            "updated" => self.warned.update(told, command),
+            _ => {}
+        }
+    }
+
+    /// The field that differs.
+    pub fn differ(&self, state: &State) -> Option<&'static str> {
+        let purge = state.queue.as_ref().and_then(|queue| queue.purge_through.as_ref());
+        let purge = purge.map(|purge| purge.as_ref().map(|purge| (purge.entry, purge.command_id.clone())));
+        if purge.is_some_and(|purge| purge != self.purge) {
+            return Some("queue.purge_through");
+        }
+        if let Some(sample) = &state.sample {
+            let ordered = sample
+                .as_ref()
+                .map(|sample| (sample.left.saturating_add(sample.released.total()), sample.command_id.clone()));
+            if ordered != self.sample {
+                return Some("sample");
+            }
+        }
+        let pause = state.pause.as_ref();
+        pause.is_some_and(|pause| self.warned.differs(pause)).then_some("pause.warned_seconds")
+    }
+}
+
+impl Warned {
+    fn set(told: &Told, command: Option<&Value>) -> Self {
+        let set_at = milliseconds(&told.at);
+        let until = command.and_then(|command| milliseconds(command.get("until")?.as_str()?));
+        let length = command.and_then(|command| command.get("for_seconds")?.as_i64());
+        let deadline = until.or(set_at.zip(length).map(|(at, seconds)| at + seconds * 1000));
+        Self { set_at, deadline, ..Self::default() }
+    }
+
+    fn update(&mut self, told: &Told, command: Option<&Value>) {
+        let set = Self::set(told, command);
+        let said = self.said.or(self.said_before);
+        match (set.deadline, command) {
+            (Some(deadline), _) if Some(deadline) == self.deadline => *self = Self { said_before: said, ..set },
+            (Some(_), _) => *self = set,
+            (None, Some(_)) if self.deadline.is_some() => {}
+            // A limit that was lowered may have moved it, to where no command says.
+            (None, _) => *self = Self::default(),
+        }
+    }
+
+    fn differs(&self, pause: &Pause) -> bool {
+        let (Some(told), Some(set_at)) = (pause.warned_seconds, self.set_at) else { return false };
+        let Some(deadline) = milliseconds(&pause.resumes_at) else { return false };
+        if self.deadline.is_some_and(|set| set != deadline) {
+            // Brought down by a lowered limit: the same.
+            return false;
+        }
+        let skipped = match deadline - set_at {
+            ..=3_600_000 => Some(HOUR),
+            3_600_001..=86_400_000 => Some(DAY),
+            _ => None,
+        };
+        let smallest = |said: Option<i64>| [said, skipped].into_iter().flatten().min();
+        told != smallest(self.said) && told != smallest(self.said.or(self.said_before))
+    }
+}
