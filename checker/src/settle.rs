@@ -131,9 +131,13 @@ fn fate(walk: &Walk, item: &Item, newer: Option<&Item>, withdraw: Option<&Item>)
     if let Some(by) = by {
         return Fate::Replaced { by };
     }
-    let Some(end) = end(walk, item, &walk.segments[segment]) else { return Fate::Held { superseded: false } };
     let meanwhile = |by: Option<&Item>| by.filter(|by| by.segment == segment).map(|by| by.event);
     let (withdrawn_by, superseded_by) = (meanwhile(withdraw), meanwhile(newer));
+    let Some(end) = end(walk, item, &walk.segments[segment]) else {
+        // Only what is replaced can have been passed here: in a gap that the cleaner made beyond the line of a purge.
+        let by = withdrawn_by.into_iter().chain(superseded_by).min();
+        return by.map_or(Fate::Held { superseded: false }, |by| Fate::Replaced { by });
+    };
     Fate::Passed(Passing { end, segment, withdrawn_by, superseded_by, perhaps })
 }
 
