@@ -16,6 +16,10 @@ use crate::world::World;
 /// How late a timer may fire (promise P5).
 const PROMPT: Duration = Duration::from_secs(1);
 
+/// How long before its deadline a pause is warned of.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
 /// For how long an event may wait while there is nothing but a slow drain to do.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -83,7 +87,11 @@ impl World {
         let mut deadlines: Vec<Timestamp> = self.flows()?.iter().filter_map(Flow::deadline).collect();
         deadlines.sort_unstable();
         self.counted.expiries += deadlines.len() as u64;
-        for deadline in deadlines {
+        let warnings = deadlines.iter().flat_map(|deadline| [DAY, HOUR].map(|ahead| deadline.before(ahead)));
+        let mut moments: Vec<Timestamp> = warnings.filter(|moment| *moment > self.memory.now()).collect();
+        moments.extend(&deadlines);
+        moments.sort_unstable();
+        for deadline in moments {
             // Sessions end in the first leap: whoever owns the flow then has come back long before its deadline.
             for left in (0..6).rev() {
                 self.wait(deadline.before(SESSION / 2 * left).since(self.memory.now()));
