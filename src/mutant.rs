@@ -187,8 +187,6 @@ mutants! {
     FlowWithAQueueForgotten,
     /// The commands of a forgotten flow are forgotten with it.
     CommandsForgottenWithTheFlow,
-    /// A newer event of the same turn does not replace what a paused flow passes.
-    NewerEventOfTheSameTurnForgotten,
 }
 
 #[cfg(debug_assertions)]

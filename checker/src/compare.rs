@@ -8,8 +8,8 @@ use crate::orders::Cause;
 use crate::record::Record;
 use crate::report::Kind;
 use crate::settle::{End, Fate, MAX_AGE, Passing};
+use crate::succession::State;
 use crate::time::milliseconds;
-use crate::walk::State;
 
 /// An event as the rules have it.
 #[derive(Clone, Copy)]

@@ -9,7 +9,8 @@ use crate::gather::{Gathered, Topics};
 use crate::record::Log;
 use crate::report::{Kind, PerKind, Sums};
 use crate::states::GateState;
-use crate::walk::{Arrival, State, Walk};
+use crate::succession::State;
+use crate::walk::{Arrival, Walk};
 
 /// Compares the gate's counters with the sums. `before`: what was turned away before the flow was forgotten last; from then
 /// on the gate counts from zero. (What was forgotten never held anything.)

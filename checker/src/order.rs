@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use crate::find::Found;
 use crate::gather::Gathered;
 use crate::murmur2;
-use crate::walk::{State, Walk};
+use crate::succession::State;
+use crate::walk::Walk;
 
 /// How many partitions the records topic has. Nothing says so: it is the number that agrees with most flows, the
 /// enrollments' number if that is one, and the smallest otherwise.

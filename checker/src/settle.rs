@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use crate::errands::PURGE;
 use crate::gather::Gathered;
 use crate::report::Kind;
-use crate::walk::{Arrival, Item, Passed, Segment, State, Walk};
+use crate::succession::State;
+use crate::walk::{Arrival, Item, Passed, Segment, Walk};
 
 /// What should become of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

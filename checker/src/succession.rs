@@ -1,7 +1,23 @@
-//! Which transition can follow which.
+//! The states of a flow, and which transition can follow which.
 
 use crate::follow::Transition;
-use crate::walk::State;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Live,
+    Paused,
+    Resuming,
+}
+
+impl State {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Paused => "paused",
+            Self::Resuming => "resuming",
+        }
+    }
+}
 
 /// Where a transition leads; `None`: not from there.
 pub(crate) fn next_state(state: State, word: &str) -> Option<State> {

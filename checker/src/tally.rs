@@ -7,7 +7,8 @@ use crate::court::{Case, Court, Judgement};
 use crate::errands::PURGE;
 use crate::report::PerKind;
 use crate::settle::{End, Fate, Passing};
-use crate::walk::{Item, Passed, State};
+use crate::succession::State;
+use crate::walk::{Item, Passed};
 
 /// By the transition that began them.
 #[derive(Default)]

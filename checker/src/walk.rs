@@ -9,38 +9,7 @@ use crate::follow::Transition;
 use crate::gather::Gathered;
 use crate::orders::{DrainOrders, PauseOptions, orders};
 use crate::report::Kind;
-use crate::succession::{is_beside, misplaced, next_state};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    Live,
-    Paused,
-    Resuming,
-}
-
-impl Segment {
-    /// Whether entries may be passed in it.
-    pub(crate) fn passes(&self) -> bool {
-        self.state == State::Resuming || self.state == State::Paused && self.errands.pass_in_pause()
-    }
-}
-
-impl Item {
-    /// Whether it may be no entry after all.
-    pub(crate) fn is_optional(&self) -> bool {
-        self.optional
-    }
-}
-
-impl State {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Paused => "paused",
-            Self::Resuming => "resuming",
-        }
-    }
-}
+use crate::succession::{State, is_beside, misplaced, next_state};
 
 /// From one transition to the next.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +28,13 @@ pub(crate) struct Segment {
     pub first_unpassed: usize,
 }
 
+impl Segment {
+    /// Whether entries may be passed in it.
+    pub(crate) fn passes(&self) -> bool {
+        self.state == State::Resuming || self.state == State::Paused && self.errands.pass_in_pause()
+    }
+}
+
 /// An entry of the queue, as far as the rules tell.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Item {
@@ -74,6 +50,13 @@ pub(crate) struct Item {
     /// The segment in which it came.
     pub segment: usize,
     pub passed: Passed,
+}
+
+impl Item {
+    /// Whether it may be no entry after all.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.optional
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

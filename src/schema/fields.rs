@@ -65,6 +65,10 @@ impl Fields {
         self.map.remove(name).ok_or_else(|| self.wrong(name, "is missing"))
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
     fn maybe(&mut self, name: &str) -> Option<Value> {
         self.map.remove(name).filter(|value| !value.is_null())
     }

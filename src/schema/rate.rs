@@ -8,11 +8,11 @@ use crate::flow::Rate;
 pub(super) struct PerSecond(pub(super) Rate);
 
 impl PerSecond {
+    /// What a gate has written, and in no other way.
     pub(super) fn read(value: &Value) -> Option<Rate> {
-        match value {
-            Value::Number(number) => number.to_string().parse().ok(),
-            _ => None,
-        }
+        let Value::Number(number) = value else { return None };
+        let text = number.to_string();
+        text.parse().ok().filter(|rate: &Rate| rate.to_string() == text)
     }
 }
 

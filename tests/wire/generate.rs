@@ -136,8 +136,7 @@ fn pause() -> impl Strategy<Value = Pause> {
             expiry_rate,
             by,
             reason,
-            // What it was too short for from the beginning.
-            warned: warned.max(Warning::reached(paused_at.after(Duration::from_millis(length)), paused_at)),
+            warned,
         },
     )
 }

@@ -16,9 +16,6 @@ pub(super) fn flow(fields: &mut Fields) -> Result<Flow, Malformed> {
     let pause = fields.maybe_object("pause", pause)?;
     let drain = fields.maybe_object("drain", drain)?;
     let sample = fields.maybe_object("sample", sample)?;
-    if sample.is_some() && word != "paused" {
-        return Err(fields.wrong("sample", format!("is not null, though the state is {word}")));
-    }
     let state = match (word.as_str(), pause, drain) {
         ("live", None, None) => State::Live,
         ("paused", Some(pause), None) => State::Paused(pause),
@@ -33,6 +30,9 @@ pub(super) fn flow(fields: &mut Fields) -> Result<Flow, Malformed> {
         ("resuming", _, None) => return Err(fields.wrong("drain", "is null, though the state is resuming")),
         _ => return Err(fields.wrong("state", "is not live, paused or resuming")),
     };
+    if sample.is_some() && !matches!(state, State::Paused(_)) {
+        return Err(fields.wrong("sample", format!("is not null, though the state is {word}")));
+    }
     Ok(Flow {
         id,
         state,
@@ -48,6 +48,8 @@ pub(super) fn flow(fields: &mut Fields) -> Result<Flow, Malformed> {
 
 fn pause(fields: &mut Fields) -> Result<Pause, Malformed> {
     // A deadline may lie before `paused_at`: another gate, whose clock is behind by up to a minute, may have moved it.
+    // Gates before had no such field.
+    let is_warned_of = fields.has("warned_seconds");
     let mut pause = Pause {
         id: fields.valid("id", pause_id)?,
         by_all: fields.flag("by_all")?,
@@ -61,8 +63,10 @@ fn pause(fields: &mut Fields) -> Result<Pause, Malformed> {
         reason: fields.maybe_text("reason")?,
         warned: fields.maybe_warning("warned_seconds")?,
     };
-    // Gates before had no such field: what the pause was too short for from the beginning is no warning.
-    pause.warned = pause.warned.max(Warning::reached(pause.resumes_at, pause.paused_at));
+    if !is_warned_of {
+        // What the pause was too short for from the beginning is not warned of.
+        pause.warned = Warning::reached(pause.resumes_at, pause.paused_at);
+    }
     Ok(pause)
 }
 

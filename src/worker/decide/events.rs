@@ -269,9 +269,6 @@ impl Decider<'_> {
         staged.changed = true;
         self.decision.touched += usize::from(staged.fed.is_empty());
         staged.fed_bytes += bytes;
-        if entry.latest && staged.flow.passes() && !mutant::is(Mutant::NewerEventOfTheSameTurnForgotten) {
-            staged.newer.insert((event.kind, event.record.clone()), entry.number);
-        }
         staged.fed.push(Fed {
             number: entry.number,
             kind: event.kind,

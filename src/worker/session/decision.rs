@@ -98,9 +98,6 @@ pub struct StagedFlow {
     /// What it has passed of the buffer.
     pub passed: Amount,
     pub bucket: Option<Bucket>,
-    /// Newer events of this turn, held under `keep: latest` while entries of the paused flow are passed: each takes the place of
-    /// an older one.
-    pub newer: BTreeMap<(Kind, RecordId), u64>,
     /// Something that passes entries has come to its end.
     pub settled: bool,
     pub went_live: bool,
@@ -256,7 +253,6 @@ impl StagedFlow {
             withdrawn: BTreeMap::new(),
             passed: Amount::default(),
             bucket: None,
-            newer: BTreeMap::new(),
             settled: false,
             went_live: false,
             forgotten: false,
