@@ -29,7 +29,7 @@ pub struct Flow {
 pub enum State {
     /// Events pass straight through.
     Live,
-    /// Nothing is delivered but withdraws; events are held, or new records turned away.
+    /// Nothing is delivered but withdraws and ordered samples; events are held, or new records turned away.
     Paused(Pause),
     /// What is held is being passed, in order; what arrives is held behind it.
     Resuming {

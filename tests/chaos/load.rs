@@ -1,5 +1,5 @@
 //! Events and commands that never stop: upstreams that send to the same flows all the time, and an operator who pauses and
-//! resumes them in every way there is, and now and then sends a command twice.
+//! resumes them in every way there is, purges and samples what they hold, and now and then sends a command twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -101,7 +101,7 @@ impl Load {
 }
 
 fn order(dice: &mut Dice) -> (&'static str, Value) {
-    match dice.below(12) {
+    match dice.below(15) {
         0 | 1 => ("pause", json!({})),
         2 | 3 => ("pause", json!({"keep": "all"})),
         4 => ("pause", json!({"new_records": "discard"})),
@@ -110,6 +110,9 @@ fn order(dice: &mut Dice) -> (&'static str, Value) {
         7 | 8 => ("resume", json!({})),
         9 => ("resume", json!({"max_rate": 20 + dice.below(500)})),
         10 => ("resume", json!({"max_age_seconds": 3600})),
-        _ => ("resume", json!({"release": "none"})),
+        11 => ("resume", json!({"release": "none"})),
+        // Most flows are not paused just then, and reject it.
+        12 | 13 => ("release", json!({"count": 1 + dice.below(200)})),
+        _ => ("purge", json!({})),
     }
 }
