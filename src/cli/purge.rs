@@ -52,10 +52,13 @@ pub fn run<B: Broker>(
                 expect: Expect { pause: Some(pause), next_entry: None },
             }
         }
-        // There is nothing to ask about: the gate says why.
+        // There is nothing to ask about: the gate says why, unless that has changed.
         _ => {
             let action = Action::Purge(PurgeOrder { through_entry: args.through });
-            Order { flow: args.flow.clone(), action, expect: Expect::default() }
+            let pause = flow.and_then(Flow::pause).map(|pause| pause.id.clone());
+            let next_entry = flow.map_or(1, |flow| flow.queue.next_entry);
+            let expect = Expect { pause: Some(pause), next_entry: Some(next_entry) };
+            Order { flow: args.flow.clone(), action, expect }
         }
     };
     let (mut sent, mut answers) = send(&args.asking, vec![order], broker, topics)?;

@@ -81,6 +81,7 @@ impl Flow {
         }
         let passing = self.fate(survivor, replaced);
         self.tally(passing, survivor.kind);
+        let offset = self.goes_on_from(survivor.offset + 1);
         let watermark = &mut self.queue.watermark;
         watermark.entry = match () {
             () if mutant::is(Mutant::WatermarkOneTooFar) => survivor.number + 1,
@@ -89,7 +90,7 @@ impl Flow {
         };
         watermark.enrolls = survivor.enrolls;
         watermark.advances = survivor.advances;
-        watermark.offset = survivor.offset + 1;
+        watermark.offset = offset;
         passing
     }
 
@@ -100,12 +101,20 @@ impl Flow {
             entry: survivor.number - 1,
             enrolls: survivor.enrolls.saturating_sub(own(Kind::Enroll)),
             advances: survivor.advances.saturating_sub(own(Kind::Advance)),
-            offset: survivor.offset,
+            offset: self.goes_on_from(survivor.offset),
         };
         let watermark = self.queue.watermark;
         self.counts.add(Tally::Replaced, Kind::Enroll, before.enrolls.saturating_sub(watermark.enrolls));
         self.counts.add(Tally::Replaced, Kind::Advance, before.advances.saturating_sub(watermark.advances));
         self.queue.watermark = before;
+    }
+
+    /// Where the next entry is looked for. What was read of a topic that is gone says nothing about the next one.
+    fn goes_on_from(&self, offset: i64) -> i64 {
+        match self.queue.watermark.offset {
+            Queue::NOWHERE => Queue::NOWHERE,
+            _ => offset,
+        }
     }
 
     fn tally(&mut self, passing: Passing, kind: Kind) {

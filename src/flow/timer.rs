@@ -13,7 +13,7 @@ impl Flow {
 
     /// Says that the deadline is near, once for each warning. Of two that are due the later one is said: the earlier would be
     /// untrue.
-    fn warn(&mut self, now: Timestamp) -> Option<Transition> {
+    pub fn warn(&mut self, now: Timestamp) -> Option<Transition> {
         let State::Paused(pause) = &mut self.state else { return None };
         let warning = Warning::reached(pause.resumes_at, now)?;
         if pause.warned >= Some(warning) || pause.resumes_at <= now {

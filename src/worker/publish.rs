@@ -84,6 +84,11 @@ impl<B: Broker> Worker<B> {
         let Some(tracked) = self.table.tracked(partition, &id) else { return };
         let watermark = tracked.flow().queue.watermark;
         let (mut reads, mut stopped, mut given_up) = (false, None, None);
+        let topic = tracked.flow().queue.topic.as_deref();
+        if tracked.backlog.as_ref().is_some_and(|backlog| topic != Some(&*backlog.topic)) {
+            // That topic is gone: what was read of it is not what the next one begins with.
+            stopped = tracked.backlog.take().map(|backlog| backlog.topic);
+        }
         if let Some(backlog) = &mut tracked.backlog {
             backlog.passing = Amount::default();
             for waiting in backlog.buffer.drain(..passed.entries.min(backlog.buffer.len())) {
@@ -106,7 +111,7 @@ impl<B: Broker> Worker<B> {
             reads |= tracked.backlog.is_none() && tracked.start_drain(now);
         } else {
             reads = false;
-            stopped = tracked.backlog.take().map(|backlog| backlog.topic);
+            stopped = tracked.backlog.take().map(|backlog| backlog.topic).or(stopped);
             given_up = given_up.or_else(|| stopped.clone().filter(|_| settled && watermark.offset > 0));
         }
         if let Some(topic) = stopped {

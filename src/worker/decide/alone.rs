@@ -74,5 +74,7 @@ impl Decider<'_> {
             (Treatment::Bare(reason), Some(waiting)) => self.bury_entry(partition, flow, waiting, reason, true),
             (Treatment::Whole { .. }, _) | (_, None) => {}
         }
+        // Not before: what could not be released does not count in a sample.
+        self.settle(partition, flow);
     }
 }

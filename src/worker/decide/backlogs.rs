@@ -203,7 +203,7 @@ impl Decider<'_> {
     }
 
     /// Ends what has come to its end of what passes entries of a staged flow.
-    fn settle(&mut self, partition: i32, flow: &FlowId) {
+    pub(super) fn settle(&mut self, partition: i32, flow: &FlowId) {
         let now = self.now;
         let Some(staged) = self.decision.staged_mut(partition, flow) else { return };
         if mutant::is(Mutant::LiveOnEndOfFile) {
@@ -223,7 +223,7 @@ impl Decider<'_> {
         }
     }
 
-    /// Passes the next entry of a drain and nothing else.
+    /// Passes the next entry of a drain and nothing else; what ends with that is not ended yet.
     pub(super) fn drain_first(&mut self, partition: i32, owned: &Owned, tracked: &Tracked) {
         let now = self.now;
         let Some(backlog) = &tracked.backlog else { return };
@@ -236,6 +236,8 @@ impl Decider<'_> {
         // What was refused had been allowed. Its token was dropped with its turn: it is taken here.
         let passing = pass(staged, tracked, waiting);
         if passing == Passing::Stays {
+            // What the cleaner took before it may have been passed.
+            staged.changed = true;
             return;
         }
         let mut bucket = backlog.bucket;
@@ -247,7 +249,6 @@ impl Decider<'_> {
         staged.passed = Amount { entries: 1, bytes: waiting.size };
         staged.changed = true;
         self.write_passed(partition, &tracked.flow().id, waiting, passing, release);
-        self.settle(partition, &tracked.flow().id);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::decider::Decider;
 use crate::flow::FlowId;
 use crate::mutant::{self, Mutant};
+use crate::time::Timestamp;
 use crate::worker::session::owned::{Owned, Stage};
 
 impl Decider<'_> {
@@ -21,11 +22,12 @@ impl Decider<'_> {
         // More of them than a turn has room for would outlive its transaction every time: the rest stays due.
         let mut room = self.budget.records;
         for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| takes_part(owned)) {
-            for flow in asked.into_iter().flat_map(|asked| owned.due(asked.min(now))) {
+            let by = asked.map(|asked| asked.min(now));
+            for (by, flow) in by.into_iter().flat_map(|by| owned.due(by).map(move |flow| (by, flow))) {
                 if room == 0 {
                     return;
                 }
-                room -= usize::from(self.strike(*partition, flow));
+                room -= usize::from(self.strike(*partition, flow, by));
             }
             for (_, flow) in owned.facts.retirements().iter().take_while(|(due, _)| *due <= now) {
                 if room == 0 {
@@ -61,14 +63,16 @@ impl Decider<'_> {
         }
     }
 
-    /// Whether its deadline has ended its pause now, or a warning of that is due.
-    fn strike(&mut self, partition: i32, flow: &FlowId) -> bool {
+    /// Whether its deadline has ended its pause now, or a warning of that was due. `by`: every command recorded until then is
+    /// applied. A flow that is looked at for a warning does not end for a deadline that has come since.
+    fn strike(&mut self, partition: i32, flow: &FlowId, by: Timestamp) -> bool {
         let now = self.now;
         let Some(owned) = self.table.owned.get(&partition) else { return false };
         let Some(staged) = self.decision.flow(partition, owned, flow) else { return false };
         let deadline = staged.flow.deadline();
         // A command of this turn may have moved the deadline, or ended the pause.
-        let transitions = staged.flow.strike(now);
+        let ends = deadline.is_some_and(|deadline| deadline <= by) || mutant::is(Mutant::TimerFiresEarly);
+        let transitions = if ends { staged.flow.strike(now) } else { staged.flow.warn(by).into_iter().collect() };
         if transitions.is_empty() {
             return false;
         }
