@@ -172,3 +172,19 @@ fn a_partition_full_of_refused_events_stops_nobody() {
     rig.settle();
     assert_eq!(rig.dead_letters().len(), 20);
 }
+
+/// Goal: a sample of one releases one, also if the first cannot be stored downstream and becomes a dead letter.
+#[test]
+fn a_dead_letter_does_not_count_in_a_sample() {
+    let mut rig = Rig::new();
+    rig.memory.configure(&rig.topics.records, "max.message.bytes", "50000").unwrap();
+    rig.order("welcome", "pause", json!({}));
+    large(&rig, "welcome", "large", &noise(100_000));
+    rig.send_all("welcome", "a b");
+    rig.settle();
+    rig.order("welcome", "release", json!({"count": 1}));
+    assert_eq!((rig.delivered("welcome").as_str(), rig.dead_letters().len()), ("a", 1));
+    assert_eq!((rig.state("welcome"), rig.flow("welcome").counts.held().total()), ("paused", 1));
+    // The checker knows no such fate.
+    rig.whole = false;
+}

@@ -22,7 +22,9 @@ fn called(path: &[String]) -> Vec<&'static str> {
     match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["demo"] => vec!["--fast", "--brokers"],
         ["run"] => vec!["--instance", "x", "--http", "127.0.0.1:0"],
-        ["pause"] | ["resume"] | ["flow"] => vec!["welcome"],
+        ["pause" | "resume" | "forget" | "flow"] => vec!["welcome"],
+        ["release"] => vec!["welcome", "--count", "1"],
+        ["purge"] => vec!["welcome", "--yes"],
         ["positions", "restore"] => vec!["--partition", "0", "--to-record"],
         ["topics", "create" | "check"] | ["flows"] | ["positions"] | ["config", "check" | "show"] => vec![],
         _ => panic!("a new command: say here how `{}` is called", path.join(" ")),
