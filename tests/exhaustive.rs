@@ -34,6 +34,7 @@ use std::time::Instant;
 
 use flowgate::flow::Kind::{Advance, Enroll, Withdraw};
 use orders::Order::{PauseAll, PauseDiscard, PauseLatest, PauseShort, Purge, ResumeAll, ResumeNone, Sample};
+use orders::{Input, Order};
 use say::say;
 use space::Space;
 use world::World;
@@ -66,70 +67,51 @@ fn two_flows_two_workers_four_records() {
     every_state("two flows, two workers, four records", &space, 1_000_000);
 }
 
-/// One flow whose gate forgets at any moment, and all the ways to resume, pause again, and resume.
-#[test]
-fn one_flow_paused_again_and_again() {
-    let space = Space {
-        inputs: vec![vec![vec![(Enroll, 0), (Enroll, 1), (Enroll, 0), (Withdraw, 1)]]],
+/// One flow and one gate, which may forget at any moment, with the shortest of times.
+fn one_flow(inputs: Vec<Input>, orders: &[Order], commands: usize) -> Space {
+    Space {
+        inputs: vec![vec![inputs]],
         workers: 1,
-        orders: vec![vec![PauseLatest, PauseAll, ResumeAll]],
-        commands: 3,
+        orders: vec![orders.to_vec()],
+        commands,
         repeats: false,
-        cleaner: true,
+        cleaner: false,
         ticks: 1,
         max_pause: 1,
         found: RefCell::default(),
-    };
+    }
+}
+
+/// All the ways to resume, pause again, and resume.
+#[test]
+fn one_flow_paused_again_and_again() {
+    let inputs = vec![(Enroll, 0), (Enroll, 1), (Enroll, 0), (Withdraw, 1)];
+    let space = Space { cleaner: true, ..one_flow(inputs, &[PauseLatest, PauseAll, ResumeAll], 3) };
     every_state("one flow, three commands", &space, 200_000);
 }
 
-/// One flow, every option, commands that come twice, and a deadline that is short of the longest.
+/// Every option, commands that come twice, and a deadline that is short of the longest.
 #[test]
 fn one_flow_with_every_option() {
-    let space = Space {
-        inputs: vec![vec![vec![(Enroll, 0), (Advance, 0), (Withdraw, 0), (Enroll, 0)]]],
-        workers: 1,
-        orders: vec![vec![PauseLatest, PauseAll, PauseShort, PauseDiscard, ResumeAll, ResumeNone]],
-        commands: 2,
-        repeats: true,
-        cleaner: false,
-        ticks: 2,
-        max_pause: 2,
-        found: RefCell::default(),
-    };
+    let inputs = vec![(Enroll, 0), (Advance, 0), (Withdraw, 0), (Enroll, 0)];
+    let orders = [PauseLatest, PauseAll, PauseShort, PauseDiscard, ResumeAll, ResumeNone];
+    let space = Space { repeats: true, ticks: 2, max_pause: 2, ..one_flow(inputs, &orders, 2) };
     every_state("one flow, every option", &space, 200_000);
 }
 
-/// One flow that is purged and sampled while it is paused, with a cleaner and a gate that forgets.
+/// Purges and samples while it is paused, with a cleaner.
 #[test]
 fn one_flow_purged_and_sampled() {
-    let space = Space {
-        inputs: vec![vec![vec![(Enroll, 0), (Enroll, 1), (Enroll, 0), (Withdraw, 1)]]],
-        workers: 1,
-        orders: vec![vec![PauseLatest, ResumeAll, Purge, Sample]],
-        commands: 3,
-        repeats: false,
-        cleaner: true,
-        ticks: 1,
-        max_pause: 1,
-        found: RefCell::default(),
-    };
+    let inputs = vec![(Enroll, 0), (Enroll, 1), (Enroll, 0), (Withdraw, 1)];
+    let space = Space { cleaner: true, ..one_flow(inputs, &[PauseLatest, ResumeAll, Purge, Sample], 3) };
     every_state("one flow, purged and sampled", &space, 100_000);
 }
 
 /// A purge that a resume, a re-pause, a second purge or a sample comes into.
 #[test]
 fn one_purge_and_what_comes_into_it() {
-    let space = Space {
-        inputs: vec![vec![vec![(Enroll, 0), (Enroll, 1), (Enroll, 0)]]],
-        workers: 1,
-        orders: vec![vec![PauseLatest, ResumeNone, Purge, Sample]],
-        commands: 4,
-        repeats: false,
-        cleaner: false,
-        ticks: 0,
-        max_pause: 1,
-        found: RefCell::default(),
-    };
+    let three = vec![(Enroll, 0), (Enroll, 1), (Enroll, 0)];
+    let orders = [PauseLatest, ResumeNone, Purge, Sample];
+    let space = Space { ticks: 0, ..one_flow(three, &orders, 4) };
     every_state("one flow, what comes into a purge", &space, 10_000);
 }

@@ -74,17 +74,17 @@ impl Counted {
         to.early_commands += of.early_commands;
         to.strays_with_headers += of.strays_with_headers;
         to.odd_in_many_ways += of.odd_in_many_ways;
-        to.losses = [0, 1, 2].map(|at| to.losses[at] + of.losses[at]);
+        to.losses = sums(to.losses, of.losses);
         to.gone_on_cleanly += of.gone_on_cleanly;
         to.positions_lost += of.positions_lost;
         to.capped += of.capped;
-        to.limited = [0, 1].map(|at| to.limited[at] + of.limited[at]);
+        to.limited = sums(to.limited, of.limited);
         to.redirected += of.redirected;
-        to.purges = [0, 1].map(|at| to.purges[at] + of.purges[at]);
-        to.samples = [0, 1].map(|at| to.samples[at] + of.samples[at]);
+        to.purges = sums(to.purges, of.purges);
+        to.samples = sums(to.samples, of.samples);
         to.forgotten += of.forgotten;
         to.changed_meanwhile += of.changed_meanwhile;
-        to.warnings = [0, 1].map(|at| to.warnings[at] + of.warnings[at]);
+        to.warnings = sums(to.warnings, of.warnings);
         to.cleanings += of.cleanings;
         to.retentions += of.retentions;
         to.rebalances += of.rebalances;
@@ -160,4 +160,8 @@ impl Counted {
         ];
         others.into_iter().filter(|(_, count)| **count == 0).map(|(name, _)| name).collect()
     }
+}
+
+fn sums<const N: usize>(to: [u64; N], of: [u64; N]) -> [u64; N] {
+    std::array::from_fn(|at| to[at] + of[at])
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flowgate::broker::Isolation;
-use flowgate::flow::{Flow, Queue, State};
+use flowgate::flow::{Flow, Queue, State, Warning};
 use flowgate::schema;
 use flowgate::time::Timestamp;
 use flowgate::worker::Worker;
@@ -15,10 +15,6 @@ use crate::world::World;
 
 /// How late a timer may fire (promise P5).
 const PROMPT: Duration = Duration::from_secs(1);
-
-/// How long before its deadline a pause is warned of.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// For how long an event may wait while there is nothing but a slow drain to do.
 const SOON: Duration = Duration::from_secs(2);
@@ -87,7 +83,7 @@ impl World {
         let mut deadlines: Vec<Timestamp> = self.flows()?.iter().filter_map(Flow::deadline).collect();
         deadlines.sort_unstable();
         self.counted.expiries += deadlines.len() as u64;
-        let warnings = deadlines.iter().flat_map(|deadline| [DAY, HOUR].map(|ahead| deadline.before(ahead)));
+        let warnings = deadlines.iter().flat_map(|deadline| Warning::ALL.map(|of| deadline.before(of.ahead())));
         let mut moments: Vec<Timestamp> = warnings.filter(|moment| *moment > self.memory.now()).collect();
         moments.extend(&deadlines);
         moments.sort_unstable();

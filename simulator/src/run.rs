@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use clap::ValueEnum as _;
+use flowgate::flow::Expect;
 use flowgate::mutant::Mutant;
 use flowgate_checker::{Circumstances, Retention, Sums};
 use serde_json::Value;
@@ -178,7 +179,7 @@ fn told(world: &mut World, log: &flowgate_checker::Log) {
             Some("expiring") => counted.warnings[usize::from(event["within_seconds"] == 3_600)] += 1,
             _ => {}
         }
-        let changed = event["detail"].as_str().is_some_and(|detail| detail.starts_with("changed meanwhile"));
+        let changed = event["detail"].as_str().is_some_and(|detail| detail.starts_with(Expect::CHANGED));
         counted.changed_meanwhile += u64::from(changed);
     }
     for drain in log.state.iter().filter_map(read).map(|state| state["drain"].clone()) {

@@ -145,21 +145,13 @@ impl Cli {
 impl Command {
     fn on<B: Broker>(self, broker: &B, settings: &Settings, out: &mut dyn Write) -> Result<(), Failure> {
         let topics = &settings.topics;
+        let progress = || progress::Progress::new(std::io::stderr().is_terminal());
         match self {
             Self::Topics(command) => topics::run(&command, broker, topics, settings.limits.max_pause, out),
             Self::Pause(args) => pause::run(&args, broker, topics, out),
-            Self::Resume(args) => {
-                let progress = progress::Progress::new(std::io::stderr().is_terminal());
-                resume::run(&args, broker, topics, progress, out)
-            }
-            Self::Release(args) => {
-                let progress = progress::Progress::new(std::io::stderr().is_terminal());
-                release::run(&args, broker, topics, progress, out)
-            }
-            Self::Purge(args) => {
-                let progress = progress::Progress::new(std::io::stderr().is_terminal());
-                purge::run(&args, broker, topics, progress, out)
-            }
+            Self::Resume(args) => resume::run(&args, broker, topics, progress(), out),
+            Self::Release(args) => release::run(&args, broker, topics, progress(), out),
+            Self::Purge(args) => purge::run(&args, broker, topics, progress(), out),
             Self::Forget(args) => forget::run(&args, broker, topics, out),
             Self::Flows(args) => flows::run(&args, broker, topics, out),
             Self::Flow(args) => flow::run(&args, broker, topics, out),

@@ -7,8 +7,8 @@ use super::Failure;
 use super::confirm::confirm;
 use super::flows::READ;
 use super::progress::Progress;
-use super::send::{Asking, Order, flow_id, send, tell};
-use super::until_done::until_done;
+use super::send::{Asking, Order, flow_id};
+use super::until_done::order_until_done;
 use crate::broker::Broker;
 use crate::client::states::States;
 use crate::flow::{Action, Expect, Flow, FlowId, PurgeOrder, State};
@@ -39,32 +39,20 @@ pub fn run<B: Broker>(
     let mut states = States::home_of(broker, topics, &args.flow)?;
     states.catch_up(READ)?;
     let flow = states.flows.get(&args.flow).map(|known| &known.flow);
-    let order = match flow {
+    let (through_entry, next_entry) = match flow {
         Some(flow) if matches!(flow.state, State::Paused(_)) && !flow.queue.is_passed() => {
             // Exactly what is shown is discarded, and nothing that comes while somebody thinks about it.
             let through = args.through.map_or(flow.queue.last_entry(), NonZeroU64::get).min(flow.queue.last_entry());
             confirm(&preview(flow, through, topics), args.yes)?;
-            let order = PurgeOrder { through_entry: NonZeroU64::new(through) };
-            let pause = flow.pause().map(|pause| pause.id.clone());
-            Order {
-                flow: flow.id.clone(),
-                action: Action::Purge(order),
-                expect: Expect { pause: Some(pause), next_entry: None },
-            }
+            (NonZeroU64::new(through), None)
         }
         // There is nothing to ask about: the gate says why, unless that has changed.
-        _ => {
-            let action = Action::Purge(PurgeOrder { through_entry: args.through });
-            let pause = flow.and_then(Flow::pause).map(|pause| pause.id.clone());
-            let next_entry = flow.map_or(1, |flow| flow.queue.next_entry);
-            let expect = Expect { pause: Some(pause), next_entry: Some(next_entry) };
-            Order { flow: args.flow.clone(), action, expect }
-        }
+        _ => (args.through, Some(flow.map_or(1, |flow| flow.queue.next_entry))),
     };
-    let (mut sent, mut answers) = send(&args.asking, vec![order], broker, topics)?;
-    let done = until_done(&mut sent, &mut answers, &args.flow, broker, topics, progress)?;
-    tell(&sent, &args.asking, out)?;
-    if let Some(done) = done.filter(|_| args.asking.output.is_for_people()) {
+    let pause = flow.and_then(Flow::pause).map(|pause| pause.id.clone());
+    let action = Action::Purge(PurgeOrder { through_entry });
+    let order = Order { flow: args.flow.clone(), action, expect: Expect { pause: Some(pause), next_entry } };
+    if let Some(done) = order_until_done(&args.asking, order, broker, topics, progress, out)? {
         let (enroll, advance, discarded) = (done.enroll, done.advance, &topics.discarded);
         let told = format!("{}: {} discarded ({enroll} enroll, {advance} advance)", args.flow, done.total());
         writeln!(out, "{}; they are in `{discarded}`", legible(&told))?;

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 
 use super::Failure;
 use super::progress::Progress;
-use super::send::{Asking, Order, flow_id, send, tell};
-use super::until_done::until_done;
+use super::send::{Asking, Order, flow_id};
+use super::until_done::order_until_done;
 use crate::broker::Broker;
 use crate::flow::{Action, Expect, FlowId, ReleaseOrder};
 use crate::legible::legible;
@@ -37,10 +37,7 @@ pub fn run<B: Broker>(
 ) -> Result<(), Failure> {
     let action = Action::Release(ReleaseOrder::Count(args.count));
     let order = Order { flow: args.flow.clone(), action, expect: Expect::default() };
-    let (mut sent, mut answers) = send(&args.asking, vec![order], broker, topics)?;
-    let done = until_done(&mut sent, &mut answers, &args.flow, broker, topics, progress)?;
-    tell(&sent, &args.asking, out)?;
-    if let Some(done) = done.filter(|_| args.asking.output.is_for_people()) {
+    if let Some(done) = order_until_done(&args.asking, order, broker, topics, progress, out)? {
         let (enroll, advance) = (done.enroll, done.advance);
         let told = format!("{}: {} released ({enroll} enroll, {advance} advance)", args.flow, done.total());
         writeln!(out, "{}; it stays paused unless it was resumed meanwhile", legible(&told))?;

@@ -1,20 +1,42 @@
-//! Waits until a purge or a sample has ended, and shows how far it is.
+//! Orders that take their time, a purge or a sample: sent, waited for until they have ended, and told.
+
+use std::io::Write;
 
 use super::Failure;
 use super::flows::READ;
 use super::progress::Progress;
+use super::send::{Asking, Order, send, tell};
 use crate::broker::Broker;
 use crate::client::control::{Answers, Sent};
 use crate::client::states::States;
 use crate::flow::{CommandId, Flow, FlowId, PerKind, Verdict};
 use crate::schema::topics::Topics;
 
+/// Sends the order, waits until it has ended, and shows its answer. What it has done, if people are to be told more of it.
+///
+/// # Errors
+/// As [`send`] and [`tell`].
+pub fn order_until_done<B: Broker>(
+    asking: &Asking,
+    order: Order,
+    broker: &B,
+    topics: &Topics,
+    progress: Progress,
+    out: &mut dyn Write,
+) -> Result<Option<PerKind>, Failure> {
+    let flow = order.flow.clone();
+    let (mut sent, mut answers) = send(asking, vec![order], broker, topics)?;
+    let done = until_done(&mut sent, &mut answers, &flow, broker, topics, progress)?;
+    tell(&sent, asking, out)?;
+    Ok(done.filter(|_| asking.output.is_for_people()))
+}
+
 /// What it has done; `None` if there is nothing to wait for: no answer came, it was not applied, or it had been answered before,
 /// and what it did was told then.
 ///
 /// # Errors
 /// The broker's.
-pub fn until_done<B: Broker>(
+fn until_done<B: Broker>(
     sent: &mut [Sent],
     answers: &mut Answers<B>,
     flow: &FlowId,
@@ -36,6 +58,9 @@ pub fn until_done<B: Broker>(
         }
         answers.poll(sent)?;
         // Most have ended before their states could be read.
+        if sent.first().is_some_and(|sent| sent.done.is_some()) {
+            continue;
+        }
         let states = match &mut states {
             Some(states) => states,
             None => {

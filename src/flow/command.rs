@@ -174,10 +174,7 @@ pub fn apply(
     }
     let outcome = match flow {
         Some(known) => {
-            let (outcome, ordered) = match issue.command.expect.differs(known, true) {
-                Some(changed) => (changed, vec![]),
-                None => known.order(issue, now, limits),
-            };
+            let (outcome, ordered) = known.order(issue, now, limits, true);
             let is_forgotten = ordered.contains(&Transition::Forgotten);
             transitions.extend(ordered);
             known.remember(issue, &outcome);
@@ -190,10 +187,7 @@ pub fn apply(
         }
         None => {
             let mut new = Flow::new(id.clone(), now);
-            let (outcome, ordered) = match issue.command.expect.differs(&new, false) {
-                Some(changed) => (changed, vec![]),
-                None => new.order_unknown(issue, now, limits),
-            };
+            let (outcome, ordered) = new.order(issue, now, limits, false);
             if ordered.is_empty() {
                 remember_unknown(partition, id.as_str(), issue, outcome)
             } else {
@@ -248,21 +242,24 @@ impl Flow {
         });
     }
 
-    /// The same for a flow that is not known: only a pause makes it known.
-    fn order_unknown(&mut self, issue: &Issue<'_>, now: Timestamp, limits: &Limits) -> (Outcome, Vec<Transition>) {
+    /// What it answers and what happens, in order: nothing, unless it is applied. `is_known`: else it is a new one, and only a
+    /// pause makes it known.
+    fn order(
+        &mut self,
+        issue: &Issue<'_>,
+        now: Timestamp,
+        limits: &Limits,
+        is_known: bool,
+    ) -> (Outcome, Vec<Transition>) {
+        if let Some(changed) = issue.command.expect.differs(self, is_known) {
+            return (changed, vec![]);
+        }
         let nothing = |to: &str| format!("no flow `{}` is known: nothing to {to}", self.id);
         match &issue.command.action {
-            Action::Resume(_) => (Outcome::unchanged(nothing("resume")), vec![]),
-            Action::Forget => (Outcome::unchanged(nothing("forget")), vec![]),
-            Action::Release(_) => (Outcome::rejected(nothing("release")), vec![]),
-            Action::Purge(_) => (Outcome::rejected(nothing("purge")), vec![]),
-            Action::Pause(_) | Action::Invalid { .. } => self.order(issue, now, limits),
-        }
-    }
-
-    /// What it answers and what happens, in order: nothing, unless it is applied.
-    fn order(&mut self, issue: &Issue<'_>, now: Timestamp, limits: &Limits) -> (Outcome, Vec<Transition>) {
-        match &issue.command.action {
+            Action::Resume(_) if !is_known => (Outcome::unchanged(nothing("resume")), vec![]),
+            Action::Forget if !is_known => (Outcome::unchanged(nothing("forget")), vec![]),
+            Action::Release(_) if !is_known => (Outcome::rejected(nothing("release")), vec![]),
+            Action::Purge(_) if !is_known => (Outcome::rejected(nothing("purge")), vec![]),
             Action::Pause(order) => {
                 let (outcome, transition) = self.order_pause(order, issue, now, limits);
                 (outcome, transition.into_iter().collect())

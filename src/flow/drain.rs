@@ -165,20 +165,14 @@ impl Flow {
 
     /// The entry just released could not be stored downstream: it is removed instead.
     pub fn release_failed(&mut self, kind: Kind) {
-        let released = match kind {
-            Kind::Enroll => &mut self.counts.released.enroll,
-            Kind::Advance => &mut self.counts.released.advance,
-            Kind::Withdraw => return,
-        };
-        *released = released.saturating_sub(1);
+        if kind == Kind::Withdraw {
+            return;
+        }
+        self.counts.released.take_back(kind);
         self.counts.add(Tally::Removed, kind, 1);
         if let Some(sample) = &mut self.sample {
             sample.left += 1;
-            let released = match kind {
-                Kind::Enroll => &mut sample.released.enroll,
-                Kind::Advance | Kind::Withdraw => &mut sample.released.advance,
-            };
-            *released = released.saturating_sub(1);
+            sample.released.take_back(kind);
         }
     }
 
@@ -192,7 +186,7 @@ impl Flow {
         if !self.is_sampling() || self.queue.is_passed() {
             ended.extend(self.end_sample());
         }
-        ended.extend(self.finish(now));
+        ended.extend(self.finish());
         if !ended.is_empty() {
             self.updated_at = now;
         }
@@ -201,7 +195,7 @@ impl Flow {
 
     /// Ends the drain if every entry has been passed: the flow is live, and the next event goes straight through. An
     /// empty queue's drain ends without anything to read.
-    fn finish(&mut self, now: Timestamp) -> Option<Transition> {
+    fn finish(&mut self) -> Option<Transition> {
         match &self.state {
             State::Resuming { .. } if mutant::is(Mutant::EmptyDrainNeverEnds) && self.queue.next_entry == 1 => None,
             State::Resuming { .. }
@@ -211,7 +205,6 @@ impl Flow {
             {
                 self.state = State::Live;
                 self.queue.discard_through = None;
-                self.updated_at = now;
                 Some(Transition::WentLive)
             }
             State::Resuming { .. } | State::Live | State::Paused(_) => None,

@@ -166,6 +166,15 @@ impl PerKind {
             Kind::Withdraw => {}
         }
     }
+
+    /// Counts one of a kind less.
+    pub(super) fn take_back(&mut self, kind: Kind) {
+        match kind {
+            Kind::Enroll => self.enroll = self.enroll.saturating_sub(1),
+            Kind::Advance => self.advance = self.advance.saturating_sub(1),
+            Kind::Withdraw => {}
+        }
+    }
 }
 
 /// The fates of held events: `queued = held + released + replaced + removed + lost` at every moment.

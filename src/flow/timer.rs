@@ -5,15 +5,16 @@ use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
 impl Flow {
-    /// Does what is due by now: gives a warning, or ends the pause. Calling it again changes nothing.
-    pub fn strike(&mut self, now: Timestamp) -> Vec<Transition> {
-        let fired = self.fire(now);
-        if fired.is_empty() { self.warn(now).into_iter().collect() } else { fired }
+    /// Does now what was due `by` then: ends the pause, or gives a warning. A flow that is due for a warning does not end for a
+    /// deadline that has come since. Calling it again changes nothing.
+    pub fn strike(&mut self, by: Timestamp, now: Timestamp) -> Vec<Transition> {
+        let is_over = self.deadline().is_some_and(|deadline| deadline <= by) || mutant::is(Mutant::TimerFiresEarly);
+        if is_over { self.fire(now) } else { self.warn(by).into_iter().collect() }
     }
 
     /// Says that the deadline is near, once for each warning. Of two that are due the later one is said: the earlier would be
     /// untrue.
-    pub fn warn(&mut self, now: Timestamp) -> Option<Transition> {
+    fn warn(&mut self, now: Timestamp) -> Option<Transition> {
         let State::Paused(pause) = &mut self.state else { return None };
         let warning = Warning::reached(pause.resumes_at, now)?;
         if pause.warned >= Some(warning) || pause.resumes_at <= now {
@@ -70,9 +71,7 @@ impl Flow {
         if mutant::is(Mutant::PurgeLiftedWithItsPause) {
             self.queue.purge_through = None;
         }
-        match self.queue.discard_through.as_ref().map(|line| line.reason) {
-            None | Some(LineReason::ReleaseNone | LineReason::Expired) => self.queue.discard_through = None,
-        }
+        self.queue.discard_through = None;
     }
 }
 
@@ -213,9 +212,9 @@ mod tests {
             [(deadline.before(DAY), DAY_LEFT), (deadline.before(HOUR), HOUR_LEFT), (deadline, EXPIRED)]
         {
             assert_eq!(desk.flow().next_moment(), Some(moment));
-            assert_eq!(desk.flow().strike(moment.before(MS)), []);
-            assert_eq!(desk.flow().strike(moment), [says]);
-            assert_eq!(desk.flow().strike(moment), []);
+            assert_eq!(desk.flow().strike(moment.before(MS), moment.before(MS)), []);
+            assert_eq!(desk.flow().strike(moment, moment), [says]);
+            assert_eq!(desk.flow().strike(moment, moment), []);
         }
         assert_eq!(desk.flow().next_moment(), None);
     }
@@ -224,9 +223,9 @@ mod tests {
     fn who_comes_late_says_only_what_is_still_true() {
         let deadline = T0.after(14 * DAY);
         let mut desk = Desk::paused();
-        assert_eq!(desk.flow().strike(deadline.before(MS)), [HOUR_LEFT]);
+        assert_eq!(desk.flow().strike(deadline.before(MS), deadline.before(MS)), [HOUR_LEFT]);
         let mut desk = Desk::paused();
-        assert_eq!(desk.flow().strike(deadline.after(MS)), [EXPIRED]);
+        assert_eq!(desk.flow().strike(deadline.after(MS), deadline.after(MS)), [EXPIRED]);
     }
 
     #[test]
@@ -243,9 +242,9 @@ mod tests {
         let mut desk = Desk::live();
         desk.order("p", pause_for(2 * DAY));
         desk.now = T0.after(DAY);
-        assert_eq!(desk.flow().strike(T0.after(DAY)), [DAY_LEFT]);
+        assert_eq!(desk.flow().strike(T0.after(DAY), T0.after(DAY)), [DAY_LEFT]);
         desk.order("options", Action::Pause(PauseOrder { expiry_rate: rate(7), ..PauseOrder::default() }));
-        assert_eq!(desk.flow().strike(T0.after(DAY)), [], "the same deadline");
+        assert_eq!(desk.flow().strike(T0.after(DAY), T0.after(DAY)), [], "the same deadline");
         desk.order("later", pause_for(2 * DAY));
         assert_eq!(desk.flow().next_moment(), Some(T0.after(2 * DAY)));
         // Nearer than a day: only the hour is left to be said.

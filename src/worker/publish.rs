@@ -62,7 +62,7 @@ impl<B: Broker> Worker<B> {
         let Some(owned) = self.table.owned.get_mut(&partition) else { return };
         let next_entry = staged.flow.queue.next_entry;
         let first_fed = staged.fed.first().map_or(next_entry, |fed| fed.number);
-        let StagedFlow { flow, unknown, fed, fed_bytes, passed, bucket, settled, went_live, forgotten, .. } = staged;
+        let StagedFlow { flow, unknown, fed, fed_bytes, passed, bucket, settled, forgotten, .. } = staged;
         if forgotten {
             owned.facts.drop_flow(&id);
             return;
@@ -73,7 +73,7 @@ impl<B: Broker> Worker<B> {
             return;
         }
         owned.change_index(&id, |tracked| {
-            if went_live || begins {
+            if begins {
                 // The index of what comes next begins here.
                 tracked.index = Index::new(first_fed);
             }

@@ -1,9 +1,10 @@
 //! Indexes that are behind are rebuilt from the queue topics, in the background: by a reader of their own, a poll with each
 //! gathering.
 //!
-//! A flow that resumes waits for its index, and so these come first, several at once; while there are any, nothing else is
-//! rebuilt, polls are large, and turns are short ([`TURN`]). For flows that are paused a poll brings so much that it takes a
-//! small part of the worker's time, and twice what was held meanwhile for these flows, so that it comes to its end.
+//! A flow of which entries are to be passed (it resumes, or is purged or sampled) waits for its index, and so these come
+//! first, several at once; while there are any, nothing else is rebuilt, polls are large, and turns are short ([`TURN`]). For
+//! all others a poll brings so much that it takes a small part of the worker's time, and twice what was held meanwhile for
+//! these flows, so that it comes to its end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,10 +34,10 @@ const AT_ONCE: usize = 32;
 /// Topics that one gathering begins to read: it takes two calls each.
 const BEGUN: usize = 4;
 
-/// What a poll brings for flows that resume.
+/// What a poll brings for flows of which entries are to be passed.
 const LARGE: Amount = Amount { entries: 20_000, bytes: 16 * 1024 * 1024 };
 
-/// And at least for flows that are paused.
+/// And at least for all others.
 const SMALL: Amount = Amount { entries: 2_000, bytes: 2 * 1024 * 1024 };
 
 /// So much a poll brings for them for each millisecond since the one before, up to the large one: 150,000 entries a second,
@@ -49,7 +50,7 @@ pub(super) const TURN: Duration = Duration::from_millis(30);
 
 /// Whether the index of a flow is to be read for now.
 fn is_to_read(tracked: &Tracked, now: Timestamp) -> bool {
-    // A flow that resumes is blocked by what is missing, and looked at again as such.
+    // A flow of which entries are to be passed is blocked by what is missing, and looked at again as such.
     let missing = tracked.rebuild.missing.filter(|_| !tracked.passes());
     let waits = missing.is_some_and(|since| left(since, Blocked::LENGTH, now).is_some());
     let blocked = tracked.backlog.as_ref().is_some_and(|backlog| backlog.blocked.is_some());
@@ -90,7 +91,7 @@ impl Table {
         (chosen, is_urgent)
     }
 
-    /// Whether a flow that resumes waits for its index.
+    /// Whether a flow of which entries are to be passed waits for its index.
     pub fn is_index_awaited(&self) -> bool {
         self.rebuilding.is_urgent
     }
@@ -108,7 +109,7 @@ impl Table {
         }))
     }
 
-    /// An index that resumes and found no room, another one being made in slices just then, has its turn.
+    /// An index that is needed and found no room, another one being made in slices just then, has its turn.
     fn let_one_begin(&mut self) {
         if !self.may_slice() {
             return;
@@ -250,8 +251,8 @@ impl<B: Broker> Worker<B> {
         Ok(())
     }
 
-    /// Held events were deleted behind the gate's back. A flow that resumes is blocked by that; for one that is paused
-    /// its index is tried again later.
+    /// Held events were deleted behind the gate's back. A flow of which entries are to be passed is blocked by that; of another
+    /// one its index is tried again later.
     fn miss_entries(&mut self, partition: i32, flow: &FlowId, found: Option<Watermarks>, now: Timestamp) {
         let Some(tracked) = self.table.tracked(partition, flow) else { return };
         tracing::warn!(%flow, ?found, "its queue topic does not have what its index is to be made from");

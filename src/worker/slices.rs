@@ -240,7 +240,7 @@ impl Table {
         }
     }
 
-    /// Whether a deadline or an idle queue topic waits for the first slice of a turn.
+    /// Whether a deadline, a warning before one, or an idle queue topic waits for the first slice of a turn.
     fn is_anything_due(&self, now: Timestamp) -> bool {
         let due = |owned: &Owned| {
             [owned.facts.timers().first(), owned.facts.retirements().first()]

@@ -63,7 +63,7 @@ impl Log {
 
     fn timer(&mut self, now: i64) {
         if let Some(flow) = &mut self.flow {
-            flow.strike(Timestamp(now));
+            flow.strike(Timestamp(now), Timestamp(now));
         }
         self.ledger.timer(now);
     }

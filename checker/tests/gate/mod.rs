@@ -13,7 +13,7 @@ pub mod telling;
 use std::collections::BTreeMap;
 
 use drain::{add, discard};
-use flowgate_checker::{Header, Log, Record, Sums, home};
+use flowgate_checker::{Header, Log, Record, Report, Sums, check, home};
 use serde_json::{Value, json};
 
 pub const PARTITIONS: i32 = 6;
@@ -107,6 +107,18 @@ impl Gate {
     }
 
     /// A record as upstream makes it; each has its own bytes.
+    /// Has these topics checked, which keep the contract.
+    #[track_caller]
+    pub fn kept(&self, log: &Log, seed: u64) -> Report {
+        let report = check(log);
+        let with_states = !log.state.is_empty();
+        assert!(report.anomalies.is_empty(), "seed {seed}, states {with_states}: {}", report.anomalies[0]);
+        if with_states {
+            assert_eq!(report.flows, self.sums(), "seed {seed}");
+        }
+        report
+    }
+
     pub fn incoming(&mut self, flow: &str, record: &str, kind: &str) -> Record {
         self.enrolled += 1;
         self.clock_ms += 1000;

@@ -6,7 +6,7 @@ use super::decider::Decider;
 use crate::broker::murmur2::partition_for;
 use crate::flow::drain::{Passing, Removal, Survivor};
 use crate::flow::index::Indexed;
-use crate::flow::{Flow, FlowId, Transition};
+use crate::flow::{Flow, FlowId};
 use crate::mutant::{self, Mutant};
 use crate::schema::headers::{self, Discarded, Released};
 use crate::worker::facts::tracked::Tracked;
@@ -118,11 +118,8 @@ impl Decider<'_> {
         }
         let mut next_to_drain = None;
         // An unlimited drain must outrun what arrives for its flow: it may go beyond its share, and the turn beyond its own.
-        let at_least = if rate.is_none() && release != Released::Sample {
-            before.missing_of(backlog.at_least())
-        } else {
-            Amount::default()
-        };
+        let must_outrun = rate.is_none() && staged.flow.drain().is_some();
+        let at_least = if must_outrun { before.missing_of(backlog.at_least()) } else { Amount::default() };
         let mut passed = Vec::new();
         let mut done = Amount::default();
         let (entries, room, most) = (self.budget.backlog, self.budget.bytes, self.budget.bytes.saturating_mul(HOT));
@@ -217,7 +214,6 @@ impl Decider<'_> {
         let ended = staged.flow.settle(now);
         staged.changed |= !ended.is_empty();
         staged.settled |= !ended.is_empty();
-        staged.went_live |= ended.contains(&Transition::WentLive);
         for transition in ended {
             self.note_own_transition(partition, flow, (transition, pause.clone()));
         }

@@ -1,4 +1,4 @@
-//! The timers of a turn: deadlines that are due, and queue topics that were idle for long enough.
+//! The timers of a turn: deadlines that are due, warnings before them, and queue topics that were idle for long enough.
 
 use super::decider::Decider;
 use crate::flow::FlowId;
@@ -64,15 +64,14 @@ impl Decider<'_> {
     }
 
     /// Whether its deadline has ended its pause now, or a warning of that was due. `by`: every command recorded until then is
-    /// applied. A flow that is looked at for a warning does not end for a deadline that has come since.
+    /// applied.
     fn strike(&mut self, partition: i32, flow: &FlowId, by: Timestamp) -> bool {
         let now = self.now;
         let Some(owned) = self.table.owned.get(&partition) else { return false };
         let Some(staged) = self.decision.flow(partition, owned, flow) else { return false };
         let deadline = staged.flow.deadline();
         // A command of this turn may have moved the deadline, or ended the pause.
-        let ends = deadline.is_some_and(|deadline| deadline <= by) || mutant::is(Mutant::TimerFiresEarly);
-        let transitions = if ends { staged.flow.strike(now) } else { staged.flow.warn(by).into_iter().collect() };
+        let transitions = staged.flow.strike(by, now);
         if transitions.is_empty() {
             return false;
         }

@@ -100,7 +100,6 @@ pub struct StagedFlow {
     pub bucket: Option<Bucket>,
     /// Something that passes entries has come to its end.
     pub settled: bool,
-    pub went_live: bool,
     /// It is known no more: its state is taken away.
     pub forgotten: bool,
 }
@@ -254,7 +253,6 @@ impl StagedFlow {
             passed: Amount::default(),
             bucket: None,
             settled: false,
-            went_live: false,
             forgotten: false,
         }
     }

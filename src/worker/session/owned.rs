@@ -61,7 +61,7 @@ impl Owned {
         matches!(self.stage, Stage::Introducing | Stage::Active)
     }
 
-    /// The flows whose deadlines have come.
+    /// The flows whose deadlines have come, or the warnings before these.
     pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &FlowId> {
         let early = Duration::from_secs(if mutant::is(Mutant::TimerFiresEarly) { 70 } else { 0 });
         self.facts.timers().iter().take_while(move |(due, _)| due.before(early) <= now).map(|(_, flow)| flow)
@@ -98,14 +98,14 @@ impl Owned {
         self.index_bytes
     }
 
-    /// Flows whose indexes are behind, or wait for their turn while the flow resumes, with what is still to be read, about.
+    /// Flows whose indexes are behind, or wait for their turn though entries are to be passed, with what is still to be read, about.
     pub fn indexing(&self) -> impl Iterator<Item = (FlowId, u64)> + '_ {
         let waiting = self.facts.drains().filter(|of| of.index.is_put_off());
         let behind = self.rebuilding.iter().filter_map(|id| self.facts.flow(id));
         behind.chain(waiting).map(|tracked| (tracked.flow().id.clone(), tracked.index.remaining(&tracked.flow().queue)))
     }
 
-    /// Flows that resume, while the partition is active.
+    /// Flows of which entries are passed, while the partition is active.
     pub fn draining(&self) -> impl Iterator<Item = &Tracked> {
         self.facts.drains().filter(|_| self.is_active())
     }

@@ -32,7 +32,7 @@ impl Rebuild {
 pub struct Rebuilding {
     /// Queue topics, and whose they are.
     pub topics: BTreeMap<Arc<str>, (i32, FlowId)>,
-    /// They are read for flows that resume.
+    /// They are read for flows of which entries are to be passed.
     pub is_urgent: bool,
     /// The last poll brought something.
     pub more: bool,

@@ -87,7 +87,7 @@ impl Table {
         self.owned.values().map(|owned| owned.facts.flows().len()).sum()
     }
 
-    /// Flows that resume, in partitions that are active.
+    /// Flows of which entries are passed, in partitions that are active.
     pub fn draining(&self) -> impl Iterator<Item = &Tracked> {
         self.owned.values().flat_map(Owned::draining)
     }
@@ -107,7 +107,7 @@ impl Table {
         });
     }
 
-    /// Whether some deadline has come since then.
+    /// Whether some deadline or warning has come due since then.
     pub fn is_timer_due(&self, since: Option<Timestamp>, now: Timestamp) -> bool {
         let come = |owned: &Owned, by: Option<Timestamp>| by.map_or(0, |by| owned.due(by).count());
         self.owned.values().any(|owned| owned.is_active() && come(owned, Some(now)) > come(owned, since))
