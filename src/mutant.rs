@@ -187,6 +187,19 @@ mutants! {
     FlowWithAQueueForgotten,
     /// The commands of a forgotten flow are forgotten with it.
     CommandsForgottenWithTheFlow,
+    /// A purge removes everything that is held, whatever its `through_entry`.
+    PurgePastThroughEntry,
+    /// A loss is accepted however large it is.
+    AtMostIgnored,
+    /// An entry that was released by name is released again by the next drain.
+    TakenEntryForgotten,
+    TakenCountedAsReplacedInAGap,
+    /// A sample of named records releases what a newer event or a withdraw has taken the place of.
+    ReplacedEntryReleasedByName,
+    /// A flow that is first seen while `*` is paused is live.
+    DefaultForgottenForANewFlow,
+    /// Commands for `*` change and end pauses that flows have of their own.
+    EveryEndsAPauseOfAFlowsOwn,
 }
 
 #[cfg(debug_assertions)]

@@ -15,6 +15,8 @@ mod corpus;
 mod crashing;
 #[path = "gate/draining.rs"]
 mod draining;
+#[path = "gate/every.rs"]
+mod every;
 #[path = "gate/hot.rs"]
 mod hot;
 #[path = "gate/indexing.rs"]
@@ -27,6 +29,10 @@ mod known;
 mod latency;
 #[path = "gate/liveness.rs"]
 mod liveness;
+#[path = "gate/losses.rs"]
+mod losses;
+#[path = "gate/named.rs"]
+mod named;
 #[path = "gate/neighbours.rs"]
 mod neighbours;
 #[path = "gate/ordering.rs"]

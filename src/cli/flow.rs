@@ -12,7 +12,7 @@ use crate::broker::Broker;
 use crate::client::states::{Known, States};
 use crate::clock;
 use crate::duration;
-use crate::flow::{FlowId, PerKind, State};
+use crate::flow::{FlowId, PerKind, State, Wanted};
 use crate::legible::legible;
 use crate::schema::topics::Topics;
 
@@ -54,8 +54,12 @@ fn told(known: &Known) -> String {
         lines.push(("drain", format!("since {}, {rate}", drain.as_of)));
     }
     if let Some(sample) = &flow.sample {
-        let (released, left) = (sample.released.total(), sample.left);
-        lines.push(("sample", format!("{released} released, {left} to go ({})", sample.command)));
+        let released = sample.released.total();
+        let left = match &sample.wanted {
+            Wanted::Count { left } => format!("{left} to go"),
+            Wanted::Records { ids, .. } => format!("looking for {} records", ids.len()),
+        };
+        lines.push(("sample", format!("{released} released, {left} ({})", sample.command)));
     }
     if let Some(purge) = &flow.queue.purge_through {
         let removed = purge.removed.total();

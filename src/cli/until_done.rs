@@ -9,7 +9,7 @@ use super::send::{Asking, Order, send, tell};
 use crate::broker::Broker;
 use crate::client::control::{Answers, Sent};
 use crate::client::states::States;
-use crate::flow::{CommandId, Flow, FlowId, PerKind, Verdict};
+use crate::flow::{CommandId, Flow, FlowId, PerKind, Verdict, Wanted};
 use crate::schema::topics::Topics;
 
 /// Sends the order, waits until it has ended, and shows its answer. What it has done, if people are to be told more of it.
@@ -79,7 +79,9 @@ fn until_done<B: Broker>(
 /// How far it is: events that it has passed, and what is left at most.
 fn under_way(flow: &Flow, id: &CommandId) -> Option<(u64, u64)> {
     if let Some(sample) = flow.sample.as_ref().filter(|sample| sample.command == *id) {
-        return Some((sample.released.total(), sample.left));
+        // How many entries of named records there are shows when they have been looked for.
+        let Wanted::Count { left } = sample.wanted else { return None };
+        return Some((sample.released.total(), left));
     }
     let purge = flow.queue.purge_through.as_ref().filter(|purge| purge.command == *id)?;
     Some((purge.removed.total(), purge.entry.saturating_sub(flow.queue.watermark.entry)))

@@ -131,6 +131,9 @@ impl Story {
             Transition::Purged(done) => format!("purged: {} events", thousands(done.count.total())),
             Transition::Sampling => format!("a sample is released{by}"),
             Transition::Sampled(done) => format!("sampled: {} events", thousands(done.count.total())),
+            Transition::LossAccepted(loss) => {
+                format!("{} held events accepted as lost{by}", thousands(loss.done.count.total()))
+            }
             Transition::Expiring(warning) => format!("expires in less than {}", span(warning.ahead())),
             Transition::Forgotten => format!("forgotten{by}"),
             Transition::Updated => format!("pause changed{by}:{}", until()),

@@ -54,6 +54,7 @@ impl Transition {
     pub fn done(&self) -> Option<&Done> {
         match self {
             Self::Purged(done) | Self::Sampled(done) => Some(done),
+            Self::LossAccepted(loss) => Some(&loss.done),
             _ => None,
         }
     }
@@ -74,6 +75,7 @@ impl Transition {
             Self::Purged(_) => "purged",
             Self::Sampling => "sampling",
             Self::Sampled(_) => "sampled",
+            Self::LossAccepted(_) => "loss_accepted",
             Self::Expiring(_) => "expiring",
             Self::Forgotten => "forgotten",
         }

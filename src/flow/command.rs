@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Answered, CommandId, Expect, Flow, FlowId, Keep, NewRecords, OnExpiry, Outcome, Partition, Rate, RecordId, Release,
-    Transition,
+    Transition, Watermark,
 };
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
@@ -38,6 +38,8 @@ pub enum Action {
     Release(ReleaseOrder),
     /// Remove what is held.
     Purge(PurgeOrder),
+    /// Go on behind what somebody deleted.
+    AcceptLoss(AcceptLossOrder),
     /// Forget the flow, for its name was a mistake.
     Forget,
     /// Something that names a command and a flow, but orders nothing that can be done; `why` names the field and the
@@ -57,6 +59,7 @@ impl Action {
             Self::Resume(_) => "resume",
             Self::Release(_) => "release",
             Self::Purge(_) => "purge",
+            Self::AcceptLoss(_) => "accept_loss",
             Self::Forget => "forget",
             Self::Invalid { word, .. } => word,
         }
@@ -92,7 +95,7 @@ pub struct ResumeOrder {
 pub enum ReleaseOrder {
     /// So many from the head of the queue.
     Count(NonZeroU32),
-    /// All of these records; answered as not supported yet.
+    /// What is held of these records.
     Records(Vec<RecordId>),
 }
 
@@ -107,6 +110,12 @@ impl ReleaseOrder {
 pub struct PurgeOrder {
     /// The last entry of it; `None`: all that is held.
     pub through_entry: Option<NonZeroU64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptLossOrder {
+    /// So many held events may be lost.
+    pub at_most: NonZeroU32,
 }
 
 /// A command as it stands in the control topic.
@@ -137,6 +146,16 @@ impl Default for Limits {
     }
 }
 
+/// Under what circumstances a command is applied.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    pub now: Timestamp,
+    pub limits: &'a Limits,
+    /// Everything of the flow's queue up to there is gone, and was not passed: somebody deleted it. `None`: nothing is known to
+    /// be missing.
+    pub gone: Option<Watermark>,
+}
+
 /// What a command did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
@@ -145,20 +164,22 @@ pub struct Applied {
     pub transitions: Vec<Transition>,
     /// So many of them, the first ones, the command did not cause: a deadline did that had to fire first.
     pub by_timer: usize,
+    /// The flow became known under a default, which paused it: where the command stands that made the default what it is.
+    pub by_default: Option<i64>,
     /// It had been answered before: nothing was done, and this is the same answer.
     pub repeated: bool,
 }
 
 /// Applies a command for one flow. `flow` is `None` while the flow is unknown; only a pause that takes effect makes it
-/// known, so that typing errors make no flows.
+/// known, so that typing errors make no flows: but while a default is in force every flow that is named is paused by it first.
 pub fn apply(
     flow: &mut Option<Flow>,
     id: &FlowId,
     partition: &mut Partition,
     issue: &Issue<'_>,
-    now: Timestamp,
-    limits: &Limits,
+    moment: &Moment<'_>,
 ) -> Applied {
+    let now = moment.now;
     let mut transitions = Vec::new();
     if let Some(flow) = flow {
         // The broker took the command after the deadline, and the gate's clock agrees: the flow resumes first.
@@ -170,11 +191,18 @@ pub fn apply(
     let known = flow.as_ref().and_then(|flow| flow.answered(&issue.command.id));
     let known = known.or_else(|| partition.answered(id.as_str(), &issue.command.id));
     if let Some(answered) = known.filter(|_| !mutant::is(Mutant::RepeatedCommandAppliedTwice)) {
-        return Applied { outcome: answered.outcome.clone(), transitions, by_timer, repeated: true };
+        return Applied { outcome: answered.outcome.clone(), transitions, by_timer, by_default: None, repeated: true };
+    }
+    let default = partition.default_in_force(now, moment.limits).filter(|_| flow.is_none());
+    let by_default = default.map(|default| default.command);
+    if let Some(default) = default {
+        let mut new = Flow::new(id.clone(), now);
+        transitions.extend([Transition::Seen, new.begin_default(default, now, moment.limits)]);
+        *flow = Some(new);
     }
     let outcome = match flow {
         Some(known) => {
-            let (outcome, ordered) = known.order(issue, now, limits, true);
+            let (outcome, ordered) = known.order(issue, moment, true);
             let is_forgotten = ordered.contains(&Transition::Forgotten);
             transitions.extend(ordered);
             known.remember(issue, &outcome);
@@ -187,7 +215,7 @@ pub fn apply(
         }
         None => {
             let mut new = Flow::new(id.clone(), now);
-            let (outcome, ordered) = new.order(issue, now, limits, false);
+            let (outcome, ordered) = new.order(issue, moment, false);
             if ordered.is_empty() {
                 remember_unknown(partition, id.as_str(), issue, outcome)
             } else {
@@ -199,26 +227,10 @@ pub fn apply(
             }
         }
     };
-    Applied { outcome, transitions, by_timer, repeated: false }
+    Applied { outcome, transitions, by_timer, by_default, repeated: false }
 }
 
-/// Answers a command for every flow (`*`): rejected.
-pub fn apply_to_every(partition: &mut Partition, issue: &Issue<'_>) -> Applied {
-    const EVERY: &str = "*";
-    if let Some(answered) = partition.answered(EVERY, &issue.command.id) {
-        return Applied { outcome: answered.outcome.clone(), transitions: Vec::new(), by_timer: 0, repeated: true };
-    }
-    let outcome = match &issue.command.action {
-        Action::Invalid { why, .. } => Outcome::rejected(why.clone()),
-        Action::Pause(_) | Action::Resume(_) | Action::Release(_) | Action::Purge(_) | Action::Forget => {
-            Outcome::rejected("not supported yet: `flow_id` `*`; name each flow")
-        }
-    };
-    let outcome = remember_unknown(partition, EVERY, issue, outcome);
-    Applied { outcome, transitions: Vec::new(), by_timer: 0, repeated: false }
-}
-
-fn remember_unknown(partition: &mut Partition, flow: &str, issue: &Issue<'_>, outcome: Outcome) -> Outcome {
+pub(super) fn remember_unknown(partition: &mut Partition, flow: &str, issue: &Issue<'_>, outcome: Outcome) -> Outcome {
     let answered = Answered { id: issue.command.id.clone(), offset: issue.offset, outcome: outcome.clone() };
     partition.remember(flow, answered);
     outcome
@@ -244,13 +256,7 @@ impl Flow {
 
     /// What it answers and what happens, in order: nothing, unless it is applied. `is_known`: else it is a new one, and only a
     /// pause makes it known.
-    fn order(
-        &mut self,
-        issue: &Issue<'_>,
-        now: Timestamp,
-        limits: &Limits,
-        is_known: bool,
-    ) -> (Outcome, Vec<Transition>) {
+    fn order(&mut self, issue: &Issue<'_>, moment: &Moment<'_>, is_known: bool) -> (Outcome, Vec<Transition>) {
         if let Some(changed) = issue.command.expect.differs(self, is_known) {
             return (changed, vec![]);
         }
@@ -260,13 +266,15 @@ impl Flow {
             Action::Forget if !is_known => (Outcome::unchanged(nothing("forget")), vec![]),
             Action::Release(_) if !is_known => (Outcome::rejected(nothing("release")), vec![]),
             Action::Purge(_) if !is_known => (Outcome::rejected(nothing("purge")), vec![]),
+            Action::AcceptLoss(_) if !is_known => (Outcome::rejected(nothing("lose")), vec![]),
             Action::Pause(order) => {
-                let (outcome, transition) = self.order_pause(order, issue, now, limits);
+                let (outcome, transition) = self.order_pause(order, issue, moment.now, moment.limits);
                 (outcome, transition.into_iter().collect())
             }
-            Action::Resume(order) => self.order_resume(order, issue, now),
+            Action::Resume(order) => self.order_resume(order, issue, moment.now),
             Action::Release(order) => self.order_release(order, issue),
             Action::Purge(order) => self.order_purge(*order, issue),
+            Action::AcceptLoss(order) => self.order_accept_loss(*order, issue, moment),
             Action::Forget => self.order_forget(),
             Action::Invalid { why, .. } => (Outcome::rejected(why.clone()), vec![]),
         }
@@ -280,10 +288,6 @@ mod tests {
     use super::super::State;
     use super::super::tests::*;
     use super::*;
-
-    fn every(id: &str, action: Action) -> Command {
-        Command { target: Target::Every, ..command(id, action) }
-    }
 
     #[test]
     fn a_repeated_command_is_answered_the_same_out_of_turn_too() {
@@ -330,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_command_answered_before_the_flow_became_known_stays_answered() {
-        for first in [resume(), pause_until(T0), sample(1), purge(), Action::Forget] {
+        for first in [resume(), pause_until(T0), sample(1), purge(), accept_loss(1), Action::Forget] {
             let mut desk = Desk::unknown();
             let answer = desk.order("early", first.clone()).outcome;
             assert!(desk.flow.is_none(), "{first:?}");
@@ -357,33 +361,10 @@ mod tests {
         let other = FlowId::new("other").unwrap();
         let resume = command("c", resume());
         let issue = Issue { command: &resume, offset: 7, recorded_at: T0 };
-        let answer = |partition: &mut Partition| apply(&mut None, &other, partition, &issue, T0, &Limits::default());
+        let limits = Limits::default();
+        let moment = Moment { now: T0, limits: &limits, gone: None };
+        let answer = |partition: &mut Partition| apply(&mut None, &other, partition, &issue, &moment);
         assert!(!answer(&mut desk.partition).repeated);
         assert!(answer(&mut desk.partition).repeated);
-    }
-
-    #[test]
-    fn a_command_for_every_flow_is_rejected_and_remembered() {
-        let mut partition = Desk::unknown().partition;
-        let not_yet = "rejected: not supported yet: `flow_id` `*`; name each flow";
-        let why = "`action` is missing".to_owned();
-        let invalid = Action::Invalid { word: String::new(), why };
-        let cases = [
-            (pause(), not_yet),
-            (resume(), not_yet),
-            (sample(1), not_yet),
-            (purge(), not_yet),
-            (Action::Forget, not_yet),
-            (invalid, "rejected: `action` is missing"),
-        ];
-        for (n, (action, answer)) in cases.into_iter().enumerate() {
-            let command = every(&n.to_string(), action);
-            let issue = Issue { command: &command, offset: 7, recorded_at: T0 };
-            let first = apply_to_every(&mut partition, &issue);
-            assert_eq!((first.outcome.to_string().as_str(), first.repeated), (answer, false));
-            let again = apply_to_every(&mut partition, &issue);
-            assert_eq!((again.outcome, again.repeated), (first.outcome, true));
-        }
-        assert_eq!(partition.unknown.len(), 6);
     }
 }

@@ -3,7 +3,7 @@
 //! The cleaner may have removed entries, always replaced ones: every survivor's header says how many enrolls and
 //! advances lie before it, so the gap before it is counted exactly.
 
-use super::{Drain, Flow, Kind, Line, LineReason, Purge, Queue, State, Tally, Transition, Watermark};
+use super::{Drain, Flow, Kind, Line, LineReason, PerKind, Purge, Queue, State, Tally, Transition, Wanted, Watermark};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -30,6 +30,8 @@ pub enum Passing {
     Remove(Removal),
     /// A withdraw: delivered when it came, here only for what it takes out.
     Withdrawal,
+    /// Released by name before: nothing is done, and nothing may be delivered.
+    Taken,
     /// Passed before: nothing is done, and nothing may be delivered.
     Stale,
     /// It stays in the queue: the flow is paused, and what it passes all the same ends before this one.
@@ -81,17 +83,20 @@ impl Flow {
         }
         let passing = self.fate(survivor, replaced);
         self.tally(passing, survivor.kind);
-        let offset = self.goes_on_from(survivor.offset + 1);
-        let watermark = &mut self.queue.watermark;
-        watermark.entry = match () {
+        let entry = match () {
             () if mutant::is(Mutant::WatermarkOneTooFar) => survivor.number + 1,
             () if mutant::is(Mutant::WatermarkOneTooNear) => survivor.number.saturating_sub(1),
             () => survivor.number,
         };
-        watermark.enrolls = survivor.enrolls;
-        watermark.advances = survivor.advances;
-        watermark.offset = offset;
+        let offset = self.goes_on_from(survivor.offset + 1);
+        self.move_watermark(Watermark { entry, enrolls: survivor.enrolls, advances: survivor.advances, offset });
         passing
+    }
+
+    /// Everything up to there has its fate.
+    pub(super) fn move_watermark(&mut self, to: Watermark) {
+        self.queue.watermark = to;
+        self.queue.taken.give_up_through(to.entry);
     }
 
     /// Counts what the cleaner took before this survivor, all of it replaced.
@@ -103,10 +108,12 @@ impl Flow {
             advances: survivor.advances.saturating_sub(own(Kind::Advance)),
             offset: self.goes_on_from(survivor.offset),
         };
-        let watermark = self.queue.watermark;
-        self.counts.add(Tally::Replaced, Kind::Enroll, before.enrolls.saturating_sub(watermark.enrolls));
-        self.counts.add(Tally::Replaced, Kind::Advance, before.advances.saturating_sub(watermark.advances));
-        self.queue.watermark = before;
+        let taken = match mutant::is(Mutant::TakenCountedAsReplacedInAGap) {
+            true => PerKind::default(),
+            false => self.queue.taken.through(before.entry),
+        };
+        self.counts.add_each(Tally::Replaced, before.beyond(&self.queue.watermark).minus(taken));
+        self.move_watermark(before);
     }
 
     /// Where the next entry is looked for. What was read of a topic that is gone says nothing about the next one.
@@ -122,12 +129,14 @@ impl Flow {
             Passing::Release => Tally::Released,
             Passing::Replaced => Tally::Replaced,
             Passing::Remove(_) => Tally::Removed,
-            Passing::Withdrawal | Passing::Stale | Passing::Stays => return,
+            Passing::Withdrawal | Passing::Taken | Passing::Stale | Passing::Stays => return,
         };
         self.counts.add(tally, kind, 1);
         match (passing, &mut self.sample, &mut self.queue.purge_through) {
             (Passing::Release, Some(sample), _) => {
-                sample.left = sample.left.saturating_sub(1);
+                if let Wanted::Count { left } = &mut sample.wanted {
+                    *left = left.saturating_sub(1);
+                }
                 sample.released.add(kind, 1);
             }
             (Passing::Remove(Removal::Purged), _, Some(purge)) => purge.removed.add(kind, 1),
@@ -138,6 +147,9 @@ impl Flow {
     fn fate(&self, survivor: &Survivor, replaced: bool) -> Passing {
         if survivor.kind == Kind::Withdraw {
             return Passing::Withdrawal;
+        }
+        if self.queue.taken.contains(survivor.number) {
+            return Passing::Taken;
         }
         if replaced && !(mutant::is(Mutant::RemovedBeforeReplaced) && self.queue.discard_through.is_some()) {
             return Passing::Replaced;
@@ -171,19 +183,21 @@ impl Flow {
         self.counts.released.take_back(kind);
         self.counts.add(Tally::Removed, kind, 1);
         if let Some(sample) = &mut self.sample {
-            sample.left += 1;
+            if let Wanted::Count { left } = &mut sample.wanted {
+                *left += 1;
+            }
             sample.released.take_back(kind);
         }
     }
 
-    /// Ends what has come to its end: a purge, a sample, the drain.
+    /// Ends what has come to its end: a purge, a sample by count, the drain.
     pub fn settle(&mut self, now: Timestamp) -> Vec<Transition> {
         let mut ended = Vec::new();
         let watermark = self.queue.watermark.entry;
         if self.queue.purge_through.as_ref().is_some_and(|purge| purge.entry <= watermark) {
             ended.extend(self.end_purge());
         }
-        if !self.is_sampling() || self.queue.is_passed() {
+        if self.sample.is_some() && self.has_released_all() {
             ended.extend(self.end_sample());
         }
         ended.extend(self.finish());

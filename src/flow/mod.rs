@@ -1,8 +1,8 @@
 //! The rules of pausing, and nothing else.
 //!
 //! A [`Flow`] is a value. What happens to it comes in by four verbs, each a file:
-//! - [`command`]: an operator orders (`pause.rs`, `resume.rs`, `sample.rs`, `purge.rs`, `forget.rs`: every pair of state
-//!   and order has its outcome);
+//! - [`command`]: an operator orders (`pause.rs`, `resume.rs`, `sample.rs`, `purge.rs`, `loss.rs`, `forget.rs`: every pair of
+//!   state and order has its outcome), or orders something of every flow ([`every`]);
 //! - [`arrive`]: an event comes in, and is delivered, held, or turned away;
 //! - [`timer`]: the deadline of a pause passes, or comes near;
 //! - [`drain`]: a held entry is passed, and is released, replaced or removed.
@@ -18,10 +18,12 @@ pub mod audit;
 pub mod command;
 pub mod drain;
 pub mod event;
+pub mod every;
 mod expect;
 mod forget;
 pub mod id;
 pub mod index;
+mod loss;
 mod outcome;
 pub mod partition;
 mod pause;
@@ -30,21 +32,24 @@ mod rate;
 mod resume;
 mod sample;
 pub mod state;
+mod taken;
 #[cfg(test)]
 mod tests;
 pub mod timer;
 
 pub use audit::{AuditEvent, Happening, Position};
 pub use command::{
-    Action, Command, Issue, Limits, PauseEnd, PauseOrder, PurgeOrder, ReleaseOrder, ResumeOrder, Target,
+    AcceptLossOrder, Action, Command, Issue, Limits, Moment, PauseEnd, PauseOrder, PurgeOrder, ReleaseOrder,
+    ResumeOrder, Target,
 };
 pub use event::{Event, Kind};
 pub use expect::Expect;
 pub use id::{CommandId, FlowId, RecordId};
 pub use outcome::{Answered, Outcome, Verdict};
-pub use partition::Partition;
+pub use partition::{DefaultPause, Partition};
 pub use rate::{NotARate, Rate};
 pub use state::{
-    Cause, Counts, Done, Drain, Flow, Keep, Line, LineReason, NewRecords, OnExpiry, Pause, PauseId, PerKind, Purge,
-    Queue, Release, Sample, State, Tally, Transition, Warning, Watermark,
+    Cause, Counts, Done, Drain, Flow, Keep, Line, LineReason, Loss, NewRecords, OnExpiry, Pause, PauseId, PerKind,
+    Purge, Queue, Release, Sample, State, Tally, Transition, Wanted, Warning, Watermark,
 };
+pub use taken::Taken;

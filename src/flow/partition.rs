@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Answered, CommandId, Flow};
+use super::{Answered, CommandId, Flow, Pause};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -23,6 +23,16 @@ pub struct Partition {
     pub clean: bool,
     /// The last [`Partition::REMEMBERED_COMMANDS`] commands for flows that were not known, oldest first.
     pub unknown: VecDeque<UnknownAnswered>,
+    /// What pauses a flow that is first seen. One whose deadline has passed is as good as none.
+    pub default: Option<DefaultPause>,
+}
+
+/// A pause of `*`, as it stands now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultPause {
+    pub pause: Pause,
+    /// Where the last command stands in the control topic that made it or changed it.
+    pub command: i64,
 }
 
 /// A command for a flow that was not known, or for every flow.
@@ -60,7 +70,16 @@ impl Partition {
     /// A partition at its first start.
     #[must_use]
     pub fn new(enrollments: i32, records: i32, control: i64, input: i64, now: Timestamp) -> Self {
-        Self { enrollments, records, control, input, input_at: now, clean: false, unknown: VecDeque::new() }
+        Self {
+            enrollments,
+            records,
+            control,
+            input,
+            input_at: now,
+            clean: false,
+            unknown: VecDeque::new(),
+            default: None,
+        }
     }
 
     /// The answer that this command of an unknown flow got before.

@@ -24,29 +24,13 @@ impl Flow {
                 Err(rejected) => (rejected, None),
             },
             State::Paused(pause) => {
-                if mutant::is(Mutant::CapResetByAnUpdate) {
-                    pause.paused_at = now;
+                if let Err(rejected) = pause.update(order, issue, now, limits) {
+                    return (rejected, None);
                 }
-                let cap = pause.paused_at.after(limits.max_pause);
-                let deadline = match order.end {
-                    // Configuration may have lowered the limit since.
-                    None => pause.resumes_at.min(cap),
-                    Some(end) => match deadline(end, now, cap, limits) {
-                        Ok(deadline) => deadline,
-                        Err(rejected) => return (rejected, None),
-                    },
-                };
-                pause.move_deadline(deadline, now);
-                pause.new_records = order.new_records.unwrap_or(pause.new_records);
-                pause.keep = order.keep.unwrap_or(pause.keep);
-                pause.on_expiry = order.on_expiry.unwrap_or(pause.on_expiry);
-                let kept = pause.expiry_rate.filter(|_| !mutant::is(Mutant::UpdateForgetsTheExpiryRate));
-                pause.expiry_rate = order.expiry_rate.or(kept);
-                pause.by.clone_from(&issue.command.issued_by);
-                if issue.command.reason.is_some() {
-                    pause.reason.clone_from(&issue.command.reason);
-                }
-                (Outcome::applied(format!("pause updated, until {deadline}")), Some(Transition::Updated))
+                // Whoever names it means it: `*` does not end it any more.
+                pause.by_all = false;
+                let until = pause.resumes_at;
+                (Outcome::applied(format!("pause updated, until {until}")), Some(Transition::Updated))
             }
             State::Resuming { .. } => match new_pause(order, issue, now, limits) {
                 Ok(pause) => {
@@ -73,7 +57,7 @@ impl Flow {
         Some(Transition::Updated)
     }
 
-    fn begin(&mut self, pause: Pause) {
+    pub(super) fn begin(&mut self, pause: Pause) {
         let keeps = mutant::is(Mutant::AtPauseOfTheFirstPauseKept) && matches!(self.state, State::Resuming { .. });
         if !keeps {
             self.at_pause = self.counts;
@@ -86,8 +70,44 @@ impl Flow {
 }
 
 impl Pause {
+    /// The id of a pause that begins with this command.
+    pub(super) fn id(issue: &Issue<'_>) -> super::PauseId {
+        // The control topic has one partition: its offsets name a pause once and for all.
+        format!("pause-{}", issue.offset)
+    }
+
+    /// Changes what the order names. Its id, when it began and its longest end stay.
+    pub(super) fn update(
+        &mut self,
+        order: &PauseOrder,
+        issue: &Issue<'_>,
+        now: Timestamp,
+        limits: &Limits,
+    ) -> Result<(), Outcome> {
+        if mutant::is(Mutant::CapResetByAnUpdate) {
+            self.paused_at = now;
+        }
+        let cap = self.paused_at.after(limits.max_pause);
+        let deadline = match order.end {
+            // Configuration may have lowered the limit since.
+            None => self.resumes_at.min(cap),
+            Some(end) => deadline(end, now, cap, limits)?,
+        };
+        self.move_deadline(deadline, now);
+        self.new_records = order.new_records.unwrap_or(self.new_records);
+        self.keep = order.keep.unwrap_or(self.keep);
+        self.on_expiry = order.on_expiry.unwrap_or(self.on_expiry);
+        let kept = self.expiry_rate.filter(|_| !mutant::is(Mutant::UpdateForgetsTheExpiryRate));
+        self.expiry_rate = order.expiry_rate.or(kept);
+        self.by.clone_from(&issue.command.issued_by);
+        if issue.command.reason.is_some() {
+            self.reason.clone_from(&issue.command.reason);
+        }
+        Ok(())
+    }
+
     /// Warnings come again before the new deadline, but for those whose moments lie behind already.
-    fn move_deadline(&mut self, deadline: Timestamp, now: Timestamp) {
+    pub(super) fn move_deadline(&mut self, deadline: Timestamp, now: Timestamp) {
         if deadline != self.resumes_at {
             self.resumes_at = deadline;
             self.warned = Warning::reached(deadline, now);
@@ -95,15 +115,19 @@ impl Pause {
     }
 }
 
-fn new_pause(order: &PauseOrder, issue: &Issue<'_>, now: Timestamp, limits: &Limits) -> Result<Pause, Outcome> {
+pub(super) fn new_pause(
+    order: &PauseOrder,
+    issue: &Issue<'_>,
+    now: Timestamp,
+    limits: &Limits,
+) -> Result<Pause, Outcome> {
     let cap = now.after(limits.max_pause);
     let resumes_at = match order.end {
         None => cap,
         Some(end) => deadline(end, now, cap, limits)?,
     };
     Ok(Pause {
-        // The control topic has one partition: its offsets name a pause once and for all.
-        id: format!("pause-{}", issue.offset),
+        id: Pause::id(issue),
         by_all: false,
         paused_at: now,
         resumes_at,

@@ -20,7 +20,8 @@ impl Flow {
 
     fn purge(&mut self, order: PurgeOrder, issue: &Issue<'_>) -> (Outcome, Vec<Transition>) {
         let last = self.queue.last_entry();
-        let entry = order.through_entry.map_or(last, |through| through.get().min(last));
+        let through = order.through_entry.filter(|_| !mutant::is(Mutant::PurgePastThroughEntry));
+        let entry = through.map_or(last, |through| through.get().min(last));
         if self.queue.is_passed() {
             return (Outcome::unchanged("nothing is held"), vec![]);
         }

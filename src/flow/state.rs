@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Answered, CommandId, FlowId, Kind, Rate};
+use super::{Answered, CommandId, FlowId, Kind, Rate, RecordId, Taken};
 use crate::time::Timestamp;
 
 /// One flow, everything the gate remembers of it. It is also the flow's public state.
@@ -167,6 +167,11 @@ impl PerKind {
         }
     }
 
+    /// What is here and not there, by kind; never less than nothing.
+    pub(super) fn minus(self, other: Self) -> Self {
+        Self { enroll: self.enroll.saturating_sub(other.enroll), advance: self.advance.saturating_sub(other.advance) }
+    }
+
     /// Counts one of a kind less.
     pub(super) fn take_back(&mut self, kind: Kind) {
         match kind {
@@ -209,6 +214,11 @@ impl Counts {
         PerKind { enroll: held(|count| count.enroll), advance: held(|count| count.advance) }
     }
 
+    pub(super) fn add_each(&mut self, tally: Tally, count: PerKind) {
+        self.add(tally, Kind::Enroll, count.enroll);
+        self.add(tally, Kind::Advance, count.advance);
+    }
+
     pub fn add(&mut self, tally: Tally, kind: Kind, n: u64) {
         match tally {
             Tally::Released => self.released.add(kind, n),
@@ -237,6 +247,8 @@ pub struct Queue {
     pub discard_through: Option<Line>,
     /// Drawn by a purge, and lifted by nothing: it is gone when the watermark has reached it.
     pub purge_through: Option<Purge>,
+    /// Entries beyond the watermark that were released by name.
+    pub taken: Taken,
 }
 
 impl Default for Queue {
@@ -250,6 +262,7 @@ impl Default for Queue {
             watermark: Watermark::default(),
             discard_through: None,
             purge_through: None,
+            taken: Taken::default(),
         }
     }
 }
@@ -263,6 +276,12 @@ impl Queue {
     #[must_use]
     pub fn last_entry(&self) -> u64 {
         self.next_entry - 1
+    }
+
+    /// The watermark when everything has been passed, the next entry being looked for from `offset` on.
+    #[must_use]
+    pub fn end(&self, offset: i64) -> Watermark {
+        Watermark { entry: self.last_entry(), enrolls: self.enrolls, advances: self.advances, offset }
     }
 
     /// Whether every entry has been passed. Withdraws are entries too: this is not the same as nothing held.
@@ -285,6 +304,14 @@ pub struct Watermark {
     pub offset: i64,
 }
 
+impl Watermark {
+    /// How many of each kind lie between an earlier one and this.
+    pub(super) fn beyond(&self, earlier: &Self) -> PerKind {
+        let of = |mark: &Self| PerKind { enroll: mark.enrolls, advance: mark.advances };
+        of(self).minus(of(earlier))
+    }
+}
+
 /// A line in the queue: what lies up to it is removed, not released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -304,15 +331,23 @@ pub struct Purge {
     pub removed: PerKind,
 }
 
-/// So many are released from the head of the queue while the flow stays paused.
+/// Some of what is held is released while the flow stays paused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// Who ordered it.
     pub command: CommandId,
-    /// How many are still to be released.
-    pub left: u64,
+    pub wanted: Wanted,
     /// What it has released so far.
     pub released: PerKind,
+}
+
+/// What a sample is to release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// So many more from the head of the queue.
+    Count { left: u64 },
+    /// What is held of these records up to this entry, wherever it stands.
+    Records { ids: Vec<RecordId>, through_entry: u64 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -348,10 +383,19 @@ pub enum Transition {
     Sampling,
     /// What was ordered is released, or nothing was left, or the pause ended.
     Sampled(Done),
+    /// What somebody deleted is counted as lost, and the watermark is behind it.
+    LossAccepted(Loss),
     /// Paused, and about to resume by the timer.
     Expiring(Warning),
     /// It is not known any more.
     Forgotten,
+}
+
+/// What was lost: it goes from this entry on to the watermark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    pub done: Done,
+    pub first_entry: u64,
 }
 
 /// What an order has done, now that it has ended.
@@ -375,6 +419,7 @@ impl Transition {
             | Self::Purged(_)
             | Self::Sampling
             | Self::Sampled(_)
+            | Self::LossAccepted(_)
             | Self::Forgotten => false,
         }
     }

@@ -7,7 +7,7 @@ use super::instant::Instant;
 use super::json::{VERSION, json};
 use super::state::PerKindWire;
 use super::{Malformed, command};
-use crate::flow::{AuditEvent, Cause, CommandId, Done, FlowId, Happening, Outcome, Position, Transition};
+use crate::flow::{AuditEvent, Cause, CommandId, Done, FlowId, Happening, Loss, Outcome, Position, Transition};
 
 /// Writes an audit event.
 #[must_use]
@@ -26,6 +26,10 @@ pub fn write(event: &AuditEvent) -> Vec<u8> {
                 command_offset: *command,
                 command_id: transition.done().map(|done| done.command.as_str()),
                 count: transition.done().map(|done| PerKindWire::of(done.count)),
+                first_entry: match transition {
+                    Transition::LossAccepted(loss) => Some(loss.first_entry),
+                    _ => None,
+                },
                 within_seconds: match transition {
                     Transition::Expiring(warning) => Some(warning.ahead().as_secs()),
                     _ => None,
@@ -73,6 +77,8 @@ enum HappeningWire<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         count: Option<PerKindWire>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        first_entry: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         within_seconds: Option<u64>,
     },
     Answer {
@@ -106,6 +112,9 @@ fn transition(fields: &mut Fields) -> Result<Transition, Malformed> {
         "purged" => Transition::Purged(done(fields)?),
         "sampling" => Transition::Sampling,
         "sampled" => Transition::Sampled(done(fields)?),
+        "loss_accepted" => {
+            Transition::LossAccepted(Loss { done: done(fields)?, first_entry: fields.u64("first_entry")? })
+        }
         "expiring" => Transition::Expiring(fields.warning("within_seconds")?),
         "forgotten" => Transition::Forgotten,
         _ => return Err(fields.wrong("transition", "is unknown")),

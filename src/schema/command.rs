@@ -16,7 +16,8 @@ use super::order::{self, Options};
 use super::rate::PerSecond;
 use super::words::Word as _;
 use crate::flow::{
-    Action, Command, CommandId, FlowId, PauseEnd, PauseOrder, PurgeOrder, RecordId, ReleaseOrder, ResumeOrder, Target,
+    AcceptLossOrder, Action, Command, CommandId, FlowId, PauseEnd, PauseOrder, PurgeOrder, RecordId, ReleaseOrder,
+    ResumeOrder, Target,
 };
 use crate::time::Timestamp;
 
@@ -142,6 +143,8 @@ struct OptionsWire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     through_entry: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    at_most: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     invalid: Option<&'a str>,
 }
 
@@ -170,6 +173,7 @@ impl<'a> OptionsWire<'a> {
             Action::Purge(PurgeOrder { through_entry }) => {
                 Self { through_entry: through_entry.map(NonZeroU64::get), ..Self::default() }
             }
+            Action::AcceptLoss(AcceptLossOrder { at_most }) => Self { at_most: Some(at_most.get()), ..Self::default() },
             Action::Forget => Self::default(),
             Action::Invalid { why, .. } => Self { invalid: Some(why), ..Self::default() },
         }

@@ -227,6 +227,13 @@ impl Fields {
         each.collect()
     }
 
+    /// An array of plain values.
+    pub(super) fn values<T>(&mut self, name: &str, wanted: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Vec<T>> {
+        let value = self.take(name)?;
+        let read = value.as_array().and_then(|values| values.iter().map(read).collect());
+        self.want(name, read, &format!("an array of {wanted}"))
+    }
+
     /// The JSON of an object that somebody else's reader understands.
     pub(super) fn json(&mut self, name: &str) -> Result<Vec<u8>> {
         Ok(json(&self.take(name)?))

@@ -14,12 +14,13 @@ use super::unreadable::quote;
 use super::words::Word;
 use super::{Unreadable, event, instant};
 use crate::flow::{
-    Action, Expect, NotARate, PauseEnd, PauseOrder, PurgeOrder, Rate, RecordId, ReleaseOrder, ResumeOrder,
+    AcceptLossOrder, Action, Expect, NotARate, PauseEnd, PauseOrder, PurgeOrder, Rate, RecordId, ReleaseOrder,
+    ResumeOrder,
 };
 use crate::time::Timestamp;
 
 /// Every field of a command that means something.
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "version",
     "command_id",
     event::FLOW_ID,
@@ -40,15 +41,17 @@ const FIELDS: [&str; 21] = [
     "count",
     "record_ids",
     "through_entry",
+    "at_most",
     EXPECT,
 ];
 
 /// The options of each action: an option of another one is refused, for it would be lost.
-const OPTIONS: [(&str, &[&str]); 5] = [
+const OPTIONS: [(&str, &[&str]); 6] = [
     ("pause", &["new_records", "until", "for_seconds", "keep", "on_expiry", "expiry_rate"]),
     ("resume", &["release", "max_rate", "max_age_seconds"]),
     ("release", &["count", "record_ids"]),
     ("purge", &["through_entry"]),
+    ("accept_loss", &["at_most"]),
     ("forget", &[]),
 ];
 
@@ -164,7 +167,7 @@ pub(super) fn marked(options: &Options<'_>) -> Result<()> {
 
 /// The action with its options.
 pub(super) fn action(options: &Options<'_>) -> Result<Action> {
-    const CHOICES: &str = "send pause, resume, release, purge or forget";
+    const CHOICES: &str = "send pause, resume, release, purge, accept_loss or forget";
     let Some(word) = options.maybe_text("action")? else {
         return Err(format!("action is missing; {CHOICES}"));
     };
@@ -173,6 +176,7 @@ pub(super) fn action(options: &Options<'_>) -> Result<Action> {
         "resume" => resume,
         "release" => release,
         "purge" => purge,
+        "accept_loss" => accept_loss,
         "forget" => |_: &Options<'_>| Ok(Action::Forget),
         _ => return Err(format!("action {} is unknown; {CHOICES}", quote(&word))),
     };
@@ -261,6 +265,12 @@ fn purge(options: &Options<'_>) -> Result<Action> {
         Some(other) => return Err(wrong_type(FIELD, &other, WANTED).detail),
     };
     Ok(Action::Purge(PurgeOrder { through_entry }))
+}
+
+fn accept_loss(options: &Options<'_>) -> Result<Action> {
+    let missing = "at_most is missing; say how many held events may be lost";
+    let at_most = options.positive("at_most")?.ok_or(missing)?;
+    Ok(Action::AcceptLoss(AcceptLossOrder { at_most }))
 }
 
 /// Where the flow has to stand. Whatever it does not understand of that it refuses: a command that is to be applied with care

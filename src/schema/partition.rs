@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::fields::{self, Fields};
 use super::instant::Instant;
 use super::json::VERSION;
-use super::state::{AnsweredWire, read_answered};
+use super::state::{AnsweredWire, PauseWire, read_answered, read_pause};
 use super::{Document, Malformed, Unknown};
 use crate::flow::partition::UnknownAnswered;
-use crate::flow::{FlowId, Partition};
+use crate::flow::{DefaultPause, FlowId, Partition};
 
 /// Its key in each partition of the state topic; no flow id is empty.
 pub const KEY: &[u8] = b"";
@@ -43,6 +43,10 @@ pub fn write(document: &mut Document<Partition>) -> Vec<u8> {
                 answered: AnsweredWire::of(answered),
             })
             .collect(),
+        default_pause: body.default.as_ref().map(|DefaultPause { pause, command }| DefaultWire {
+            pause: PauseWire::of(pause),
+            command_offset: *command,
+        }),
     })
 }
 
@@ -56,6 +60,14 @@ struct Wire<'a> {
     input_noted_at: Instant,
     clean: bool,
     unknown_commands: Vec<CommandWire<'a>>,
+    default_pause: Option<DefaultWire<'a>>,
+}
+
+#[derive(Serialize)]
+struct DefaultWire<'a> {
+    #[serde(flatten)]
+    pause: PauseWire<'a>,
+    command_offset: i64,
 }
 
 #[derive(Serialize)]
@@ -79,6 +91,10 @@ fn read_partition(fields: &mut Fields) -> Result<Partition, Malformed> {
                 _ => FlowId::new(text).map(|_| text.to_owned()),
             })?;
             Ok(UnknownAnswered { flow, answered: read_answered(fields)? })
+        })?,
+        // Gates before had no such field.
+        default: fields.maybe_object("default_pause", |fields| {
+            Ok(DefaultPause { pause: read_pause(fields)?, command: fields.offset("command_offset")? })
         })?,
     };
     for (name, count) in [("enrollments_partitions", partition.enrollments), ("records_partitions", partition.records)]

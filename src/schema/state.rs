@@ -11,9 +11,11 @@ use super::json::VERSION;
 use super::rate::PerSecond;
 use super::words::Word;
 use super::{Document, Malformed, Unknown, fields};
-use crate::flow::{Answered, CommandId, Counts, Drain, Flow, Pause, PerKind, Queue, Sample, Watermark};
+use crate::flow::{
+    Answered, CommandId, Counts, Drain, Flow, Pause, PerKind, Queue, RecordId, Sample, Taken, Wanted, Watermark,
+};
 
-pub(super) use read::answered as read_answered;
+pub(super) use read::{answered as read_answered, pause as read_pause};
 
 /// Reads the state of a flow.
 ///
@@ -58,7 +60,7 @@ struct Wire<'a> {
 }
 
 #[derive(Serialize)]
-struct PauseWire<'a> {
+pub(super) struct PauseWire<'a> {
     id: &'a str,
     by_all: bool,
     paused_at: Instant,
@@ -109,6 +111,8 @@ struct QueueWire<'a> {
     watermark: WatermarkWire,
     discard_through: Option<LineWire<'a>>,
     purge_through: Option<PurgeWire<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken: Option<TakenWire>,
 }
 
 #[derive(Serialize)]
@@ -136,8 +140,23 @@ struct PurgeWire<'a> {
 #[derive(Serialize)]
 struct SampleWire<'a> {
     command_id: &'a str,
-    left: u64,
+    #[serde(flatten)]
+    wanted: WantedWire<'a>,
     released: PerKindWire,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WantedWire<'a> {
+    Count { left: u64 },
+    Records { record_ids: Vec<&'a str>, through_entry: u64 },
+}
+
+#[derive(Serialize)]
+struct TakenWire {
+    #[serde(flatten)]
+    count: PerKindWire,
+    entries: Vec<(u64, &'static str)>,
 }
 
 /// A command that was answered, as flows and partitions remember it.
@@ -169,7 +188,7 @@ impl<'a> Wire<'a> {
 }
 
 impl<'a> PauseWire<'a> {
-    fn of(pause: &'a Pause) -> Self {
+    pub(super) fn of(pause: &'a Pause) -> Self {
         Self {
             id: &pause.id,
             by_all: pause.by_all,
@@ -208,8 +227,22 @@ impl PerKindWire {
 
 impl<'a> SampleWire<'a> {
     fn of(sample: &'a Sample) -> Self {
-        let Sample { command, left, released } = sample;
-        Self { command_id: command.as_str(), left: *left, released: PerKindWire::of(*released) }
+        let Sample { command, wanted, released } = sample;
+        let wanted = match wanted {
+            Wanted::Count { left } => WantedWire::Count { left: *left },
+            Wanted::Records { ids, through_entry } => WantedWire::Records {
+                record_ids: ids.iter().map(RecordId::as_str).collect(),
+                through_entry: *through_entry,
+            },
+        };
+        Self { command_id: command.as_str(), wanted, released: PerKindWire::of(*released) }
+    }
+}
+
+impl TakenWire {
+    fn of(taken: &Taken) -> Self {
+        let entries = taken.entries().map(|(number, kind)| (number, kind.word())).collect();
+        Self { count: PerKindWire::of(taken.count()), entries }
     }
 }
 
@@ -247,6 +280,7 @@ impl<'a> QueueWire<'a> {
                 command_id: purge.command.as_str(),
                 removed: PerKindWire::of(purge.removed),
             }),
+            taken: (!queue.taken.is_empty()).then(|| TakenWire::of(&queue.taken)),
         }
     }
 }

@@ -50,6 +50,7 @@ impl<B: Broker> Worker<B> {
                 return Ok(self.stop_turn(now));
             }
             self.look_at_drains(now);
+            self.look_at_searches(now);
             // A clock that was set back: what it said before is no time.
             self.table.floor_asked = self.table.floor_asked.filter(|asked| *asked <= now);
             self.table.look_at_refused(now);

@@ -209,7 +209,9 @@ impl<B: Broker> Worker<B> {
         let Taken { partition, owned, .. } = taken;
         for flow in owned.facts.complete() {
             owned.count_index(&flow);
-            if owned.facts.flow_mut(&flow).is_some_and(|tracked| tracked.take_drain_over(now)) {
+            let Some(tracked) = owned.facts.flow_mut(&flow) else { continue };
+            // Not both: what searches passes nothing.
+            if tracked.take_drain_over(now) || tracked.take_search_over() {
                 self.table.to_read.push_back((*partition, flow));
             }
         }

@@ -66,7 +66,7 @@ impl Table {
         });
         let blocked = self.owned.values().flat_map(|owned| owned.facts.drains()).filter_map(|tracked| {
             let blocked = tracked.backlog.as_ref()?.blocked.as_ref()?;
-            Some(format!("flow `{}` is blocked: {}", tracked.flow().id, blocked.reason))
+            Some(format!("flow `{}` is blocked: {}", tracked.flow().id, blocked.reason()))
         });
         let of = |kind: &'static str| move |sentence: String| (kind, sentence);
         let own = off.into_iter().map(of(clock)).chain(self.pace.obstacle().map(of(slow)));

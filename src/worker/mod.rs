@@ -68,6 +68,7 @@ mod reading;
 mod rebuild;
 mod refused;
 mod replace;
+mod searching;
 mod session;
 mod slices;
 mod snapshot;

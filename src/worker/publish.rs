@@ -7,7 +7,7 @@ use super::phase::{Phase, Step};
 use super::session::ahead::Ahead;
 use super::session::amount::Amount;
 use super::session::chore::Chore;
-use super::session::decision::StagedFlow;
+use super::session::decision::{Fed, StagedFlow};
 use super::session::turn::Turn;
 use super::stop::Stop;
 use crate::broker::Broker;
@@ -57,12 +57,30 @@ impl<B: Broker> Worker<B> {
         Ok((Phase::Chores, Step::Progress))
     }
 
+    /// The search of a flow's queue follows its state, and knows what the turn has held.
+    fn follow_search(&mut self, partition: i32, id: &FlowId, fed: &[Fed]) {
+        let Some(tracked) = self.table.tracked(partition, id) else { return };
+        let topic = tracked.search.as_ref().map(|search| Arc::clone(&search.topic));
+        if let Some(search) = &mut tracked.search {
+            search.hold(fed);
+        }
+        let reads = tracked.follow_search();
+        if tracked.search.is_none()
+            && let Some(topic) = topic
+        {
+            self.stop_reading(topic);
+        }
+        if reads {
+            self.table.ask_to_read(partition, id);
+        }
+    }
+
     fn publish_flow(&mut self, partition: i32, id: FlowId, staged: StagedFlow, ahead: &Ahead, now: Timestamp) {
         let budget = self.options.index_bytes;
         let Some(owned) = self.table.owned.get_mut(&partition) else { return };
         let next_entry = staged.flow.queue.next_entry;
         let first_fed = staged.fed.first().map_or(next_entry, |fed| fed.number);
-        let StagedFlow { flow, unknown, fed, fed_bytes, passed, bucket, settled, forgotten, .. } = staged;
+        let StagedFlow { flow, unknown, fed, fed_bytes, passed, bucket, settled, lost, forgotten, .. } = staged;
         if forgotten {
             owned.facts.drop_flow(&id);
             return;
@@ -78,9 +96,13 @@ impl<B: Broker> Worker<B> {
                 tracked.index = Index::new(first_fed);
             }
             tracked.follow_state();
+            if lost {
+                tracked.begin_behind_loss();
+            }
             tracked.note_held(Amount { entries: fed.len(), bytes: fed_bytes });
         });
         self.table.hold(partition, &id, &fed, budget);
+        self.follow_search(partition, &id, &fed);
         let Some(tracked) = self.table.tracked(partition, &id) else { return };
         let watermark = tracked.flow().queue.watermark;
         let (mut reads, mut stopped, mut given_up) = (false, None, None);
@@ -100,7 +122,7 @@ impl<B: Broker> Worker<B> {
                 backlog.deleted_entry = watermark.entry;
                 given_up = Some(Arc::clone(&backlog.topic));
             }
-            if !tracked.index.is_ready() {
+            if lost || !tracked.index.is_ready() {
                 // It is made again: what was read before is read again behind it.
                 backlog.begin_again(watermark);
                 stopped = Some(Arc::clone(&backlog.topic));

@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::clients::{in_hand, log_of};
+use super::facts::tracked::Tracked;
 use super::failed::Failed;
 use super::session::backlog::Reading;
 use super::session::chore::Chore;
 use super::session::shape::ONLY;
 use super::session::table::Table;
-use crate::broker::{Broker, Code, Reader};
+use crate::broker::{Broker, Code, Reader, Watermarks};
 use crate::flow::{FlowId, Queue};
 use crate::time::Timestamp;
 
@@ -39,15 +40,13 @@ impl<B: Broker> Worker<B> {
     pub(super) fn read_queues(&mut self, flows: &[(i32, FlowId)]) -> Result<(), Failed> {
         let (mut begun, mut places) = (Vec::new(), Vec::new());
         for (partition, flow) in flows {
-            let backlog = self.table.tracked(*partition, flow).and_then(|of| of.backlog.as_mut());
-            let Some(backlog) = backlog.filter(|of| of.blocked.is_none() && of.reading == Reading::Waits) else {
-                continue;
-            };
-            if backlog.read_offset == Queue::NOWHERE {
+            let of = self.table.tracked(*partition, flow).and_then(Tracked::reading);
+            let Some((_, topic, offset)) = of.filter(|(reading, ..)| **reading == Reading::Waits) else { continue };
+            if offset == Queue::NOWHERE {
                 self.look_at_queue_again(*partition, flow);
                 continue;
             }
-            places.push((Arc::clone(&backlog.topic), ONLY, backlog.read_offset));
+            places.push((topic, ONLY, offset));
             begun.push((*partition, flow));
         }
         if places.is_empty() {
@@ -65,9 +64,12 @@ impl<B: Broker> Worker<B> {
             Err(error) => return Err(error.into()),
         }
         for ((partition, flow), (topic, ..)) in begun.into_iter().zip(places) {
-            if let Some(backlog) = self.table.tracked(partition, flow).and_then(|of| of.backlog.as_mut()) {
-                backlog.reading = Reading::On;
+            let Some(tracked) = self.table.tracked(partition, flow) else { continue };
+            if let Some(backlog) = &mut tracked.backlog {
                 backlog.read_since = 0;
+            }
+            if let Some((reading, ..)) = tracked.reading() {
+                *reading = Reading::On;
                 self.table.reading.insert(topic, (partition, flow.clone()));
             }
         }
@@ -76,23 +78,87 @@ impl<B: Broker> Worker<B> {
 
     /// Whether what is to be read next of a queue is there: it is read then, else its flow is blocked.
     pub(super) fn look_at_queue(&mut self, partition: i32, flow: &FlowId, now: Timestamp) -> Result<(), Failed> {
-        let backlog = self.table.tracked(partition, flow).and_then(|of| of.backlog.as_mut());
-        let Some(backlog) = backlog.filter(|of| of.blocked.is_none() && of.reading == Reading::No) else {
+        let Some(tracked) = self.table.tracked(partition, flow) else { return Ok(()) };
+        if tracked.search.is_some() {
+            return self.look_at_search(partition, flow, now);
+        }
+        let watermark = tracked.flow().queue.watermark;
+        let Some(backlog) = tracked.backlog.as_mut() else { return Ok(()) };
+        if backlog.blocked.is_none() && backlog.reading != Reading::No {
+            return Ok(());
+        }
+        let offset = if backlog.blocked.is_some() { watermark.offset } else { backlog.read_offset };
+        let topic = Arc::clone(&backlog.topic);
+        let marks = log_of(&mut in_hand(&mut self.clients)?.latest, &topic)?;
+        if marks.is_some_and(|marks| marks.reach(offset)) {
+            if let Some(backlog) = self.table.tracked(partition, flow).and_then(|of| of.backlog.as_mut())
+                && backlog.blocked.take().is_some()
+            {
+                tracing::info!(%flow, "what seemed to be deleted is there");
+                backlog.begin_again(watermark);
+            }
+            self.table.ask_to_read(partition, flow);
+            return Ok(());
+        }
+        self.find_loss(partition, flow, marks, now)
+    }
+
+    /// Blocks a flow, and reads what is left of its queue for its first entry: everything before that is gone.
+    fn find_loss(
+        &mut self,
+        partition: i32,
+        flow: &FlowId,
+        marks: Option<Watermarks>,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
+        let Some(tracked) = self.table.tracked(partition, flow) else { return Ok(()) };
+        let Some(backlog) = &tracked.backlog else { return Ok(()) };
+        let topic = Arc::clone(&backlog.topic);
+        let before = backlog.blocked.clone();
+        if let (Some(marks), Some(blocked)) = (marks, &before) {
+            if blocked.gone.is_some_and(|gone| marks.reach(gone.offset)) {
+                // It is as it was.
+                return Ok(());
+            }
+            let is_read = blocked.reads_from == Some(marks.low) && backlog.reading == Reading::On;
+            if is_read && in_hand(&mut self.clients)?.queues.position(&topic, ONLY)?.is_some_and(|at| at >= marks.end) {
+                // No entry is left: what lies there are markers.
+                let marks = Watermarks { low: marks.end, ..marks };
+                self.block_flow(partition, flow, Some(marks), now);
+                return Ok(());
+            }
+            if is_read {
+                return Ok(());
+            }
+        }
+        self.block_flow(partition, flow, marks, now);
+        let Some(marks) = marks.filter(|marks| marks.low < marks.end) else { return Ok(()) };
+        in_hand(&mut self.clients)?.queues.assign(&topic, ONLY, marks.low)?;
+        let Some(backlog) = self.table.tracked(partition, flow).and_then(|of| of.backlog.as_mut()) else {
             return Ok(());
         };
-        let (topic, offset) = (Arc::clone(&backlog.topic), backlog.read_offset);
-        match log_of(&mut in_hand(&mut self.clients)?.latest, &topic)? {
-            Some(marks) if marks.reach(offset) => self.table.ask_to_read(partition, flow),
-            gone => self.block_flow(partition, flow, gone, now),
+        backlog.reading = Reading::On;
+        if let Some(blocked) = &mut backlog.blocked {
+            blocked.reads_from = Some(marks.low);
         }
+        self.table.reading.insert(topic, (partition, flow.clone()));
         Ok(())
     }
 
     /// A queue that could not be read may be gone: the cluster is asked before it is read again.
     pub(super) fn look_at_queue_again(&mut self, partition: i32, flow: &FlowId) {
-        let Some(backlog) = self.table.tracked(partition, flow).and_then(|of| of.backlog.as_mut()) else { return };
-        backlog.reading = Reading::No;
-        let topic = Arc::clone(&backlog.topic);
+        let Some(tracked) = self.table.tracked(partition, flow) else { return };
+        let topic = match (&mut tracked.search, &mut tracked.backlog) {
+            (Some(search), _) => {
+                search.reading = Reading::No;
+                Arc::clone(&search.topic)
+            }
+            (None, Some(backlog)) => {
+                backlog.reading = Reading::No;
+                Arc::clone(&backlog.topic)
+            }
+            (None, None) => return,
+        };
         self.table.reading.remove(&topic);
         self.chores.push_back(Chore::LookAtQueue { partition, flow: flow.clone() });
     }
@@ -130,10 +196,11 @@ impl Table {
     /// The queue of a draining flow is to be read on, when its turn comes. One whose index is not ready is asked for again
     /// when that is.
     pub(super) fn ask_to_read(&mut self, partition: i32, flow: &FlowId) {
-        let tracked = self.tracked(partition, flow).filter(|tracked| tracked.may_be_read());
-        let Some(backlog) = tracked.and_then(|of| of.backlog.as_mut()) else { return };
-        if backlog.reading == Reading::No && backlog.blocked.is_none() {
-            backlog.reading = Reading::Waits;
+        // A search needs no index.
+        let tracked = self.tracked(partition, flow).filter(|tracked| tracked.may_be_read() || tracked.search.is_some());
+        let Some((reading, ..)) = tracked.and_then(Tracked::reading) else { return };
+        if *reading == Reading::No {
+            *reading = Reading::Waits;
             self.to_read.push_back((partition, flow.clone()));
         }
     }

@@ -8,10 +8,11 @@ use super::facts::tracked::Tracked;
 use super::session::ahead::Ahead;
 use super::session::amount::Amount;
 use super::session::backlog::{Reading, Waiting};
+use super::session::chore::Chore;
 use super::session::table::Table;
 use super::session::wait::{Blocked, left};
 use crate::broker::{Broker, Record, Watermarks};
-use crate::flow::{FlowId, Queue};
+use crate::flow::{FlowId, Kind, Queue, Watermark};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -38,6 +39,14 @@ impl<B: Broker> Worker<B> {
         row: &mut impl Iterator<Item = Record>,
         ahead: &mut Ahead,
     ) {
+        if self.table.tracked(partition, &flow).is_some_and(|tracked| tracked.search.is_some()) {
+            self.search_row(topic, partition, &flow, row);
+            return;
+        }
+        if self.table.tracked(partition, &flow).is_some_and(|tracked| tracked.is_blocked()) {
+            self.find_what_is_left(topic, partition, &flow, row);
+            return;
+        }
         if mutant::is(Mutant::EntryTakenByAnotherDrain)
             && let Some(other) = self.table.another_drain(partition, &flow)
         {
@@ -72,6 +81,8 @@ impl<B: Broker> Worker<B> {
         let Some(tracked) = self.table.tracked(partition, flow) else { return };
         let at = tracked.flow().queue.watermark.offset;
         let held = tracked.flow().counts.held().total();
+        let gone = tracked.gone(found);
+        let lost = gone.map_or(held, |gone| tracked.flow().loss(&gone).total());
         let Some(backlog) = &mut tracked.backlog else { return };
         let topic = Arc::clone(&backlog.topic);
         let found = match found {
@@ -81,11 +92,48 @@ impl<B: Broker> Worker<B> {
             }
             None => "the topic is gone".to_owned(),
         };
-        let reason = format!("held events of `{topic}` were deleted: {found}; at most {held} are lost");
-        tracing::error!(%flow, reason, "a flow is blocked");
+        let found = format!("`{topic}` were deleted: {found}");
+        let is_news = backlog.blocked.as_ref().is_none_or(|blocked| blocked.found != found);
+        let blocked = Blocked { since: now, found, lost, gone, reads_from: None };
+        if is_news {
+            tracing::error!(%flow, reason = blocked.reason(), "a flow is blocked");
+        }
         backlog.clear();
-        backlog.blocked = Some(Blocked { since: now, reason, lost: held });
+        backlog.blocked = Some(blocked);
         self.stop_reading(topic);
+    }
+
+    /// The first entry that is left of a queue from which some were deleted.
+    fn find_what_is_left(
+        &mut self,
+        topic: &Arc<str>,
+        partition: i32,
+        flow: &FlowId,
+        row: &mut impl Iterator<Item = Record>,
+    ) {
+        let Some(tracked) = self.table.tracked(partition, flow) else { return };
+        let passed = tracked.flow().queue.watermark.entry;
+        let Some(backlog) = &mut tracked.backlog else { return };
+        let entry = |record: Record| {
+            let held = backlog.entries.read(&record).ok().flatten()?;
+            (held.number > passed).then_some((held, record.offset))
+        };
+        let Some((first, offset)) = row.find_map(entry) else { return };
+        let own = |kind: Kind| u64::from(first.kind == kind);
+        let gone = Watermark {
+            entry: first.number - 1,
+            enrolls: first.enrolls.saturating_sub(own(Kind::Enroll)),
+            advances: first.advances.saturating_sub(own(Kind::Advance)),
+            offset,
+        };
+        let lost = tracked.flow().loss(&gone).total();
+        let Some(backlog) = &mut tracked.backlog else { return };
+        backlog.reading = Reading::No;
+        if let Some(blocked) = &mut backlog.blocked {
+            (blocked.gone, blocked.lost) = (Some(gone), lost);
+            tracing::error!(%flow, reason = blocked.reason(), "a flow is blocked");
+        }
+        self.stop_reading(Arc::clone(topic));
     }
 
     /// Blocked flows are looked at again from time to time: perhaps the broker did not know its own topic for a while.
@@ -104,22 +152,31 @@ impl<B: Broker> Worker<B> {
                 if !due(tracked) {
                     return;
                 }
-                let bucket = tracked.backlog.take().map(|backlog| backlog.bucket);
-                if tracked.start_drain(now) {
+                // What is known of it stays: `accept_loss` may come just now.
+                if let Some(blocked) = tracked.backlog.as_mut().and_then(|backlog| backlog.blocked.as_mut()) {
+                    blocked.since = now;
                     again.push((*partition, flow.clone()));
-                }
-                if let (Some(backlog), Some(bucket)) = (&mut tracked.backlog, bucket) {
-                    backlog.bucket = bucket;
                 }
             });
         }
         for (partition, flow) in again {
-            self.look_at_queue_again(partition, &flow);
+            self.chores.push_back(Chore::LookAtQueue { partition, flow });
         }
     }
 }
 
 impl Tracked {
+    /// Up to where its queue is gone, if that can be told from the log's watermarks alone.
+    fn gone(&self, found: Option<Watermarks>) -> Option<Watermark> {
+        let queue = &self.flow().queue;
+        match found {
+            Some(Watermarks { low, end }) => (low >= end).then(|| queue.end(end)),
+            None if queue.watermark.offset == Queue::NOWHERE => Some(queue.end(0)),
+            // Should it come back, what is behind it is found.
+            None => Some(queue.end(queue.watermark.offset)),
+        }
+    }
+
     /// Whether this entry is the last one for now of its queue.
     fn take_entry(&mut self, record: Record, ahead: &mut Ahead) -> bool {
         let Some(backlog) = &mut self.backlog else { return false };

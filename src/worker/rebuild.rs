@@ -259,6 +259,7 @@ impl<B: Broker> Worker<B> {
         tracked.rebuild.missing = Some(now);
         if tracked.passes() {
             self.block_flow(partition, flow, found, now);
+            self.look_at_queue_again(partition, flow);
         }
     }
 

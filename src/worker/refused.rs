@@ -40,7 +40,14 @@ impl Table {
                 Some((origin.clone(), Some(Record::clone(record))))
             }
             Origin::Entry { partition, flow, number } => {
-                let tracked = self.active_flow(*partition, flow).filter(|tracked| tracked.ready(now) == Ok(true))?;
+                let tracked = self.active_flow(*partition, flow)?;
+                if let Some(search) = tracked.search.as_ref().filter(|search| search.is_done()) {
+                    let is_next = search.found().next()?.held.number == *number;
+                    return is_next.then(|| (origin.clone(), None));
+                }
+                if tracked.ready(now) != Ok(true) {
+                    return None;
+                }
                 let front = tracked.backlog.as_ref()?.buffer.front()?;
                 (front.held.number == *number).then(|| (origin.clone(), None))
             }
@@ -73,7 +80,10 @@ impl Table {
                 }
                 Origin::Entry { partition, flow, number } => {
                     let tracked = owned.get(partition).and_then(|of| of.facts.flow(flow));
-                    tracked.is_some_and(|tracked| tracked.flow().queue.watermark.entry < *number)
+                    tracked.is_some_and(|tracked| {
+                        let queue = &tracked.flow().queue;
+                        queue.watermark.entry < *number && !queue.taken.contains(*number)
+                    })
                 }
                 Origin::Command { .. } | Origin::Own => false,
             }

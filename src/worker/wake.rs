@@ -29,7 +29,7 @@ impl Table {
     fn hot_and_behind(&self) -> impl Iterator<Item = (&Tracked, &Backlog)> {
         self.reading.values().filter_map(|(partition, flow)| {
             let tracked = self.active_flow(*partition, flow).filter(|tracked| tracked.index.is_ready())?;
-            let backlog = tracked.backlog.as_ref().filter(|of| of.reading == Reading::On)?;
+            let backlog = tracked.backlog.as_ref().filter(|of| of.reading == Reading::On && of.blocked.is_none())?;
             let unlimited = tracked.flow().drain().is_some_and(|drain| drain.max_rate.is_none());
             (unlimited && backlog.read_to < tracked.flow().queue.last_entry()).then_some((tracked, backlog))
         })
@@ -65,6 +65,13 @@ impl Table {
                         at(now.after(Duration::from_millis(1)));
                     }
                 }
+            }
+        }
+        for (_, tracked) in self.searching() {
+            match &tracked.search {
+                Some(search) if search.is_done() => at(now),
+                Some(search) if search.reading == Reading::On => at(now.after(Duration::from_millis(1))),
+                Some(_) | None => {}
             }
         }
         if let Some(wait) = self.index_wait() {

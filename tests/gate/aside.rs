@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use flowgate::broker::memory::Tombstones;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::rig::{DAY, Rig, header};
+use super::rig::{DAY, Rig, header, transitions, words};
 
 /// A flow with these records held.
 fn held(records: &str) -> Rig {
@@ -17,18 +17,6 @@ fn holding(mut rig: Rig, records: &str) -> Rig {
     rig.send_all("welcome", records);
     rig.settle();
     rig
-}
-
-/// The transitions of a flow in the audit.
-fn transitions(rig: &Rig, flow: &str) -> Vec<Value> {
-    let audit = rig.read(&rig.topics.audit).into_iter();
-    let events = audit.filter_map(|record| serde_json::from_slice::<Value>(record.value.as_deref()?).ok());
-    events.filter(|event| event["event"] == "transition" && event["flow_id"] == flow).collect()
-}
-
-fn words(rig: &Rig, flow: &str) -> String {
-    let words = transitions(rig, flow).into_iter().map(|event| event["transition"].as_str().unwrap().to_owned());
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Goal: what is held goes to the discarded topic, what comes after it is held, and the flow stays paused.

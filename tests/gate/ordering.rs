@@ -78,8 +78,8 @@ fn impossible_commands_are_rejected() {
         ("welcome", "pause", json!({"keep": "some"}), "keep `some` is unknown"),
         ("welcome", "resume", json!({"max_rate": 0}), "max_rate"),
         ("nobody", "pause", json!({"for_seconds": 99_999_999}), "14 days at most"),
-        ("*", "pause", json!({}), "not supported yet"),
-        ("*", "resume", json!({}), "not supported yet"),
+        ("*", "purge", json!({}), "purge is for one flow at a time"),
+        ("*", "pause", json!({"expect": {"next_entry": 1}}), "expect: every flow stands elsewhere"),
     ] {
         let answer = rig.order(flow, action, rest);
         assert!(answer.starts_with("rejected: ") && answer.contains(text), "{flow} {action}: {answer}");

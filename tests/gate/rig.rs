@@ -3,6 +3,7 @@
 //! A rig that goes out of scope has the independent checker look at all of its topics, and its list model play
 //! them again: every scenario ends with both.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +37,8 @@ pub struct Rig {
     pub clock: i64,
     /// Whether the topics are whole, so that the checker can say something about them.
     pub whole: bool,
+    /// The newest entry of each flow that somebody deleted.
+    pub deleted: BTreeMap<String, u64>,
     commands: u32,
     incarnations: u32,
 }
@@ -58,7 +61,17 @@ impl Rig {
         let made = memory.admin().unwrap().create_topics(&specification(&topics, &layout)).unwrap();
         assert!(made.iter().all(Result::is_ok), "{made:?}");
         let (clock, commands, incarnations) = Default::default();
-        Self { memory, topics, workers: Vec::new(), adjust, clock, whole: true, commands, incarnations }
+        Self {
+            memory,
+            topics,
+            workers: Vec::new(),
+            adjust,
+            clock,
+            whole: true,
+            deleted: BTreeMap::new(),
+            commands,
+            incarnations,
+        }
     }
 
     pub fn start(&mut self, instance: &str) {
@@ -275,6 +288,20 @@ impl Rig {
         self.answer(&id)
     }
 
+    /// How many commands were sent.
+    pub fn commands(&self) -> u32 {
+        self.commands
+    }
+
+    /// Notes what somebody is about to delete of a flow's queue topic: what lies below this offset, or all of it.
+    pub fn somebody_deletes(&mut self, flow: &str, below: Option<i64>) {
+        let entries = self.memory.dump(&self.queue(flow), 0, Isolation::ReadCommitted).unwrap();
+        let gone = entries.iter().filter(|record| below.is_none_or(|below| record.offset < below));
+        let newest = gone.filter_map(|record| Some(flowgate::schema::entry::indexed(record)?.number)).max();
+        let known = self.deleted.entry(flow.to_owned()).or_default();
+        *known = newest.unwrap_or_default().max(*known);
+    }
+
     pub fn answer(&self, id: &str) -> String {
         let answers = self.answers();
         let Some((_, outcome, detail)) = answers.iter().rev().find(|(of, ..)| of == id) else {
@@ -411,4 +438,17 @@ fn ids(records: &[Record], flow: &str) -> String {
         Some(format!("{sign}{}", event["record_id"].as_str().unwrap_or_default()))
     });
     of_flow.collect::<Vec<_>>().join(" ")
+}
+
+/// The transitions of a flow in the audit.
+pub fn transitions(rig: &Rig, flow: &str) -> Vec<Value> {
+    let audit = rig.read(&rig.topics.audit).into_iter();
+    let events = audit.filter_map(|record| serde_json::from_slice::<Value>(record.value.as_deref()?).ok());
+    events.filter(|event| event["event"] == "transition" && event["flow_id"] == flow).collect()
+}
+
+/// Their words.
+pub fn words(rig: &Rig, flow: &str) -> String {
+    let words = transitions(rig, flow).into_iter().map(|event| event["transition"].as_str().unwrap().to_owned());
+    words.collect::<Vec<_>>().join(" ")
 }

@@ -30,8 +30,10 @@ pub fn flow() -> impl Strategy<Value = Flow> {
 pub fn partition() -> impl Strategy<Value = Partition> {
     let unknown = (prop_oneof![Just("*".to_owned()), flow_id().prop_map(|id| id.to_string())], answered())
         .prop_map(|(flow, answered)| UnknownAnswered { flow, answered });
-    ((1..=i32::MAX, 1..=i32::MAX), offset(), offset(), time(), any::<bool>(), vec(unknown, 0..4)).prop_map(
-        |((enrollments, records), control, input, input_at, clean, unknown)| Partition {
+    let default = of((pause(), offset()).prop_map(|(pause, command)| DefaultPause { pause, command }));
+    let counts = (1..=i32::MAX, 1..=i32::MAX);
+    (counts, offset(), offset(), time(), any::<bool>(), vec(unknown, 0..4), default).prop_map(
+        |((enrollments, records), control, input, input_at, clean, unknown, default)| Partition {
             enrollments,
             records,
             control,
@@ -39,6 +41,7 @@ pub fn partition() -> impl Strategy<Value = Partition> {
             input_at,
             clean,
             unknown: unknown.into(),
+            default,
         },
     )
 }
@@ -58,6 +61,7 @@ pub fn audit_event() -> impl Strategy<Value = AuditEvent> {
         done().prop_map(Transition::Purged),
         Just(Transition::Sampling),
         done().prop_map(Transition::Sampled),
+        (done(), any::<u64>()).prop_map(|(done, first_entry)| Transition::LossAccepted(Loss { done, first_entry })),
         warning().prop_map(Transition::Expiring),
         Just(Transition::Forgotten),
     ];
@@ -111,7 +115,9 @@ fn action() -> impl Strategy<Value = Action> {
     let sample = prop_oneof![count, ids].prop_map(Action::Release);
     let through = of(1..=u64::MAX).prop_map(|through| through.and_then(NonZeroU64::new));
     let purge = through.prop_map(|through_entry| Action::Purge(PurgeOrder { through_entry }));
-    prop_oneof![3 => pause, 3 => resume, 2 => sample, 1 => purge, 1 => Just(Action::Forget), 2 => invalid]
+    let loss = (1..=u32::MAX).prop_map(|at_most| AcceptLossOrder { at_most: NonZeroU32::new(at_most).unwrap() });
+    let loss = loss.prop_map(Action::AcceptLoss);
+    prop_oneof![3 => pause, 3 => resume, 2 => sample, 1 => purge, 1 => loss, 1 => Just(Action::Forget), 2 => invalid]
 }
 
 fn state() -> impl Strategy<Value = State> {
@@ -164,11 +170,16 @@ fn queue() -> impl Strategy<Value = Queue> {
     });
     let some = || (0..1_000_u64, 0..1_000_u64, 0..1_000_u64);
     let purge = of((command_id(), per_kind()));
-    (1..=u32::MAX, of("[a-z]{1,9}"), some(), some(), offset(), (of(line), purge)).prop_map(
-        |(number, topic, passed, held, offset, (discard_through, purge))| {
+    (1..=u32::MAX, of("[a-z]{1,9}"), some(), some(), offset(), (of(line), purge, vec(any::<bool>(), 0..4))).prop_map(
+        |(number, topic, passed, held, offset, (discard_through, purge, kinds))| {
             let watermark =
                 Watermark { entry: passed.0 + passed.1 + passed.2, enrolls: passed.0, advances: passed.1, offset };
+            let mut taken = Taken::default();
+            for (nth, is_enroll) in (1..=held.2).zip(kinds) {
+                taken.add(watermark.entry + nth, if is_enroll { Kind::Enroll } else { Kind::Advance });
+            }
             Queue {
+                taken,
                 number,
                 topic,
                 next_entry: watermark.entry + held.0 + held.1 + held.2 + 1,
@@ -206,7 +217,12 @@ fn done() -> impl Strategy<Value = Done> {
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
-    (command_id(), any::<u64>(), per_kind()).prop_map(|(command, left, released)| Sample { command, left, released })
+    let ids = || vec(".{1,20}".prop_map(|id| RecordId::new(&id).unwrap()), 1..4);
+    let wanted = prop_oneof![
+        any::<u64>().prop_map(|left| Wanted::Count { left }),
+        (ids(), any::<u64>()).prop_map(|(ids, through_entry)| Wanted::Records { ids, through_entry }),
+    ];
+    (command_id(), wanted, per_kind()).prop_map(|(command, wanted, released)| Sample { command, wanted, released })
 }
 
 fn warning() -> impl Strategy<Value = Warning> {

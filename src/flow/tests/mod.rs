@@ -11,8 +11,8 @@ use super::arrive::{Entry, Fate};
 use super::command::{Applied, apply};
 use super::drain::{Passing, Survivor};
 use super::{
-    Action, Command, CommandId, Event, Expect, Flow, FlowId, Issue, Kind, Limits, Partition, PauseEnd, PauseOrder,
-    PurgeOrder, Rate, RecordId, Release, ReleaseOrder, ResumeOrder, Target,
+    AcceptLossOrder, Action, Command, CommandId, Event, Expect, Flow, FlowId, Issue, Kind, Limits, Moment, Partition,
+    PauseEnd, PauseOrder, PurgeOrder, Rate, RecordId, Release, ReleaseOrder, ResumeOrder, Target, Watermark,
 };
 use crate::time::Timestamp;
 
@@ -58,6 +58,14 @@ pub fn sample(count: u32) -> Action {
     Action::Release(ReleaseOrder::Count(NonZeroU32::new(count).unwrap()))
 }
 
+pub fn named(records: &[&str]) -> Action {
+    Action::Release(ReleaseOrder::Records(records.iter().map(|id| record(id)).collect()))
+}
+
+pub fn accept_loss(at_most: u32) -> Action {
+    Action::AcceptLoss(AcceptLossOrder { at_most: NonZeroU32::new(at_most).unwrap() })
+}
+
 pub fn purge() -> Action {
     Action::Purge(PurgeOrder::default())
 }
@@ -84,6 +92,8 @@ pub struct Desk {
     pub offset: i64,
     /// What stands in the queue topic.
     pub queue: Vec<Survivor>,
+    /// What somebody has deleted of it.
+    pub gone: Option<Watermark>,
 }
 
 impl Desk {
@@ -96,6 +106,7 @@ impl Desk {
             now: T0,
             offset: 100,
             queue: Vec::new(),
+            gone: None,
         }
     }
 
@@ -129,7 +140,8 @@ impl Desk {
     fn take(&mut self, command: &Command, recorded_at: Timestamp) -> Applied {
         let issue = Issue { command, offset: self.offset, recorded_at };
         self.offset += 1;
-        let applied = apply(&mut self.flow, &flow_id(), &mut self.partition, &issue, self.now, &self.limits);
+        let moment = Moment { now: self.now, limits: &self.limits, gone: self.gone };
+        let applied = apply(&mut self.flow, &flow_id(), &mut self.partition, &issue, &moment);
         self.check();
         applied
     }
@@ -179,8 +191,12 @@ pub fn assert_sums(flow: &Flow) {
     let of = |enroll: u64, advance: u64| (enroll, advance);
     let beyond =
         of(flow.queue.enrolls - flow.queue.watermark.enrolls, flow.queue.advances - flow.queue.watermark.advances);
-    let held = counts.held();
-    assert_eq!(beyond, of(held.enroll, held.advance), "entries beyond the watermark, and held: {flow:?}");
+    let (held, taken) = (counts.held(), flow.queue.taken.count());
+    assert_eq!(
+        beyond,
+        of(held.enroll + taken.enroll, held.advance + taken.advance),
+        "entries beyond the watermark, and held: {flow:?}"
+    );
     let fallen = |of: fn(&super::PerKind) -> u64| {
         of(&counts.released) + of(&counts.replaced) + of(&counts.removed) + of(&counts.lost)
     };

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::flow::drain::Removal;
 use crate::flow::index::{Index, Indexed, Read};
-use crate::flow::{Keep, NewRecords, OnExpiry, State, Transition, Verdict};
+use crate::flow::{Keep, NewRecords, OnExpiry, Sample, State, Transition, Verdict, Wanted};
 
 const MAX_PAUSE: i64 = 100_000;
 const RECORDS: u8 = 4;
@@ -47,6 +47,17 @@ enum Op {
         id: u8,
         count: u32,
     },
+    /// What is held of the records whose bits are set.
+    Name {
+        id: u8,
+        records: u8,
+    },
+    /// The records of a sample are looked for.
+    Search,
+    /// Somebody deletes so many entries from the front of the topic, and an operator accepts that.
+    Lose {
+        entries: usize,
+    },
     Forget {
         id: u8,
     },
@@ -78,6 +89,8 @@ struct Model {
     purge: Option<usize>,
     /// How many are to be released while the flow is paused.
     sample: u64,
+    /// What is held of these records up to an event is to be released while the flow is paused.
+    named: Option<(u8, usize)>,
     has_held: bool,
     is_known: bool,
 }
@@ -106,6 +119,8 @@ struct Held {
     at: i64,
     superseded: bool,
     doomed: Option<&'static str>,
+    /// Released by name.
+    taken: bool,
 }
 
 impl Model {
@@ -136,18 +151,31 @@ impl Model {
         for held in self.backlog.iter_mut().filter(|held| held.record == record) {
             held.superseded |= kind == Kind::Withdraw || (latest && held.latest && held.kind == kind);
         }
-        self.backlog.push_back(Held { event, kind, record, latest, at: now, superseded: false, doomed: None });
+        self.backlog.push_back(Held {
+            event,
+            kind,
+            record,
+            latest,
+            at: now,
+            superseded: false,
+            doomed: None,
+            taken: false,
+        });
     }
 
     fn timer(&mut self, now: i64) {
         let Mode::Paused { until, expiry, .. } = self.state else { return };
         if until <= now {
             self.state = Mode::Resuming(None);
-            self.sample = 0;
+            self.end_sample();
             if expiry == OnExpiry::Discard {
                 self.doom(Some("expired"));
             }
         }
+    }
+
+    fn end_sample(&mut self) {
+        (self.sample, self.named) = (0, None);
     }
 
     fn doom(&mut self, reason: Option<&'static str>) {
@@ -157,7 +185,7 @@ impl Model {
     fn command(&mut self, op: &Op, now: i64) -> Verdict {
         let (id, lag) = match op {
             Op::Pause { id, lag, .. } | Op::Resume { id, lag, .. } => (id, *lag),
-            Op::Purge { id, .. } | Op::Release { id, .. } | Op::Forget { id } => (id, 0),
+            Op::Purge { id, .. } | Op::Release { id, .. } | Op::Name { id, .. } | Op::Forget { id } => (id, 0),
             other => panic!("{other:?} is no command"),
         };
         // The timer first, if it was due when the command was recorded.
@@ -170,6 +198,7 @@ impl Model {
             Op::Resume { release, max_age, .. } => self.resume(*release, *max_age, now),
             Op::Purge { through, .. } => self.purge(*through),
             Op::Release { count, .. } => self.release((*count).into()),
+            Op::Name { records, .. } => self.name(*records),
             Op::Forget { .. } => self.forget(),
             other => panic!("{other:?}"),
         };
@@ -217,7 +246,7 @@ impl Model {
                 release
             }
             Mode::Paused { .. } => {
-                self.sample = 0;
+                self.end_sample();
                 self.state = Mode::Resuming(age);
                 Some(release.unwrap_or_default())
             }
@@ -238,12 +267,13 @@ impl Model {
         let Some(last) = last.map(|held| held.event).filter(|last| self.purge < Some(*last)) else {
             return Verdict::Unchanged;
         };
-        (self.purge, self.sample) = (Some(last), 0);
+        self.end_sample();
+        self.purge = Some(last);
         Verdict::Applied
     }
 
     fn release(&mut self, count: u64) -> Verdict {
-        if !matches!(self.state, Mode::Paused { .. }) || self.sample > 0 {
+        if !matches!(self.state, Mode::Paused { .. }) || self.sample > 0 || self.named.is_some() {
             return Verdict::Rejected;
         }
         if self.backlog.is_empty() {
@@ -251,6 +281,41 @@ impl Model {
         }
         self.sample = count;
         Verdict::Applied
+    }
+
+    fn name(&mut self, records: u8) -> Verdict {
+        let verdict = self.release(0);
+        if verdict == Verdict::Applied {
+            self.named = self.backlog.back().map(|last| (records, last.event));
+        }
+        verdict
+    }
+
+    fn search(&mut self) {
+        let Some((records, last)) = self.named.take() else { return };
+        let purge = self.purge;
+        let wanted = |held: &&mut Held| {
+            let named = records >> held.record & 1 == 1 && held.event <= last && purge < Some(held.event);
+            named && held.kind != Kind::Withdraw && !held.superseded && !held.taken
+        };
+        let mut found = Vec::new();
+        for held in self.backlog.iter_mut().filter(wanted) {
+            held.taken = true;
+            found.push((held.event, held.kind));
+        }
+        for (event, kind) in found {
+            self.count("released", kind);
+            self.delivered.push(event);
+        }
+    }
+
+    /// Everything before this event is gone, or everything.
+    fn lose_before(&mut self, event: Option<usize>) {
+        while let Some(held) = self.backlog.pop_front_if(|held| event.is_none_or(|event| held.event < event)) {
+            if held.kind != Kind::Withdraw && !held.taken {
+                self.count("lost", held.kind);
+            }
+        }
     }
 
     fn forget(&mut self) -> Verdict {
@@ -289,6 +354,7 @@ impl Model {
             let purged = self.purge >= Some(held.event);
             match (held.kind, held.superseded, held.doomed.filter(|_| !purged).or(purged.then_some("purged"))) {
                 (Kind::Withdraw, ..) => {}
+                _ if held.taken => {}
                 (kind, true, _) => self.count("replaced", kind),
                 (kind, false, Some(reason)) => self.count(reason, kind),
                 (kind, false, None) if old => self.count("age", kind),
@@ -309,6 +375,9 @@ impl Model {
         }
         if first.is_none() {
             self.sample = 0;
+        }
+        if self.named.is_some_and(|(_, last)| first.is_none_or(|first| first > last)) {
+            self.named = None;
         }
         if matches!(self.state, Mode::Resuming(_)) && self.backlog.is_empty() {
             self.state = Mode::Live;
@@ -424,6 +493,11 @@ impl Gate {
                 (id, 0, Action::Purge(PurgeOrder { through_entry }))
             }
             Op::Release { id, count } => (id, 0, sample(count)),
+            Op::Name { id, records } => {
+                let named =
+                    (0..RECORDS).filter(|record| records >> record & 1 == 1).map(|name| record(&name.to_string()));
+                (id, 0, Action::Release(ReleaseOrder::Records(named.collect())))
+            }
             Op::Forget { id } => (id, 0, Action::Forget),
             other => panic!("{other:?}"),
         };
@@ -520,7 +594,7 @@ impl Gate {
                     };
                     *self.removed.entry((reason, logged.survivor.kind)).or_default() += 1;
                 }
-                Passing::Replaced | Passing::Withdrawal | Passing::Stays => {}
+                Passing::Replaced | Passing::Withdrawal | Passing::Taken | Passing::Stays => {}
                 Passing::Stale => panic!("{logged:?} lay beyond the watermark"),
             }
         }
@@ -535,21 +609,54 @@ impl Gate {
         self.follow_state();
     }
 
+    /// Looks through the topic for the records of a sample.
+    fn search(&mut self) {
+        let Some(flow) = &mut self.desk.flow else { return };
+        let Some(Sample { wanted: Wanted::Records { ids, .. }, .. }) = flow.sample.clone() else { return };
+        for (i, logged) in self.topic.iter().enumerate() {
+            let Survivor { number, kind, .. } = logged.survivor;
+            if ids.contains(&logged.record) && !is_superseded(&self.topic, i) && flow.take(number, kind) {
+                self.delivered.push(logged.event);
+            }
+        }
+        flow.end_search(self.desk.now);
+    }
+
+    /// Somebody deletes from the front of the topic what a drain was to pass, and an operator accepts that.
+    fn lose(&mut self, entries: usize, model: &mut Model) -> Verdict {
+        let Some(flow) = self.desk.flow.as_ref().filter(|flow| flow.passes()) else { return Verdict::Unchanged };
+        let from = flow.queue.watermark.offset;
+        let mut beyond = self.topic.iter().filter(|logged| logged.survivor.offset >= from);
+        let Some(last) = beyond.by_ref().take(entries).last() else { return Verdict::Unchanged };
+        let first = beyond.next().cloned();
+        self.desk.gone = Some(match &first {
+            Some(Logged { survivor, .. }) => {
+                let own = |kind: Kind| u64::from(survivor.kind == kind);
+                let (enrolls, advances) =
+                    (survivor.enrolls - own(Kind::Enroll), survivor.advances - own(Kind::Advance));
+                Watermark { entry: survivor.number - 1, enrolls, advances, offset: survivor.offset }
+            }
+            None => flow.queue.end(last.survivor.offset + 1),
+        });
+        let verdict = self.desk.order(&format!("lose {}", self.desk.offset), accept_loss(1_000)).outcome.verdict;
+        self.desk.gone = None;
+        if verdict == Verdict::Applied {
+            let first = first.map(|first| first.event);
+            self.topic.retain(|logged| first.is_some_and(|first| logged.event >= first));
+            model.lose_before(first);
+            if let Some(flow) = self.desk.flow.as_ref().filter(|_| !self.index.is_ready()) {
+                self.index = Index::behind(&flow.queue);
+                self.begin_to_read();
+            }
+        }
+        verdict
+    }
+
     /// Removes what a newer entry of its key, or the tombstone before a withdraw, supersedes; never the newest entry.
     fn clean(&mut self, mask: u64) {
         let old = std::mem::take(&mut self.topic);
-        let superseded = |i: usize, logged: &Logged| {
-            logged.latest
-                && old[i + 1..].iter().any(|newer| {
-                    newer.record == logged.record
-                        && match newer.survivor.kind {
-                            Kind::Withdraw if logged.survivor.kind == Kind::Withdraw => newer.latest,
-                            Kind::Withdraw => true,
-                            kind => newer.latest && kind == logged.survivor.kind,
-                        }
-                })
-        };
-        let kept = old.iter().enumerate().filter(|(i, logged)| mask >> (i % 64) & 1 == 0 || !superseded(*i, logged));
+        let cleaned = |i: usize, logged: &Logged| logged.latest && is_superseded(&old, i);
+        let kept = old.iter().enumerate().filter(|(i, logged)| mask >> (i % 64) & 1 == 0 || !cleaned(*i, logged));
         self.topic = kept.map(|(_, logged)| logged.clone()).collect();
     }
 
@@ -569,6 +676,19 @@ impl Gate {
     }
 }
 
+/// Whether something newer in the topic has taken the place of its `i`th entry.
+fn is_superseded(topic: &[Logged], i: usize) -> bool {
+    let logged = &topic[i];
+    topic[i + 1..].iter().filter(|newer| newer.record == logged.record).any(|newer| {
+        let both_latest = newer.latest && logged.latest;
+        match newer.survivor.kind {
+            Kind::Withdraw if logged.survivor.kind == Kind::Withdraw => both_latest,
+            Kind::Withdraw => true,
+            kind => both_latest && kind == logged.survivor.kind,
+        }
+    })
+}
+
 fn compare(gate: &Gate, model: &Model) -> Result<(), TestCaseError> {
     prop_assert_eq!(&gate.delivered, &model.delivered, "delivered");
     let count = |fate, kind| model.counts.get(&(fate, kind)).copied().unwrap_or_default();
@@ -584,6 +704,7 @@ fn compare(gate: &Gate, model: &Model) -> Result<(), TestCaseError> {
         prop_assert_eq!(of(&counts.queued), count("queued", kind), "queued {:?}", kind);
         prop_assert_eq!(of(&counts.released), count("released", kind), "released {:?}", kind);
         prop_assert_eq!(of(&counts.replaced), count("replaced", kind), "replaced {:?}", kind);
+        prop_assert_eq!(of(&counts.lost), count("lost", kind), "lost {:?}", kind);
         prop_assert_eq!(of(&counts.turned_away), count("turned away", kind), "turned away {:?}", kind);
         for reason in REASONS {
             let removed = gate.removed.get(&(reason, kind)).copied().unwrap_or_default();
@@ -591,7 +712,7 @@ fn compare(gate: &Gate, model: &Model) -> Result<(), TestCaseError> {
         }
         let removed = REASONS.map(|reason| count(reason, kind)).iter().sum::<u64>();
         prop_assert_eq!(of(&counts.removed), removed, "removed {:?}", kind);
-        let held = model.backlog.iter().filter(|held| held.kind == kind).count();
+        let held = model.backlog.iter().filter(|held| held.kind == kind && !held.taken).count();
         prop_assert_eq!(of(&counts.held()), u64::try_from(held).unwrap(), "held {:?}", kind);
     }
     prop_assert_eq!(flow.withdrawn, model.withdrawn);
@@ -616,8 +737,26 @@ fn run(ops: &[Op], budget: usize) -> Result<(usize, usize), TestCaseError> {
                 gate.arrive(event, *kind, *record);
                 model.arrive(event, *kind, *record, now);
             }
-            Op::Pause { .. } | Op::Resume { .. } | Op::Purge { .. } | Op::Release { .. } | Op::Forget { .. } => {
+            Op::Pause { .. }
+            | Op::Resume { .. }
+            | Op::Purge { .. }
+            | Op::Release { .. }
+            | Op::Name { .. }
+            | Op::Forget { .. } => {
                 prop_assert_eq!(gate.command(op, &model), model.command(op, now));
+            }
+            Op::Search => {
+                gate.search();
+                model.search();
+            }
+            Op::Lose { entries } => {
+                // The order to accept it may be of the time after a deadline.
+                model.timer(now);
+                if let Some(flow) = &mut gate.desk.flow {
+                    flow.fire(Timestamp(now));
+                }
+                gate.lose(*entries, &mut model);
+                gate.follow_state();
             }
             Op::Wait(duration) => gate.desk.now = Timestamp(now + duration),
             Op::Drain(n) => {
@@ -683,6 +822,9 @@ fn basic() -> impl Strategy<Value = Op> {
         4 => resumes(),
         2 => (0..60_u8, prop::option::of(0..6_usize)).prop_map(|(id, through)| Op::Purge { id, through }),
         3 => (0..60_u8, 1..5_u32).prop_map(|(id, count)| Op::Release { id, count }),
+        3 => (0..60_u8, 1..1_u8 << RECORDS).prop_map(|(id, records)| Op::Name { id, records }),
+        3 => Just(Op::Search),
+        1 => (1..4_usize).prop_map(|entries| Op::Lose { entries }),
         1 => (0..60_u8).prop_map(|id| Op::Forget { id }),
         3 => (0..40_000_i64).prop_map(Op::Wait),
         10 => (0..4_usize).prop_map(Op::Drain),

@@ -3,10 +3,10 @@
 use std::num::NonZeroU64;
 
 use super::*;
-use crate::flow::{Cause, Keep, NewRecords, State, Transition};
+use crate::flow::{Cause, Done, Keep, Loss, NewRecords, PerKind, State, Transition};
 
 const STATES: [&str; 4] = ["unknown", "live", "paused", "resuming"];
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 19] = [
     "pause",
     "pause for 3d",
     "pause until past",
@@ -20,6 +20,8 @@ const COMMANDS: [&str; 17] = [
     "release records",
     "purge",
     "purge through 1",
+    "accept loss",
+    "accept a loss of 1",
     "forget",
     "expect elsewhere",
     "invalid",
@@ -43,6 +45,9 @@ fn desk(state: &str) -> Desk {
         other => panic!("no state {other}"),
     };
     desk.now = T0.after(HOUR);
+    // Found when something was to be read.
+    desk.gone =
+        matches!(state, "paused" | "resuming").then_some(Watermark { entry: 2, enrolls: 2, advances: 0, offset: 5 });
     desk
 }
 
@@ -59,9 +64,11 @@ fn action(command: &str) -> Action {
         "resume rate" => Action::Resume(ResumeOrder { max_rate: rate(5), ..ResumeOrder::default() }),
         "resume age" => Action::Resume(ResumeOrder { max_age: Some(DAY), ..ResumeOrder::default() }),
         "release" => sample(3),
-        "release records" => Action::Release(ReleaseOrder::Records(vec![record("a")])),
+        "release records" => named(&["a"]),
         "purge" => purge(),
         "purge through 1" => Action::Purge(PurgeOrder { through_entry: NonZeroU64::new(1) }),
+        "accept loss" => accept_loss(2),
+        "accept a loss of 1" => accept_loss(1),
         "forget" => Action::Forget,
         "invalid" | "repeated" => {
             Action::Invalid { word: "pauze".to_owned(), why: "`action` is `pauze`; give pause or resume".to_owned() }
@@ -134,7 +141,11 @@ fn expected(state: &str, command: &str) -> (&'static str, Vec<Transition>, &'sta
         ("paused", "release") => {
             ("applied: releasing 3 of 2 events held; the flow stays paused", vec![Transition::Sampling], "paused")
         }
-        ("paused", "release records") => ("rejected: not supported yet: `record_ids`; send `count`", vec![], "paused"),
+        ("paused", "release records") => (
+            "applied: looking for 1 record among 2 events held; the flow stays paused",
+            vec![Transition::Sampling],
+            "paused",
+        ),
         ("resuming", "release" | "release records") => {
             ("rejected: the flow is resuming: everything held is being released", vec![], "resuming")
         }
@@ -160,6 +171,24 @@ fn expected(state: &str, command: &str) -> (&'static str, Vec<Transition>, &'sta
             vec![],
             "resuming",
         ),
+
+        ("unknown", "accept loss" | "accept a loss of 1") => {
+            ("rejected: no flow `welcome` is known: nothing to lose", vec![], "unknown")
+        }
+        ("live", "accept loss" | "accept a loss of 1") => {
+            ("rejected: the flow is live: nothing is held that could be lost", vec![], "live")
+        }
+        (_, "accept loss") => {
+            let done = Done { command: CommandId::new("command").unwrap(), count: PerKind { enroll: 2, advance: 0 } };
+            (
+                "applied: 2 held events are lost, entries 1 to 2; 0 are held",
+                vec![Transition::LossAccepted(Loss { done, first_entry: 1 })],
+                state_after(state),
+            )
+        }
+        (_, "accept a loss of 1") => {
+            ("rejected: 2 held events are gone, more than the 1 of `at_most`", vec![], state_after(state))
+        }
 
         ("unknown", "forget") => ("unchanged: no flow `welcome` is known: nothing to forget", vec![], "unknown"),
         ("live", "forget") => {

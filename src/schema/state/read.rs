@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::Malformed;
 use super::super::fields::Fields;
 use crate::flow::{
-    Answered, CommandId, Counts, Drain, Flow, FlowId, Line, Outcome, Pause, PauseId, PerKind, Purge, Queue, Sample,
-    State, Warning, Watermark,
+    Answered, CommandId, Counts, Drain, Flow, FlowId, Kind, Line, Outcome, Pause, PauseId, PerKind, Purge, Queue,
+    RecordId, Sample, State, Taken, Wanted, Warning, Watermark,
 };
 
 pub(super) fn flow(fields: &mut Fields) -> Result<Flow, Malformed> {
@@ -46,7 +46,7 @@ pub(super) fn flow(fields: &mut Fields) -> Result<Flow, Malformed> {
     })
 }
 
-fn pause(fields: &mut Fields) -> Result<Pause, Malformed> {
+pub(in super::super) fn pause(fields: &mut Fields) -> Result<Pause, Malformed> {
     // A deadline may lie before `paused_at`: another gate, whose clock is behind by up to a minute, may have moved it.
     // Gates before had no such field.
     let is_warned_of = fields.has("warned_seconds");
@@ -94,9 +94,31 @@ fn drain(fields: &mut Fields) -> Result<Drain, Malformed> {
 fn sample(fields: &mut Fields) -> Result<Sample, Malformed> {
     Ok(Sample {
         command: fields.valid("command_id", CommandId::new)?,
-        left: fields.u64("left")?,
+        wanted: match fields.has("record_ids") {
+            false => Wanted::Count { left: fields.u64("left")? },
+            true => Wanted::Records {
+                ids: fields.values("record_ids", "record ids", |id| RecordId::new(id.as_str()?).ok())?,
+                through_entry: fields.u64("through_entry")?,
+            },
+        },
         released: fields.per_kind("released")?,
     })
+}
+
+/// The counts beside the entries are for people.
+fn taken(fields: &mut Fields) -> Result<Taken, Malformed> {
+    (fields.u64("enroll")?, fields.u64("advance")?);
+    let entries = fields.values("entries", "pairs of a number and a kind", |entry| {
+        let kind = match entry.get(1)?.as_str()? {
+            "enroll" => Kind::Enroll,
+            "advance" => Kind::Advance,
+            _ => return None,
+        };
+        Some((entry.get(0)?.as_u64()?, kind))
+    })?;
+    let mut taken = Taken::default();
+    entries.into_iter().for_each(|(number, kind)| taken.add(number, kind));
+    Ok(taken)
 }
 
 fn purge(fields: &mut Fields) -> Result<Purge, Malformed> {
@@ -150,6 +172,7 @@ fn queue(fields: &mut Fields) -> Result<Queue, Malformed> {
             })
         })?,
         purge_through: fields.maybe_object("purge_through", purge)?,
+        taken: fields.maybe_object("taken", taken)?.unwrap_or_default(),
     };
     let Some(last) = queue.next_entry.checked_sub(1) else {
         return Err(fields.wrong("next_entry", "is 0; entries count from 1"));
@@ -169,6 +192,9 @@ fn queue(fields: &mut Fields) -> Result<Queue, Malformed> {
         }
         () if queue.purge_through.as_ref().is_some_and(|purge| purge.entry > last) => {
             Err(fields.wrong("purge_through.entry", "is beyond the newest entry"))
+        }
+        () if queue.taken.entries().any(|(number, _)| number <= mark.entry || number > last) => {
+            Err(fields.wrong("taken.entries", "has one that is passed, or beyond the newest"))
         }
         () if mark.enrolls > queue.enrolls => Err(fields.wrong("watermark.enrolls", "is more than enrolls")),
         () if mark.advances > queue.advances => Err(fields.wrong("watermark.advances", "is more than advances")),

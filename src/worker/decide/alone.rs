@@ -60,13 +60,19 @@ impl Decider<'_> {
         }
     }
 
-    /// The next entry of a drain, which the broker refused downstream, alone in its turn.
+    /// The next entry of a drain or of a search, which the broker refused downstream, alone in its turn.
     fn refused_entry(&mut self, partition: i32, flow: &FlowId, treatment: Treatment) {
         let table = self.table;
         let Some(owned) = table.owned.get(&partition) else { return };
         let Some(tracked) = owned.facts.flow(flow) else { return };
-        self.drain_first(partition, owned, tracked);
-        let front = tracked.backlog.as_ref().and_then(|backlog| backlog.buffer.front());
+        let front = match &tracked.search {
+            Some(search) => search.found().next(),
+            None => tracked.backlog.as_ref().and_then(|backlog| backlog.buffer.front()),
+        };
+        match (&tracked.search, front) {
+            (Some(_), Some(found)) => self.release_by_name(partition, owned, tracked, found),
+            _ => self.drain_first(partition, owned, tracked),
+        }
         match (treatment, front) {
             (Treatment::WithoutValue(reason), Some(waiting)) => {
                 self.bury_entry(partition, flow, waiting, reason, false);

@@ -163,7 +163,14 @@ impl Decider<'_> {
         }
     }
 
-    fn write_passed(&mut self, partition: i32, flow: &FlowId, waiting: &Waiting, passing: Passing, release: Released) {
+    pub(super) fn write_passed(
+        &mut self,
+        partition: i32,
+        flow: &FlowId,
+        waiting: &Waiting,
+        passing: Passing,
+        release: Released,
+    ) {
         let held = &waiting.held;
         let origin = Origin::Entry { partition, flow: flow.clone(), number: held.number };
         let (key, value) = (held.key.clone(), waiting.value.clone());
@@ -195,7 +202,7 @@ impl Decider<'_> {
                 self.discard(partition, (key, value), headers, origin);
             }
             Passing::Replaced => self.decision.stats.replaced += 1,
-            Passing::Withdrawal | Passing::Stale | Passing::Stays => {}
+            Passing::Withdrawal | Passing::Taken | Passing::Stale | Passing::Stays => {}
         }
     }
 
@@ -215,7 +222,7 @@ impl Decider<'_> {
         staged.changed |= !ended.is_empty();
         staged.settled |= !ended.is_empty();
         for transition in ended {
-            self.note_own_transition(partition, flow, (transition, pause.clone()));
+            self.note_own_transition(partition, flow, (transition, pause.clone()), None);
         }
     }
 

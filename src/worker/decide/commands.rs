@@ -1,12 +1,14 @@
-//! The commands of a turn: each applies to one partition, the flow's home, if it stands at or beyond that partition's
-//! control position. What cannot be read belongs to partition 0.
+//! The commands of a turn: each applies to one partition, the flow's home, or to all of them, if it stands at or beyond the
+//! partition's control position. What cannot be read belongs to partition 0.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::decider::Decider;
 use crate::broker::Record;
-use crate::flow::command::{Applied, apply, apply_to_every};
-use crate::flow::{Action, Command, FlowId, Happening, Issue, PauseEnd, Position, Target, Transition};
+use crate::flow::command::apply;
+use crate::flow::every::{Answer, Every, Ordered};
+use crate::flow::{Action, Command, FlowId, Happening, Issue, Moment, PauseEnd, PauseId, Position, Target, Transition};
 use crate::mutant::{self, Mutant};
 use crate::schema::{self, Unreadable, headers};
 use crate::worker::session::decision::StagedFlow;
@@ -55,18 +57,21 @@ impl Decider<'_> {
         if !self.takes(partition, issue.offset) {
             return;
         }
-        let (now, limits) = (self.now, &self.options.limits);
         let Some(owned) = self.table.owned.get(&partition) else { return };
+        let gone = owned.facts.flow(flow).and_then(|of| of.backlog.as_ref()?.blocked.as_ref()?.gone);
+        let moment = Moment { now: self.now, limits: &self.options.limits, gone };
         let known = self.decision.flow(partition, owned, flow);
         let (mut slot, unknown) = known.map(|staged| (staged.flow.clone(), staged.unknown.clone())).unzip();
         let staged = self.decision.partition(partition, owned);
         let before = slot.as_ref().and_then(|flow| flow.pause()).map(|pause| pause.id.clone());
-        let applied = apply(&mut slot, flow, Arc::make_mut(&mut staged.record), issue, now, limits);
+        let applied = apply(&mut slot, flow, Arc::make_mut(&mut staged.record), issue, &moment);
         let changes = !applied.repeated || !applied.transitions.is_empty();
         match (slot, staged.flows.get_mut(flow).filter(|staged| !staged.forgotten)) {
             (Some(changed), Some(place)) => {
                 place.flow = changed;
                 place.changed |= changes;
+                let lost = |of: &Transition| matches!(of, Transition::LossAccepted(_));
+                place.lost |= applied.transitions.iter().any(lost);
             }
             (Some(changed), None) => {
                 let new = StagedFlow::new(changed, unknown.unwrap_or_default());
@@ -76,44 +81,79 @@ impl Decider<'_> {
             (None, None) => {}
         }
         self.decision.needs_clock |= compares_with_the_clock(&issue.command.action);
-        for (number, transition) in applied.transitions.iter().enumerate() {
+        let by_default = applied.by_default;
+        let told = Told { before, by_timer: applied.by_timer, by_default };
+        self.tell(partition, flow, &applied.transitions, &told, issue.offset);
+        let position = self.position(partition, Some(flow), issue.offset);
+        let answer = Answer { outcome: applied.outcome, repeated: applied.repeated };
+        self.answer(partition, Some(flow), position, issue, answer);
+    }
+
+    /// Tells of what a command did to a flow, in order.
+    fn tell(&mut self, partition: i32, flow: &FlowId, transitions: &[Transition], told: &Told, offset: i64) {
+        let mut by_default = told.by_default;
+        for (number, transition) in transitions.iter().enumerate() {
             let pause = self.pause(partition, flow);
             let (command, pause) = match transition {
                 // What the timer ended came before the command.
-                _ if number < applied.by_timer => (None, before.clone()),
+                _ if number < told.by_timer => (None, told.before.clone()),
                 // So did what a new pause ends.
-                Transition::Sampled(_) | Transition::Purged(_) => (Some(issue.offset), before.clone()),
-                Transition::Seen => (Some(issue.offset), None),
-                _ => (Some(issue.offset), pause),
+                Transition::Sampled(_) | Transition::Purged(_) => (Some(offset), told.before.clone()),
+                Transition::Seen => (Some(offset), None),
+                Transition::Paused if by_default.is_some() => (by_default.take(), pause),
+                _ => (Some(offset), pause),
             };
             self.decision.needs_clock |= transition.is_by_the_clock();
-            self.note_transition(partition, flow, (transition.clone(), pause), command, issue.offset);
+            self.note_transition(partition, flow, (transition.clone(), pause), command, offset);
         }
-        let position = self.position(partition, Some(flow), issue.offset);
-        self.answer(partition, Some(flow), position, issue, applied);
     }
 
     fn command_for_every(&mut self, issue: &Issue<'_>) {
-        if !self.takes(FIRST, issue.offset) {
-            return;
+        let table = self.table;
+        for partition in table.owned.keys() {
+            if self.takes(*partition, issue.offset) {
+                self.every(*partition, issue);
+            }
         }
-        let Some(staged) = self.decision.partitions.get_mut(&FIRST) else { return };
-        let applied = apply_to_every(Arc::make_mut(&mut staged.record), issue);
-        let position = self.position(FIRST, None, issue.offset);
-        self.answer(FIRST, None, position, issue, applied);
     }
 
-    fn answer(
-        &mut self,
-        partition: i32,
-        flow: Option<&FlowId>,
-        position: Position,
-        issue: &Issue<'_>,
-        applied: Applied,
-    ) {
+    /// Applies a command for every flow in one partition.
+    fn every(&mut self, partition: i32, issue: &Issue<'_>) {
+        let (now, limits) = (self.now, &self.options.limits);
+        let Some(owned) = self.table.owned.get(&partition) else { return };
+        let staged = self.decision.partition(partition, owned);
+        let begun = Every::begin(Arc::make_mut(&mut staged.record), *issue, now, limits);
+        let answer = match begun {
+            Err(answer) => answer,
+            Ok(mut every) => {
+                for flow in self.flows_of(partition) {
+                    let Some(staged) = self.decision.flow(partition, owned, &flow) else { continue };
+                    let before = staged.flow.pause().map(|pause| pause.id.clone());
+                    let Ordered { transitions, by_timer } = every.order(&mut staged.flow);
+                    staged.changed |= !transitions.is_empty();
+                    let told = Told { before, by_timer, by_default: None };
+                    self.tell(partition, &flow, &transitions, &told, issue.offset);
+                }
+                let staged = self.decision.partition(partition, owned);
+                every.end(Arc::make_mut(&mut staged.record))
+            }
+        };
+        self.decision.needs_clock |= compares_with_the_clock(&issue.command.action);
+        let position = self.position(partition, None, issue.offset);
+        self.answer(partition, None, position, issue, answer);
+    }
+
+    /// Every flow of a partition that is known, also by this turn alone, in their order.
+    fn flows_of(&self, partition: i32) -> BTreeSet<FlowId> {
+        let known = self.table.owned.get(&partition).map(|owned| owned.facts.flows().ids());
+        let staged = self.decision.partitions.get(&partition).map(|staged| staged.flows.keys());
+        known.into_iter().flatten().chain(staged.into_iter().flatten()).cloned().collect()
+    }
+
+    fn answer(&mut self, partition: i32, flow: Option<&FlowId>, position: Position, issue: &Issue<'_>, answer: Answer) {
         self.decision.stats.commands += 1;
         let command: Command = issue.command.clone();
-        let Applied { outcome, repeated, .. } = applied;
+        let Answer { outcome, repeated } = answer;
         *self.decision.stats.answers.entry(outcome.verdict.word()).or_default() += 1;
         self.note(partition, flow, position, Happening::Answer { command, offset: issue.offset, outcome, repeated });
     }
@@ -144,6 +184,16 @@ impl Decider<'_> {
             origin: Origin::Command { offset: record.offset },
         });
     }
+}
+
+/// What there is to tell of the transitions that a command brings, beside where it stands itself.
+struct Told {
+    /// The pause in force before.
+    before: Option<PauseId>,
+    /// So many of them, the first ones, a deadline did.
+    by_timer: usize,
+    /// Where the command for every flow stands that has paused a flow as it became known.
+    by_default: Option<i64>,
 }
 
 /// Whether the answer to an order depends on what time it is: whether `until` has passed, how old what is held is.

@@ -109,10 +109,17 @@ impl Decider<'_> {
         if self.decision.refused().is_some() { 0 } else { self.table.control_scan }
     }
 
-    /// Tells of a transition of a staged flow that no command caused, behind every command of the turn.
-    pub(super) fn note_own_transition(&mut self, partition: i32, flow: &FlowId, of: (Transition, Option<PauseId>)) {
+    /// Tells of a transition of a staged flow, behind every command of the turn: no command of it caused that. `command`: one that
+    /// stands for long.
+    pub(super) fn note_own_transition(
+        &mut self,
+        partition: i32,
+        flow: &FlowId,
+        of: (Transition, Option<PauseId>),
+        command: Option<i64>,
+    ) {
         let applied = self.table.owned.get(&partition).map_or(0, |owned| owned.facts.scanned());
-        self.note_transition(partition, flow, of, None, applied.max(self.scanned()));
+        self.note_transition(partition, flow, of, command, applied.max(self.scanned()));
     }
 
     /// The pause that a staged flow is in.

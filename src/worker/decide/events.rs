@@ -4,7 +4,7 @@ use super::decider::Decider;
 use crate::broker::Record;
 use crate::broker::murmur2::{murmur2, partition_of};
 use crate::flow::arrive::{Entry, Fate};
-use crate::flow::{Event, Flow, FlowId, Kind, State, Transition};
+use crate::flow::{DefaultPause, Event, Flow, FlowId, Kind, State, Transition};
 use crate::mutant::{self, Mutant};
 use crate::schema::headers::{self, Discarded, Source};
 use crate::schema::{self, Unknown};
@@ -108,10 +108,20 @@ impl Decider<'_> {
             None if self.decision.is_forgotten(partition, seen.flow.as_str()) => None,
             None => owned.facts.flows().seen(seen.flow.as_str()),
         };
+        let default = known.is_none().then(|| self.default(partition, owned)).flatten();
+        // One that is first seen while every flow is paused is paused before its first event.
+        let new = default.map(|default| {
+            let mut flow = Flow::new(seen.flow.to_id(), self.now);
+            let paused = flow.begin_default(&default, self.now, &self.options.limits);
+            (flow, paused, default.command)
+        });
         let is_written = staged.is_some_and(|staged| !staged.fed.is_empty());
-        if let Some(Seen::Tracked(flow)) = known
-            && self.waits_for_topic(flow, is_written, seen.kind)
-        {
+        let flow = match known {
+            Some(Seen::Tracked(flow)) => Some(flow),
+            Some(Seen::Fresh) => None,
+            None => new.as_ref().map(|(flow, ..)| flow),
+        };
+        if flow.is_some_and(|flow| self.waits_for_topic(flow, is_written, seen.kind)) {
             return Some(record);
         }
         // Most events by far: a live flow that nothing of this turn concerns. No state is touched for them.
@@ -120,7 +130,7 @@ impl Decider<'_> {
             Some(Seen::Fresh) => true,
             Some(Seen::Tracked(flow)) => matches!(flow.state, State::Live) && !has_its_state_written(flow),
             // One flow more than are recorded: it passes all the same.
-            None => !self.records_another_flow(),
+            None => new.is_none() && !self.records_another_flow(),
         };
         if untouched {
             self.decision.stats.unrecorded += u64::from(known.is_none());
@@ -131,6 +141,9 @@ impl Decider<'_> {
         let (is_first, event) = (known.is_none(), seen.to_event());
         if is_first {
             self.introduce(&record, owned, &event);
+        }
+        if let Some((flow, paused, command)) = new {
+            self.pause_new(partition, flow, paused, command);
         }
         self.pass_over(&record, owned);
         self.arrive(record, owned, &event, hash);
@@ -158,7 +171,23 @@ impl Decider<'_> {
         staged.position = record.offset;
         let staged_flow = StagedFlow { changed: true, ..StagedFlow::new(flow, Unknown::default()) };
         staged.flows.insert(event.flow.clone(), staged_flow);
-        self.note_own_transition(record.partition, &event.flow, (Transition::Seen, None));
+        self.note_own_transition(record.partition, &event.flow, (Transition::Seen, None), None);
+    }
+
+    /// It was introduced while every flow is paused.
+    fn pause_new(&mut self, partition: i32, flow: Flow, paused: Transition, command: i64) {
+        let (id, pause) = (flow.id.clone(), flow.pause().map(|pause| pause.id.clone()));
+        let Some(staged) = self.decision.staged_mut(partition, &id) else { return };
+        staged.flow = flow;
+        self.decision.needs_clock |= paused.is_by_the_clock();
+        self.note_own_transition(partition, &id, (paused, pause), Some(command));
+    }
+
+    /// What pauses a flow that is first seen, as this turn leaves it.
+    fn default(&self, partition: i32, owned: &Owned) -> Option<DefaultPause> {
+        let staged = self.decision.partitions.get(&partition);
+        let record = staged.map_or_else(|| owned.facts.record(), |staged| &staged.record);
+        record.default_in_force(self.now, &self.options.limits).cloned()
     }
 
     /// Gives a queue topic up that somebody deleted: the next held event makes another one.

@@ -4,6 +4,7 @@
 //! A `Decider` only reads the `Table`; what it decides is in the `Decision`.
 //!
 //! - `commands.rs`, `timers.rs`, `backlogs.rs`, `events.rs`: a part of the decision each;
+//! - `searches.rs`: what was found of records that a sample names;
 //! - `slices.rs`: how the parts make a slice;
 //! - `alone.rs`: a turn for one record that the broker has refused;
 //! - `letters.rs`: what cannot be delivered, into the dead letters.
@@ -14,6 +15,7 @@ mod commands;
 mod decider;
 mod events;
 mod letters;
+mod searches;
 mod slices;
 mod timers;
 

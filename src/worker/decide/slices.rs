@@ -45,6 +45,7 @@ fn ordinary(table: &Table, options: &Options, gathered: Gathered, now: Timestamp
     decider.commands(&gathered.commands);
     decider.caps();
     decider.timers();
+    decider.searches();
     decider.backlogs();
     decider.events(events);
     decider.passed(&gathered.passed);

@@ -58,7 +58,7 @@ impl Decider<'_> {
                 staged.changed = true;
                 self.decision.needs_clock = true;
                 let pause = self.pause(*partition, flow);
-                self.note_own_transition(*partition, flow, (transition, pause));
+                self.note_own_transition(*partition, flow, (transition, pause), None);
             }
         }
     }
@@ -81,7 +81,7 @@ impl Decider<'_> {
         for transition in transitions {
             self.decision.needs_clock |= transition.is_by_the_clock();
             let pause = self.pause(partition, flow);
-            self.note_own_transition(partition, flow, (transition, pause));
+            self.note_own_transition(partition, flow, (transition, pause), None);
         }
         true
     }

@@ -52,6 +52,11 @@ impl Known {
         }
     }
 
+    /// Every flow that is known.
+    pub fn ids(&self) -> impl Iterator<Item = &FlowId> {
+        self.tracked.keys().chain(self.fresh.keys())
+    }
+
     /// Flows of which more is known than their first event.
     pub fn tracked(&self) -> impl Iterator<Item = (&FlowId, &Tracked)> {
         self.tracked.iter().map(|(id, tracked)| (id, &**tracked))

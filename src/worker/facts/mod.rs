@@ -34,6 +34,7 @@ pub struct Facts {
     timers: BTreeSet<(Timestamp, FlowId)>,
     retirements: BTreeSet<(Timestamp, FlowId)>,
     draining: BTreeSet<FlowId>,
+    searching: BTreeSet<FlowId>,
     limited: usize,
     queue_ttl: Duration,
 }
@@ -99,7 +100,12 @@ impl Facts {
         self.limited
     }
 
-    /// The same, with what there is of each.
+    /// Paused flows of which named records are looked for.
+    pub fn searching(&self) -> &BTreeSet<FlowId> {
+        &self.searching
+    }
+
+    /// Flows of which entries are passed, with what there is of each.
     pub fn drains(&self) -> impl Iterator<Item = &Tracked> + Clone {
         self.draining.iter().filter_map(|id| self.flows.get(id))
     }
@@ -129,6 +135,7 @@ impl Facts {
             timers: BTreeSet::new(),
             retirements: BTreeSet::new(),
             draining: BTreeSet::new(),
+            searching: BTreeSet::new(),
             limited: 0,
             queue_ttl,
         }
@@ -232,6 +239,9 @@ impl Facts {
             self.draining.insert(id.clone());
             self.limited += usize::from(flow.max_rate().is_some());
         }
+        if flow.searches() {
+            self.searching.insert(id.clone());
+        }
         let is_idle = matches!(flow.state, State::Live) && flow.queue.topic.is_some();
         if is_idle && !mutant::is(Mutant::IdleQueueTopicNeverRetired) {
             self.retirements.insert((flow.updated_at.after(self.queue_ttl), id.clone()));
@@ -246,6 +256,7 @@ impl Facts {
             self.timers.remove(&(looked_at(moment), id.clone()));
         }
         self.retirements.remove(&(flow.updated_at.after(self.queue_ttl), id.clone()));
+        self.searching.remove(id);
         if self.draining.remove(id) && flow.max_rate().is_some() {
             self.limited -= 1;
         }

@@ -1,5 +1,8 @@
 //! A flow: what is committed of it, and what this worker has built around it.
 
+use std::sync::Arc;
+
+use crate::broker::Record;
 use crate::flow::index::Index;
 use crate::flow::{Flow, State};
 use crate::mutant::{self, Mutant};
@@ -8,6 +11,7 @@ use crate::time::Timestamp;
 use crate::worker::session::amount::Amount;
 use crate::worker::session::backlog::{Backlog, Bucket, Reading};
 use crate::worker::session::rebuilding::Rebuild;
+use crate::worker::session::search::Search;
 
 /// A flow of which more is known than its first event.
 pub struct Tracked {
@@ -19,12 +23,14 @@ pub struct Tracked {
     pub rebuild: Rebuild,
     /// What has been read for its drain.
     pub backlog: Option<Backlog>,
+    /// What is looked for in its queue.
+    pub search: Option<Search>,
 }
 
 impl Tracked {
     pub fn new(flow: Flow, unknown: Unknown, index: Index) -> Self {
         let rebuild = Rebuild::of(&flow.queue);
-        Self { flow, unknown, index, rebuild, backlog: None }
+        Self { flow, unknown, index, rebuild, backlog: None, search: None }
     }
 
     /// A flow as it was found in its state: nothing is known yet of what is held.
@@ -51,6 +57,11 @@ impl Tracked {
     /// Whether entries of its queue are passed: it resumes, or is purged or sampled while it is paused.
     pub fn passes(&self) -> bool {
         self.flow.passes()
+    }
+
+    /// Whether held events of it were deleted, so that nothing of it can be passed.
+    pub fn is_blocked(&self) -> bool {
+        self.backlog.as_ref().is_some_and(|backlog| backlog.blocked.is_some())
     }
 
     /// Whether its queue may be read for its drain. Not before its index is ready: what the cleaner takes out until then is
@@ -83,6 +94,62 @@ impl Tracked {
         may_be_read
     }
 
+    /// Its queue is searched now, or is not any more. `true`: it is to be read.
+    pub fn follow_search(&mut self) -> bool {
+        if !self.flow.searches() {
+            self.search = None;
+            return false;
+        }
+        if let Some(search) = &mut self.search {
+            search.follow(&self.flow);
+            return false;
+        }
+        self.begin_search()
+    }
+
+    /// Begins to search, if what is looked for is not found yet: also once more, where not all that was found had room.
+    fn begin_search(&mut self) -> bool {
+        self.search = Search::new(&self.flow);
+        self.search.as_ref().is_some_and(|search| !search.is_done())
+    }
+
+    /// Searches once more, if not all that was found had room, and what had is released. `true`: its queue is to be read.
+    pub fn search_again(&mut self) -> bool {
+        let again = self.search.as_ref().is_some_and(|search| search.is_to_be_repeated(&self.flow));
+        again && self.begin_search()
+    }
+
+    /// Goes on with a search that another owner began: `true` if its queue is to be read.
+    pub fn take_search_over(&mut self) -> bool {
+        let reads = self.follow_search();
+        if let Some(search) = self.search.as_mut().filter(|_| reads) {
+            search.reading = Reading::Waits;
+        }
+        reads
+    }
+
+    /// Searches entries of its queue. `true`: nothing more is to be read.
+    pub fn search_row(&mut self, row: &mut impl Iterator<Item = Record>) -> bool {
+        let Some(search) = &mut self.search else { return false };
+        for record in row {
+            search.read(record, &self.flow);
+            if search.is_done() {
+                search.reading = Reading::No;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Where it stands with the reading of its queue, whatever that is read for; and what is to be read, from where on.
+    pub fn reading(&mut self) -> Option<(&mut Reading, Arc<str>, i64)> {
+        if let Some(search) = &mut self.search {
+            return Some((&mut search.reading, Arc::clone(&search.topic), search.offset));
+        }
+        let backlog = self.backlog.as_mut().filter(|backlog| backlog.blocked.is_none())?;
+        Some((&mut backlog.reading, Arc::clone(&backlog.topic), backlog.read_offset))
+    }
+
     /// Whether it could pass something now; when else, if a rate holds it back.
     pub fn ready(&self, now: Timestamp) -> Result<bool, Timestamp> {
         if !self.passes() {
@@ -103,6 +170,19 @@ impl Tracked {
                 bucket.refill(rate, now);
                 if bucket.tokens >= 1.0 { Ok(true) } else { Err(bucket.next(rate)) }
             }
+        }
+    }
+
+    /// What is gone of its queue was accepted as lost: everything begins again behind that.
+    pub fn begin_behind_loss(&mut self) {
+        let queue = &self.flow.queue;
+        if !self.index.is_ready() {
+            self.index = Index::behind(queue);
+        }
+        self.rebuild = Rebuild::of(queue);
+        if let Some(backlog) = &mut self.backlog {
+            backlog.blocked = None;
+            backlog.begin_again(queue.watermark);
         }
     }
 

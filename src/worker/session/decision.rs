@@ -100,6 +100,8 @@ pub struct StagedFlow {
     pub bucket: Option<Bucket>,
     /// Something that passes entries has come to its end.
     pub settled: bool,
+    /// Held events were accepted as lost: what was built around it begins again behind them.
+    pub lost: bool,
     /// It is known no more: its state is taken away.
     pub forgotten: bool,
 }
@@ -253,6 +255,7 @@ impl StagedFlow {
             passed: Amount::default(),
             bucket: None,
             settled: false,
+            lost: false,
             forgotten: false,
         }
     }

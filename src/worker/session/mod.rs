@@ -15,6 +15,7 @@ pub mod owned;
 pub mod pace;
 pub mod rebuilding;
 pub mod refusal;
+pub mod search;
 pub mod shape;
 pub mod table;
 pub mod trial;

@@ -92,6 +92,14 @@ impl Table {
         self.owned.values().flat_map(Owned::draining)
     }
 
+    /// Flows of which named records are looked for, in partitions that are active.
+    pub fn searching(&self) -> impl Iterator<Item = (i32, &Tracked)> {
+        let active = self.owned.iter().filter(|(_, owned)| owned.is_active());
+        active.flat_map(|(number, owned)| {
+            owned.facts.searching().iter().filter_map(|id| Some((*number, owned.facts.flow(id)?)))
+        })
+    }
+
     /// How many drains have a rate, in partitions that are active.
     pub fn limited_drains(&self) -> usize {
         self.owned.values().filter(|owned| owned.is_active()).map(|owned| owned.facts.limited_drains()).sum()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::flow::Watermark;
 use crate::time::Timestamp;
 
 /// What is left of a wait; `None`: it is over, also when the clock was set back: a wait is never longer than `length`.
@@ -29,12 +30,24 @@ impl Wait {
 #[derive(Clone, Debug)]
 pub struct Blocked {
     pub since: Timestamp,
-    pub reason: String,
-    /// Held events that may be gone: at most so many.
+    /// The queue topic, and what was found of it.
+    pub found: String,
+    /// Held events that are gone: at most so many, or exactly, once that is known.
     pub lost: u64,
+    /// Where what is left begins: everything up to there is gone. `None`: that is not known yet.
+    pub gone: Option<Watermark>,
+    /// What is left is being read from this offset on, for its first entry.
+    pub reads_from: Option<i64>,
 }
 
 impl Blocked {
+    /// A sentence that says why, and how many held events are gone.
+    pub fn reason(&self) -> String {
+        let Self { found, lost, gone, .. } = self;
+        let most = if gone.is_some() { "" } else { "at most " };
+        format!("held events of {found}; {most}{lost} are lost")
+    }
+
     /// When to look again: a broker that comes back may have what seemed to be gone.
     pub const LENGTH: Duration = Duration::from_secs(10);
 }

@@ -1,0 +1,176 @@
+//! What is looked for in a flow's queue: what is held of the records that a sample names.
+//!
+//! The queue is read once, from the watermark to the newest entry of when the search began; what is held later is told to it as it
+//! is held. So it knows of every newer event and every withdraw of its records that is committed, and needs no index for that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::amount::Amount;
+use super::backlog::{Reading, Waiting};
+use super::decision::Fed;
+use crate::broker::Record;
+use crate::flow::{Flow, Kind, Queue, RecordId, Sample, Wanted};
+use crate::mutant::{self, Mutant};
+use crate::schema::entry::{self, Held};
+use crate::time::Timestamp;
+
+/// What is found and waits in memory. Where there is more the first of it is released, and the queue is searched again.
+const MOST: Amount = Amount { entries: 2_000, bytes: 4 * 1024 * 1024 };
+
+/// A search under way.
+pub struct Search {
+    pub topic: Arc<str>,
+    pub reading: Reading,
+    /// Where to go on reading.
+    pub offset: i64,
+    /// When it was last seen to come on, or looked at.
+    pub looked_at: Option<Timestamp>,
+    records: BTreeSet<RecordId>,
+    entries: entry::Reader,
+    /// The newest entry of when it began: it is read up to there.
+    last: u64,
+    done: bool,
+    found: BTreeMap<u64, Waiting>,
+    bytes: usize,
+    /// Not everything that was found had room.
+    overflowed: bool,
+    /// The newest entry of each key that replaces, and the newest withdraw of each record.
+    newest: BTreeMap<(Kind, RecordId), u64>,
+}
+
+impl Search {
+    /// `None`: nothing is to be looked for.
+    pub fn new(flow: &Flow) -> Option<Self> {
+        let Some(Sample { wanted: Wanted::Records { ids, .. }, .. }) = flow.sample.as_ref().filter(|_| flow.searches())
+        else {
+            return None;
+        };
+        let topic = flow.queue.topic.as_deref();
+        Some(Self {
+            topic: topic.unwrap_or_default().into(),
+            reading: Reading::No,
+            offset: match flow.queue.watermark.offset {
+                Queue::NOWHERE => 0,
+                offset => offset,
+            },
+            looked_at: None,
+            records: ids.iter().cloned().collect(),
+            entries: entry::Reader::new(&flow.id),
+            last: flow.queue.last_entry(),
+            done: topic.is_none(),
+            found: BTreeMap::new(),
+            bytes: 0,
+            overflowed: false,
+            newest: BTreeMap::new(),
+        })
+    }
+
+    /// Everything was read that is to be read.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Nothing is left to be read.
+    pub fn end(&mut self) {
+        self.done = true;
+    }
+
+    /// Whether it has come to its end: nothing else is found if the queue is searched again.
+    pub fn is_over(&self, flow: &Flow) -> bool {
+        self.done && (!self.overflowed || flow.queue.taken.is_full())
+    }
+
+    /// Not everything that was found had room, and what had is released: the queue has to be searched again.
+    pub fn is_to_be_repeated(&self, flow: &Flow) -> bool {
+        let is_left = |of: &Waiting| flow.wants(of.held.number) && !self.is_replaced(&of.held);
+        self.done && !self.is_over(flow) && !self.found.values().any(is_left)
+    }
+
+    /// What was found, in order.
+    pub fn found(&self) -> impl Iterator<Item = &Waiting> {
+        self.found.values()
+    }
+
+    /// Takes the next entry of the queue. Only those are found that the flow wants.
+    pub fn read(&mut self, record: Record, flow: &Flow) {
+        self.offset = record.offset + 1;
+        let held = match self.entries.read(&record) {
+            Ok(Some(held)) => held,
+            Ok(None) => return,
+            Err(foreign) => {
+                tracing::error!(%foreign, "somebody else wrote into a queue topic; passed over");
+                return;
+            }
+        };
+        self.done |= held.number >= self.last;
+        if !self.records.contains(&held.record_id) {
+            return;
+        }
+        self.note(held.number, held.kind, &held.record_id, held.latest);
+        if held.kind != Kind::Withdraw && flow.wants(held.number) {
+            let size = record.size();
+            self.bytes += size;
+            let waiting =
+                Waiting { held, value: record.value, timestamp: record.timestamp, offset: record.offset, size };
+            self.found.insert(waiting.held.number, waiting);
+            self.drop_what_is_too_much();
+        }
+    }
+
+    /// What is too much goes from the end: what is released first is found first.
+    fn drop_what_is_too_much(&mut self) {
+        while self.found.len() > MOST.entries || self.bytes > MOST.bytes && self.found.len() > 1 {
+            let Some((_, last)) = self.found.pop_last() else { return };
+            self.bytes = self.bytes.saturating_sub(last.size);
+            self.overflowed = true;
+        }
+    }
+
+    /// A turn has held these.
+    pub fn hold(&mut self, fed: &[Fed]) {
+        for Fed { number, kind, record, latest } in fed.iter().filter(|fed| self.records.contains(&fed.record)) {
+            let (newest, key) = (&mut self.newest, (*kind, record.clone()));
+            Self::note_in(newest, key, *number, *latest);
+        }
+    }
+
+    fn note(&mut self, number: u64, kind: Kind, record: &RecordId, latest: bool) {
+        Self::note_in(&mut self.newest, (kind, record.clone()), number, latest);
+        // What it replaces needs no room any more.
+        let replaced: Vec<u64> =
+            self.found.values().filter(|of| self.is_replaced(&of.held)).map(|of| of.held.number).collect();
+        for number in replaced {
+            self.forget(number);
+        }
+    }
+
+    fn note_in(newest: &mut BTreeMap<(Kind, RecordId), u64>, key: (Kind, RecordId), number: u64, latest: bool) {
+        if latest || key.0 == Kind::Withdraw {
+            let known = newest.entry(key).or_default();
+            *known = number.max(*known);
+        }
+    }
+
+    /// Whether a newer event or a withdraw, held by now, has taken its place.
+    pub fn is_replaced(&self, held: &Held) -> bool {
+        let newer = |kind: Kind| self.newest.get(&(kind, held.record_id.clone())).is_some_and(|n| *n > held.number);
+        let replaced = held.latest && newer(held.kind) || newer(Kind::Withdraw);
+        replaced && !mutant::is(Mutant::ReplacedEntryReleasedByName)
+    }
+
+    /// It is released, or nothing of it is wanted any more.
+    fn forget(&mut self, number: u64) {
+        if let Some(waiting) = self.found.remove(&number) {
+            self.bytes = self.bytes.saturating_sub(waiting.size);
+        }
+    }
+
+    /// A turn has left the flow like this.
+    pub fn follow(&mut self, flow: &Flow) {
+        let gone: Vec<u64> = self.found.keys().filter(|number| !flow.wants(**number)).copied().collect();
+        for number in gone {
+            self.forget(number);
+        }
+    }
+}
