@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::answers::Answer;
+use crate::defaults::Defaults;
 use crate::gather::{Sources, Topics};
 use crate::record::{Log, Record};
 use crate::report::{Commands, PerKind};
@@ -16,12 +18,16 @@ use crate::{Anomaly, Fault, Place, home};
 pub(crate) struct Transition {
     pub word: String,
     pub at_ms: Option<i64>,
+    /// By the clock of the gate that told it.
+    pub told_ms: Option<i64>,
     pub position: Position,
     pub pause_id: Option<String>,
     /// Where the command stands that caused it; `None`: nobody's command.
     pub offset: Option<i64>,
-    /// That command's document.
+    /// That command's document. Of a `pause` of `*`: what all of them together made of the default.
     pub command: Option<Value>,
+    /// The command is for `*`.
+    pub for_all: bool,
     /// Of a purge or a sample that ends.
     pub done: Done,
     /// Of a warning: how far ahead it says the deadline is.
@@ -87,16 +93,10 @@ pub(crate) struct Followed {
     pub transitions: BTreeMap<String, Vec<Transition>>,
     /// By flow, in order; without those that repeat an earlier one.
     pub verdicts: BTreeMap<String, Vec<Verdict>>,
+    /// What was answered to commands for `*`.
+    pub defaults: Defaults,
     pub commands: Commands,
     pub anomalies: Vec<Anomaly>,
-}
-
-struct Answer {
-    partition: i32,
-    outcome: String,
-    repeated: bool,
-    place: Place,
-    document: Option<Value>,
 }
 
 /// Follows the control topic and the audit. `dead`: dead letters of commands, by partition and offset.
@@ -127,7 +127,10 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
         };
         // The broker's stamp: a gate's clock may be off.
         let at_ms = Some(record.timestamp_ms);
-        if milliseconds(&document.at).is_none() {
+        let told_ms = milliseconds(&document.at);
+        if let Some(told) = told_ms {
+            followed.defaults.note(document.partition, document.position.input, told);
+        } else {
             followed.audit(document.flow_id.clone(), place.clone(), format!("at {:?} is no time", document.at));
         }
         match (document.event.as_str(), document.transition, document.command_offset) {
@@ -144,10 +147,12 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
                 let transition = Transition {
                     word,
                     at_ms,
+                    told_ms,
                     position: document.position,
                     pause_id: document.pause_id,
                     offset,
                     command: None,
+                    for_all: false,
                     done,
                     within_seconds: document.within_seconds,
                     place,
@@ -156,16 +161,20 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
             }
             ("answer", _, Some(offset)) => {
                 let outcome = document.outcome.unwrap_or_default();
+                let invalid = document.command.as_ref().is_some_and(|command| command.get("invalid").is_some());
+                let (flow_id, position) = (document.flow_id.clone(), document.position);
                 if let (Some(flow), false) = (document.flow_id, document.repeated) {
                     let command = control.get(&offset).and_then(|record| read(record)).or(document.command.clone());
-                    let invalid = document.command.as_ref().is_some_and(|command| command.get("invalid").is_some());
-                    let (position, detail) = (document.position, document.detail.unwrap_or_default());
+                    let detail = document.detail.unwrap_or_default();
                     let (outcome, place) = (outcome.clone(), place.clone());
                     let verdict = Verdict { offset, position, outcome, detail, command, invalid, place };
                     followed.verdicts.entry(flow).or_default().push(verdict);
                 }
                 answers.entry(offset).or_default().push(Answer {
+                    flow_id,
                     partition: document.partition,
+                    position,
+                    told_ms,
                     outcome,
                     repeated: document.repeated,
                     place,
@@ -175,6 +184,7 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
             (event, ..) => followed.audit(document.flow_id, place, format!("the event {event:?} lacks a field")),
         }
     }
+    followed.defaults.fold(log, &answers, |offset| cause(offset, &control, &answers));
     for (flow, mut transition) in pending {
         // An update may have none: configuration that lowers the longest pause brings deadlines down.
         let by_command = matches!(
@@ -186,8 +196,14 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
         }
         if let Some(offset) = transition.offset {
             transition.command = cause(offset, &control, &answers);
+            transition.for_all = transition.command.as_ref().is_some_and(|command| command["flow_id"] == "*");
             if let Some(why) = unfounded(&flow, &transition, answers.get(&offset), log.enrollment_partitions) {
                 followed.audit(Some(flow.clone()), transition.place.clone(), format!("command {offset}: {why}"));
+            }
+            if transition.for_all
+                && let Some(default) = followed.defaults.paused_by(home(&flow, log.enrollment_partitions), offset)
+            {
+                transition.command = Some(default.command.clone());
             }
         }
         followed.transitions.entry(flow).or_default().push(transition);
@@ -232,66 +248,13 @@ fn unfounded(flow: &str, transition: &Transition, answers: Option<&Vec<Answer>>,
         return Some(format!("{action:?} cannot cause {:?}", transition.word));
     }
     let home = home(flow, partitions);
-    let applied =
-        answers.is_some_and(|all| all.iter().any(|answer| answer.partition == home && answer.outcome == "applied"));
-    // What `*` left behind as a default may pause a flow long after it was answered, by another partition's record.
-    (!applied && target != "*" && transition.word != "seen")
-        .then(|| "took effect without being answered as applied".to_owned())
+    let is_applied = |answer: &Answer| answer.partition == home && answer.outcome == "applied" && !answer.repeated;
+    let applied = answers.is_some_and(|all| all.iter().any(is_applied));
+    (!applied && transition.word != "seen").then(|| "took effect without being answered as applied".to_owned())
 }
 
 impl Followed {
     fn audit(&mut self, flow: Option<String>, at: Place, why: String) {
         self.anomalies.push(Anomaly { flow, fault: Fault::Audit { at, why } });
     }
-
-    /// Every command has exactly one answer from each partition that it concerns, or one dead letter.
-    fn answers(&mut self, log: &Log, topics: Topics<'_>, dead: &Sources, answers: &HashMap<i64, Vec<Answer>>) {
-        for record in &log.control {
-            self.commands.read += 1;
-            let letters = dead.get(&(record.partition, record.offset)).map_or(0, Vec::len);
-            let command = record.value.as_deref().and_then(|value| serde_json::from_slice::<Value>(value).ok());
-            let flow = command.as_ref().and_then(|command| command.get("flow_id")).and_then(Value::as_str);
-            let given = answers.get(&record.offset).map_or(&[][..], Vec::as_slice);
-            let why = match (letters, given.len()) {
-                (0, 0) => Some("neither answered nor a dead letter".to_owned()),
-                (1, 0) => {
-                    self.commands.dead += 1;
-                    None
-                }
-                (0, _) => self.tally(flow, given, log.enrollment_partitions),
-                (letters, answers) => Some(format!("has {letters} dead letters and {answers} answers")),
-            };
-            if let Some(why) = why {
-                let at = topics.place("control", record);
-                self.anomalies.push(Anomaly { flow: flow.map(str::to_owned), fault: Fault::Command { at, why } });
-            }
-        }
-    }
-
-    fn tally(&mut self, flow: Option<&str>, given: &[Answer], partitions: i32) -> Option<String> {
-        let mut answered = Vec::new();
-        let mut why = None;
-        for answer in given {
-            match answer.outcome.as_str() {
-                "applied" => self.commands.applied += 1,
-                "unchanged" => self.commands.unchanged += 1,
-                "rejected" => self.commands.rejected += 1,
-                word => why = Some(format!("{} has the outcome {word:?}", answer.place)),
-            }
-            self.commands.repeated += u64::from(answer.repeated);
-            if answered.contains(&answer.partition) {
-                why = Some(format!("partition {} answers it twice, again at {}", answer.partition, answer.place));
-            }
-            if flow.is_some_and(|flow| is_flow(flow) && home(flow, partitions) != answer.partition) {
-                why = Some(format!("partition {} answers it, which is not its flow's home", answer.partition));
-            }
-            answered.push(answer.partition);
-        }
-        why
-    }
-}
-
-/// Whether a command's flow id names one flow.
-fn is_flow(flow: &str) -> bool {
-    (1..=100).contains(&flow.len()) && flow != "*"
 }

@@ -43,9 +43,11 @@
 //! Beside it, and independent of all that, [`replay()`] plays everything again on an ordinary list and compares sequences.
 
 mod anomaly;
+mod answers;
 mod compare;
 mod count;
 mod court;
+mod defaults;
 mod errands;
 mod examine;
 mod expect;
@@ -67,6 +69,7 @@ mod states;
 mod succession;
 mod tally;
 mod time;
+mod total;
 mod understand;
 mod walk;
 
@@ -107,6 +110,7 @@ pub fn check(log: &Log) -> Report {
     let mut report = Report { flowless_dead: dead.flowless, commands: followed.commands, ..Report::default() };
     report.events = log.enrollments.len() as u64;
     let mut left = count::left(log);
+    let mut paused = total::Paused::default();
     let court = Court { log, topics, gathered: &gathered, fates, found, discarded: rejected.discarded };
     for (index, flow) in gathered.flows.iter().enumerate() {
         let transitions = followed.of(&flow.name);
@@ -121,6 +125,9 @@ pub fn check(log: &Log) -> Report {
         court.errands(&case, &mut judgement);
         let verdicts = followed.verdicts.get(&*flow.name).map_or(&[][..], Vec::as_slice);
         expect::expect(verdicts, transitions, walk, &gathered, &mut judgement.faults);
+        if let Some(partition) = followed.defaults.of(home(&flow.name, log.enrollment_partitions)) {
+            total::judge(partition, &case, verdicts, &gathered, (&mut paused, &mut judgement.faults));
+        }
         for (at, why) in &walk.faults {
             judgement.faults.push(Fault::Audit { at: transitions[*at].place.clone(), why: why.clone() });
         }
@@ -139,6 +146,7 @@ pub fn check(log: &Log) -> Report {
         anomalies.extend(faults.into_iter().map(|fault| Anomaly { flow: Some(flow.name.to_string()), fault }));
         report.flows.insert(flow.name.to_string(), sums);
     }
+    total::resumes(&followed.defaults, &paused, &mut anomalies);
     anomalies.extend(followed.anomalies);
     report.anomalies = anomalies;
     report

@@ -55,7 +55,13 @@ pub(crate) fn orders(before: (PauseOptions, DrainOrders), transition: &Transitio
             // A re-pause lifts the line.
             drain = DrainOrders::default();
         }
-        "updated" => pause.update(word),
+        "updated" => {
+            if transition.for_all {
+                // What all of them order together is all that is ordered.
+                pause = PauseOptions::default();
+            }
+            pause.update(word);
+        }
         "resumed" | "redirected" => {
             if transition.word == "resumed" {
                 drain = DrainOrders::default();

@@ -26,6 +26,21 @@ pub(crate) fn milliseconds(text: &str) -> Option<i64> {
     Some(local - offset_minutes(zone)? * 60_000)
 }
 
+/// A time as RFC 3339 has it.
+pub(crate) fn text(milliseconds: i64) -> String {
+    let (days, rest) = (milliseconds.div_euclid(86_400_000), milliseconds.rem_euclid(86_400_000));
+    // The inverse of `days`: eras of 400 years, which begin in March.
+    let since_era = days + 719_468;
+    let (era, day) = (since_era.div_euclid(146_097), since_era.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let since_march = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * since_march + 2) / 5 + 1, (since_march + 2) % 12 + 1);
+    let year = era * 400 + year + i64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", rest % 1000)
+}
+
 fn offset_minutes(zone: &str) -> Option<i64> {
     if zone.eq_ignore_ascii_case("z") {
         return Some(0);
@@ -53,6 +68,17 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn writes_what_it_reads() {
+        for day in -800_000..800_000 {
+            let time = day * 86_400_000 + 45_296_789 + day;
+            if (0..=9999).contains(&text(time).split('-').next().and_then(|year| year.parse().ok()).unwrap_or(-1)) {
+                assert_eq!(milliseconds(&text(time)), Some(time));
+            }
+        }
+        assert_eq!(text(951_782_400_500), "2000-02-29T00:00:00.500Z");
+    }
 
     #[test]
     fn reads_times() {

@@ -1,9 +1,9 @@
 //! What the toy gate does for commands that pass entries of a paused flow, or expect something of it, or have it forgotten.
 
-use flowgate_checker::PerKind;
+use flowgate_checker::{PerKind, home};
 use serde_json::{Value, json};
 
-use super::{Gate, State, add};
+use super::{Gate, PARTITIONS, State, add};
 
 /// A purge and a sample under way.
 #[derive(Default)]
@@ -44,12 +44,15 @@ impl Gate {
 
     /// The toy tells of a flow's first pause only where it had been forgotten.
     pub(super) fn make_known(&mut self, name: &str, by_event: bool, input: i64) {
-        if self.is_known(name) || !by_event && !self.flows.contains_key(name) {
+        let default = self.default_of(home(name, PARTITIONS));
+        if self.is_known(name) || !by_event && default.is_none() && !self.flows.contains_key(name) {
             return;
         }
         self.transition(name, "seen", None, input);
-        if let Some(flow) = self.flows.get_mut(name) {
-            flow.errands.unknown = false;
+        let flow = self.flows.entry(name.to_owned()).or_default();
+        flow.errands.unknown = false;
+        if let Some(default) = default {
+            self.pause_by_default(name, &default, input);
         }
     }
 
@@ -77,6 +80,7 @@ impl Gate {
     pub fn purge(&mut self, name: &str, options: Value) {
         let (offset, command) = self.command(name, "purge", options.clone());
         let input = self.next_input(name);
+        self.meet(name, input);
         if self.refuses(name, offset, &command) {
             return;
         }
@@ -99,6 +103,7 @@ impl Gate {
     pub fn release(&mut self, name: &str, options: Value) {
         let (offset, command) = self.command(name, "release", options.clone());
         let input = self.next_input(name);
+        self.meet(name, input);
         if self.refuses(name, offset, &command) {
             return;
         }
@@ -141,6 +146,7 @@ impl Gate {
     pub fn forget(&mut self, name: &str, options: Value) {
         let (offset, command) = self.command(name, "forget", options);
         let input = self.next_input(name);
+        self.meet(name, input);
         if self.refuses(name, offset, &command) {
             return;
         }

@@ -11,53 +11,58 @@ pub fn play_errands(seed: u64) -> Gate {
     let mut gate = Gate { gates_reading: true, ..Gate::new() };
     let flows = &["welcome", "win-back", "流れ"][..1 + dice.roll(3)];
     for _ in 0..20 + dice.roll(150) {
-        let flow = dice.one(flows);
-        match (dice.roll(26), gate.state(flow)) {
-            (0, _) => {
-                let options = [
-                    json!({}),
-                    json!({"keep": "all"}),
-                    json!({"new_records": "discard"}),
-                    json!({"new_records": "queue", "keep": "latest"}),
-                    json!({"on_expiry": "discard"}),
-                ];
-                let chosen = options[dice.roll(5)].clone();
-                let options = expecting(&mut dice, &gate, flow, chosen);
-                gate.pause(flow, options);
-            }
-            (1, State::Paused | State::Resuming) => {
-                let options = [json!({}), json!({"release": "none"}), json!({"max_age_seconds": 20})];
-                let chosen = options[dice.roll(3)].clone();
-                let options = expecting(&mut dice, &gate, flow, chosen);
-                gate.resume(flow, options);
-            }
-            (2, State::Paused) if dice.roll(3) == 0 => gate.expire(flow),
-            (3, State::Paused) => gate.warn(flow, dice.one(&[3_600, 86_400])),
-            (4 | 5, _) => {
-                let options = [json!({}), json!({"through_entry": 1 + dice.roll(12)})];
-                let chosen = options[dice.roll(2)].clone();
-                let options = expecting(&mut dice, &gate, flow, chosen);
-                gate.purge(flow, options);
-            }
-            (6 | 7, _) => {
-                let count = 1 + dice.roll(5);
-                let options = expecting(&mut dice, &gate, flow, json!({"count": count}));
-                gate.release(flow, options);
-            }
-            (8..11, State::Paused) => gate.pass(flow, 1 + dice.roll(4)),
-            (8..11, State::Resuming) => gate.drain(flow, 1 + dice.roll(4)),
-            (11, State::Resuming) => gate.drain_all(flow),
-            (12, _) => {
-                let options = expecting(&mut dice, &gate, flow, json!({}));
-                gate.forget(flow, options);
-            }
-            _ => {
-                let kind = dice.one(&["enroll", "enroll", "enroll", "advance", "advance", "withdraw"]);
-                gate.event(flow, dice.one(&["a", "b", "c", "d", "e"]), kind);
-            }
-        }
+        step_errands(&mut dice, &mut gate, flows);
     }
     gate
+}
+
+/// One thing that happens.
+pub fn step_errands(dice: &mut Dice, gate: &mut Gate, flows: &[&'static str]) {
+    let flow = dice.one(flows);
+    match (dice.roll(26), gate.state(flow)) {
+        (0, _) => {
+            let options = [
+                json!({}),
+                json!({"keep": "all"}),
+                json!({"new_records": "discard"}),
+                json!({"new_records": "queue", "keep": "latest"}),
+                json!({"on_expiry": "discard"}),
+            ];
+            let chosen = options[dice.roll(5)].clone();
+            let options = expecting(dice, gate, flow, chosen);
+            gate.pause(flow, options);
+        }
+        (1, State::Paused | State::Resuming) => {
+            let options = [json!({}), json!({"release": "none"}), json!({"max_age_seconds": 20})];
+            let chosen = options[dice.roll(3)].clone();
+            let options = expecting(dice, gate, flow, chosen);
+            gate.resume(flow, options);
+        }
+        (2, State::Paused) if dice.roll(3) == 0 => gate.expire(flow),
+        (3, State::Paused) => gate.warn(flow, dice.one(&[3_600, 86_400])),
+        (4 | 5, _) => {
+            let options = [json!({}), json!({"through_entry": 1 + dice.roll(12)})];
+            let chosen = options[dice.roll(2)].clone();
+            let options = expecting(dice, gate, flow, chosen);
+            gate.purge(flow, options);
+        }
+        (6 | 7, _) => {
+            let count = 1 + dice.roll(5);
+            let options = expecting(dice, gate, flow, json!({"count": count}));
+            gate.release(flow, options);
+        }
+        (8..11, State::Paused) => gate.pass(flow, 1 + dice.roll(4)),
+        (8..11, State::Resuming) => gate.drain(flow, 1 + dice.roll(4)),
+        (11, State::Resuming) => gate.drain_all(flow),
+        (12, _) => {
+            let options = expecting(dice, gate, flow, json!({}));
+            gate.forget(flow, options);
+        }
+        _ => {
+            let kind = dice.one(&["enroll", "enroll", "enroll", "advance", "advance", "withdraw"]);
+            gate.event(flow, dice.one(&["a", "b", "c", "d", "e"]), kind);
+        }
+    }
 }
 
 /// Has a command expect what is there, or something else, or nothing.

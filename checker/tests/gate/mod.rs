@@ -2,10 +2,13 @@
 //! is told when to drain and how far, so that a test decides every timing.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod all;
 pub mod breaking;
 mod drain;
 pub mod errands;
 pub mod errands_schedule;
+pub mod everything_schedule;
+mod finish;
 pub mod scenes;
 pub mod schedule;
 pub mod telling;
@@ -27,6 +30,8 @@ pub struct Gate {
     pub gates_reading: bool,
     pub clock_ms: i64,
     flows: BTreeMap<String, Flow>,
+    /// By partition.
+    defaults: BTreeMap<i32, all::Default>,
     enrolled: i64,
 }
 
@@ -45,6 +50,8 @@ struct Flow {
     /// Entries passed.
     watermark: usize,
     pause_id: String,
+    /// `*` paused it.
+    by_all: bool,
     discard_new: bool,
     all: bool,
     discard_at_expiry: bool,
@@ -67,6 +74,14 @@ struct Entry {
     all: bool,
     held_at: i64,
     pause_id: String,
+}
+
+/// A time as documents have it.
+pub fn at(millis: i64) -> String {
+    let seconds = millis / 1000 - 1_704_067_200;
+    let (day, hour, minute) = (seconds / 86_400 + 1, seconds / 3600 % 24, seconds / 60 % 60);
+    assert!(day <= 31, "the toy's calendar ends in January");
+    format!("2024-01-{day:02}T{hour:02}:{minute:02}:{:02}.{:03}Z", seconds % 60, millis % 1000)
 }
 
 pub fn header(name: &str, value: impl ToString) -> Header {
@@ -106,7 +121,6 @@ impl Gate {
         all
     }
 
-    /// A record as upstream makes it; each has its own bytes.
     /// Has these topics checked, which keep the contract.
     #[track_caller]
     pub fn kept(&self, log: &Log, seed: u64) -> Report {
@@ -119,6 +133,7 @@ impl Gate {
         report
     }
 
+    /// A record as upstream makes it; each has its own bytes.
     pub fn incoming(&mut self, flow: &str, record: &str, kind: &str) -> Record {
         self.enrolled += 1;
         self.clock_ms += 1000;
@@ -212,20 +227,29 @@ impl Gate {
     }
 
     fn next_input(&self, flow: &str) -> i64 {
-        let home = home(flow, PARTITIONS);
+        self.next_input_of(home(flow, PARTITIONS))
+    }
+
+    fn next_input_of(&self, home: i32) -> i64 {
         let last = self.log.enrollments.iter().rev().find(|record| record.partition == home);
         last.map_or(0, |record| record.offset + 1)
     }
 
     fn audit(&mut self, name: &str, input: i64, more: Value) {
-        let seconds = self.clock_ms / 1000 - 1_704_067_200;
-        let (day, hour, minute) = (seconds / 86_400 + 1, seconds / 3600 % 24, seconds / 60 % 60);
-        assert!(day <= 31, "the toy's calendar ends in January");
-        let at = format!("2024-01-{day:02}T{hour:02}:{minute:02}:{:02}.{:03}Z", seconds % 60, self.clock_ms % 1000);
-        let control = self.log.control.last().map_or(0, |record| record.offset);
         let flow = self.flows.get(name);
-        let (entry, watermark) = flow.map_or((0, 0), |flow| (flow.entries.len(), flow.watermark));
-        let mut document = json!({"version": 1, "flow_id": name, "partition": home(name, PARTITIONS), "at": at,
+        let entries = flow.map_or((0, 0), |flow| (flow.entries.len(), flow.watermark));
+        self.tell((home(name, PARTITIONS), Some(name)), input, entries, more);
+    }
+
+    fn tell(
+        &mut self,
+        (partition, flow): (i32, Option<&str>),
+        input: i64,
+        (entry, watermark): (usize, usize),
+        more: Value,
+    ) {
+        let control = self.log.control.last().map_or(0, |record| record.offset);
+        let mut document = json!({"version": 1, "flow_id": flow, "partition": partition, "at": at(self.clock_ms),
             "position": {"input": input, "control": control, "entry": entry, "watermark": watermark}});
         document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let value = Some(document.to_string().into_bytes());
@@ -251,6 +275,7 @@ impl Gate {
     pub fn pause(&mut self, name: &str, options: Value) {
         let (offset, command) = self.command(name, "pause", options.clone());
         let input = self.next_input(name);
+        self.meet(name, input);
         if self.refuses(name, offset, &command) {
             return;
         }
@@ -266,30 +291,34 @@ impl Gate {
             (flow.discard_new, flow.all, flow.discard_at_expiry) = (false, false, false);
             flow.line = 0;
         }
-        flow.state = State::Paused;
-        let option = |name: &str, yes: &str, now: bool| options.get(name).map_or(now, |given| given == yes);
-        flow.discard_new = option("new_records", "discard", flow.discard_new);
-        flow.all = option("keep", "all", flow.all);
-        flow.discard_at_expiry = option("on_expiry", "discard", flow.discard_at_expiry);
+        (flow.state, flow.by_all) = (State::Paused, false);
+        flow.take_options(&options);
         self.transition(name, word, Some(offset), input);
         self.answer(name, offset, command, "applied");
     }
 
     pub fn resume(&mut self, name: &str, options: Value) {
         let (offset, command) = self.command(name, "resume", options.clone());
-        let (input, clock_ms) = (self.next_input(name), self.clock_ms);
+        let input = self.next_input(name);
+        self.meet(name, input);
         if self.refuses(name, offset, &command) {
             return;
         }
+        if self.state(name) == State::Live {
+            return self.answer(name, offset, command, "unchanged");
+        }
+        self.begin_drain(name, offset, &options);
+        self.answer(name, offset, command, "applied");
+    }
+
+    /// Resumes a flow that is paused, or gives it other orders.
+    fn begin_drain(&mut self, name: &str, offset: i64, options: &Value) {
+        let (input, clock_ms) = (self.next_input(name), self.clock_ms);
         if self.state(name) == State::Paused {
             self.end_sample(name, Some(offset), input);
         }
-        let flow = self.flows.entry(name.to_owned()).or_default();
-        let word = match flow.state {
-            State::Live => return self.answer(name, offset, command, "unchanged"),
-            State::Paused => "resumed",
-            State::Resuming => "redirected",
-        };
+        let flow = self.flows.get_mut(name).unwrap();
+        let word = if flow.state == State::Paused { "resumed" } else { "redirected" };
         if word == "resumed" {
             (flow.line, flow.max_age_ms, flow.cause, flow.as_of) = (0, None, "resume", clock_ms);
         }
@@ -306,7 +335,6 @@ impl Gate {
             }
         }
         self.transition(name, word, Some(offset), input);
-        self.answer(name, offset, command, "applied");
     }
 
     /// The longest pause was configured lower: the deadline moves, and nothing else.
@@ -326,44 +354,14 @@ impl Gate {
         (flow.max_age_ms, flow.cause, flow.as_of) = (None, "timer", clock_ms);
         self.transition(name, "expired", None, input);
     }
+}
 
-    /// The topics, with the public states in them.
-    pub fn finish(&self) -> Log {
-        let mut log = self.log.clone();
-        for (name, sums) in self.sums() {
-            let flow = &self.flows[&name];
-            let before = match flow.forgotten {
-                Some(_) if !self.is_known(&name) => {
-                    let key = Some(name.as_bytes().to_vec());
-                    append(&mut log.state, home(&name, PARTITIONS), Record { key, ..Record::default() });
-                    continue;
-                }
-                Some(before) => before.turned_away,
-                None => flowgate_checker::PerKind::default(),
-            };
-            let state = match flow.state {
-                State::Live => "live",
-                State::Paused => "paused",
-                State::Resuming => "resuming",
-            };
-            let pair = |count: flowgate_checker::PerKind| json!({"enroll": count.enroll, "advance": count.advance});
-            let turned_away = json!({"enroll": sums.turned_away.enroll - before.enroll, "advance": 0});
-            let value = json!({"version": 1, "flow_id": name, "state": state,
-                "counts": {"queued": pair(sums.queued), "released": pair(sums.released),
-                    "replaced": pair(sums.replaced), "removed": pair(sums.removed),
-                    "turned_away": turned_away, "lost": pair(sums.lost)},
-                "queue": {"next_entry": flow.entries.len() + 1, "watermark": {"entry": flow.watermark}}});
-            let record = Record {
-                key: Some(name.as_bytes().to_vec()),
-                value: Some(value.to_string().into_bytes()),
-                ..Record::default()
-            };
-            append(&mut log.state, home(&name, PARTITIONS), record);
-            for entry in &flow.entries[flow.watermark..] {
-                let topic = log.queues.entry(format!("flow.queue.{name}.1")).or_default();
-                append(topic, 0, entry.source.clone());
-            }
-        }
-        log
+impl Flow {
+    /// Takes what a pause says; what it does not say stays.
+    fn take_options(&mut self, options: &Value) {
+        let option = |name: &str, yes: &str, now: bool| options.get(name).map_or(now, |given| given == yes);
+        self.discard_new = option("new_records", "discard", self.discard_new);
+        self.all = option("keep", "all", self.all);
+        self.discard_at_expiry = option("on_expiry", "discard", self.discard_at_expiry);
     }
 }

@@ -1,0 +1,298 @@
+//! Goal: commands for `*` that keep the contract are green, and each way to break it is red. Method: the toy gate plays each
+//! case out; then one place of the log is broken.
+#![allow(clippy::unwrap_used)]
+
+mod gate;
+
+use flowgate_checker::{Log, PerKind, Report, check, home};
+use gate::breaking::nth;
+use gate::telling::{change, conceal, is, new_gate, red, tell};
+use gate::{Gate, PARTITIONS};
+use serde_json::{Value, json};
+
+fn green(gate: &Gate) -> (Log, Report) {
+    let log = gate.finish();
+    let report = check(&log);
+    assert_eq!(report.anomalies, []);
+    assert_eq!(report.flows, gate.sums());
+    (log, report)
+}
+
+fn enrolls(enroll: u64) -> PerKind {
+    PerKind { enroll, advance: 0 }
+}
+
+/// What the partition of `welcome` answers to a command.
+fn answer(offset: i64) -> impl Fn(&Value) -> bool {
+    let home = home("welcome", PARTITIONS);
+    move |told| told["event"] == "answer" && told["command_offset"] == offset && told["partition"] == home
+}
+
+/// The transitions of a flow, as words.
+fn words(log: &Log, flow: &str) -> Vec<String> {
+    let read = |record: &flowgate_checker::Record| {
+        let told: Value = serde_json::from_slice(record.value.as_ref().unwrap()).unwrap();
+        (told["flow_id"] == flow).then(|| told["transition"].as_str().map(str::to_owned))?
+    };
+    log.audit.iter().filter_map(read).collect()
+}
+
+/// `welcome` is live and `abcde`, of the same home, paused on its own. All are paused (command 2), paused again (3), and resumed
+/// (5); `win-back` comes to be known under the default.
+fn everything() -> Gate {
+    let mut gate = new_gate();
+    gate.enroll("welcome", "a");
+    gate.enroll("abcde", "a");
+    gate.pause("abcde", json!({"keep": "all"}));
+    gate.pause_all(json!({"for_seconds": 864_000}));
+    gate.enroll("welcome", "b");
+    gate.event("welcome", "x", "withdraw");
+    gate.enroll("abcde", "b");
+    gate.pause_all(json!({"keep": "all"}));
+    gate.enroll("welcome", "b");
+    gate.enroll("welcome", "b");
+    gate.enroll("win-back", "a");
+    gate.resume_all(json!({}));
+    gate.drain_all("welcome");
+    gate.drain_all("win-back");
+    gate.enroll("welcome", "c");
+    gate.resume("abcde", json!({}));
+    gate.drain_all("abcde");
+    gate
+}
+
+#[test]
+fn a_pause_of_all_holds_every_flow() {
+    let (log, report) = green(&everything());
+    assert_eq!((report.flows["welcome"].released, report.flows["welcome"].replaced), (enrolls(3), enrolls(0)));
+    assert_eq!((report.flows["win-back"].released, report.flows["abcde"].released), (enrolls(1), enrolls(1)));
+    assert_eq!(words(&log, "welcome"), ["seen", "paused", "updated", "resumed", "live"]);
+    assert_eq!(words(&log, "abcde"), ["seen", "paused", "resumed", "live"]);
+    assert_eq!(words(&log, "win-back"), ["seen", "paused", "resumed", "live"]);
+}
+
+#[test]
+fn a_pause_of_all_that_leaves_a_flow_out() {
+    let (log, _) = green(&everything());
+    let is_of = |flow: &'static str, word: &'static str| move |told: &Value| told["flow_id"] == flow && is(word)(told);
+    let left_out = "a pause of `*` makes nothing of a flow that is live";
+    red(&log, left_out, |log| conceal(log, is_of("welcome", "paused")));
+    let left_out = "a pause of `*` makes nothing of a flow that is paused by `*`";
+    red(&log, left_out, |log| conceal(log, is_of("welcome", "updated")));
+    let left_out = "a resume of `*` makes nothing of a flow that is paused by `*`";
+    red(&log, left_out, |log| conceal(log, is_of("welcome", "resumed")));
+    let left_out = "is not paused by the default of command 3";
+    red(&log, left_out, |log| conceal(log, is_of("win-back", "paused")));
+    let unseen = |log: &mut Log| {
+        conceal(log, is_of("win-back", "paused"));
+        conceal(log, is_of("win-back", "seen"));
+    };
+    red(&log, "does not pause the flow at its event at 0", unseen);
+    let twice = |log: &mut Log| {
+        let that = |told: &Value| is_of("welcome", "updated")(told);
+        let at = log.audit.iter().position(|told| that(&serde_json::from_slice(told.value.as_ref().unwrap()).unwrap()));
+        let copy = log.audit[at.unwrap()].clone();
+        log.audit.iter_mut().filter(|told| told.offset > copy.offset).for_each(|told| told.offset += 10);
+        log.audit.push(flowgate_checker::Record { offset: copy.offset + 5, ..copy });
+    };
+    red(&log, "is the second thing that a command for `*` makes", twice);
+}
+
+#[test]
+fn an_event_that_passes_a_pause_of_all() {
+    let (log, _) = green(&everything());
+    let delivered = |log: &mut Log| {
+        let (at, before) = (nth(&log.records, "b", 0), nth(&log.records, "x", 0));
+        gate::breaking::move_to(log, at, before);
+    };
+    red(&log, "although the flow was paused", delivered);
+    let as_it_came = |log: &mut Log| {
+        let at = nth(&log.records, "b", 0);
+        let own = log.records[at].headers.len() - 3;
+        log.records[at].headers.truncate(own);
+    };
+    red(&log, "although the flow was paused", as_it_came);
+    let options = |log: &mut Log| {
+        change(
+            &mut log.control,
+            |command| command["keep"] == "all" && command["flow_id"] == "*",
+            |command| {
+                command["keep"] = json!("latest");
+            },
+        );
+    };
+    red(&log, "had replaced it", options);
+}
+
+#[test]
+fn a_flow_whose_pause_is_its_own() {
+    let (log, _) = green(&everything());
+    let resumed = |log: &mut Log| {
+        change(
+            &mut log.audit,
+            |told| told["flow_id"] == "abcde" && is("resumed")(told),
+            |told| {
+                told["command_offset"] = json!(5);
+            },
+        );
+    };
+    red(&log, "is not what a resume of `*` makes of a flow that is paused on its own", resumed);
+    let mut gate = new_gate();
+    gate.enroll("welcome", "a");
+    gate.pause_all(json!({}));
+    gate.pause("welcome", json!({"keep": "all"}));
+    gate.pause_all(json!({"new_records": "discard"}));
+    gate.resume_all(json!({}));
+    gate.enroll("welcome", "b");
+    let (log, _) = green(&gate);
+    assert_eq!(words(&log, "welcome"), ["seen", "paused", "updated"]);
+    let still_of_all = |log: &mut Log| {
+        tell(log, "updated", |told| told["command_offset"] = json!(3));
+        change(&mut log.audit, answer(2), |told| told["outcome"] = json!("unchanged"));
+    };
+    red(&log, "is not where its partition answers", |log| {
+        change(
+            &mut log.audit,
+            |told| is("paused")(told) || is("updated")(told),
+            |told| told["position"]["input"] = json!(2),
+        );
+    });
+    red(&log, "a resume of `*` makes nothing of a flow that is paused by `*`", still_of_all);
+}
+
+#[test]
+fn what_a_resume_of_all_finds() {
+    let mut gate = new_gate();
+    gate.resume_all(json!({}));
+    gate.enroll("welcome", "a");
+    gate.pause_all(json!({"keep": "all"}));
+    gate.enroll("welcome", "a");
+    gate.enroll("welcome", "a");
+    gate.resume_all(json!({}));
+    gate.drain("welcome", 1);
+    gate.resume_all(json!({}));
+    gate.resume_all(json!({"release": "none"}));
+    gate.pause_all(json!({}));
+    gate.resume("welcome", json!({}));
+    gate.resume_all(json!({"max_rate": 5}));
+    gate.drain_all("welcome");
+    let (log, report) = green(&gate);
+    assert_eq!(
+        words(&log, "welcome"),
+        ["seen", "paused", "resumed", "redirected", "repaused", "resumed", "redirected", "live"]
+    );
+    assert_eq!(report.flows["welcome"].released, enrolls(2));
+    red(&log, "there was nothing to resume", |log| {
+        change(&mut log.audit, answer(0), |told| told["outcome"] = json!("applied"));
+    });
+    red(&log, "there was something to resume", |log| {
+        change(&mut log.audit, answer(3), |told| told["outcome"] = json!("unchanged"));
+    });
+    red(&log, "took effect without being answered as applied", |log| {
+        change(&mut log.audit, answer(3), |told| told["outcome"] = json!("unchanged"));
+    });
+    let first = |told: &Value| is("redirected")(told) && told["position"]["watermark"] == 1;
+    red(&log, "a resume of `*` makes nothing of a flow that is resuming from a pause of `*`", |log| {
+        conceal(log, first)
+    });
+    let orders = |log: &mut Log| {
+        change(&mut log.control, |command| command["release"] == "none", |command| command["release"] = Value::Null);
+    };
+    red(&log, "is not what a resume of `*` makes of a flow that is resuming from a pause of `*`", orders);
+}
+
+#[test]
+fn who_answers_a_command_for_all() {
+    let mut gate = everything();
+    gate.reject_all("purge", json!({}));
+    gate.reject_all("pause", json!({"expect": {"pause_id": null}}));
+    gate.reject_all("forget", json!({}));
+    let (log, report) = green(&gate);
+    let partitions = u64::try_from(PARTITIONS).unwrap();
+    assert_eq!((report.commands.read, report.commands.rejected), (8, 3 * partitions));
+    red(&log, "partition 1 does not answer it", |log| conceal(log, answer(2)));
+    red(&log, "names a flow, although it is for all", |log| {
+        change(&mut log.audit, answer(2), |told| told["flow_id"] = json!("welcome"));
+    });
+    red(&log, "answers it twice", |log| change(&mut log.audit, answer(2), |told| told["partition"] = json!(0)));
+    red(&log, "which does not exist", |log| change(&mut log.audit, answer(2), |told| told["partition"] = json!(9)));
+    for (action, why) in [("forget", "although it is for one flow"), ("purge", "although it is for one flow")] {
+        let that = |told: &Value| told["command"]["action"] == action;
+        red(&log, why, |log| change(&mut log.audit, that, |told| told["outcome"] = json!("applied")));
+    }
+    let expecting = |told: &Value| told["command"]["expect"].is_object();
+    red(&log, "although it expects something of one flow", |log| {
+        change(&mut log.audit, expecting, |told| told["outcome"] = json!("applied"));
+    });
+    let that = |told: &Value| told["command"]["flow_id"] == "*" && told["command"]["keep"] == "all";
+    red(&log, "although a pause changes the default", |log| {
+        change(&mut log.audit, that, |told| told["outcome"] = json!("unchanged"));
+    });
+}
+
+#[test]
+fn a_flow_that_a_command_makes_known_under_the_default() {
+    for (action, outcome) in
+        [("resume", "applied"), ("purge", "unchanged"), ("pause", "applied"), ("forget", "rejected")]
+    {
+        let mut gate = new_gate();
+        gate.enroll("welcome", "z");
+        gate.pause_all(json!({}));
+        match action {
+            "resume" => gate.resume("abcde", json!({})),
+            "purge" => gate.purge("abcde", json!({})),
+            "pause" => gate.pause("abcde", json!({"expect": {"pause_id": "pause-0", "next_entry": 1}})),
+            _ => gate.forget("abcde", json!({})),
+        }
+        gate.resume_all(json!({}));
+        gate.enroll("abcde", "a");
+        let (log, _) = green(&gate);
+        assert_eq!(words(&log, "abcde")[..2], ["seen", "paused"], "{action}");
+        let answers = log.audit.iter().filter(|told| {
+            let told: Value = serde_json::from_slice(told.value.as_ref().unwrap()).unwrap();
+            told["flow_id"] == "abcde" && told["outcome"] == outcome
+        });
+        assert_eq!(answers.count(), 1, "{action}");
+    }
+}
+
+#[test]
+fn the_pause_of_a_flow_that_is_first_seen() {
+    let (log, _) = green(&everything());
+    let its = |told: &Value| told["flow_id"] == "win-back" && is("paused")(told);
+    let says = |field: &'static str, value: Value| {
+        move |log: &mut Log| change(&mut log.audit, its, |told| told[field] = value.clone())
+    };
+    red(&log, "does not name the pause by the default's first command", says("pause_id", json!("pause-3")));
+    red(&log, "names another command than the one that made", says("command_offset", json!(2)));
+    let of_all = |told: &Value| told["flow_id"] == "welcome" && is("paused")(told);
+    red(&log, "does not name the pause by its command", |log| {
+        change(&mut log.audit, of_all, |told| told["pause_id"] = json!("p"));
+    });
+}
+
+#[test]
+fn a_default_that_has_ended() {
+    let mut gate = new_gate();
+    gate.enroll("welcome", "a");
+    gate.pause_all(json!({"for_seconds": 3600}));
+    gate.clock_ms += 7_200_000;
+    gate.expire("welcome");
+    gate.drain_all("welcome");
+    gate.enroll("win-back", "a");
+    gate.enroll("win-back", "b");
+    gate.pause_all(json!({}));
+    gate.enroll("流れ", "b");
+    let (log, report) = green(&gate);
+    assert_eq!(report.flows["win-back"].delivered_live, 2);
+    let longer = |log: &mut Log| {
+        change(&mut log.control, |_| true, |command| command["for_seconds"] = json!(864_000));
+        log.state.clear();
+    };
+    red(&log, "is not paused by the default of command 0", longer);
+    let shorter = |log: &mut Log| {
+        change(&mut log.control, |_| true, |command| command["for_seconds"] = json!(-3600));
+        log.state.clear();
+    };
+    red(&log, "is paused by a default that is not in force", shorter);
+}
