@@ -16,6 +16,9 @@ use crate::time::{milliseconds, text};
 /// Two gates' clocks are each within 60 s of the broker's.
 const CLOCK_SLACK_MS: i64 = 120_000;
 
+/// In what all `pause` commands of `*` order together: when the first of them took effect.
+pub(crate) const PAUSED_AT: &str = "default_paused_at";
+
 /// By partition.
 #[derive(Debug, Default)]
 pub(crate) struct Defaults(BTreeMap<i32, Partition>);
@@ -197,13 +200,13 @@ impl Standing {
     fn behind(found: Option<Self>, partition: i32, by: &ForAll, public: &Public) -> Self {
         let mut standing = found.unwrap_or_else(|| {
             let begun = by.told_ms.map(text);
-            Self { first: by.offset, newest: by.offset, deadline: None, command: json!({"paused_at": begun}) }
+            Self { first: by.offset, newest: by.offset, deadline: None, command: json!({(PAUSED_AT): begun}) }
         });
         standing.newest = by.offset;
         if let (Some(all), Some(given)) = (standing.command.as_object_mut(), by.command.as_object()) {
             let length = given.get("for_seconds").and_then(Value::as_i64);
             let until = by.told_ms.zip(length).map(|(at, seconds)| at.saturating_add(seconds.saturating_mul(1000)));
-            let given = given.iter().filter(|(name, _)| *name != "for_seconds" && *name != "paused_at");
+            let given = given.iter().filter(|(name, _)| *name != "for_seconds" && *name != PAUSED_AT);
             all.extend(given.map(|(name, value)| (name.clone(), value.clone())));
             if let Some(until) = until {
                 all.insert("until".to_owned(), text(until).into());

@@ -19,6 +19,14 @@
 //!   a dead letter is as right as a delivery, but only one of them;
 //! - a newer event of a record that comes while a purge or a sample is under way: the entry that it would replace may have
 //!   been passed before;
+//! - whether a default of `*` had come to its deadline when a flow was first seen: within 120 s of it both are right. A
+//!   deadline that no command gives is the public states' to say, and where none does both are right at any time;
+//! - a flow that is not even told of under a default (its first event passes): wrong only where something was told behind
+//!   that event before the deadline;
+//! - whether a command for `*` came before a timer's end of the flow's pause, or a drain's end, that has the same place of the
+//!   input: both are right;
+//! - a resume of `*` that finds only flows that it does nothing to, which resume already from a pause of `*`: `applied`
+//!   and `unchanged` are both right;
 //! - the partition count of the records topic, which no topic names: the one that agrees with most flows.
 //!
 //! Not known yet: samples of named records (`release` with `record_ids`); enrollments of which retention has taken a part.
@@ -28,6 +36,8 @@
 //! - `follow`: reads commands and audit, telling what took effect where;
 //! - `orders`: reads what a transition's command orders;
 //! - `errands`: what passes entries of a paused flow; `succession`: which transition can follow which;
+//! - `answers`: who has to answer a command; `defaults`: what commands for `*` leave behind in a partition; `total`: what they
+//!   did to each flow;
 //! - `walk`: takes the events of one flow through its transitions: live, held, turned away;
 //! - `settle`: gives every held event its fate;
 //! - `find`: looks for every event among the delivered records;

@@ -45,6 +45,7 @@ pub(super) struct State {
     pub updated_at: Option<String>,
 }
 
+/// Of a flow, or the default of a partition.
 #[derive(Deserialize)]
 pub(super) struct Pause {
     pub id: String,
@@ -57,6 +58,8 @@ pub(super) struct Pause {
     pub expiry_rate: Option<f64>,
     pub by: Option<String>,
     pub reason: Option<String>,
+    /// `*` paused it.
+    pub by_all: Option<bool>,
     #[serde(default, deserialize_with = "told")]
     pub warned_seconds: Option<Option<i64>>,
 }

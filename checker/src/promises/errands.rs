@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::deadlines::ordered;
 use super::documents::{Pause, State, Told};
 use crate::time::milliseconds;
 
@@ -68,9 +69,7 @@ impl Errands {
 impl Warned {
     fn set(told: &Told, command: Option<&Value>) -> Self {
         let set_at = milliseconds(&told.at);
-        let until = command.and_then(|command| milliseconds(command.get("until")?.as_str()?));
-        let length = command.and_then(|command| command.get("for_seconds")?.as_i64());
-        let deadline = until.or(set_at.zip(length).map(|(at, seconds)| at + seconds * 1000));
+        let deadline = set_at.and_then(|at| ordered(command, at));
         Self { set_at, deadline, ..Self::default() }
     }
 

@@ -10,15 +10,18 @@
 //! - `timestamps`: which were replaced;
 //! - `errands`: what states say of purges, samples and warnings; `progress`: how far those have come;
 //! - `warnings`: when deadlines are warned of;
+//! - `total`: a pause of `*` holds every flow (P3); `defaults`: what partitions' records say of it;
 //! - `lives`: which flows are forgotten;
 //! - `names`: no queue topic's name comes twice.
 //!
 //! A judge of its own is what only `check` can count: withdraws while a flow is not live (`count`).
 //!
-//! They share `documents` (what is read of audit and states) and `moments` (when a turn was decided).
+//! They share `documents` (what is read of audit and states), `deadlines` (what commands say of them) and `moments` (when a turn was decided).
 
 mod ages;
 mod circumstances;
+mod deadlines;
+mod defaults;
 mod documents;
 mod errands;
 mod lives;
@@ -32,6 +35,7 @@ mod sequence;
 mod story;
 mod timers;
 mod timestamps;
+mod total;
 mod waiting;
 mod warnings;
 
@@ -56,20 +60,22 @@ pub fn promises(log: &Log, circumstances: Circumstances) -> Vec<Anomaly> {
     let mut wrong = |flow: &Option<String>, at: Place, why: String| {
         anomalies.push(Anomaly { flow: flow.clone(), fault: Fault::Audit { at, why } });
     };
-    timers::timers(&told, topics, circumstances, &mut wrong);
+    let examined = Examined::of(log, topics, &mut Vec::new());
+    let commands = commands(log, &told, &examined.followed.defaults);
+    timers::timers(&told, &commands, topics, circumstances, &mut wrong);
     timers::caps(&states, &told, topics, circumstances, &mut wrong);
     repetitions::repetitions(&told, topics, &mut wrong);
     sequence::costs(log, &told, topics, &mut wrong);
     sequence::sequence(&states, &told, topics, &mut wrong);
-    let commands = commands(log, &told);
     let recorded = log.control.iter().map(|record| (record.offset, record.timestamp_ms)).collect();
-    let examined = Examined::of(log, topics, &mut Vec::new());
+    defaults::defaults(log, &examined.followed.defaults, topics, circumstances, &mut wrong);
+    total::total(log, &examined, topics, &mut wrong);
     warnings::warnings(&told, &commands, topics, circumstances, &mut wrong);
     let tombstones = tombstones(log);
     for (flow, lives) in stories(log, &states, &told) {
         lives::lives(flow, &lives, &tombstones, topics, &mut wrong);
         for story in lives {
-            waiting::waiting(&story, &recorded, topics, circumstances, &mut wrong);
+            waiting::waiting(&story, &commands, &recorded, topics, circumstances, &mut wrong);
             orders::orders(&story, &commands, topics, circumstances, &mut wrong);
             progress::progress(&story, topics, circumstances, &mut wrong);
             names::names(&story, topics, &mut wrong);

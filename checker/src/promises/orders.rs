@@ -30,12 +30,13 @@ pub(super) fn orders(
         let newest = answered.last().map_or(-1, |answered| answered.offset);
         let is_known = |told: &&Told| told.command_offset.is_some_and(|offset| offset <= newest);
         let known = transitions[next..].iter().rposition(is_known).map_or(next, |last| next + last + 1);
-        let mut paused = false;
         for told in &transitions[next..known] {
-            paused |= matches!(told.transition.as_deref(), Some("paused" | "repaused"));
             orders.change(told, commands);
         }
-        next = orders.catch_up((&transitions, known), state, commands, 2 * circumstances.clock_off_ms);
+        let caught_up = orders.catch_up((&transitions, known), state, commands, 2 * circumstances.clock_off_ms);
+        let is_pause = |told: &&Told| matches!(told.transition.as_deref(), Some("paused" | "repaused"));
+        let paused = transitions[next..caught_up].iter().any(is_pause);
+        next = caught_up;
         if paused {
             // Commands come first in a turn: nothing is counted between the state before and the pause.
             at_pause = counts.filter(|_| circumstances.every_state);
@@ -71,6 +72,7 @@ struct PauseOptions {
     expiry_rate: Option<f64>,
     by: Option<String>,
     reason: Option<String>,
+    by_all: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -89,7 +91,7 @@ impl Orders {
         state.state == live && (live == "live" || state.pause.as_ref().map(|pause| &pause.id) == self.pause_id.as_ref())
     }
 
-    /// Behind the newest command only what nobody ordered can have made a state what it is: as much of that as explains all
+    /// Behind the newest command only what nobody ordered of this flow can have made a state what it is: as much of that as explains all
     /// of it or, if nothing does, its state and its pause. What came later cannot explain it, and what came earlier must, by
     /// clocks that may have been off. Returns where the next transition is.
     fn catch_up(
@@ -99,7 +101,8 @@ impl Orders {
         commands: &Commands<'_>,
         off_ms: i64,
     ) -> usize {
-        let unordered = transitions[next..].iter().take_while(|told| told.command_offset.is_none());
+        let is_unordered = |told: &&&Told| told.command_offset.is_none() || commands.is_for_all(told);
+        let unordered = transitions[next..].iter().take_while(is_unordered);
         let all = next + unordered.clone().count();
         let written = state.updated_at_ms();
         // For how long a transition lies behind the state, by their clocks.
@@ -108,7 +111,8 @@ impl Orders {
         let (mut ahead, mut best, mut in_time) = (self.clone(), None, true);
         for (at, told) in unordered.map(Some).chain([None]).enumerate() {
             if ahead.are_those_of(state) {
-                if in_time && !told.is_some_and(|told| is_earlier(told)) && ahead.errands.differ(state).is_none() {
+                let explains = || ahead.differ(state).is_none() && ahead.errands.differ(state).is_none();
+                if in_time && !told.is_some_and(|told| is_earlier(told)) && explains() {
                     *self = ahead;
                     return next + at;
                 }
@@ -127,17 +131,26 @@ impl Orders {
     }
 
     fn change(&mut self, told: &Told, commands: &Commands<'_>) {
-        let command = told.command_offset.and_then(|offset| commands.get(&offset)).map(|command| &**command);
+        let (command, for_all) = (commands.of(told), commands.is_for_all(told));
         self.errands.change(told, command);
         let entry = told.position.map_or(0, |position| position.entry);
         let text = |name: &str| command.and_then(|command| command.get(name)?.as_str()).map(str::to_owned);
         match told.transition.as_deref().unwrap_or_default() {
             word @ ("paused" | "repaused" | "updated") => {
+                let by_all = match word {
+                    // A limit that was lowered makes no pause the flow's own.
+                    "updated" => self.pause.by_all && (for_all || told.command_offset.is_none()),
+                    _ => for_all,
+                };
                 if word != "updated" {
-                    (self.pause, self.line) = (PauseOptions::default(), None);
+                    self.line = None;
+                }
+                if word != "updated" || for_all {
+                    self.pause = PauseOptions::default();
                 }
                 self.state = "paused";
                 self.pause.update(command);
+                self.pause.by_all = by_all;
             }
             "resumed" => {
                 self.state = "resuming";
@@ -231,6 +244,7 @@ impl PauseOptions {
             ("expiry_rate", pause.expiry_rate == self.expiry_rate),
             ("by", pause.by == self.by),
             ("reason", pause.reason == self.reason),
+            ("by_all", pause.by_all.unwrap_or_default() == self.by_all),
         ];
         word.or(others.into_iter().find(|(_, same)| !same).map(|(field, _)| field))
     }

@@ -83,7 +83,9 @@ fn step<'a>(story: &Story<'a>, moments: &[Moment], at: usize, circumstances: Cir
 /// Whether a command took effect in the turn of this time.
 fn commanded(story: &Story<'_>, turn_ms: Option<i64>) -> bool {
     let commanded = |at: &str| crate::time::milliseconds(at) == turn_ms;
-    story.audit.iter().any(|(_, told)| told.outcome.is_some() && commanded(&told.at))
+    // What was answered for all flows is told of this one by its transition alone.
+    let is_told = |told: &super::documents::Told| told.outcome.is_some() || told.command_offset.is_some();
+    story.audit.iter().any(|(_, told)| is_told(told) && commanded(&told.at))
 }
 
 struct Window<'a> {

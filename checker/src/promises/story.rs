@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::documents::{State, Told};
 use crate::anomaly::Place;
+use crate::defaults::Defaults;
 use crate::record::{Log, Record};
 
 /// What was told of one flow, in order, from when it was first seen until it was forgotten.
@@ -86,17 +87,37 @@ impl<'a> Story<'a> {
     }
 }
 
-pub(super) type Commands<'a> = HashMap<i64, Cow<'a, Value>>;
+/// By their offsets, and what those for `*` made of defaults.
+pub(super) struct Commands<'a> {
+    all: HashMap<i64, Cow<'a, Value>>,
+    defaults: &'a Defaults,
+}
 
-/// Commands by their offsets: as they stand in the control topic or, where retention has taken them, in their answers.
-pub(super) fn commands<'a>(log: &Log, told: &'a [(&'a Record, Told)]) -> Commands<'a> {
+/// Commands as they stand in the control topic or, where retention has taken them, in their answers.
+pub(super) fn commands<'a>(log: &Log, told: &'a [(&'a Record, Told)], defaults: &'a Defaults) -> Commands<'a> {
     let answered =
         told.iter().filter_map(|(_, told)| Some((told.command_offset?, Cow::Borrowed(told.command.as_ref()?))));
-    let mut commands: Commands<'_> = answered.collect();
+    let mut all: HashMap<i64, Cow<'_, Value>> = answered.collect();
     for record in &log.control {
         if let Some(command) = record.value.as_deref().and_then(|value| serde_json::from_slice(value).ok()) {
-            commands.insert(record.offset, Cow::Owned(command));
+            all.insert(record.offset, Cow::Owned(command));
         }
     }
-    commands
+    Commands { all, defaults }
+}
+
+impl Commands<'_> {
+    /// What caused a transition orders: of a `pause` of `*`, what all of them order together.
+    pub fn of(&self, told: &Told) -> Option<&Value> {
+        let offset = told.command_offset?;
+        let default = told.partition.filter(|_| self.is_for_all(told));
+        let default = default.and_then(|partition| self.defaults.paused_by(partition, offset));
+        default.map(|default| &default.command).or_else(|| self.all.get(&offset).map(|command| &**command))
+    }
+
+    /// Whether a command for `*` caused a transition.
+    pub fn is_for_all(&self, told: &Told) -> bool {
+        let command = told.command_offset.and_then(|offset| self.all.get(&offset));
+        told.transition.is_some() && command.is_some_and(|command| command["flow_id"] == "*")
+    }
 }

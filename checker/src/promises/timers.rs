@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
-
 use super::circumstances::Circumstances;
+use super::deadlines::{begun_by, ordered};
 use super::documents::{State, Told};
-use super::story::Wrong;
+use super::story::{Commands, Wrong};
 use crate::gather::Topics;
 use crate::record::Record;
 use crate::time::milliseconds;
@@ -14,12 +13,11 @@ use crate::time::milliseconds;
 /// No pause ends before its deadline by its timer, none ends twice, and no deadline lies beyond the cap.
 pub(super) fn timers(
     told: &[(&Record, Told)],
+    commands: &Commands<'_>,
     topics: Topics<'_>,
     circumstances: Circumstances,
     wrong: &mut Wrong<'_>,
 ) {
-    let commands: HashMap<i64, &Value> =
-        told.iter().filter_map(|(_, told)| Some((told.command_offset?, told.command.as_ref()?))).collect();
     let mut deadlines: HashMap<(&str, &str), i64> = HashMap::new();
     let mut begun: HashMap<(&str, &str), i64> = HashMap::new();
     let mut ended: HashSet<(&str, &str)> = HashSet::new();
@@ -30,22 +28,21 @@ pub(super) fn timers(
         let (Some(at), key) = (milliseconds(&event.at), (flow.as_str(), pause.as_str())) else { continue };
         match word.as_str() {
             "paused" | "repaused" | "updated" => {
-                let order = event.command_offset.and_then(|offset| commands.get(&offset));
-                let until = order.and_then(|order| milliseconds(order.get("until")?.as_str()?));
-                let length = order.and_then(|order| order.get("for_seconds")?.as_i64());
-                match until.or(length.map(|seconds| at + seconds * 1000)) {
+                let order = commands.of(event);
+                let begins = begun_by(order, at);
+                match ordered(order, at) {
                     Some(deadline) => drop(deadlines.insert(key, deadline)),
                     // An update leaves it, by a command or not; where the limit was lowered it may come sooner.
-                    None if word == "updated" => {
+                    None if word == "updated" && !commands.is_for_all(event) => {
                         let cap = begun.get(&key).map(|begun| begun + circumstances.least_max_pause_ms);
                         if let (Some(deadline), Some(cap)) = (deadlines.get_mut(&key), cap) {
                             *deadline = cap.min(*deadline);
                         }
                     }
-                    None => drop(deadlines.insert(key, at + circumstances.least_max_pause_ms)),
+                    None => drop(deadlines.insert(key, begins + circumstances.least_max_pause_ms)),
                 }
                 if word != "updated" {
-                    begun.insert(key, at);
+                    begun.insert(key, begins);
                 }
             }
             "expired" | "resumed" => {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::circumstances::Circumstances;
-use super::story::{Story, Wrong};
+use super::documents::Told;
+use super::story::{Commands, Story, Wrong};
 use crate::gather::Topics;
 use crate::time::milliseconds;
 
@@ -12,6 +13,7 @@ use crate::time::milliseconds;
 /// timer's turn was under way: its poll for commands was made before that. `recorded`: when the broker took each command.
 pub(super) fn waiting(
     story: &Story<'_>,
+    commands: &Commands<'_>,
     recorded: &HashMap<i64, i64>,
     topics: Topics<'_>,
     circumstances: Circumstances,
@@ -30,7 +32,9 @@ pub(super) fn waiting(
         let lowered = milliseconds(&pause.paused_at).map(|begun| begun + circumstances.least_max_pause_ms);
         let deadline = lowered.map_or(deadline, |lowered| lowered.min(deadline));
         let in_time = deadline.min(record.timestamp_ms - circumstances.turn_ms);
-        let later = story.audit[at..].iter().filter(|(_, told)| told.outcome.is_some());
+        // A command for `*` is answered for all flows: of this one its transition tells.
+        let is_told = |told: &Told| told.outcome.is_some() || commands.is_for_all(told);
+        let later = story.audit[at..].iter().filter(|(_, told)| is_told(told));
         let waited = later.filter_map(|(_, told)| told.command_offset).find(|offset| {
             let recorded = recorded.get(offset);
             recorded.is_some_and(|recorded| *recorded < in_time)

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::circumstances::Circumstances;
+use super::deadlines::{begun_by, ordered};
 use super::documents::Told;
 use super::story::{Commands, Wrong};
 use crate::gather::Topics;
@@ -27,7 +28,7 @@ pub(super) fn warnings(
     for (record, event) in told {
         let (Some(word), Some(flow), Some(id)) = (&event.transition, &event.flow_id, &event.pause_id) else { continue };
         let (Some(at), key) = (milliseconds(&event.at), (flow.as_str(), id.as_str())) else { continue };
-        let command = event.command_offset.and_then(|offset| commands.get(&offset)).map(|command| &**command);
+        let command = commands.of(event);
         let missing = match word.as_str() {
             "paused" | "repaused" => {
                 pauses.insert(key, Pause::new(event, record, at, command, circumstances));
@@ -97,10 +98,11 @@ struct Pause<'a> {
 
 impl<'a> Pause<'a> {
     fn new(told: &Told, record: &'a Record, at: i64, command: Option<&Value>, circumstances: Circumstances) -> Self {
-        let longest = (at + circumstances.least_max_pause_ms, at + circumstances.max_pause_ms);
+        let begun = begun_by(command, at);
+        let longest = (begun + circumstances.least_max_pause_ms, begun + circumstances.max_pause_ms);
         let deadline = ordered(command, at).map_or(longest, |deadline| (deadline, deadline));
         let (partition, said) = (told.partition, Vec::new());
-        Self { record, partition, begun: at, set_at: at, deadline, said, doubtful: false }
+        Self { record, partition, begun, set_at: at, deadline, said, doubtful: false }
     }
 
     fn update(&mut self, at: i64, command: Option<&Value>, circumstances: Circumstances) {
@@ -154,11 +156,4 @@ impl<'a> Pause<'a> {
             armed && !self.said.contains(seconds) && turns.get(next).is_some_and(|turn| *turn < until)
         })
     }
-}
-
-/// The deadline that a command sets.
-fn ordered(command: Option<&Value>, at: i64) -> Option<i64> {
-    let until = command.and_then(|command| milliseconds(command.get("until")?.as_str()?));
-    let length = command.and_then(|command| command.get("for_seconds")?.as_i64());
-    until.or(length.map(|seconds| at + seconds * 1000))
 }
