@@ -45,6 +45,8 @@ pub enum Fault {
     WithdrawnDelivered { event: Place, at: Place, by: Place },
     /// Delivered although it was to be turned away or removed.
     DiscardedDelivered { event: Place, at: Place },
+    /// Delivered although it was deleted, and its loss accepted.
+    LostDelivered { event: Place, at: Place },
     /// Discarded although nobody ordered so.
     WronglyDiscarded { event: Place, at: Place },
     /// Not the bytes, the headers, or the time that came in.
@@ -105,6 +107,9 @@ impl fmt::Display for Fault {
             }
             Self::DiscardedDelivered { event, at } => {
                 write!(f, "{event} was delivered at {at} although it was to be discarded")
+            }
+            Self::LostDelivered { event, at } => {
+                write!(f, "{event} was delivered at {at} although its loss was accepted")
             }
             Self::WronglyDiscarded { event, at } => {
                 write!(f, "{event} was discarded at {at} although no order said so")

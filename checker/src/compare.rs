@@ -72,6 +72,10 @@ impl Court<'_> {
                 Some(Fault::DiscardedDelivered { event, at })
             }
             Fate::Held { .. } => in_pause(),
+            Fate::Lost { .. } => {
+                let (event, at) = place();
+                Some(Fault::LostDelivered { event, at })
+            }
             Fate::Replaced { by } if self.gathered.events[by].kind == Kind::Withdraw => withdrawn(by),
             Fate::Replaced { by } => {
                 let (event, at) = place();
@@ -157,7 +161,7 @@ impl Court<'_> {
                     judgement.sums.removed.count(event.kind);
                     Some(MAX_AGE)
                 }
-                Fate::Passed(_) | Fate::Held { .. } | Fate::Replaced { .. } => {
+                Fate::Passed(_) | Fate::Held { .. } | Fate::Replaced { .. } | Fate::Lost { .. } => {
                     judgement.sums.removed.count(event.kind);
                     None
                 }

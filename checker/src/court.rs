@@ -40,8 +40,9 @@ pub(crate) struct Judgement {
     pub faults: Vec<Fault>,
     /// How far the queue is passed.
     pub watermark: u64,
-    /// Events that are held at the end and that nothing newer will replace: they must be in the queue topic.
-    pub held: Vec<usize>,
+    /// Events that are held at the end and that nothing newer will replace, and their entries' numbers: they must be in the queue
+    /// topic.
+    pub held: Vec<(usize, u64)>,
     /// Held events that have no fate although nothing replaced them: event, whether held under `keep: latest`.
     pub missing: Vec<(usize, bool)>,
     /// What is delivered rightly, withdraws aside, in home order.
@@ -70,7 +71,7 @@ impl Judgement {
     pub(crate) fn copy(&mut self, court: &Court<'_>, event: usize, at: Place) {
         match court.fates[event] {
             Fate::Live | Fate::Refused | Fate::TurnedAway => self.sums.delivered_live += 1,
-            Fate::Held { .. } | Fate::Replaced { .. } | Fate::Passed(_) => {
+            Fate::Held { .. } | Fate::Replaced { .. } | Fate::Passed(_) | Fate::Lost { .. } => {
                 self.sums.released.count(court.gathered.events[event].kind);
             }
         }

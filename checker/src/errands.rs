@@ -68,7 +68,12 @@ impl Errands {
 
     /// A purge whose line is reached ends in that very turn, and no flow goes live before that.
     fn overdue(&self, transition: &Transition) -> bool {
-        self.purge.is_some_and(|purge| transition.word == "live" || transition.position.watermark >= purge.line)
+        let passed = match (transition.word.as_str(), transition.first_entry) {
+            // A line that lies within what is lost is passed by that, and the purge ends behind it.
+            ("loss_accepted", Some(first)) => first.saturating_sub(1),
+            _ => transition.position.watermark,
+        };
+        self.purge.is_some_and(|purge| transition.word == "live" || passed >= purge.line)
     }
 
     fn purging(&mut self, index: usize, transition: &Transition, cut_off: Option<u64>) -> Option<String> {

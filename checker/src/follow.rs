@@ -28,10 +28,12 @@ pub(crate) struct Transition {
     pub command: Option<Value>,
     /// The command is for `*`.
     pub for_all: bool,
-    /// Of a purge or a sample that ends.
+    /// Of a purge or a sample that ends, and of a loss that was accepted.
     pub done: Done,
     /// Of a warning: how far ahead it says the deadline is.
     pub within_seconds: Option<i64>,
+    /// Of a loss that was accepted: where it begins.
+    pub first_entry: Option<u64>,
     pub place: Place,
 }
 
@@ -84,6 +86,7 @@ struct Document {
     command_id: Option<String>,
     count: Option<PerKind>,
     within_seconds: Option<i64>,
+    first_entry: Option<u64>,
 }
 
 /// What control topic and audit say.
@@ -155,6 +158,7 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
                     for_all: false,
                     done,
                     within_seconds: document.within_seconds,
+                    first_entry: document.first_entry,
                     place,
                 };
                 pending.push((flow, transition));
@@ -189,7 +193,7 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
         // An update may have none: configuration that lowers the longest pause brings deadlines down.
         let by_command = matches!(
             transition.word.as_str(),
-            "paused" | "resumed" | "redirected" | "repaused" | "purging" | "sampling" | "forgotten"
+            "paused" | "resumed" | "redirected" | "repaused" | "purging" | "sampling" | "loss_accepted" | "forgotten"
         );
         if transition.offset.is_none() && by_command {
             followed.audit(Some(flow.clone()), transition.place.clone(), "names no command as its cause".to_owned());
@@ -240,6 +244,7 @@ fn unfounded(flow: &str, transition: &Transition, answers: Option<&Vec<Answer>>,
         "sampling" => action == "release",
         // A sample ends with its pause, and before a purge.
         "sampled" => action == "resume" || action == "purge",
+        "loss_accepted" => action == "accept_loss",
         "forgotten" => action == "forget",
         "seen" => true,
         _ => false,

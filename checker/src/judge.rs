@@ -76,7 +76,7 @@ impl<'a> Court<'a> {
             (fate, _) => fate,
         };
         if fate == (Fate::Held { superseded: false }) {
-            judgement.held.push(index);
+            judgement.held.push((index, item.map_or(0, |(number, _)| number)));
         }
         let sums = &mut judgement.sums;
         sums.input += 1;
@@ -101,6 +101,7 @@ impl<'a> Court<'a> {
             Fate::Refused => sums.dead += 1,
             Fate::Held { .. } if delivery.is_none() && !discarded => sums.held.count(event.kind),
             Fate::Replaced { .. } if delivery.is_none() && !discarded => sums.replaced.count(event.kind),
+            Fate::Lost { .. } if delivery.is_none() && !discarded => sums.lost.count(event.kind),
             Fate::Live if delivery.is_none() => judgement.faults.push(self.lost(index, "delivered")),
             Fate::TurnedAway if delivery.is_none() && !discarded => {
                 judgement.faults.push(self.lost(index, "turned away to the discarded topic"));
@@ -167,7 +168,7 @@ impl<'a> Court<'a> {
         }
     }
 
-    /// What is missing is admitted as lost by the gate, taken for replaced, or lost.
+    /// What is missing was taken for replaced, or is lost.
     fn settle_missing(&self, case: &Case<'_>, judgement: &mut Judgement) {
         let counts = case.gate.map(|gate| gate.counts);
         let mut excess = counts.map(|counts| {
@@ -176,10 +177,6 @@ impl<'a> Court<'a> {
         });
         for (event, latest) in std::mem::take(&mut judgement.missing) {
             let kind = self.gathered.events[event].kind;
-            if counts.is_some_and(|counts| judgement.sums.lost.of(kind) < counts.lost.of(kind)) {
-                judgement.sums.lost.count(kind);
-                continue;
-            }
             let as_if_replaced = match &mut excess {
                 Some(excess) => {
                     let left = &mut excess[usize::from(kind == Kind::Advance)];

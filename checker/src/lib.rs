@@ -27,6 +27,8 @@
 //!   input: both are right;
 //! - a resume of `*` that finds only flows that it does nothing to, which resume already from a pause of `*`: `applied`
 //!   and `unchanged` are both right;
+//! - what lies beyond the entries that somebody deleted, and is accepted as lost: right where something newer had replaced it
+//!   (the cleaner may have taken it), and of a withdraw everywhere;
 //! - the partition count of the records topic, which no topic names: the one that agrees with most flows.
 //!
 //! Not known yet: samples of named records (`release` with `record_ids`); enrollments of which retention has taken a part.
@@ -47,6 +49,7 @@
 //! - `examine`: all of that up to `find`, for every judge;
 //! - `promises`: what is not about single events, a file a judge: see [`promises()`];
 //! - `tally`: counts what purges and samples passed; `expect`: whether commands that expect something were answered rightly;
+//! - `loss`: what was accepted as lost;
 //! - `reroute`, `reject`: twins at home; dead letters and discarded records;
 //! - `states`, `count`: the gate's last word on each flow, and its counters against the sums.
 //!
@@ -66,6 +69,7 @@ mod follow;
 mod gather;
 mod home;
 mod judge;
+mod loss;
 mod order;
 mod orders;
 mod promises;
@@ -133,6 +137,7 @@ pub fn check(log: &Log) -> Report {
             judgement.copy(&court, event, at);
         }
         court.errands(&case, &mut judgement);
+        court.losses(&case, &mut judgement);
         let verdicts = followed.verdicts.get(&*flow.name).map_or(&[][..], Vec::as_slice);
         expect::expect(verdicts, transitions, walk, &gathered, &mut judgement.faults);
         if let Some(partition) = followed.defaults.of(home(&flow.name, log.enrollment_partitions)) {
@@ -141,7 +146,7 @@ pub fn check(log: &Log) -> Report {
         for (at, why) in &walk.faults {
             judgement.faults.push(Fault::Audit { at: transitions[*at].place.clone(), why: why.clone() });
         }
-        count::held(log, topics, &gathered, &mut judgement, &mut left);
+        count::held(log, topics, (&gathered, index), &mut judgement, &mut left);
         match gate {
             Some(gate) => {
                 let before = count::turned_away(walk, &gathered, index);

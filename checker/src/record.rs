@@ -33,6 +33,8 @@ pub struct Log {
     pub enrollment_partitions: i32,
     /// What is left in queue topics, by topic. Empty: not looked at, and what is held is taken to be there.
     pub queues: BTreeMap<String, Vec<Record>>,
+    /// By flow: the highest number of an entry that somebody, not the gate, deleted from its queue topics. Absent: nothing.
+    pub deleted: BTreeMap<String, u64>,
     /// `flow` unless configured.
     pub prefix: String,
     /// Where some topic that the gate writes takes less than the others: a record below this size, in bytes, is never

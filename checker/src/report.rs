@@ -42,7 +42,7 @@ pub struct Sums {
     pub released: PerKind,
     pub replaced: PerKind,
     pub removed: PerKind,
-    /// Missing, and admitted as lost by the flow's own state.
+    /// Somebody deleted them, and the loss was accepted.
     pub lost: PerKind,
     /// Of `delivered_live`: withdraws.
     pub withdraws: u64,

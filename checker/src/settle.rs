@@ -26,6 +26,10 @@ pub(crate) enum Fate {
     },
     /// Passed.
     Passed(Passing),
+    /// Somebody deleted it, and the loss was accepted; `replaced`: a newer event had taken its place by then.
+    Lost {
+        replaced: bool,
+    },
 }
 
 /// How an entry is passed that nothing is known to have replaced.
@@ -127,6 +131,10 @@ fn fate(walk: &Walk, item: &Item, newer: Option<&Item>, withdraw: Option<&Item>)
         Passed::No => return Fate::Held { superseded: newer.is_some() || withdraw.is_some() },
         Passed::In(segment) => (segment, false),
         Passed::Perhaps => (walk.segments.len() - 1, true),
+        Passed::Lost(segment) => {
+            let replaced = [newer, withdraw].into_iter().flatten().any(|by| by.segment < segment);
+            return Fate::Lost { replaced };
+        }
     };
     let by = [newer, withdraw].into_iter().flatten().filter(|by| by.segment < segment).map(|by| by.event).min();
     if let Some(by) = by {

@@ -27,14 +27,14 @@ pub(crate) fn next_state(state: State, word: &str) -> Option<State> {
         (State::Paused, "resumed" | "expired") | (State::Resuming, "redirected") => Some(State::Resuming),
         (State::Resuming, "live") | (State::Live, "forgotten") => Some(State::Live),
         (State::Paused, "purging" | "sampling" | "sampled" | "expiring") => Some(State::Paused),
-        (State::Paused | State::Resuming, "purged") => Some(state),
+        (State::Paused | State::Resuming, "purged" | "loss_accepted") => Some(state),
         _ => None,
     }
 }
 
 /// Whether a transition leaves the flow's state and its pause as they are.
 pub(crate) fn is_beside(word: &str) -> bool {
-    matches!(word, "purging" | "purged" | "sampling" | "sampled" | "expiring")
+    matches!(word, "purging" | "purged" | "sampling" | "sampled" | "loss_accepted" | "expiring")
 }
 
 /// Why a transition cannot be, whatever the flow's state. `pause`: the one in force before it, or the one that ended.

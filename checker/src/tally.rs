@@ -24,7 +24,7 @@ impl Court<'_> {
         let mut beyond: Option<usize> = None;
         for item in case.walk.items.iter().filter(|item| !item.withdraw) {
             let segment = match item.passed {
-                Passed::No => continue,
+                Passed::No | Passed::Lost(_) => continue,
                 Passed::In(segment) => segment,
                 Passed::Perhaps => case.walk.segments.len() - 1,
             };

@@ -64,6 +64,8 @@ pub(crate) enum Passed {
     No,
     /// In this segment.
     In(usize),
+    /// Not passed, but gone: the loss was accepted with the transition that began this segment.
+    Lost(usize),
     /// In the last segment, if at all: what passes entries is still under way.
     Perhaps,
 }
@@ -196,9 +198,8 @@ impl Walk {
         if fits { Ok(()) } else { Err(found) }
     }
 
-    /// Marks what lies up to the watermark as passed in the segment that ends.
-    fn pass(&mut self, watermark: u64, mark: Passed) -> usize {
-        let mut at = self.segment().first_unpassed;
+    /// Marks what lies up to the watermark, from an item on. Returns the item behind it.
+    fn pass(&mut self, mut at: usize, watermark: u64, mark: Passed) -> usize {
         while let Some(item) = self.items.get_mut(at).filter(|item| item.number <= watermark) {
             item.passed = mark;
             self.held -= u64::from(!item.withdraw);
@@ -220,8 +221,9 @@ impl Walk {
         if earlier.is_some_and(|earlier| position.input < earlier.input || position.control < earlier.control) {
             self.faults.push((index, "took effect before the one above it".to_owned()));
         }
-        let moved = position.watermark != self.watermark;
-        if position.watermark < self.watermark || position.watermark > position.entry {
+        let passed = self.passed_before(index, transition);
+        let moved = passed != self.watermark;
+        if passed < self.watermark || passed > position.watermark || position.watermark > position.entry {
             self.faults.push((index, format!("has the impossible watermark {}", position.watermark)));
         } else if moved && !before.passes() {
             self.faults.push((index, format!("says that entries were passed while {}", before.state.word())));
@@ -242,7 +244,8 @@ impl Walk {
             self.faults.push((index, why));
         }
         let ended = self.segments.len() - 1;
-        let first_unpassed = self.pass(position.watermark, Passed::In(ended));
+        let first_lost = self.pass(before.first_unpassed, passed, Passed::In(ended));
+        let first_unpassed = self.pass(first_lost, position.watermark, Passed::Lost(ended + 1));
         self.watermark = self.watermark.max(position.watermark);
         let (pause, drain) = orders((before.pause, before.drain), transition);
         if word == "forgotten" {
@@ -253,18 +256,35 @@ impl Walk {
         self.segments.push(Segment { state, transition, at_ms, pause, drain, errands, named, first_unpassed });
     }
 
+    /// Up to where entries were passed before a transition: what is accepted as lost is not passed.
+    fn passed_before(&mut self, index: usize, transition: &Transition) -> u64 {
+        if transition.word != "loss_accepted" {
+            return transition.position.watermark;
+        }
+        let Segment { state, errands, .. } = self.segment();
+        if *state == State::Paused && errands.purge.is_none() && errands.sample.is_none() {
+            self.faults.push((index, "accepts a loss while nothing is passed".to_owned()));
+        }
+        match transition.first_entry.and_then(|first| first.checked_sub(1)) {
+            Some(passed) if passed < transition.position.watermark => return passed,
+            Some(_) => self.faults.push((index, "accepts a loss of nothing".to_owned())),
+            None => self.faults.push((index, "does not say where the loss begins".to_owned())),
+        }
+        transition.position.watermark
+    }
+
     fn end(&mut self, newest: Option<u64>) {
         if let Err(found) = self.number(newest) {
             // The counters are compared elsewhere; what the events make is what counts.
             self.last_entry = found;
         }
-        let Segment { state, errands, .. } = *self.segment();
+        let Segment { state, errands, first_unpassed, .. } = *self.segment();
         match errands.purge {
             _ if !self.segment().passes() => {}
             Some(purge) if state == State::Paused && errands.sample.is_none() => {
-                self.pass(purge.line, Passed::Perhaps);
+                self.pass(first_unpassed, purge.line, Passed::Perhaps);
             }
-            _ => drop(self.pass(u64::MAX, Passed::Perhaps)),
+            _ => drop(self.pass(first_unpassed, u64::MAX, Passed::Perhaps)),
         }
     }
 }

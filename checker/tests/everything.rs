@@ -29,8 +29,9 @@ fn schedules_that_keep_the_contract() {
         }
     }
     println!("{words:?}");
-    for word in ["applied for all", "unchanged for all", "rejected for all", "redirected", "repaused", "updated"] {
-        assert!(words[word] > 500, "{word}: {words:?}");
+    for word in ["applied for all", "unchanged for all", "rejected for all", "redirected", "repaused", "loss_accepted"]
+    {
+        assert!(words[word] > 300, "{word}: {words:?}");
     }
 }
 

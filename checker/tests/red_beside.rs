@@ -67,17 +67,19 @@ fn a_wrong_counter() {
 }
 
 #[test]
-fn an_admitted_loss_is_a_term_of_its_own() {
+fn a_loss_that_nobody_accepted() {
     let mut log = log();
     let at = nth(&log.records, "e", 0);
     log.records.remove(at);
+    log.deleted.insert("welcome".to_owned(), 6);
     state(&mut log, |state| {
         state["counts"]["lost"]["enroll"] = json!(1);
         state["counts"]["released"]["enroll"] = json!(2);
     });
-    let report = check(&log);
-    assert_eq!((report.anomalies, report.flows["welcome"].lost.enroll), (vec![], 1));
-    assert!(report.flows["welcome"].closes());
+    let (faults, closes) = found(&log);
+    assert!(matches!(faults[0].1, Fault::Lost { .. }));
+    let counter = Fault::Counter { counter: "lost.enroll", gate: 1, found: 0 };
+    assert!(faults.iter().any(|(_, fault)| *fault == counter) && !closes);
 }
 
 #[test]

@@ -65,7 +65,9 @@ pub(super) fn sequence(
         made.push(match word {
             "paused" | "updated" | "repaused" => ("paused", pause),
             "resumed" | "expired" | "redirected" => ("resuming", pause),
-            "purging" | "purged" | "sampling" | "sampled" | "expiring" => before.unwrap_or(("paused", pause)),
+            "purging" | "purged" | "sampling" | "sampled" | "loss_accepted" | "expiring" => {
+                before.unwrap_or(("paused", pause))
+            }
             "forgotten" => ("forgotten", None),
             _ => ("live", None),
         });

@@ -2,7 +2,7 @@
 
 use flowgate_checker::{Log, Record, home};
 
-use super::{Entry, Gate, RECORDS_PARTITIONS, State, append, header};
+use super::{Gate, RECORDS_PARTITIONS, State, append, header};
 
 impl Gate {
     /// Passes entries of a resuming flow; with the last one it goes live.
@@ -10,6 +10,9 @@ impl Gate {
         let input = self.next_input(name);
         let flow = &self.flows[name];
         for _ in 0..count.min(flow.entries.len() - flow.watermark) {
+            if self.is_blocked(name) {
+                return;
+            }
             self.pass_one(name);
             self.end_purge_at_its_line(name, input);
         }
@@ -25,14 +28,11 @@ impl Gate {
         let flow = self.flows.get_mut(name).unwrap();
         let at = flow.watermark;
         flow.watermark += 1;
+        let is_replaced = flow.is_replaced(at);
         let entry = &flow.entries[at];
         if entry.kind == "withdraw" {
             return;
         }
-        let newer = |later: &Entry| {
-            let same = later.record == entry.record;
-            same && (later.kind == "withdraw" || (later.kind == entry.kind && !later.all && !entry.all))
-        };
         let too_old = flow.max_age_ms.is_some_and(|limit| flow.as_of - entry.held_at > limit);
         let drains = flow.state == State::Resuming;
         let reason = match () {
@@ -41,7 +41,7 @@ impl Gate {
             () if drains && too_old => Some("max_age"),
             () => None,
         };
-        if flow.entries[at + 1..].iter().any(newer) {
+        if is_replaced {
             add(&mut flow.sums.replaced, &entry.kind);
         } else if let Some(reason) = reason {
             add(&mut flow.sums.removed, &entry.kind);

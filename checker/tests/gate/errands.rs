@@ -28,6 +28,11 @@ impl Errands {
         self.purge.as_ref().map_or(0, |purge| purge.limit)
     }
 
+    /// Whether they pass entries of a paused flow.
+    pub fn pass(&self, watermark: usize) -> bool {
+        watermark < self.line() || self.sample.is_some()
+    }
+
     pub fn removed(&mut self, kind: &str) {
         add(&mut self.purge.as_mut().unwrap().count, kind);
     }
@@ -125,17 +130,21 @@ impl Gate {
         let input = self.next_input(name);
         for _ in 0..count {
             let flow = &self.flows[name];
-            if flow.watermark >= flow.errands.line() && flow.errands.sample.is_none() {
+            if !flow.errands.pass(flow.watermark) || self.is_blocked(name) {
                 return;
             }
             self.pass_one(name);
             self.end_purge_at_its_line(name, input);
-            let flow = &self.flows[name];
-            let sample = flow.errands.sample.as_ref();
-            let done = |sample: &Errand| usize::try_from(sample.count.total()).unwrap() == sample.limit;
-            if sample.is_some_and(|sample| done(sample) || flow.watermark == flow.entries.len()) {
-                self.end_sample(name, None, input);
-            }
+            self.end_sample_at_its_end(name, input);
+        }
+    }
+
+    pub(super) fn end_sample_at_its_end(&mut self, name: &str, input: i64) {
+        let flow = &self.flows[name];
+        let sample = flow.errands.sample.as_ref();
+        let done = |sample: &Errand| usize::try_from(sample.count.total()).unwrap() == sample.limit;
+        if sample.is_some_and(|sample| done(sample) || flow.watermark == flow.entries.len()) {
+            self.end_sample(name, None, input);
         }
     }
 
@@ -190,7 +199,7 @@ impl Gate {
         }
     }
 
-    fn end(&mut self, name: &str, word: &str, command: Option<i64>, input: i64, more: &Value) {
+    pub(super) fn end(&mut self, name: &str, word: &str, command: Option<i64>, input: i64, more: &Value) {
         let mut event = json!({"event": "transition", "transition": word, "pause_id": self.pause_id(name),
             "command_offset": command});
         event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

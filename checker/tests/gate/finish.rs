@@ -39,7 +39,8 @@ impl Gate {
                 ..Record::default()
             };
             append(&mut log.state, home(&name, PARTITIONS), record);
-            for entry in &flow.entries[flow.watermark..] {
+            let gone = log.deleted.get(&name).map_or(0, |deleted| usize::try_from(*deleted).unwrap());
+            for entry in &flow.entries[flow.watermark.max(gone)..] {
                 let topic = log.queues.entry(format!("flow.queue.{name}.1")).or_default();
                 append(topic, 0, entry.source.clone());
             }

@@ -9,6 +9,7 @@ pub mod errands;
 pub mod errands_schedule;
 pub mod everything_schedule;
 mod finish;
+mod loss;
 pub mod scenes;
 pub mod schedule;
 pub mod telling;
@@ -29,6 +30,8 @@ pub struct Gate {
     /// withdraws are left, and an age limit given to a running drain is measured at that order, not at the first one.
     pub gates_reading: bool,
     pub clock_ms: i64,
+    /// The cleaner takes what is replaced, as soon as it may.
+    pub cleaner_comes: bool,
     flows: BTreeMap<String, Flow>,
     /// By partition.
     defaults: BTreeMap<i32, all::Default>,
