@@ -1,6 +1,6 @@
 //! Reads every topic to its end and has the independent checker count what became of each event, and play them again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use flowgate_checker as checker;
@@ -98,6 +98,7 @@ pub fn gather<E>(
         queues: queues.iter().map(|queue| Ok((queue.clone(), take(queue)?))).collect::<std::result::Result<_, E>>()?,
         prefix: topics.prefix.clone(),
         never_too_large: None,
+        deleted: BTreeMap::new(),
     })
 }
 

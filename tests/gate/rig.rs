@@ -385,7 +385,8 @@ impl Rig {
     /// Everything in the topics, as the checker wants it.
     fn log(&self) -> Log {
         let read = |topic: &str| Ok::<_, Infallible>(self.read(topic).into_iter().map(proof::plain).collect());
-        proof::gather(&self.topics, PARTITIONS, &self.queue_topics(), read).unwrap()
+        let log = proof::gather(&self.topics, PARTITIONS, &self.queue_topics(), read).unwrap();
+        Log { deleted: self.deleted.clone(), ..log }
     }
 
     /// Has both oracles look at every topic: the checker, and the list that plays everything again.
