@@ -49,6 +49,16 @@ pub struct Counted {
     pub purges: [u64; 2],
     /// Samples that released something, and those that ended with their pauses.
     pub samples: [u64; 2],
+    /// Samples of named records that released something: to their ends, and those that something came into.
+    pub named: [u64; 2],
+    /// Commands for every flow that a partition applied: pauses and resumes.
+    pub every: [u64; 2],
+    /// Flows that were paused as they were first seen.
+    pub by_default: u64,
+    /// Deletions of held events and of whole queue topics by somebody.
+    pub deletions: [u64; 2],
+    /// Losses of something that were accepted.
+    pub accepted: u64,
     pub forgotten: u64,
     /// Commands that were rejected for where their flows stood.
     pub changed_meanwhile: u64,
@@ -82,6 +92,11 @@ impl Counted {
         to.redirected += of.redirected;
         to.purges = sums(to.purges, of.purges);
         to.samples = sums(to.samples, of.samples);
+        to.named = sums(to.named, of.named);
+        to.every = sums(to.every, of.every);
+        to.by_default += of.by_default;
+        to.deletions = sums(to.deletions, of.deletions);
+        to.accepted += of.accepted;
         to.forgotten += of.forgotten;
         to.changed_meanwhile += of.changed_meanwhile;
         to.warnings = sums(to.warnings, of.warnings);
@@ -119,6 +134,11 @@ impl Counted {
             redirected,
             purges: [purges, purges_cut],
             samples: [samples, samples_cut],
+            named: [named, named_cut],
+            every: [pauses, resumes],
+            by_default,
+            deletions: [deletions, topics],
+            accepted,
             forgotten,
             changed_meanwhile,
             warnings: [days, hours],
@@ -150,6 +170,14 @@ impl Counted {
             ("a purge that another order or the timer came into", purges_cut),
             ("a sample", samples),
             ("a sample that ended with its pause", samples_cut),
+            ("a sample of named records", named),
+            ("a sample of named records that something came into", named_cut),
+            ("a pause of every flow", pauses),
+            ("a resume of every flow", resumes),
+            ("a flow paused as it was first seen", by_default),
+            ("held events deleted by somebody", deletions),
+            ("a queue topic deleted by somebody", topics),
+            ("a loss accepted", accepted),
             ("a flow forgotten", forgotten),
             ("a command rejected for where its flow stood", changed_meanwhile),
             ("a warning of a day before a deadline", days),

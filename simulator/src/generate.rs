@@ -42,6 +42,8 @@ struct Generator {
     faults: Vec<Kind>,
     flows: Vec<&'static str>,
     odd_events: bool,
+    /// Commands for every flow: not where something is too large to be released.
+    every: bool,
     number: u32,
     commands: Vec<Op>,
     last_id: u32,
@@ -77,6 +79,7 @@ enum What {
     Aside,
     MaxPause,
     Lose,
+    Delete,
     Outage,
 }
 
@@ -125,6 +128,7 @@ pub fn plan(seed: u64) -> Plan {
         What::Redirect,
         What::Aside,
         What::MaxPause,
+        What::Delete,
         What::Outage,
     ];
     for what in swarm {
@@ -149,7 +153,8 @@ pub fn plan(seed: u64) -> Plan {
     let odd_events = dice.one_in(2);
     let length = 60 + dice.below(360);
     let (number, commands, last_id) = Default::default();
-    let mut generator = Generator { dice, weights, faults, flows, odd_events, number, commands, last_id };
+    let every = shape.records_bytes.is_none();
+    let mut generator = Generator { dice, weights, faults, flows, odd_events, every, number, commands, last_id };
     let mut ops = Vec::new();
     if generator.dice.one_in(3) {
         // Upstreams and operators are there before the first gate is.
@@ -191,7 +196,7 @@ impl Generator {
                 "",
                 "no json",
                 "{}",
-                r#"{"command_id":"n","flow_id":"*","action":"pause","issued_by":"x"}"#,
+                r#"{"command_id":"n","flow_id":"*","action":"purge","issued_by":"x"}"#,
                 r#"{"command_id":"n","flow_id":"b","action":"dance","issued_by":"x"}"#,
                 r#"{"command_id":"","flow_id":"b","action":"pause","issued_by":"x"}"#,
             ])),
@@ -255,6 +260,7 @@ impl Generator {
                 Op::Start { machine }
             }
             What::Lose => self.lose(ops),
+            What::Delete => self.delete(machine, ops),
             What::Outage => self.outage(machine, ops),
         };
         ops.push(op);
@@ -284,6 +290,37 @@ impl Generator {
         ops.push(Op::Wait(30_000));
         ops.push(Op::Start { machine });
         Op::Step { machine, steps: 100 }
+    }
+
+    /// Somebody deletes held events of a flow that is paused, which is then resumed, purged or sampled; an operator accepts it.
+    fn delete(&mut self, machine: usize, ops: &mut Vec<Op>) -> Op {
+        let flow = self.dice.of(&self.flows.clone());
+        let order = |generator: &mut Self, action, more| Op::Command {
+            id: generator.next_id(),
+            flow: flow.to_owned(),
+            action,
+            more,
+        };
+        ops.push(order(self, "pause", json!({"for_seconds": 90_000})));
+        for _ in 0..2 + self.dice.below(8) {
+            ops.push(Op::Send(self.event()));
+        }
+        ops.push(Op::Step { machine, steps: 60 });
+        let quarters = (!self.dice.one_in(5)).then(|| 1 + self.dice.below(4).cast_signed());
+        ops.push(Op::Delete { flow, quarters });
+        ops.push(match self.dice.below(4) {
+            0 => order(self, "purge", json!({})),
+            1 => order(self, "release", json!({"count": 2})),
+            _ => order(self, "resume", json!({})),
+        });
+        ops.push(Op::Step { machine, steps: 20 + self.dice.below(60) });
+        if self.dice.one_in(3) {
+            ops.push(Op::Crash { machine });
+            ops.push(Op::Start { machine: self.dice.of(&[machine, 0, 1]) });
+            ops.push(Op::Step { machine, steps: 100 });
+        }
+        let at_most = self.dice.of(&[1, 3, 1_000, 1_000]);
+        order(self, "accept_loss", json!({"at_most": at_most}))
     }
 
     /// Everybody goes, cleanly or not; the offsets do not stay as they were; somebody comes again.

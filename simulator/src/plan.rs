@@ -130,6 +130,11 @@ pub enum Op {
     MaxPause(u64),
     /// The group's offsets go or change, if nobody runs.
     Lose(Loss),
+    /// Somebody deletes so many quarters of a flow's queue from its beginning, or the whole topic.
+    Delete {
+        flow: &'static str,
+        quarters: Option<i64>,
+    },
 }
 
 /// What becomes of committed offsets.
@@ -279,6 +284,10 @@ impl fmt::Display for Op {
                 write!(f, "offset of partition {partition} set back by {by}")
             }
             Self::Lose(Loss::SetAhead { partition }) => write!(f, "offset of partition {partition} set behind the end"),
+            Self::Delete { flow, quarters: Some(quarters) } => {
+                write!(f, "somebody deletes {quarters}/4 of the queue of {flow}")
+            }
+            Self::Delete { flow, quarters: None } => write!(f, "somebody deletes the queue topic of {flow}"),
             Self::Arm(Armed { kind, after }) => write!(f, "to come: {kind:?} after {after} calls"),
         }
     }

@@ -1,6 +1,6 @@
 //! One schedule from its beginning to the checker's word.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -123,6 +123,7 @@ fn play(world: &mut World, plan: &Plan) -> Result<Figures, String> {
     world.trace.line("everything heals");
     world.settle_for_good()?;
     let mut log = world.archive.log(&world.memory, &world.topics)?;
+    log.deleted = world.deleted.clone();
     log.never_too_large = plan.shape.records_bytes.map(|_| NOISE);
     tell(world, &log);
     told(world, &log);
@@ -160,7 +161,17 @@ fn told(world: &mut World, log: &flowgate_checker::Log) {
     let read = |record: &flowgate_checker::Record| serde_json::from_slice::<Value>(record.value.as_deref()?).ok();
     let counted = &mut world.counted;
     counted.thrown_out = world.memory.thrown_out(&world.topics.group);
+    let orders: Vec<Value> = log.control.iter().filter_map(read).collect();
+    let ids = |of: &dyn Fn(&Value) -> bool| -> HashSet<String> {
+        orders.iter().filter(|order| of(order)).map(|order| order["command_id"].to_string()).collect()
+    };
+    let named = ids(&|order| order["record_ids"].is_array());
+    let every = ids(&|order| order["flow_id"] == "*");
+    // Its command came before.
+    let waits_for_it = |event: &Value| event["command_offset"].as_i64() < event["position"]["control"].as_i64();
     for event in log.audit.iter().filter_map(read) {
+        let is_every = every.contains(&event["command"]["command_id"].to_string()) && event["outcome"] == "applied";
+        counted.every[usize::from(event["command"]["action"] == "resume")] += u64::from(is_every);
         let unpassed = event["position"]["watermark"].as_u64() < event["position"]["entry"].as_u64();
         counted.capped += u64::from(event["transition"] == "updated" && event["command_offset"].is_null());
         counted.redirected += u64::from(event["transition"] == "redirected" && unpassed);
@@ -171,10 +182,15 @@ fn told(world: &mut World, log: &flowgate_checker::Log) {
                 // One that nothing came into ends by itself in its pause.
                 counted.purges[1] += u64::from(!event["command_offset"].is_null());
             }
+            Some("paused") if waits_for_it(&event) => counted.by_default += 1,
+            Some("sampled") if named.contains(&event["command_id"].to_string()) => {
+                counted.named[usize::from(!event["command_offset"].is_null())] += u64::from(some);
+            }
             Some("sampled") => {
                 counted.samples[0] += u64::from(some);
                 counted.samples[1] += u64::from(!event["command_offset"].is_null());
             }
+            Some("loss_accepted") => counted.accepted += u64::from(some),
             Some("forgotten") => counted.forgotten += 1,
             Some("expiring") => counted.warnings[usize::from(event["within_seconds"] == 3_600)] += 1,
             _ => {}

@@ -37,6 +37,8 @@ pub struct World {
     pub longest_turn: Duration,
     pub(crate) reached: Reached,
     pub shape: Shape,
+    /// The newest entry of each flow that somebody has deleted.
+    pub deleted: BTreeMap<String, u64>,
     /// Partitions whose committed offsets were lost, so that whoever takes them over has to stop; with where they were.
     pub lost: BTreeMap<i32, i64>,
     /// Somebody stopped for that: the offsets are to be restored.
@@ -76,6 +78,7 @@ impl World {
             longest_turn: Duration::ZERO,
             reached: Reached::default(),
             shape: plan.shape,
+            deleted: BTreeMap::new(),
             lost: BTreeMap::new(),
             restoring: false,
             max_pause: plan.shape.max_pause,
@@ -170,6 +173,7 @@ impl World {
                 Ok(())
             }
             Op::Lose(loss) => self.lose(*loss),
+            Op::Delete { flow, quarters } => self.delete(flow, *quarters),
         }
     }
 
@@ -277,6 +281,32 @@ impl World {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Somebody deletes of a flow's queue what the gate has not passed yet.
+    fn delete(&mut self, flow: &str, quarters: Option<i64>) -> Result<(), String> {
+        let failed = |error: flowgate::broker::Error| error.to_string();
+        let Some(queue) = self.flows()?.into_iter().find(|of| of.id.as_str() == flow).map(|of| of.queue) else {
+            return Ok(());
+        };
+        let Some(topic) = queue.topic else { return Ok(()) };
+        let Ok(marks) = self.memory.watermarks(&topic, 0, Isolation::ReadUncommitted) else { return Ok(()) };
+        let below = quarters.map(|quarters| marks.low + (marks.end - marks.low) * quarters / 4);
+        // Also what a transaction under way has written.
+        let entries = self.memory.dump(&topic, 0, Isolation::ReadUncommitted).map_err(failed)?;
+        let gone = entries.iter().filter(|record| below.is_none_or(|below| record.offset < below));
+        let newest = gone.filter_map(|record| Some(flowgate::schema::entry::indexed(record)?.number)).max();
+        let Some(newest) = newest.filter(|newest| *newest > queue.watermark.entry) else { return Ok(()) };
+        let known = self.deleted.entry(flow.to_owned()).or_default();
+        *known = newest.max(*known);
+        let mut admin = self.memory.admin().map_err(failed)?;
+        let deleted = match below {
+            Some(below) => admin.delete_records(&[(topic, below)]),
+            None => admin.delete_topics(&[topic]),
+        };
+        deleted.map_err(failed)?.into_iter().collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        self.counted.deletions[usize::from(below.is_none())] += 1;
         Ok(())
     }
 

@@ -193,7 +193,7 @@ pub fn apply(
     if let Some(answered) = known.filter(|_| !mutant::is(Mutant::RepeatedCommandAppliedTwice)) {
         return Applied { outcome: answered.outcome.clone(), transitions, by_timer, by_default: None, repeated: true };
     }
-    let default = partition.default_in_force(now, moment.limits).filter(|_| flow.is_none());
+    let default = partition.default_in_force(now).filter(|_| flow.is_none());
     let by_default = default.map(|default| default.command);
     if let Some(default) = default {
         let mut new = Flow::new(id.clone(), now);

@@ -70,7 +70,7 @@ impl<'a> Every<'a> {
             }
             Action::Pause(order) => partition.order_default(order, &issue, now, limits).map(Order::Pause),
             Action::Resume(order) => {
-                let ends_default = partition.default_in_force(now, limits).is_some();
+                let ends_default = partition.default_in_force(now).is_some();
                 partition.default = None;
                 Ok(Order::Resume { order, ends_default })
             }
@@ -131,12 +131,30 @@ impl<'a> Every<'a> {
     }
 }
 
+impl DefaultPause {
+    /// Whether its deadline has not passed.
+    #[must_use]
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.pause.resumes_at > now && !mutant::is(Mutant::DefaultForgottenForANewFlow)
+    }
+}
+
 impl Partition {
     /// The default, unless its deadline has passed.
     #[must_use]
-    pub fn default_in_force(&self, now: Timestamp, limits: &Limits) -> Option<&DefaultPause> {
-        let default = self.default.as_ref().filter(|_| !mutant::is(Mutant::DefaultForgottenForANewFlow))?;
-        (default.pause.ends_at(limits) > now).then_some(default)
+    pub fn default_in_force(&self, now: Timestamp) -> Option<&DefaultPause> {
+        self.default.as_ref().filter(|default| default.is_in_force(now))
+    }
+
+    /// Brings the deadline of the default under the cap, as [`Flow::cap_deadline`] does with a flow's. `true`: it has changed.
+    pub fn cap_default(&mut self, limits: &Limits, now: Timestamp) -> bool {
+        let Some(DefaultPause { pause, .. }) = &mut self.default else { return false };
+        let cap = pause.paused_at.after(limits.max_pause);
+        let is_beyond = pause.resumes_at > cap;
+        if is_beyond {
+            pause.move_deadline(cap, now);
+        }
+        is_beyond
     }
 
     /// The default as the order makes it or changes it.
@@ -149,7 +167,7 @@ impl Partition {
     ) -> Result<Pause, Outcome> {
         // As for the flows that it has paused: it ends before a command that was recorded after its deadline.
         let over = |default: &DefaultPause| {
-            let ends_at = default.pause.ends_at(limits);
+            let ends_at = default.pause.resumes_at;
             ends_at <= now && ends_at <= issue.recorded_at
         };
         let pause = match self.default.take_if(|default| !over(default)) {
@@ -168,17 +186,10 @@ impl Partition {
     }
 }
 
-impl Pause {
-    /// Its deadline, as far as configuration, which may have been changed since, allows it.
-    fn ends_at(&self, limits: &Limits) -> Timestamp {
-        self.resumes_at.min(self.paused_at.after(limits.max_pause))
-    }
-}
-
 impl Flow {
     /// It is first seen under a default: that pauses it now.
     pub fn begin_default(&mut self, default: &DefaultPause, now: Timestamp, limits: &Limits) -> Transition {
-        let resumes_at = default.pause.ends_at(limits).min(now.after(limits.max_pause));
+        let resumes_at = default.pause.resumes_at.min(now.after(limits.max_pause));
         let warned = Warning::reached(resumes_at, now);
         self.begin(Pause { paused_at: now, resumes_at, warned, ..default.pause.clone() });
         Transition::Paused
@@ -325,7 +336,7 @@ mod tests {
         let mut hall = Hall::new();
         hall.every("p", pause_for(DAY));
         let now = T0.after(HOUR);
-        let default = hall.partition.default_in_force(now, &hall.limits).unwrap().clone();
+        let default = hall.partition.default_in_force(now).unwrap().clone();
         assert_eq!(default.command, 100);
         let mut new = Flow::new(flow_id(), now);
         assert_eq!(new.begin_default(&default, now, &hall.limits), Transition::Paused);
@@ -333,9 +344,11 @@ mod tests {
         let expected = ("pause-100", true, now, T0.after(DAY), Some(Warning::Day));
         assert_eq!((pause.id.as_str(), pause.by_all, pause.paused_at, pause.resumes_at, pause.warned), expected);
         // Judged when it is used.
-        assert!(hall.partition.default_in_force(T0.after(DAY), &hall.limits).is_none());
+        assert!(hall.partition.default_in_force(T0.after(DAY)).is_none());
         let lowered = Limits { max_pause: HOUR };
-        assert!(hall.partition.default_in_force(now, &lowered).is_none());
+        assert!(hall.partition.cap_default(&lowered, now));
+        assert!(hall.partition.default_in_force(now).is_none());
+        assert!(!hall.partition.cap_default(&lowered, now));
     }
 
     /// Under it every flow that is named is known, whatever becomes of the command.

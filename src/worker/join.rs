@@ -211,7 +211,7 @@ impl<B: Broker> Worker<B> {
             owned.count_index(&flow);
             let Some(tracked) = owned.facts.flow_mut(&flow) else { continue };
             // Not both: what searches passes nothing.
-            if tracked.take_drain_over(now) || tracked.take_search_over() {
+            if tracked.take_drain_over(now) || tracked.take_search_over(self.options.turn.search()) {
                 self.table.to_read.push_back((*partition, flow));
             }
         }

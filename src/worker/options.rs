@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::memory::Shares;
+use super::session::amount::Amount;
 use crate::flow::Limits;
 use crate::schema::topics::Topics;
 
@@ -63,6 +64,15 @@ pub struct Budget {
     pub queues: usize,
     /// Held entries read ahead of all drains together, and [`Shares::drains`] bytes of them.
     pub ahead: usize,
+}
+
+impl Budget {
+    /// What is found of named records and waits in memory, of one flow.
+    #[must_use]
+    pub(super) fn search(&self) -> Amount {
+        let most = Amount { entries: 2_000, bytes: 4 * 1024 * 1024 };
+        most.min(Amount { entries: self.backlog, bytes: self.bytes })
+    }
 }
 
 impl Default for Budget {

@@ -59,12 +59,13 @@ impl<B: Broker> Worker<B> {
 
     /// The search of a flow's queue follows its state, and knows what the turn has held.
     fn follow_search(&mut self, partition: i32, id: &FlowId, fed: &[Fed]) {
+        let most = self.options.turn.search();
         let Some(tracked) = self.table.tracked(partition, id) else { return };
         let topic = tracked.search.as_ref().map(|search| Arc::clone(&search.topic));
         if let Some(search) = &mut tracked.search {
             search.hold(fed);
         }
-        let reads = tracked.follow_search();
+        let reads = tracked.follow_search(most);
         if tracked.search.is_none()
             && let Some(topic) = topic
         {

@@ -18,7 +18,10 @@ impl Generator {
             let back = 1 + self.dice.below(self.commands.len().min(5) as u64) as usize;
             return self.commands[self.commands.len() - back].clone();
         }
-        let (action, more) = match self.dice.below(24) {
+        if self.every && self.dice.one_in(9) {
+            return self.command_for_every();
+        }
+        let (action, more) = match self.dice.below(26) {
             0 | 1 => ("pause", json!({})),
             2 => ("pause", json!({"keep": "all"})),
             3 => ("pause", json!({"keep": "latest"})),
@@ -34,7 +37,9 @@ impl Generator {
             15 | 16 => ("purge", json!({})),
             17 => ("purge", json!({"through_entry": self.dice.of(&[1, 3, 20])})),
             18 | 19 => ("release", json!({"count": self.dice.of(&[1, 2, 5, 400])})),
-            20 => ("release", json!({"record_ids": ["r1"]})),
+            20 => ("release", self.named()),
+            23 => ("accept_loss", json!({"at_most": self.dice.of(&[1, 1_000])})),
+            24 => ("release", self.named()),
             21 => ("resume", json!({"max_rate": self.dice.of(&[0.5, 2.5])})),
             22 => (self.dice.of(&["pause", "purge", "resume"]), json!({"expect": self.expectation()})),
             _ => ("forget", json!({})),
@@ -44,6 +49,30 @@ impl Generator {
         let op = Op::Command { id, flow: flow.to_owned(), action, more };
         self.commands.push(op.clone());
         op
+    }
+
+    /// An order for every flow.
+    fn command_for_every(&mut self) -> Op {
+        let (action, more) = match self.dice.below(12) {
+            0 | 1 => ("pause", json!({})),
+            2 => ("pause", json!({"for_seconds": self.dice.of(&[5, 400, 90_000])})),
+            3 => ("pause", json!({"new_records": "discard", "keep": "all"})),
+            4 => ("pause", json!({"for_seconds": 6, "on_expiry": "discard", "expiry_rate": 30})),
+            5 => ("pause", json!({"new_records": "queue", "keep": "latest"})),
+            6..=8 => ("resume", json!({})),
+            9 => ("resume", json!({"max_rate": self.dice.of(&[2, 900])})),
+            10 => ("resume", json!({"release": "none"})),
+            _ => (self.dice.of(&["purge", "pause"]), json!({"expect": {"next_entry": 1}})),
+        };
+        let op = Op::Command { id: self.next_id(), flow: "*".to_owned(), action, more };
+        self.commands.push(op.clone());
+        op
+    }
+
+    /// Some records, of which events may be held.
+    fn named(&mut self) -> Value {
+        let ids: Vec<String> = (0..1 + self.dice.below(5)).map(|_| self.dice.below(14).to_string()).collect();
+        json!({"record_ids": ids})
     }
 
     /// Where a flow may stand, or not.
@@ -78,7 +107,11 @@ impl Generator {
                     let through = 1 + self.dice.below(9);
                     order(self, "purge", json!({"through_entry": through}), steps);
                 }
-                4..=6 => {
+                4 | 5 => {
+                    let named = self.named();
+                    order(self, "release", named, steps);
+                }
+                6 => {
                     let count = self.dice.of(&[1, 2, 3, 9]);
                     order(self, "release", json!({"count": count}), steps);
                 }

@@ -63,6 +63,8 @@ impl Decider<'_> {
         let known = self.decision.flow(partition, owned, flow);
         let (mut slot, unknown) = known.map(|staged| (staged.flow.clone(), staged.unknown.clone())).unzip();
         let staged = self.decision.partition(partition, owned);
+        // Whether it is in force depends on what time it is.
+        let asks_default = slot.is_none() && staged.record.default.is_some();
         let before = slot.as_ref().and_then(|flow| flow.pause()).map(|pause| pause.id.clone());
         let applied = apply(&mut slot, flow, Arc::make_mut(&mut staged.record), issue, &moment);
         let changes = !applied.repeated || !applied.transitions.is_empty();
@@ -80,7 +82,7 @@ impl Decider<'_> {
             (None, Some(place)) => (place.forgotten, place.changed) = (true, true),
             (None, None) => {}
         }
-        self.decision.needs_clock |= compares_with_the_clock(&issue.command.action);
+        self.decision.needs_clock |= asks_default || compares_with_the_clock(&issue.command.action);
         let by_default = applied.by_default;
         let told = Told { before, by_timer: applied.by_timer, by_default };
         self.tell(partition, flow, &applied.transitions, &told, issue.offset);
@@ -122,6 +124,7 @@ impl Decider<'_> {
         let (now, limits) = (self.now, &self.options.limits);
         let Some(owned) = self.table.owned.get(&partition) else { return };
         let staged = self.decision.partition(partition, owned);
+        let asks_default = staged.record.default.is_some();
         let begun = Every::begin(Arc::make_mut(&mut staged.record), *issue, now, limits);
         let answer = match begun {
             Err(answer) => answer,
@@ -138,7 +141,7 @@ impl Decider<'_> {
                 every.end(Arc::make_mut(&mut staged.record))
             }
         };
-        self.decision.needs_clock |= compares_with_the_clock(&issue.command.action);
+        self.decision.needs_clock |= asks_default || compares_with_the_clock(&issue.command.action);
         let position = self.position(partition, None, issue.offset);
         self.answer(partition, None, position, issue, answer);
     }

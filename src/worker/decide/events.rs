@@ -108,7 +108,13 @@ impl Decider<'_> {
             None if self.decision.is_forgotten(partition, seen.flow.as_str()) => None,
             None => owned.facts.flows().seen(seen.flow.as_str()),
         };
-        let default = known.is_none().then(|| self.default(partition, owned)).flatten();
+        let default = match known {
+            None => self.default(partition, owned),
+            Some(_) => None,
+        };
+        // Whether it is in force depends on what time it is.
+        let asks_default = default.is_some();
+        let default = default.filter(|default| default.is_in_force(self.now));
         // One that is first seen while every flow is paused is paused before its first event.
         let new = default.map(|default| {
             let mut flow = Flow::new(seen.flow.to_id(), self.now);
@@ -132,13 +138,15 @@ impl Decider<'_> {
             // One flow more than are recorded: it passes all the same.
             None => new.is_none() && !self.records_another_flow(),
         };
+        let is_first = known.is_none();
+        self.decision.needs_clock |= asks_default;
         if untouched {
-            self.decision.stats.unrecorded += u64::from(known.is_none());
+            self.decision.stats.unrecorded += u64::from(is_first);
             self.pass_over(&record, owned);
             self.deliver(record, hash);
             return None;
         }
-        let (is_first, event) = (known.is_none(), seen.to_event());
+        let event = seen.to_event();
         if is_first {
             self.introduce(&record, owned, &event);
         }
@@ -187,7 +195,7 @@ impl Decider<'_> {
     fn default(&self, partition: i32, owned: &Owned) -> Option<DefaultPause> {
         let staged = self.decision.partitions.get(&partition);
         let record = staged.map_or_else(|| owned.facts.record(), |staged| &staged.record);
-        record.default_in_force(self.now, &self.options.limits).cloned()
+        record.default.clone()
     }
 
     /// Gives a queue topic up that somebody deleted: the next held event makes another one.

@@ -1,5 +1,7 @@
 //! The timers of a turn: deadlines that are due, warnings before them, and queue topics that were idle for long enough.
 
+use std::sync::Arc;
+
 use super::decider::Decider;
 use crate::flow::FlowId;
 use crate::mutant::{self, Mutant};
@@ -45,6 +47,11 @@ impl Decider<'_> {
         let scan = self.table.control_scan;
         let introducing = |owned: &&Owned| matches!(owned.stage, Stage::Introducing) && scan >= owned.control_end;
         for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| introducing(owned)) {
+            if owned.facts.record().default.is_some() {
+                let staged = self.decision.partition(*partition, owned);
+                staged.record_changed |= Arc::make_mut(&mut staged.record).cap_default(&limits, now);
+                self.decision.needs_clock = true;
+            }
             for (_, flow) in owned.facts.timers() {
                 let pause = owned.facts.flow(flow).and_then(|of| of.flow().pause());
                 if pause.is_none_or(|pause| pause.paused_at.after(limits.max_pause) >= pause.resumes_at) {

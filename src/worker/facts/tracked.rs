@@ -95,7 +95,7 @@ impl Tracked {
     }
 
     /// Its queue is searched now, or is not any more. `true`: it is to be read.
-    pub fn follow_search(&mut self) -> bool {
+    pub fn follow_search(&mut self, most: Amount) -> bool {
         if !self.flow.searches() {
             self.search = None;
             return false;
@@ -104,24 +104,24 @@ impl Tracked {
             search.follow(&self.flow);
             return false;
         }
-        self.begin_search()
+        self.begin_search(most)
     }
 
     /// Begins to search, if what is looked for is not found yet: also once more, where not all that was found had room.
-    fn begin_search(&mut self) -> bool {
-        self.search = Search::new(&self.flow);
+    fn begin_search(&mut self, most: Amount) -> bool {
+        self.search = Search::new(&self.flow, most);
         self.search.as_ref().is_some_and(|search| !search.is_done())
     }
 
     /// Searches once more, if not all that was found had room, and what had is released. `true`: its queue is to be read.
-    pub fn search_again(&mut self) -> bool {
+    pub fn search_again(&mut self, most: Amount) -> bool {
         let again = self.search.as_ref().is_some_and(|search| search.is_to_be_repeated(&self.flow));
-        again && self.begin_search()
+        again && self.begin_search(most)
     }
 
     /// Goes on with a search that another owner began: `true` if its queue is to be read.
-    pub fn take_search_over(&mut self) -> bool {
-        let reads = self.follow_search();
+    pub fn take_search_over(&mut self, most: Amount) -> bool {
+        let reads = self.follow_search(most);
         if let Some(search) = self.search.as_mut().filter(|_| reads) {
             search.reading = Reading::Waits;
         }
@@ -180,6 +180,9 @@ impl Tracked {
             self.index = Index::behind(queue);
         }
         self.rebuild = Rebuild::of(queue);
+        if queue.is_passed() {
+            self.backlog = None;
+        }
         if let Some(backlog) = &mut self.backlog {
             backlog.blocked = None;
             backlog.begin_again(queue.watermark);

@@ -15,9 +15,6 @@ use crate::mutant::{self, Mutant};
 use crate::schema::entry::{self, Held};
 use crate::time::Timestamp;
 
-/// What is found and waits in memory. Where there is more the first of it is released, and the queue is searched again.
-const MOST: Amount = Amount { entries: 2_000, bytes: 4 * 1024 * 1024 };
-
 /// A search under way.
 pub struct Search {
     pub topic: Arc<str>,
@@ -33,6 +30,8 @@ pub struct Search {
     done: bool,
     found: BTreeMap<u64, Waiting>,
     bytes: usize,
+    /// What is found and waits in memory at most. Where there is more the first of it is released, and the queue is searched again.
+    most: Amount,
     /// Not everything that was found had room.
     overflowed: bool,
     /// The newest entry of each key that replaces, and the newest withdraw of each record.
@@ -41,7 +40,7 @@ pub struct Search {
 
 impl Search {
     /// `None`: nothing is to be looked for.
-    pub fn new(flow: &Flow) -> Option<Self> {
+    pub fn new(flow: &Flow, most: Amount) -> Option<Self> {
         let Some(Sample { wanted: Wanted::Records { ids, .. }, .. }) = flow.sample.as_ref().filter(|_| flow.searches())
         else {
             return None;
@@ -61,6 +60,7 @@ impl Search {
             done: topic.is_none(),
             found: BTreeMap::new(),
             bytes: 0,
+            most,
             overflowed: false,
             newest: BTreeMap::new(),
         })
@@ -120,7 +120,7 @@ impl Search {
 
     /// What is too much goes from the end: what is released first is found first.
     fn drop_what_is_too_much(&mut self) {
-        while self.found.len() > MOST.entries || self.bytes > MOST.bytes && self.found.len() > 1 {
+        while self.found.len() > self.most.entries.max(1) || self.bytes > self.most.bytes && self.found.len() > 1 {
             let Some((_, last)) = self.found.pop_last() else { return };
             self.bytes = self.bytes.saturating_sub(last.size);
             self.overflowed = true;
