@@ -3,6 +3,7 @@
 use crate::Fault;
 use crate::court::{Case, Court, Judgement};
 use crate::find::{Delivery, Form, TIMESTAMP};
+use crate::named::Taken;
 use crate::order::{Link, Withdraw};
 use crate::orders::Cause;
 use crate::record::Record;
@@ -41,7 +42,13 @@ impl Court<'_> {
         if delivery.record.partition != case.partition {
             let (event, at) = place();
             judgement.faults.push(Fault::WrongPartition { event, at, expected: case.partition });
+        } else if fine && matches!(fate, Fate::Taken(_)) {
+            judgement.taken.push(Link { event: index, offset: delivery.record.offset });
         } else if fine {
+            if !case.walk.named.is_empty() {
+                let moment = if let Fate::Passed(passing) = fate { passing.segment } else { segment };
+                judgement.moments.push((delivery.record.offset, moment, index));
+            }
             let link = Link { event: index, offset: delivery.record.offset };
             if self.gathered.events[index].kind == Kind::Withdraw {
                 judgement.withdraws.push(Withdraw { link, segment });
@@ -81,13 +88,19 @@ impl Court<'_> {
                 let (event, at) = place();
                 Some(Fault::ReplacedDelivered { event, at, by: self.place(by) })
             }
-            Fate::Passed(_) if delivery.form == Form::Live && delivery.altered.is_none() => in_pause(),
-            Fate::Passed(Passing { withdrawn_by: Some(by), .. }) if self.is_behind(delivery, by) => withdrawn(by),
-            Fate::Passed(Passing { superseded_by: Some(by), .. }) if self.is_behind(delivery, by) => {
+            Fate::Passed(_) | Fate::Taken(_) if delivery.form == Form::Live && delivery.altered.is_none() => in_pause(),
+            Fate::Passed(Passing { withdrawn_by: Some(by), .. }) | Fate::Taken(Taken { withdraw: Some(by), .. })
+                if self.is_behind(delivery, by) =>
+            {
+                withdrawn(by)
+            }
+            Fate::Passed(Passing { superseded_by: Some(by), .. }) | Fate::Taken(Taken { newer: Some(by), .. })
+                if self.is_behind(delivery, by) =>
+            {
                 let (event, at) = place();
                 Some(Fault::ReplacedDelivered { event, at, by: self.place(by) })
             }
-            Fate::Passed(_) | Fate::Live => None,
+            Fate::Passed(_) | Fate::Taken(_) | Fate::Live => None,
         }
     }
 
@@ -112,14 +125,17 @@ impl Court<'_> {
         }
         match (expected.fate, delivery.form) {
             (Fate::Live, Form::Released) => Some("it has the headers of a release, but was never held"),
-            (Fate::Passed(passing), Form::Released) => {
+            (fate @ (Fate::Passed(_) | Fate::Taken(_)), Form::Released) => {
                 let cause = record.last_header("flowgate-release").unwrap_or_default();
-                let segment = &case.walk.segments[passing.segment];
-                let right = match segment.drain.cause {
-                    _ if segment.state == State::Paused => cause == "sample",
-                    Cause::Resume => cause == "resume",
-                    Cause::Timer => cause == "timer",
-                    Cause::Either => cause == "resume" || cause == "timer",
+                let drain = match fate {
+                    Fate::Passed(passing) => Some(&case.walk.segments[passing.segment]),
+                    _ => None,
+                };
+                let right = match drain.filter(|segment| segment.state != State::Paused).map(|of| of.drain.cause) {
+                    None => cause == "sample",
+                    Some(Cause::Resume) => cause == "resume",
+                    Some(Cause::Timer) => cause == "timer",
+                    Some(Cause::Either) => cause == "resume" || cause == "timer",
                 };
                 let began = case.walk.segments[expected.segment].named.map(|at| &case.transitions[at]);
                 let pause = began.and_then(|began| began.pause_id.as_deref());
@@ -161,7 +177,7 @@ impl Court<'_> {
                     judgement.sums.removed.count(event.kind);
                     Some(MAX_AGE)
                 }
-                Fate::Passed(_) | Fate::Held { .. } | Fate::Replaced { .. } | Fate::Lost { .. } => {
+                Fate::Passed(_) | Fate::Held { .. } | Fate::Replaced { .. } | Fate::Lost { .. } | Fate::Taken(_) => {
                     judgement.sums.removed.count(event.kind);
                     None
                 }

@@ -8,6 +8,7 @@ use crate::record::{Log, Record};
 use crate::report::Sums;
 use crate::settle::{Fate, Passing};
 use crate::states::GateState;
+use crate::taken::Moment;
 use crate::walk::Walk;
 use crate::{Fault, Place};
 
@@ -48,6 +49,10 @@ pub(crate) struct Judgement {
     /// What is delivered rightly, withdraws aside, in home order.
     pub chain: Vec<Link>,
     pub withdraws: Vec<Withdraw>,
+    /// What was released by samples of named records.
+    pub taken: Vec<Link>,
+    /// If there were such samples: when everything else was delivered.
+    pub moments: Vec<Moment>,
     /// Missing, and rightly so if this withdraw or newer event came in time.
     pub doubtful: Vec<(usize, Passing, usize)>,
 }
@@ -71,7 +76,7 @@ impl Judgement {
     pub(crate) fn copy(&mut self, court: &Court<'_>, event: usize, at: Place) {
         match court.fates[event] {
             Fate::Live | Fate::Refused | Fate::TurnedAway => self.sums.delivered_live += 1,
-            Fate::Held { .. } | Fate::Replaced { .. } | Fate::Passed(_) | Fate::Lost { .. } => {
+            Fate::Held { .. } | Fate::Replaced { .. } | Fate::Passed(_) | Fate::Lost { .. } | Fate::Taken(_) => {
                 self.sums.released.count(court.gathered.events[event].kind);
             }
         }

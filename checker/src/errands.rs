@@ -1,10 +1,12 @@
-//! What passes entries of a flow that stays paused: a purge up to its line, and a sample of so many.
+//! What releases or discards entries of a flow that stays paused: a purge up to its line, a sample of so many, and a sample of
+//! named records.
 //!
 //! A purge's line outlives its pause: whichever drain comes to what lies under it, removes it. A sample ends with its pause.
 
 use serde_json::Value;
 
 use crate::follow::Transition;
+use crate::named::record_ids;
 
 /// The word of `flowgate-reason` for what a purge removes.
 pub(crate) const PURGE: &str = "purge";
@@ -28,8 +30,8 @@ pub(crate) struct Purge {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
-    /// So many are released at most.
-    pub count: u64,
+    /// So many are released at most; `None`: those of named records, and nothing is passed.
+    pub count: Option<u64>,
     /// The transition that began it.
     pub order: usize,
 }
@@ -37,7 +39,12 @@ pub(crate) struct Sample {
 impl Errands {
     /// Whether entries may be passed while the flow is paused.
     pub(crate) fn pass_in_pause(&self) -> bool {
-        self.purge.is_some() || self.sample.is_some()
+        self.purge.is_some() || self.counted().is_some()
+    }
+
+    /// A sample of so many.
+    pub(crate) fn counted(&self) -> Option<Sample> {
+        self.sample.filter(|sample| sample.count.is_some())
     }
 
     /// Whether an entry lies under the line of a purge.
@@ -80,7 +87,7 @@ impl Errands {
         let position = transition.position;
         let through = option(transition, "through_entry").unwrap_or(u64::MAX);
         let line = position.entry.min(through);
-        let why = if self.pass_in_pause() {
+        let why = if self.purge.is_some() || self.sample.is_some() {
             Some("begins a purge before the end of what was under way")
         } else if line <= cut_off.unwrap_or(position.watermark).max(position.watermark) {
             Some("begins a purge of nothing")
@@ -107,13 +114,14 @@ impl Errands {
 
     fn sampling(&mut self, index: usize, transition: &Transition) -> Option<String> {
         let position = transition.position;
-        let count = option(transition, "count").unwrap_or_default();
+        let named = transition.command.as_ref().is_some_and(|command| record_ids(command).is_some());
+        let count = Some(option(transition, "count").unwrap_or_default()).filter(|_| !named);
         let why = if self.sample.is_some() {
             Some("begins a sample before the end of another")
         } else if position.watermark == position.entry {
             Some("begins a sample of nothing")
-        } else if !(1..=10_000).contains(&count) {
-            Some("begins a sample of a count that is none")
+        } else if count.is_some_and(|count| !(1..=10_000).contains(&count)) {
+            Some("begins a sample of a count that is none, and of no records")
         } else {
             None
         };
@@ -126,12 +134,21 @@ impl Errands {
         let Some(sample) = self.sample.take() else { return Some("ends a sample that did not begin".to_owned()) };
         let released = transition.done.count.map_or(0, |count| count.total());
         let position = transition.position;
-        let done = released >= sample.count || position.watermark == position.entry;
-        if !done && !leads_to(&transitions[index..], &["resumed", "expired", "purging"]) {
+        let done = match sample.count {
+            Some(count) => released >= count || position.watermark == position.entry,
+            // Whether it has released what it had to, is judged where that is known.
+            None => transition.offset.is_none(),
+        };
+        if !done && !is_cut_off(&transitions[index..]) {
             return Some("ends a sample that is not done, without an end of its pause or a purge".to_owned());
         }
         named(transition, &transitions[sample.order])
     }
+}
+
+/// Whether an end of a sample belongs to what ended it.
+pub(crate) fn is_cut_off(transitions: &[Transition]) -> bool {
+    leads_to(transitions, &["resumed", "expired", "purging"])
 }
 
 /// Whether the transition belongs to one of these, which takes effect at the same position right behind it; other ends may

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::find::{Found, find};
 use crate::follow::{Followed, Transition};
 use crate::gather::{Gathered, Topics};
+use crate::named::{may_be_taken, take};
 use crate::record::Log;
 use crate::reject::Rejected;
 use crate::settle::{Fate, settle};
@@ -45,7 +46,15 @@ impl<'a> Examined<'a> {
             }
             walks.push(walk);
         }
-        let found = find(&gathered, &fates, &log.records);
+        let mut may_be = Cow::Borrowed(&fates[..]);
+        for walk in walks.iter().filter(|walk| !walk.named.is_empty()) {
+            may_be_taken(walk, may_be.to_mut());
+        }
+        let found = find(&gathered, &may_be, &log.records);
+        drop(may_be);
+        for (flow, walk) in gathered.flows.iter().zip(&walks).filter(|(_, walk)| !walk.named.is_empty()) {
+            take(walk, followed.of(&flow.name), &found, &mut fates);
+        }
         Self { rejected, gathered, followed, gates, walks, fates, found }
     }
 }

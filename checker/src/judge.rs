@@ -28,14 +28,17 @@ impl<'a> Court<'a> {
     /// to have left the queue, and not to the next one that would have to be seen; between them the gate's word counts.
     fn watermark(&self, case: &Case<'_>, judgement: &mut Judgement) -> u64 {
         let walk = case.walk;
+        // What is taken was released ahead of what passes it.
+        let is_taken = |event: usize| matches!(self.fates[event], Fate::Taken(_));
         let visible = |event: usize| {
-            self.found.delivered[event].is_some() || !self.discards(&self.gathered.events[event]).is_empty()
+            let left = self.found.delivered[event].is_some() || !self.discards(&self.gathered.events[event]).is_empty();
+            left && !is_taken(event)
         };
         let open = walk.items.iter().position(|item| item.passed == Passed::Perhaps).unwrap_or(walk.items.len());
         let open = &walk.items[open..];
         let may_be_passed = |item: &&Item| {
             let replaced = matches!(self.fates[item.event], Fate::Held { superseded: true });
-            item.passed == Passed::Perhaps || item.withdraw || replaced
+            item.passed == Passed::Perhaps || item.withdraw || replaced || is_taken(item.event)
         };
         let seen = open.iter().rposition(|item| !item.withdraw && visible(item.event));
         let least = seen.map_or(walk.watermark, |at| open[at].number);

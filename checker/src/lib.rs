@@ -17,6 +17,12 @@
 //!   between the bounds, released and removed are both right, but never both;
 //! - odd events (`"kind": null`, integers beyond 64 bits, lone surrogates; 64 KiB and more; times beyond the year 9999):
 //!   a dead letter is as right as a delivery, but only one of them;
+//! - a newer event of a record, or a withdraw, that comes while a sample of that record looks for its entry: it may have been
+//!   released before, but a withdraw that was delivered ahead of it came before;
+//! - which entries a sample of named records has taken: the delivered records tell, and by how many the end of the sample says
+//!   there were; of a sample that something else has ended, or that is under way, the first part of what it had to release;
+//! - whether a withdraw is an entry where nothing but withdraws and entries that may be taken is left: the next entry number
+//!   of the audit decides;
 //! - a newer event of a record that comes while a purge or a sample is under way: the entry that it would replace may have
 //!   been passed before;
 //! - whether a default of `*` had come to its deadline when a flow was first seen: within 120 s of it both are right. A
@@ -31,7 +37,7 @@
 //!   (the cleaner may have taken it), and of a withdraw everywhere;
 //! - the partition count of the records topic, which no topic names: the one that agrees with most flows.
 //!
-//! Not known yet: samples of named records (`release` with `record_ids`); enrollments of which retention has taken a part.
+//! Not known yet: enrollments of which retention has taken a part.
 //!
 //! One file a verb:
 //! - `gather`, `understand`: read the enrollments, telling what is understood, broken, or at the wrong partition;
@@ -49,7 +55,7 @@
 //! - `examine`: all of that up to `find`, for every judge;
 //! - `promises`: what is not about single events, a file a judge: see [`promises()`];
 //! - `tally`: counts what purges and samples passed; `expect`: whether commands that expect something were answered rightly;
-//! - `loss`: what was accepted as lost;
+//! - `loss`: what was accepted as lost; `named`, `taken`: samples of named records, what they take and whether they had to;
 //! - `reroute`, `reject`: twins at home; dead letters and discarded records;
 //! - `states`, `count`: the gate's last word on each flow, and its counters against the sums.
 //!
@@ -70,6 +76,7 @@ mod gather;
 mod home;
 mod judge;
 mod loss;
+mod named;
 mod order;
 mod orders;
 mod promises;
@@ -81,6 +88,7 @@ mod reroute;
 mod settle;
 mod states;
 mod succession;
+mod taken;
 mod tally;
 mod time;
 mod total;
@@ -138,6 +146,7 @@ pub fn check(log: &Log) -> Report {
         }
         court.errands(&case, &mut judgement);
         court.losses(&case, &mut judgement);
+        court.taken(&case, &mut judgement);
         let verdicts = followed.verdicts.get(&*flow.name).map_or(&[][..], Vec::as_slice);
         expect::expect(verdicts, transitions, walk, &gathered, &mut judgement.faults);
         if let Some(partition) = followed.defaults.of(home(&flow.name, log.enrollment_partitions)) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::errands::PURGE;
 use crate::gather::Gathered;
+use crate::named::Taken;
 use crate::report::Kind;
 use crate::succession::State;
 use crate::walk::{Arrival, Item, Passed, Segment, Walk};
@@ -30,6 +31,8 @@ pub(crate) enum Fate {
     Lost {
         replaced: bool,
     },
+    /// Released by a sample of named records, ahead of what passes it.
+    Taken(Taken),
 }
 
 /// How an entry is passed that nothing is known to have replaced.
@@ -157,7 +160,7 @@ fn end(walk: &Walk, item: &Item, passing: &Segment) -> Option<End> {
         return Some(End::Removed(PURGE));
     }
     if *state == State::Paused {
-        return errands.sample.map(|_| End::Released);
+        return errands.counted().map(|_| End::Released);
     }
     Some(match (drain.line, drain.max_age_ms) {
         (Some(line), _) if item.number <= line.entry => End::Removed(line.reason),

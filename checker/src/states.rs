@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::gather::Topics;
 use crate::record::Log;
 use crate::report::PerKind;
-use crate::{Anomaly, Fault};
+use crate::{Anomaly, Fault, Place};
 
 /// A flow's public state, as far as it is compared.
 #[derive(Clone, Debug)]
@@ -19,6 +19,24 @@ pub(crate) struct GateState {
     pub watermark: u64,
     /// Withdraws that came while it was not live.
     pub withdrawn: Option<u64>,
+    pub taken: Taken,
+    pub place: Place,
+}
+
+/// What was released by samples of named records, and is not passed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Taken {
+    pub enroll: u64,
+    pub advance: u64,
+    /// Their numbers and kinds, in order.
+    pub entries: Vec<(u64, String)>,
+}
+
+impl Taken {
+    pub(crate) fn count(&self) -> PerKind {
+        PerKind { enroll: self.enroll, advance: self.advance }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -48,11 +66,12 @@ struct Document {
 struct Queue {
     next_entry: u64,
     watermark: Watermark,
+    taken: Option<Taken>,
 }
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { next_entry: 1, watermark: Watermark::default() }
+        Self { next_entry: 1, watermark: Watermark::default(), taken: None }
     }
 }
 
@@ -92,6 +111,8 @@ pub(crate) fn states(
                     last_entry: document.queue.next_entry.saturating_sub(1),
                     watermark: document.queue.watermark.entry,
                     withdrawn: document.withdrawn,
+                    taken: document.queue.taken.unwrap_or_default(),
+                    place: topics.place("state", record),
                 };
                 states.insert(flow, Some(state));
             }

@@ -23,6 +23,11 @@ impl Court<'_> {
         let mut tally = Tally::default();
         let mut beyond: Option<usize> = None;
         for item in case.walk.items.iter().filter(|item| !item.withdraw) {
+            if let Fate::Taken(taken) = self.fates[item.event] {
+                let order = case.walk.named[taken.sample].order;
+                tally.released.entry(order).or_default().count(self.gathered.events[item.event].kind);
+                continue;
+            }
             let segment = match item.passed {
                 Passed::No | Passed::Lost(_) => continue,
                 Passed::In(segment) => segment,
@@ -50,7 +55,7 @@ impl Court<'_> {
                 tally.removed.entry(purge.order).or_default().count(event.kind);
             }
         } else if let (State::Paused, Some(sample), Some(_)) =
-            (segment.state, segment.errands.sample, &self.found.delivered[item.event])
+            (segment.state, segment.errands.counted(), &self.found.delivered[item.event])
         {
             tally.released.entry(sample.order).or_default().count(event.kind);
         }
@@ -59,12 +64,11 @@ impl Court<'_> {
     /// No sample releases more than was ordered.
     fn samples(&self, case: &Case<'_>, tally: &Tally, judgement: &mut Judgement) {
         for (index, segment) in case.walk.segments.iter().enumerate() {
-            let Some(sample) = segment.errands.sample.filter(|sample| segment.transition == Some(sample.order)) else {
-                continue;
-            };
+            let sample = segment.errands.counted().filter(|sample| segment.transition == Some(sample.order));
+            let Some((sample, count)) = sample.and_then(|sample| Some((sample, sample.count?))) else { continue };
             let released = tally.released.get(&sample.order).map_or(0, |released| released.total());
-            if released > sample.count {
-                let why = format!("releases {released} entries of a sample of {}", sample.count);
+            if released > count {
+                let why = format!("releases {released} entries of a sample of {count}");
                 judgement.faults.push(self.about(case, index, why));
             }
         }

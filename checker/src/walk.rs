@@ -7,6 +7,7 @@
 use crate::errands::Errands;
 use crate::follow::Transition;
 use crate::gather::Gathered;
+use crate::named::{Named, named, record_ids};
 use crate::orders::{DrainOrders, PauseOptions, orders};
 use crate::report::Kind;
 use crate::succession::{State, is_beside, misplaced, next_state};
@@ -47,6 +48,8 @@ pub(crate) struct Item {
     pub all: bool,
     /// A withdraw that is an entry only if something was held just then.
     optional: bool,
+    /// A sample of named records has looked for it: it may be taken.
+    named: bool,
     /// The segment in which it came.
     pub segment: usize,
     pub passed: Passed,
@@ -96,8 +99,10 @@ pub(crate) struct Walk {
     pub life: usize,
     /// Items whose numbers are settled.
     numbered: usize,
-    /// Enrolls and advances that are not passed.
+    /// Enrolls and advances that are not passed, and that no sample can have taken.
     held: u64,
+    /// The samples of named records.
+    pub named: Vec<Named>,
 }
 
 /// Walks one flow. `last_entry`: the newest entry number at the end, as its public state says.
@@ -122,21 +127,23 @@ pub(crate) fn walk(gathered: &Gathered<'_>, flow: usize, transitions: &[Transiti
         life: 0,
         numbered: 0,
         held: 0,
+        named: Vec::new(),
     };
     let mut next = 0;
     for event in &gathered.flows[flow].events {
         let offset = gathered.events[*event].source.offset;
         while transitions.get(next).is_some_and(|transition| transition.position.input <= offset) {
-            walk.change(next, transitions);
+            walk.change(gathered, next, transitions);
             next += 1;
         }
         walk.arrive(gathered, *event);
     }
     while next < transitions.len() {
-        walk.change(next, transitions);
+        walk.change(gathered, next, transitions);
         next += 1;
     }
     walk.end(last_entry);
+    walk.named = named(gathered, &walk, transitions);
     walk
 }
 
@@ -159,7 +166,7 @@ impl Walk {
         self.arrivals.push((arrival, segment));
         let withdraw = event.kind == Kind::Withdraw;
         // While something is held a withdraw is an entry too. A drain, a purge and a sample may pass the last held entry
-        // at any time; and where only withdraws are left, "something is held" can be read either way: the next entry number decides.
+        // at any time; and where only withdraws (and taken entries) are left, "something is held" can be read either way: the next entry number decides.
         let entry = match (arrival, state) {
             (Arrival::Held, _) => true,
             (Arrival::Delivered, State::Paused | State::Resuming) => first_unpassed < self.items.len(),
@@ -169,7 +176,16 @@ impl Walk {
             let optional = withdraw && (passes || self.held == 0);
             let all = state == State::Resuming || pause.all;
             self.held += u64::from(!withdraw);
-            self.items.push(Item { event: index, number: 0, withdraw, all, optional, segment, passed: Passed::No });
+            self.items.push(Item {
+                event: index,
+                number: 0,
+                withdraw,
+                all,
+                optional,
+                named: false,
+                segment,
+                passed: Passed::No,
+            });
         }
     }
 
@@ -202,13 +218,13 @@ impl Walk {
     fn pass(&mut self, mut at: usize, watermark: u64, mark: Passed) -> usize {
         while let Some(item) = self.items.get_mut(at).filter(|item| item.number <= watermark) {
             item.passed = mark;
-            self.held -= u64::from(!item.withdraw);
+            self.held -= u64::from(!item.withdraw && !item.named);
             at += 1;
         }
         at
     }
 
-    fn change(&mut self, index: usize, transitions: &[Transition]) {
+    fn change(&mut self, gathered: &Gathered<'_>, index: usize, transitions: &[Transition]) {
         let transition = &transitions[index];
         let position = transition.position;
         let word = transition.word.as_str();
@@ -247,6 +263,14 @@ impl Walk {
         let first_lost = self.pass(before.first_unpassed, passed, Passed::In(ended));
         let first_unpassed = self.pass(first_lost, position.watermark, Passed::Lost(ended + 1));
         self.watermark = self.watermark.max(position.watermark);
+        if word == "sampling"
+            && let Some(ids) = transition.command.as_ref().and_then(record_ids)
+        {
+            let line = errands.purge.map_or(0, |purge| purge.line);
+            for item in self.items[first_unpassed..].iter_mut().filter(|item| item.is_named(gathered, &ids, line)) {
+                self.held -= u64::from(!std::mem::replace(&mut item.named, true));
+            }
+        }
         let (pause, drain) = orders((before.pause, before.drain), transition);
         if word == "forgotten" {
             self.life = self.segments.len();
@@ -281,7 +305,7 @@ impl Walk {
         let Segment { state, errands, first_unpassed, .. } = *self.segment();
         match errands.purge {
             _ if !self.segment().passes() => {}
-            Some(purge) if state == State::Paused && errands.sample.is_none() => {
+            Some(purge) if state == State::Paused && errands.counted().is_none() => {
                 self.pass(first_unpassed, purge.line, Passed::Perhaps);
             }
             _ => drop(self.pass(first_unpassed, u64::MAX, Passed::Perhaps)),

@@ -265,6 +265,69 @@ fn states_that_say_something_else_of_purges_and_samples() {
     }
 }
 
+/// A sample of named records in three turns; the watermark passes what it has taken, and it is resumed.
+fn named() -> Story {
+    let mut story = Story::new();
+    story.pause(0, json!({"for_seconds": 10 * DAY}));
+    let warned = json!({"warned_seconds": null});
+    let sample = |released: u64| json!({"command_id": "c1", "record_ids": ["a", "7"], "through_entry": 5, "released": count(released)});
+    let queue = |watermark: u64, entries: &[u64]| {
+        let entries: Vec<Value> = entries.iter().map(|number| json!([number, "enroll"])).collect();
+        let taken = json!({"enroll": entries.len(), "advance": 0, "entries": entries});
+        json!({"next_entry": 6, "watermark": {"entry": watermark}, "taken": taken})
+    };
+    story.order(10, "sampling", "release", json!({"record_ids": ["a", 7]}));
+    story.show_paused(10, warned.clone(), queue(0, &[]), sample(0));
+    story.released = 1;
+    story.show_paused(20, warned.clone(), queue(0, &[2]), sample(1));
+    story.released = 2;
+    story.show_paused(30, warned.clone(), queue(0, &[2, 4]), sample(2));
+    story.tell(40, "sampled", json!({"command_id": "c1", "count": count(2)}));
+    story.show_paused(40, warned.clone(), queue(0, &[2, 4]), Value::Null);
+    story.order(50, "sampling", "release", json!({"count": 1}));
+    story.released = 3;
+    story.tell(50, "sampled", json!({"command_id": "c2", "count": count(1)}));
+    story.show_paused(50, warned, queue(3, &[4]), Value::Null);
+    story
+}
+
+#[test]
+fn states_that_say_something_else_of_named_records() {
+    named().is_fine();
+    for (state, path, value, field) in [
+        (2, "/sample/record_ids", json!(["a"]), "sample is not what commands"),
+        (2, "/sample/record_ids", json!(["a", "7", "b"]), "sample is not what commands"),
+        (3, "/sample/through_entry", json!(4), "sample is not what commands"),
+        (3, "/sample/command_id", json!("c0"), "sample"),
+        (4, "/sample", json!({"command_id": "c1", "left": 0, "released": count(2)}), "sample"),
+        (4, "/sample/released", count(1), "grown by"),
+        (
+            5,
+            "/sample",
+            json!({"command_id": "c1", "record_ids": ["a", "7"], "through_entry": 5, "released": count(2)}),
+            "sample",
+        ),
+        (3, "/queue/taken/enroll", json!(2), "taken"),
+        (4, "/queue/taken/entries", json!([[2, "enroll"], [4, "advance"]]), "taken"),
+        (4, "/queue/taken/entries", json!([[4, "enroll"], [2, "enroll"]]), "is not in the order of the entries"),
+        (6, "/queue/taken/entries/0/0", json!(5), "has lost an entry that is not passed"),
+        (6, "/queue/taken/entries/0/0", json!(3), "taken has an entry that is passed"),
+        (6, "/queue/taken/entries/0/0", json!(6), "taken has an entry that is none yet"),
+        (5, "/queue/taken/entries/1/1", json!("withdraw"), "taken"),
+        (5, "/queue/taken", Value::Null, "has lost an entry that is not passed"),
+        (2, "/queue/taken", json!({"enroll": 1, "advance": 0, "entries": [[2, "enroll"]]}), "has not grown by"),
+    ] {
+        let mut story = named();
+        *story.states[state].pointer_mut(path).unwrap() = value;
+        story.says(field);
+    }
+    let mut many = named();
+    let entries: Vec<Value> = (1..=10_001).map(|number| json!([number, "enroll"])).collect();
+    let last = many.states.len() - 1;
+    many.states[last]["queue"] = json!({"taken": {"enroll": 10_001, "advance": 0, "entries": entries}});
+    many.says("has more entries than may be taken");
+}
+
 #[test]
 fn states_of_flows_that_are_forgotten() {
     let forgotten = || {

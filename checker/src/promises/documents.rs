@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::follow::Position;
 use crate::record::Record;
 use crate::report::PerKind;
-use crate::states::Counts;
+use crate::states::{Counts, Taken};
 use crate::time::milliseconds;
 
 /// An audit event.
@@ -79,8 +79,17 @@ pub(super) struct Queue {
     pub n: Option<u64>,
     pub topic: Option<String>,
     pub discard_through: Option<Line>,
+    pub next_entry: Option<u64>,
+    pub watermark: Option<Watermark>,
+    /// What samples of named records have released, and is not passed.
+    pub taken: Option<Taken>,
     #[serde(default, deserialize_with = "told")]
     pub purge_through: Option<Option<Purge>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Watermark {
+    pub entry: u64,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +102,11 @@ pub(super) struct Purge {
 #[derive(Deserialize)]
 pub(super) struct Sample {
     pub command_id: String,
-    pub left: u64,
+    /// Of a sample of so many.
+    pub left: Option<u64>,
+    /// Of one of named records.
+    pub record_ids: Option<Vec<String>>,
+    pub through_entry: Option<u64>,
     pub released: PerKind,
 }
 

@@ -1,18 +1,29 @@
 //! What public states say of a purge, a sample and the warnings of a deadline, against what made them.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::deadlines::ordered;
-use super::documents::{Pause, State, Told};
+use super::documents::{Pause, Sample, State, Told};
+use crate::named::record_ids;
 use crate::time::milliseconds;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Errands {
     /// The line, and the command's id.
     purge: Option<(u64, String)>,
-    /// How many were ordered, and the command's id.
-    sample: Option<(u64, String)>,
+    /// What was ordered, and the command's id.
+    sample: Option<(Ordered, String)>,
     warned: Warned,
+}
+
+/// What a sample is to release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ordered {
+    Count(u64),
+    /// Of these, what is held up to this entry.
+    Records(HashSet<String>, u64),
 }
 
 /// The warnings of one deadline.
@@ -37,7 +48,13 @@ impl Errands {
         match told.transition.as_deref().unwrap_or_default() {
             "purging" => self.purge = Some((entry.min(number("through_entry").unwrap_or(u64::MAX)), id())),
             "purged" => self.purge = None,
-            "sampling" => self.sample = Some((number("count").unwrap_or_default(), id())),
+            "sampling" => {
+                let ordered = match command.and_then(record_ids) {
+                    Some(ids) => Ordered::Records(ids, entry),
+                    None => Ordered::Count(number("count").unwrap_or_default()),
+                };
+                self.sample = Some((ordered, id()));
+            }
             "sampled" => self.sample = None,
             "expiring" => self.warned.said = told.within_seconds,
             "paused" | "repaused" => self.warned = Warned::set(told, command),
@@ -54,15 +71,22 @@ impl Errands {
             return Some("queue.purge_through");
         }
         if let Some(sample) = &state.sample {
-            let ordered = sample
-                .as_ref()
-                .map(|sample| (sample.left.saturating_add(sample.released.total()), sample.command_id.clone()));
+            let ordered = sample.as_ref().map(|sample| (Ordered::told(sample), sample.command_id.clone()));
             if ordered != self.sample {
                 return Some("sample");
             }
         }
         let pause = state.pause.as_ref();
         pause.is_some_and(|pause| self.warned.differs(pause)).then_some("pause.warned_seconds")
+    }
+}
+
+impl Ordered {
+    fn told(sample: &Sample) -> Self {
+        match (&sample.record_ids, sample.left) {
+            (Some(ids), None) => Self::Records(ids.iter().cloned().collect(), sample.through_entry.unwrap_or_default()),
+            (_, left) => Self::Count(left.unwrap_or_default().saturating_add(sample.released.total())),
+        }
     }
 }
 

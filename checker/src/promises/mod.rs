@@ -9,6 +9,7 @@
 //! - `ages`: for how long released records were held, as they say;
 //! - `timestamps`: which were replaced;
 //! - `errands`: what states say of purges, samples and warnings; `progress`: how far those have come;
+//! - `taken`: which entries samples of named records have released ahead of the watermark;
 //! - `warnings`: when deadlines are warned of;
 //! - `total`: a pause of `*` holds every flow (P3); `defaults`: what partitions' records say of it;
 //! - `lives`: which flows are forgotten;
@@ -33,6 +34,7 @@ mod rates;
 mod repetitions;
 mod sequence;
 mod story;
+mod taken;
 mod timers;
 mod timestamps;
 mod total;
@@ -78,6 +80,7 @@ pub fn promises(log: &Log, circumstances: Circumstances) -> Vec<Anomaly> {
             waiting::waiting(&story, &commands, &recorded, topics, circumstances, &mut wrong);
             orders::orders(&story, &commands, topics, circumstances, &mut wrong);
             progress::progress(&story, topics, circumstances, &mut wrong);
+            taken::taken(&story, topics, &mut wrong);
             names::names(&story, topics, &mut wrong);
             let moments = moments::moments(&story.states, circumstances);
             rates::rates(&story, &moments, topics, circumstances, &mut wrong);

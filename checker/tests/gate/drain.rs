@@ -2,7 +2,7 @@
 
 use flowgate_checker::{Log, Record, home};
 
-use super::{Gate, RECORDS_PARTITIONS, State, append, header};
+use super::{Entry, Gate, RECORDS_PARTITIONS, State, append, header};
 
 impl Gate {
     /// Passes entries of a resuming flow; with the last one it goes live.
@@ -28,6 +28,9 @@ impl Gate {
         let flow = self.flows.get_mut(name).unwrap();
         let at = flow.watermark;
         flow.watermark += 1;
+        if flow.taken.remove(&at) {
+            return;
+        }
         let is_replaced = flow.is_replaced(at);
         let entry = &flow.entries[at];
         if entry.kind == "withdraw" {
@@ -55,11 +58,7 @@ impl Gate {
             if !drains {
                 flow.errands.released(&entry.kind);
             }
-            let mut record = entry.source.clone();
-            record.headers.push(header("flowgate-release", cause));
-            record.headers.push(header("flowgate-pause-id", &entry.pause_id));
-            record.headers.push(header("flowgate-held-ms", self.clock_ms - entry.held_at));
-            append(&mut self.log.records, home(name, RECORDS_PARTITIONS), record);
+            deliver(&mut self.log, name, entry, (cause, self.clock_ms));
         }
     }
 
@@ -74,6 +73,14 @@ pub fn add(count: &mut flowgate_checker::PerKind, kind: &str) {
         "advance" => count.advance += 1,
         _ => {}
     }
+}
+
+pub fn deliver(log: &mut Log, name: &str, entry: &Entry, (cause, clock_ms): (&str, i64)) {
+    let mut record = entry.source.clone();
+    record.headers.push(header("flowgate-release", cause));
+    record.headers.push(header("flowgate-pause-id", &entry.pause_id));
+    record.headers.push(header("flowgate-held-ms", clock_ms - entry.held_at));
+    append(&mut log.records, home(name, RECORDS_PARTITIONS), record);
 }
 
 pub fn discard(log: &mut Log, source: &Record, reason: &str) {

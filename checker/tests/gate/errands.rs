@@ -3,21 +3,24 @@
 use flowgate_checker::{PerKind, home};
 use serde_json::{Value, json};
 
+use super::named::Search;
 use super::{Gate, PARTITIONS, State, add};
 
 /// A purge and a sample under way.
 #[derive(Default)]
 pub struct Errands {
     purge: Option<Errand>,
-    sample: Option<Errand>,
+    pub sample: Option<Errand>,
     /// A flow that was forgotten and not seen again.
     unknown: bool,
     /// Breaks the rule that a flow which had a queue is not forgotten.
     careless: bool,
 }
 
-struct Errand {
+pub struct Errand {
     command_id: Value,
+    /// A sample of named records.
+    pub named: Option<Search>,
     /// A purge's line, or how many a sample is to release.
     limit: usize,
     count: PerKind,
@@ -30,7 +33,12 @@ impl Errands {
 
     /// Whether they pass entries of a paused flow.
     pub fn pass(&self, watermark: usize) -> bool {
-        watermark < self.line() || self.sample.is_some()
+        watermark < self.line() || self.counts()
+    }
+
+    /// Whether a sample of so many is under way.
+    fn counts(&self) -> bool {
+        self.sample.as_ref().is_some_and(|sample| sample.named.is_none())
     }
 
     pub fn removed(&mut self, kind: &str) {
@@ -119,8 +127,12 @@ impl Gate {
         if flow.watermark == flow.entries.len() {
             return self.answer(name, offset, command, "unchanged");
         }
-        let count = usize::try_from(options["count"].as_u64().unwrap()).unwrap();
-        flow.errands.sample = Some(Errand::new(&command, count));
+        let named = Search::new(&options, flow.watermark.max(flow.errands.line()), flow.entries.len());
+        if named.is_some() && flow.taken.len() >= 10_000 {
+            return self.answer(name, offset, command, "rejected");
+        }
+        let count = options["count"].as_u64().map_or(usize::MAX, |count| usize::try_from(count).unwrap());
+        flow.errands.sample = Some(Errand { named, ..Errand::new(&command, count) });
         self.transition(name, "sampling", Some(offset), input);
         self.answer(name, offset, command, "applied");
     }
@@ -142,8 +154,13 @@ impl Gate {
     pub(super) fn end_sample_at_its_end(&mut self, name: &str, input: i64) {
         let flow = &self.flows[name];
         let sample = flow.errands.sample.as_ref();
-        let done = |sample: &Errand| usize::try_from(sample.count.total()).unwrap() == sample.limit;
-        if sample.is_some_and(|sample| done(sample) || flow.watermark == flow.entries.len()) {
+        let done = |sample: &Errand| match &sample.named {
+            Some(search) => search.is_done(),
+            None => {
+                usize::try_from(sample.count.total()).unwrap() == sample.limit || flow.watermark == flow.entries.len()
+            }
+        };
+        if sample.is_some_and(done) {
             self.end_sample(name, None, input);
         }
     }
@@ -209,7 +226,7 @@ impl Gate {
 
 impl Errand {
     fn new(command: &Value, limit: usize) -> Self {
-        Self { command_id: command["command_id"].clone(), limit, count: PerKind::default() }
+        Self { command_id: command["command_id"].clone(), named: None, limit, count: PerKind::default() }
     }
 
     fn done(&self) -> Value {

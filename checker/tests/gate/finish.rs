@@ -32,7 +32,8 @@ impl Gate {
                 "counts": {"queued": pair(sums.queued), "released": pair(sums.released),
                     "replaced": pair(sums.replaced), "removed": pair(sums.removed),
                     "turned_away": turned_away, "lost": pair(sums.lost)},
-                "queue": {"next_entry": flow.entries.len() + 1, "watermark": {"entry": flow.watermark}}});
+                "queue": {"next_entry": flow.entries.len() + 1, "watermark": {"entry": flow.watermark},
+                    "taken": flow.told_as_taken()}});
             let record = Record {
                 key: Some(name.as_bytes().to_vec()),
                 value: Some(value.to_string().into_bytes()),

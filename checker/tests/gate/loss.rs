@@ -22,7 +22,7 @@ impl Gate {
         let flow = &self.flows[name];
         let passes = match flow.state {
             State::Live => false,
-            State::Paused => flow.errands.pass(flow.watermark),
+            State::Paused => flow.errands.pass(flow.watermark) || flow.errands.sample.is_some(),
             State::Resuming => true,
         };
         passes && flow.watermark < self.deleted(name)
@@ -45,12 +45,15 @@ impl Gate {
         while self.cleaner_comes && last < flow.entries.len() && flow.is_replaced(last) {
             last += 1;
         }
-        flow.entries[first..last].iter().for_each(|entry| add(&mut count, &entry.kind));
+        for at in (first..last).filter(|at| !flow.taken.contains(at)) {
+            add(&mut count, &flow.entries[at].kind);
+        }
         if count.total() > most {
             return self.answer(name, offset, command, "rejected");
         }
         let flow = self.flows.get_mut(name).unwrap();
         flow.watermark = last;
+        flow.taken.retain(|at| *at >= last);
         (flow.sums.lost.enroll, flow.sums.lost.advance) =
             (flow.sums.lost.enroll + count.enroll, flow.sums.lost.advance + count.advance);
         let PerKind { enroll, advance } = count;

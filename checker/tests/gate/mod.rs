@@ -10,11 +10,12 @@ pub mod errands_schedule;
 pub mod everything_schedule;
 mod finish;
 mod loss;
+mod named;
 pub mod scenes;
 pub mod schedule;
 pub mod telling;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drain::{add, discard};
 use flowgate_checker::{Header, Log, Record, Report, Sums, check, home};
@@ -64,6 +65,8 @@ struct Flow {
     as_of: i64,
     cause: &'static str,
     errands: errands::Errands,
+    /// Entries beyond the watermark that samples of named records have released.
+    taken: BTreeSet<usize>,
     /// Nothing is known of it any more, but what it had been through.
     forgotten: Option<Sums>,
     sums: Sums,
@@ -116,8 +119,10 @@ impl Gate {
         let mut all = BTreeMap::new();
         for (name, flow) in &self.flows {
             let mut sums = flow.sums;
-            for entry in &flow.entries[flow.watermark..] {
-                add(&mut sums.held, &entry.kind);
+            for (at, entry) in flow.entries.iter().enumerate().skip(flow.watermark) {
+                if !flow.taken.contains(&at) {
+                    add(&mut sums.held, &entry.kind);
+                }
             }
             all.insert(name.clone(), sums);
         }
@@ -176,8 +181,8 @@ impl Gate {
             discard(&mut self.log, &source, "turned_away");
             return offset;
         }
-        let holds = |entry: &Entry| self.gates_reading || entry.kind != "withdraw";
-        let held = flow.entries[flow.watermark..].iter().any(holds);
+        let taken = |at: &usize| flow.taken.contains(at) || flow.entries[*at].kind == "withdraw";
+        let held = (flow.watermark..flow.entries.len()).any(|at| self.gates_reading || !taken(&at));
         if flow.state != State::Live && (kind != "withdraw" || held) {
             add(&mut flow.sums.queued, kind);
             flow.entries.push(Entry {

@@ -1,0 +1,411 @@
+//! Goal: samples of named records that keep the contract are green, and each way to break it is red. Method: the toy gate plays
+//! each case out; then one place of the log is broken.
+#![allow(clippy::unwrap_used)]
+
+mod gate;
+
+use flowgate_checker::{Log, PerKind, Sums, check};
+use gate::Gate;
+use gate::breaking::{move_to, nth, state};
+use gate::telling::{change, conceal, is, new_gate, order, red, tell};
+use serde_json::{Value, json};
+
+fn green(gate: &Gate) -> (Log, Sums) {
+    let log = gate.finish();
+    let report = check(&log);
+    assert_eq!(report.anomalies, []);
+    assert_eq!(report.flows, gate.sums());
+    (log, report.flows["welcome"])
+}
+
+fn enrolls(enroll: u64) -> PerKind {
+    PerKind { enroll, advance: 0 }
+}
+
+/// Held a, b (entry 2), 7, c, an advance of b, c again (6); a withdraw of x; b, 7 and c are let through, and c comes once more.
+fn sampled() -> Gate {
+    let mut gate = new_gate();
+    gate.pause("welcome", json!({}));
+    for record in ["a", "b", "7", "c"] {
+        gate.enroll("welcome", record);
+    }
+    gate.event("welcome", "b", "advance");
+    gate.enroll("welcome", "c");
+    gate.event("welcome", "x", "withdraw");
+    gate.release("welcome", json!({"record_ids": ["b", 7, "c", "none"]}));
+    gate.search("welcome", 4);
+    gate.release("welcome", json!({"record_ids": ["a"], "while": "another is under way"}));
+    gate.enroll("welcome", "d");
+    gate.search_all("welcome");
+    gate.event("welcome", "y", "withdraw");
+    gate.enroll("welcome", "b");
+    gate
+}
+
+/// The same, until everything is drained.
+fn drained() -> Gate {
+    let mut gate = sampled();
+    gate.resume("welcome", json!({}));
+    gate.drain_all("welcome");
+    gate
+}
+
+/// The released record of a name, and a number of the same name.
+fn released(log: &Log, record: &str, number: usize) -> usize {
+    nth(&log.records, record, number)
+}
+
+#[test]
+fn named_records_are_let_through() {
+    let (log, sums) = green(&sampled());
+    assert_eq!((sums.released, sums.held), (PerKind { enroll: 3, advance: 1 }, enrolls(4)));
+    let taken = |log: &Log| {
+        let told: Value = serde_json::from_slice(log.state[0].value.as_ref().unwrap()).unwrap();
+        told["queue"]["taken"].clone()
+    };
+    let entries = json!([[2, "enroll"], [3, "enroll"], [5, "advance"], [6, "enroll"]]);
+    assert_eq!(taken(&log), json!({"enroll": 3, "advance": 1, "entries": entries}));
+    let (log, sums) = green(&drained());
+    // b was taken before it came again: it is not replaced.
+    assert_eq!((sums.released, sums.replaced), (PerKind { enroll: 6, advance: 1 }, enrolls(1)));
+    assert_eq!(taken(&log), Value::Null);
+}
+
+#[test]
+fn one_that_is_not_let_through_or_twice() {
+    let (log, _) = green(&drained());
+    for (record, number) in [("b", 0), ("7", 0), ("c", 0)] {
+        red(&log, "is lost: it should be released by a sample of its record", |log| {
+            log.records.remove(released(log, record, number));
+        });
+    }
+    let again = |log: &mut Log| {
+        let mut copy = log.records[released(log, "7", 0)].clone();
+        copy.offset = 1000;
+        log.records.push(copy);
+    };
+    red(&log, "has more than one fate", again);
+    let by_the_drain = |log: &mut Log| {
+        let at = released(log, "7", 0);
+        let headers = &mut log.records[at].headers;
+        let cause = headers.len() - 3;
+        headers[cause] = gate::header("flowgate-release", "resume");
+    };
+    red(&log, "is lost: it should be released by a sample of its record", by_the_drain);
+    let another_pause = |log: &mut Log| {
+        let at = released(log, "7", 0);
+        let headers = &mut log.records[at].headers;
+        let pause = headers.len() - 2;
+        headers[pause] = gate::header("flowgate-pause-id", "p9");
+    };
+    red(&log, "flowgate-pause-id does not name the pause that held it", another_pause);
+    let as_it_came = |log: &mut Log| {
+        let at = released(log, "7", 0);
+        let own = log.records[at].headers.len() - 3;
+        log.records[at].headers.truncate(own);
+    };
+    red(&log, "although the flow was paused", as_it_came);
+    let discarded = |log: &mut Log| {
+        let at = nth(&log.enrollments, "7", 0);
+        let mut record = log.enrollments[at].clone();
+        let source = format!("flow.enrollments/{}/{}", record.partition, record.offset);
+        record.headers.push(gate::header("flowgate-reason", "purge"));
+        record.headers.push(gate::header("flowgate-source", source));
+        log.discarded.push(record);
+    };
+    red(&log, "although no order said so", discarded);
+    red(&log, "has more than one fate", discarded);
+}
+
+#[test]
+fn what_is_let_through_out_of_its_place() {
+    let (log, _) = green(&drained());
+    let moved = |record: &'static str, to: &'static str, nth: usize| {
+        move |log: &mut Log| {
+            let (from, to) = (released(log, record, 0), released(log, to, nth));
+            move_to(log, from, to);
+        }
+    };
+    red(&log, "is out of order with", moved("b", "7", 0));
+    // Ahead of a withdraw that came before the sample, behind one that came behind it, and in the drain.
+    red(&log, "is out of order with", moved("b", "x", 0));
+    red(&log, "is out of order with", moved("c", "y", 0));
+    red(&log, "is out of order with", moved("c", "a", 0));
+}
+
+#[test]
+fn what_a_sample_does_not_name() {
+    let (log, _) = green(&drained());
+    let others = |ids: Value| move |log: &mut Log| order(log, "release", "record_ids", &ids);
+    red(&log, "flow was paused", others(json!(["b", "c"])));
+    red(&log, "is lost: it should be released by a sample of its record", others(json!(["a", "b", 7, "c"])));
+    for none in [json!([]), Value::Null, json!([{}]), json!([1.5]), json!("b"), json!(vec!["b"; 101])] {
+        red(&log, "a count that is none, and of no records", others(none));
+    }
+    red(&log, "flow was paused", |log| order(log, "release", "count", &json!(2)));
+    // What was held after the command stays.
+    let mut gate = new_gate();
+    gate.pause("welcome", json!({"keep": "all"}));
+    gate.enroll("welcome", "a");
+    gate.release("welcome", json!({"record_ids": ["a"]}));
+    gate.enroll("welcome", "a");
+    gate.search_all("welcome");
+    let (log, sums) = green(&gate);
+    assert_eq!((sums.released, sums.held), (enrolls(1), enrolls(1)));
+    let late = |log: &mut Log| {
+        let source = log.enrollments[1].clone();
+        let mut copy = log.records[0].clone();
+        let added = copy.headers.split_off(copy.headers.len() - 3);
+        (copy.key, copy.value, copy.timestamp_ms) = (source.key, source.value, source.timestamp_ms);
+        copy.headers = source.headers.into_iter().chain(added).collect();
+        copy.offset = 9;
+        log.records.push(copy);
+    };
+    red(&log, "although the flow was paused and had not released it", late);
+    let more = |log: &mut Log| {
+        late(log);
+        tell(log, "sampled", |told| told["count"]["enroll"] = json!(2));
+    };
+    red(&log, "although the flow was paused and had not released it", more);
+}
+
+#[test]
+fn what_a_sample_and_the_state_say_of_it() {
+    let (log, _) = green(&sampled());
+    for (field, says, why) in [
+        ("enroll", 2, "although the flow was paused"),
+        ("enroll", 4, "the gate counts 4 for sampled.enroll, the topics say 3"),
+        ("advance", 0, "for sampled.advance, the topics say 1"),
+    ] {
+        red(&log, why, |log| tell(log, "sampled", |told| told["count"][field] = json!(says)));
+    }
+    red(&log, "does not say how many", |log| tell(log, "sampled", |told| told["count"] = Value::Null));
+    red(&log, "names command Some(\"c9\")", |log| tell(log, "sampled", |told| told["command_id"] = json!("c9")));
+    let says = |path: &'static str, value: Value| {
+        move |log: &mut Log| state(log, |state| *state.pointer_mut(path).unwrap() = value.clone())
+    };
+    red(&log, "its queue.taken has []", says("/queue/taken", Value::Null));
+    red(&log, "the gate counts 2 for queue.taken.enroll, the topics say 3", says("/queue/taken/enroll", json!(2)));
+    red(&log, "the gate counts 0 for queue.taken.advance, the topics say 1", says("/queue/taken/advance", json!(0)));
+    red(&log, "its queue.taken has [(4", says("/queue/taken/entries/0/0", json!(4)));
+    red(&log, "its queue.taken has", says("/queue/taken/entries/2/1", json!("enroll")));
+    let fewer = "the gate counts 2 for released.enroll, the topics say 3";
+    red(&log, fewer, says("/counts/released/enroll", json!(2)));
+    red(&log, "ends a pause whose sample has not ended", |log| {
+        *log = green(&drained()).0;
+        conceal(log, is("sampled"));
+    });
+    red(&log, "begins a sample before the end of another", |log| {
+        let at = log
+            .audit
+            .iter()
+            .position(|told| String::from_utf8_lossy(told.value.as_ref().unwrap()).contains("sampling"));
+        let mut copy = log.audit[at.unwrap()].clone();
+        copy.offset += 1;
+        log.audit.iter_mut().filter(|told| told.offset >= copy.offset).for_each(|told| told.offset += 10);
+        log.audit.push(copy);
+    });
+}
+
+/// a to f are held, of which all are to be let through; a withdraw of c comes, and something ends the sample behind d.
+fn cut_off(by: &str) -> Gate {
+    let mut gate = new_gate();
+    gate.pause("welcome", json!({}));
+    for record in ["a", "b", "c", "d", "e", "f"] {
+        gate.enroll("welcome", record);
+    }
+    gate.release("welcome", json!({"record_ids": ["a", "b", "c", "d", "e", "f"]}));
+    gate.search("welcome", 2);
+    gate.event("welcome", "c", "withdraw");
+    gate.search("welcome", 2);
+    match by {
+        "purge" => gate.purge("welcome", json!({})),
+        "resume" => gate.resume("welcome", json!({})),
+        "release: none" => {
+            gate.pause("welcome", json!({"keep": "latest"}));
+            gate.resume("welcome", json!({"release": "none"}));
+        }
+        _ => gate.expire("welcome"),
+    }
+    gate.pass_all("welcome");
+    gate.enroll("welcome", "e");
+    gate
+}
+
+#[test]
+fn a_sample_that_something_ends() {
+    for by in ["purge", "resume", "release: none", "timer"] {
+        let mut gate = cut_off(by);
+        if gate.state("welcome") == gate::State::Resuming {
+            gate.drain_all("welcome");
+        }
+        let (log, sums) = green(&gate);
+        let expected = if by == "resume" || by == "timer" { 6 } else { 3 };
+        assert_eq!(sums.released.enroll, if by == "release: none" { 4 } else { expected }, "{by}");
+        // What it had come to by then is no longer a first part of what it had to release.
+        red(&log, "is lost: it should be released by a sample of its record", |log| {
+            log.records.remove(released(log, "b", 0));
+        });
+        let by_itself = |log: &mut Log| {
+            tell(log, "sampled", |told| {
+                (told["command_offset"], told["position"]["watermark"]) = (Value::Null, json!(0));
+            });
+            conceal(log, |told| ["resumed", "purging", "expired"].iter().any(|word| is(word)(told)));
+        };
+        red(&log, "is lost: it should be released by a sample of its record", by_itself);
+    }
+    let (log, _) = green(&cut_off("resume"));
+    let another = |log: &mut Log| {
+        conceal(log, is("resumed"));
+    };
+    red(&log, "ends a sample that is not done, without an end of its pause or a purge", another);
+}
+
+#[test]
+fn what_comes_before_its_entry_is_released_wins() {
+    let (log, _) = green(&cut_off("purge"));
+    let withdrawn = |log: &mut Log| {
+        let source = log.enrollments[nth(&log.enrollments, "c", 0)].clone();
+        let mut copy = log.records[released(log, "d", 0)].clone();
+        let added = copy.headers.split_off(copy.headers.len() - 3);
+        (copy.key, copy.value, copy.timestamp_ms) = (source.key, source.value, source.timestamp_ms);
+        copy.headers = source.headers.into_iter().chain(added).collect();
+        let to = released(log, "d", 0);
+        copy.offset = 1000;
+        log.records.push(copy);
+        let from = log.records.len() - 1;
+        move_to(log, from, to);
+        tell(log, "sampled", |told| told["count"]["enroll"] = json!(4));
+    };
+    red(&log, "had withdrawn its record", withdrawn);
+    // Whether a newer event came before or not nobody tells: one fate it has.
+    let mut gate = new_gate();
+    gate.pause("welcome", json!({}));
+    for record in ["a", "b"] {
+        gate.enroll("welcome", record);
+    }
+    gate.release("welcome", json!({"record_ids": ["a", "b"]}));
+    gate.search("welcome", 1);
+    gate.enroll("welcome", "a");
+    gate.enroll("welcome", "b");
+    gate.search_all("welcome");
+    gate.resume("welcome", json!({}));
+    gate.drain_all("welcome");
+    let (log, sums) = green(&gate);
+    assert_eq!((sums.released.enroll, sums.replaced.enroll), (3, 1));
+    red(&log, "is lost", |log| drop(log.records.remove(released(log, "a", 1))));
+    // One that was replaced before is none of the sample's.
+    let before = |log: &mut Log| {
+        tell(log, "sampling", |told| (told["position"]["entry"], told["position"]["input"]) = (json!(3), json!(5)));
+    };
+    red(&log, "had replaced it", before);
+}
+
+#[test]
+fn what_lies_under_the_line_of_a_purge_is_purged() {
+    let mut gate = new_gate();
+    gate.pause("welcome", json!({"keep": "all"}));
+    for record in ["a", "b", "a", "b"] {
+        gate.enroll("welcome", record);
+    }
+    gate.purge("welcome", json!({"through_entry": 2}));
+    gate.release("welcome", json!({"record_ids": ["a", "b"]}));
+    gate.search("welcome", 1);
+    gate.pass("welcome", 9);
+    gate.search_all("welcome");
+    gate.purge("welcome", json!({}));
+    gate.pass_all("welcome");
+    let (log, sums) = green(&gate);
+    assert_eq!((sums.removed.enroll, sums.released.enroll), (2, 2));
+    red(&log, "the gate counts 2 for purged.enroll, the topics say 0", |log| {
+        change(
+            &mut log.audit,
+            |told| is("purged")(told) && told["position"]["watermark"] == 4,
+            |told| {
+                told["count"]["enroll"] = json!(2);
+            },
+        );
+    });
+    red(&log, "although it was to be discarded", |log| {
+        gate::telling::deliver_discarded(log, "a", "sample");
+    });
+}
+
+#[test]
+fn samples_of_both_kinds_and_losses_pass_what_is_taken() {
+    let mut gate = new_gate();
+    gate.pause("welcome", json!({}));
+    for record in ["a", "b", "c", "d", "e", "f"] {
+        gate.enroll("welcome", record);
+    }
+    gate.release("welcome", json!({"record_ids": ["b", "e"]}));
+    gate.search_all("welcome");
+    gate.release("welcome", json!({"count": 2}));
+    gate.pass_all("welcome");
+    gate.release("welcome", json!({"record_ids": ["e", "d"]}));
+    gate.search_all("welcome");
+    gate.delete("welcome", 5);
+    gate.resume("welcome", json!({}));
+    gate.accept_loss("welcome", json!({"at_most": 1}));
+    gate.drain_all("welcome");
+    let (log, sums) = green(&gate);
+    assert_eq!((sums.released.enroll, sums.lost.enroll), (6, 0));
+    let counted = |log: &mut Log| tell(log, "loss_accepted", |told| told["count"]["enroll"] = json!(2));
+    red(&log, "for loss_accepted.enroll, the topics say 0", counted);
+    // b does not count.
+    let of_two =
+        |told: &Value| is("sampled")(told) && told["count"]["enroll"] == 2 && told["position"]["watermark"] == 3;
+    red(&log, "for sampled.enroll, the topics say 2", |log| {
+        change(&mut log.audit, of_two, |told| told["count"]["enroll"] = json!(3));
+    });
+}
+
+#[test]
+fn a_sample_that_is_under_way() {
+    let mut gate = new_gate();
+    gate.pause("welcome", json!({}));
+    for record in ["a", "b", "c"] {
+        gate.enroll("welcome", record);
+    }
+    gate.release("welcome", json!({"record_ids": ["a", "b", "c"]}));
+    gate.search("welcome", 2);
+    let (log, sums) = green(&gate);
+    assert_eq!((sums.released, sums.held), (enrolls(2), enrolls(1)));
+    red(&log, "is lost: it should be released by a sample of its record", |log| drop(log.records.remove(0)));
+    // It ends before anything that was deleted.
+    gate.delete("welcome", 3);
+    gate.search_all("welcome");
+    gate.accept_loss("welcome", json!({"at_most": 1}));
+    let (log, sums) = green(&gate);
+    assert_eq!((sums.released, sums.lost), (enrolls(2), enrolls(1)));
+    red(&log, "accepts a loss while nothing is passed", |log| {
+        conceal(log, is("sampling"));
+        conceal(log, is("sampled"));
+    });
+}
+
+#[test]
+fn ten_thousand_taken_entries_and_no_more() {
+    let mut gate = new_gate();
+    gate.pause("welcome", json!({"keep": "all"}));
+    for _ in 0..10_002 {
+        gate.enroll("welcome", "a");
+    }
+    gate.release("welcome", json!({"record_ids": ["a"]}));
+    gate.search_all("welcome");
+    gate.release("welcome", json!({"record_ids": ["a"]}));
+    let (log, sums) = green(&gate);
+    assert_eq!((sums.released, sums.held), (enrolls(10_000), enrolls(2)));
+    red(&log, "is lost: it should be released by a sample of its record", |log| drop(log.records.remove(7)));
+    let more = |log: &mut Log| {
+        let source = log.enrollments[10_000].clone();
+        let mut copy = log.records[9_999].clone();
+        let added = copy.headers.split_off(copy.headers.len() - 3);
+        (copy.key, copy.value, copy.timestamp_ms) = (source.key, source.value, source.timestamp_ms);
+        copy.headers = source.headers.into_iter().chain(added).collect();
+        copy.offset += 1;
+        log.records.push(copy);
+        tell(log, "sampled", |told| told["count"]["enroll"] = json!(10_001));
+    };
+    red(&log, "leaves 10001 entries taken", more);
+}
