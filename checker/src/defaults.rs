@@ -39,6 +39,8 @@ pub(crate) struct ForAll {
     pub position: Position,
     /// By the gate's clock.
     pub told_ms: Option<i64>,
+    /// When the broker took the command.
+    recorded_ms: Option<i64>,
     pub outcome: String,
     pub command: Value,
     pub place: Place,
@@ -93,6 +95,8 @@ impl Defaults {
         answers: &HashMap<i64, Vec<Answer>>,
         command: impl Fn(i64) -> Option<Value>,
     ) {
+        let recorded: HashMap<i64, i64> =
+            log.control.iter().map(|record| (record.offset, record.timestamp_ms)).collect();
         let mut any = false;
         for (offset, answers) in answers {
             let Some(command) = command(*offset).filter(|command| command["flow_id"] == "*") else { continue };
@@ -103,6 +107,7 @@ impl Defaults {
                     offset: *offset,
                     position: answer.position,
                     told_ms: answer.told_ms,
+                    recorded_ms: recorded.get(offset).copied(),
                     outcome: answer.outcome.clone(),
                     command: command.clone(),
                     place: answer.place.clone(),
@@ -165,6 +170,12 @@ impl Partition {
 }
 
 impl ForAll {
+    /// As of when it judges whether a default is in force: one that was recorded before the deadline finds it so, however late it
+    /// takes effect.
+    pub(crate) fn judges_ms(&self) -> Option<i64> {
+        self.told_ms.map(|told| self.recorded_ms.map_or(told, |recorded| recorded.min(told)))
+    }
+
     pub(crate) fn action(&self) -> &str {
         self.command["action"].as_str().unwrap_or_default()
     }
@@ -186,12 +197,12 @@ impl Standing {
 
     /// Whether a `pause` of `*` finds it in force: where its deadline is near, the public record tells.
     fn is_updated(&self, partition: i32, by: &ForAll, public: &Public) -> bool {
-        match self.in_force(by.told_ms) {
+        match self.in_force(by.judges_ms()) {
             InForce::Yes => true,
             InForce::No => false,
             InForce::Perhaps => match public.ids.get(&(partition, by.offset)) {
                 Some(id) => *id == self.pause_id(),
-                None => self.deadline.zip(by.told_ms).is_none_or(|((_, last), at)| at < last),
+                None => self.deadline.zip(by.judges_ms()).is_none_or(|((_, last), at)| at < last),
             },
         }
     }

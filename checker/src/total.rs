@@ -51,7 +51,7 @@ pub(crate) fn resumes(defaults: &Defaults, paused: &Paused, anomalies: &mut Vec<
     for (partition, of) in defaults.partitions() {
         for answer in of.answers.iter().filter(|answer| answer.action() == "resume") {
             let (certain, perhaps) = paused.0.get(&(partition, answer.offset)).copied().unwrap_or_default();
-            let default = of.before(answer.offset).map_or(InForce::No, |default| default.in_force(answer.told_ms));
+            let default = of.before(answer.offset).map_or(InForce::No, |default| default.in_force(answer.judges_ms()));
             let why = match answer.outcome.as_str() {
                 "applied" if !perhaps && default == InForce::No => "is applied, and there was nothing to resume",
                 "unchanged" if certain || default == InForce::Yes => "is unchanged, and there was something to resume",

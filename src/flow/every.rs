@@ -70,8 +70,7 @@ impl<'a> Every<'a> {
             }
             Action::Pause(order) => partition.order_default(order, &issue, now, limits).map(Order::Pause),
             Action::Resume(order) => {
-                let ends_default = partition.default_in_force(now).is_some();
-                partition.default = None;
+                let ends_default = partition.default.take().is_some_and(|default| !default.is_over(&issue, now));
                 Ok(Order::Resume { order, ends_default })
             }
             Action::Release(_) | Action::Purge(_) | Action::AcceptLoss(_) | Action::Forget => {
@@ -137,6 +136,12 @@ impl DefaultPause {
     pub fn is_in_force(&self, now: Timestamp) -> bool {
         self.pause.resumes_at > now && !mutant::is(Mutant::DefaultForgottenForANewFlow)
     }
+
+    /// Whether a command for every flow finds it ended. As with the flows that it has paused, one that was recorded before the
+    /// deadline does not.
+    fn is_over(&self, issue: &Issue<'_>, now: Timestamp) -> bool {
+        self.pause.resumes_at <= now && self.pause.resumes_at <= issue.recorded_at
+    }
 }
 
 impl Partition {
@@ -165,12 +170,7 @@ impl Partition {
         now: Timestamp,
         limits: &Limits,
     ) -> Result<Pause, Outcome> {
-        // As for the flows that it has paused: it ends before a command that was recorded after its deadline.
-        let over = |default: &DefaultPause| {
-            let ends_at = default.pause.resumes_at;
-            ends_at <= now && ends_at <= issue.recorded_at
-        };
-        let pause = match self.default.take_if(|default| !over(default)) {
+        let pause = match self.default.take_if(|default| !default.is_over(issue, now)) {
             Some(default) => {
                 let mut pause = default.pause.clone();
                 if let Err(rejected) = pause.update(order, issue, now, limits) {

@@ -141,7 +141,9 @@ impl Decider<'_> {
                 every.end(Arc::make_mut(&mut staged.record))
             }
         };
-        self.decision.needs_clock |= asks_default || compares_with_the_clock(&issue.command.action);
+        // A pause sets a deadline, also where there is no flow yet.
+        let sets_default = matches!(issue.command.action, Action::Pause(_));
+        self.decision.needs_clock |= asks_default || sets_default || compares_with_the_clock(&issue.command.action);
         let position = self.position(partition, None, issue.offset);
         self.answer(partition, None, position, issue, answer);
     }
