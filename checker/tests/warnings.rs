@@ -302,7 +302,7 @@ fn states_that_say_something_else_of_named_records() {
         (4, "/sample", json!({"command_id": "c1", "left": 0, "released": count(2)}), "sample"),
         (4, "/sample/released", count(1), "grown by"),
         (
-            5,
+            6,
             "/sample",
             json!({"command_id": "c1", "record_ids": ["a", "7"], "through_entry": 5, "released": count(2)}),
             "sample",
