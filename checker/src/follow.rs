@@ -131,9 +131,8 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
         // The broker's stamp: a gate's clock may be off.
         let at_ms = Some(record.timestamp_ms);
         let told_ms = milliseconds(&document.at);
-        if let Some(told) = told_ms {
-            followed.defaults.note(document.partition, document.position.input, told);
-        } else {
+        followed.defaults.note(document.partition, document.position.input, record.timestamp_ms);
+        if told_ms.is_none() {
             followed.audit(document.flow_id.clone(), place.clone(), format!("at {:?} is no time", document.at));
         }
         match (document.event.as_str(), document.transition, document.command_offset) {

@@ -38,10 +38,13 @@ impl Court<'_> {
             let at = case.transitions[sample.order].place.clone();
             judgement.faults.push(Fault::Audit { at, why: format!("leaves {taken} entries taken") });
         }
+        let deleted = self.log.deleted.get(&*self.gathered.flows[case.flow].name).copied().unwrap_or_default();
         let first_of_them = !sample.whole || taken >= MOST_TAKEN;
         for (at, wanted) in sample.wanted.iter().enumerate().filter(|(_, wanted)| wanted.certain) {
             let item = &case.walk.items[wanted.item];
-            let gone = matches!(item.passed, Passed::Lost(segment) if sample.end.is_none_or(|end| segment <= end));
+            // What somebody has deleted cannot be found.
+            let gone = matches!(item.passed, Passed::Lost(segment) if sample.end.is_none_or(|end| segment <= end))
+                || item.number <= deleted;
             let by_another = by(wanted.item).is_some_and(|by| by <= index);
             if gone || by_another || first_of_them && last.is_none_or(|last| last < at) {
                 continue;

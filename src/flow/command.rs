@@ -201,6 +201,13 @@ pub fn apply(
         *flow = Some(new);
     }
     let outcome = match flow {
+        Some(known) if issue.command.action == Action::Forget && partition.default_in_force(now).is_some() => {
+            let outcome = Outcome::rejected(
+                "every flow is paused: its next event would make it known and pause it again; resume `*` first",
+            );
+            known.remember(issue, &outcome);
+            outcome
+        }
         Some(known) => {
             let (outcome, ordered) = known.order(issue, moment, true);
             let is_forgotten = ordered.contains(&Transition::Forgotten);

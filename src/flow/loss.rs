@@ -36,7 +36,9 @@ impl Flow {
             self.counts.held().total()
         );
         let done = Done { command: issue.command.id.clone(), count };
-        (Outcome::applied(detail), vec![Transition::LossAccepted(Loss { done, first_entry })])
+        let accepted = Transition::LossAccepted(Loss { done, first_entry });
+        // What comes to its end by it ends before the next command.
+        (Outcome::applied(detail), [accepted].into_iter().chain(self.settle(moment.now)).collect())
     }
 
     /// What is lost if everything up to there is gone. What a sample had taken was released.
@@ -120,9 +122,8 @@ mod tests {
         desk.arrive(Kind::Enroll, "later");
         desk.order("s", sample(1));
         desk.gone = Some(Watermark { entry: 5, enrolls: 4, advances: 1, offset: 12 });
-        assert_eq!(desk.order("a", accept_loss(9)).transitions, [lost(1, 4, 1)]);
-        let ended = desk.flow().settle(T0);
-        assert_eq!(ended.len(), 2, "{ended:?}");
+        let ended = desk.order("a", accept_loss(9)).transitions;
+        assert_eq!((&ended[0], ended.len()), (&lost(1, 4, 1), 3), "{ended:?}");
         assert_eq!((desk.flow().state_word(), desk.flow().passes()), ("paused", false));
     }
 
@@ -133,7 +134,7 @@ mod tests {
         desk.gone = Some(Watermark { entry: 1, enrolls: 1, advances: 0, offset: 3 });
         desk.now = T0.after(14 * DAY);
         let transitions = desk.order("a", accept_loss(1)).transitions;
-        assert_eq!(transitions, [Transition::Resumed(Cause::Timer), lost(1, 1, 0)]);
+        assert_eq!(transitions, [Transition::Resumed(Cause::Timer), lost(1, 1, 0), Transition::WentLive]);
     }
 
     #[test]
@@ -145,7 +146,7 @@ mod tests {
         assert_eq!(desk.flow().end_search(T0).len(), 1);
         desk.order("r", resume());
         desk.gone = Some(Watermark { entry: 3, enrolls: 3, advances: 0, offset: 8 });
-        assert_eq!(desk.order("a", accept_loss(2)).transitions, [lost(1, 2, 0)]);
+        assert_eq!(desk.order("a", accept_loss(2)).transitions, [lost(1, 2, 0), Transition::WentLive]);
         assert!(desk.flow().queue.taken.is_empty());
     }
 }

@@ -88,6 +88,7 @@ impl<B: Broker> Worker<B> {
         }
         // Nothing is held that was not held in this very turn.
         let begins = settled && flow.queue.watermark.entry + 1 >= first_fed;
+        let topic_before = owned.facts.flow(&id).and_then(|tracked| tracked.flow().queue.topic.clone());
         if !owned.facts.take_flow(flow, unknown, || Index::new(first_fed)) {
             return;
         }
@@ -97,6 +98,7 @@ impl<B: Broker> Worker<B> {
                 tracked.index = Index::new(first_fed);
             }
             tracked.follow_state();
+            tracked.follow_topic(topic_before.as_deref());
             if lost {
                 tracked.begin_behind_loss();
             }

@@ -126,6 +126,13 @@ impl<B: Broker> Worker<B> {
             advances: first.advances.saturating_sub(own(Kind::Advance)),
             offset,
         };
+        if gone.entry <= passed {
+            // What was deleted are markers and tombstones: nothing is lost.
+            tracked.go_on_from(offset);
+            self.stop_reading(Arc::clone(topic));
+            self.table.ask_to_read(partition, flow);
+            return;
+        }
         let lost = tracked.flow().loss(&gone).total();
         let Some(backlog) = &mut tracked.backlog else { return };
         backlog.reading = Reading::No;

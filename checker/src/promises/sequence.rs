@@ -21,6 +21,11 @@ pub(super) fn costs(log: &Log, told: &[(&Record, Told)], topics: Topics<'_>, wro
     for flow in told.iter().filter(|(_, told)| told.transition.as_deref() == Some("forgotten")) {
         *lives.entry(flow.1.flow_id.as_deref().unwrap_or_default()).or_default() += 1;
     }
+    // One that a command for `*` pauses and another one resumes in the same transaction is as it was.
+    let mut returns: HashMap<&str, u64> = HashMap::new();
+    for flow in told.iter().filter(|(_, told)| told.transition.as_deref() == Some("live")) {
+        *returns.entry(flow.1.flow_id.as_deref().unwrap_or_default()).or_default() += 1;
+    }
     let mut newest: HashMap<&[u8], Value> = HashMap::new();
     for record in &log.state {
         let Some(key) = record.key.as_deref().filter(|key| !key.is_empty()) else { continue };
@@ -38,8 +43,11 @@ pub(super) fn costs(log: &Log, told: &[(&Record, Told)], topics: Topics<'_>, wro
         let before = newest.get(key);
         let again = before.is_some_and(|before| *before == state) && state["state"] == "live";
         let another_life = lives.get_mut(flow).filter(|lives| **lives > 0);
+        let has_returned = returns.get_mut(flow).filter(|returns| **returns > 0);
         if let (true, Some(lives)) = (again, another_life) {
             *lives -= 1;
+        } else if let (true, Some(returns)) = (again, has_returned) {
+            *returns -= 1;
         } else if again || before.is_some() && !touched.contains(flow) {
             let why = "the state of a live flow is written again".to_owned();
             wrong(&Some(flow.to_owned()), topics.place("state", record), why);

@@ -73,7 +73,9 @@ impl Decider<'_> {
                 place.flow = changed;
                 place.changed |= changes;
                 let lost = |of: &Transition| matches!(of, Transition::LossAccepted(_));
-                place.lost |= applied.transitions.iter().any(lost);
+                let lost = applied.transitions.iter().any(lost);
+                // It may end what passed entries, too.
+                (place.lost, place.settled) = (place.lost || lost, place.settled || lost);
             }
             (Some(changed), None) => {
                 let new = StagedFlow::new(changed, unknown.unwrap_or_default());
@@ -93,18 +95,22 @@ impl Decider<'_> {
 
     /// Tells of what a command did to a flow, in order.
     fn tell(&mut self, partition: i32, flow: &FlowId, transitions: &[Transition], told: &Told, offset: i64) {
-        let mut by_default = told.by_default;
+        let (mut by_default, mut has_lost) = (told.by_default, false);
         for (number, transition) in transitions.iter().enumerate() {
             let pause = self.pause(partition, flow);
             let (command, pause) = match transition {
                 // What the timer ended came before the command.
                 _ if number < told.by_timer => (None, told.before.clone()),
                 // So did what a new pause ends.
-                Transition::Sampled(_) | Transition::Purged(_) => (Some(offset), told.before.clone()),
+                Transition::Sampled(_) | Transition::Purged(_) if !has_lost => (Some(offset), told.before.clone()),
+                Transition::LossAccepted(_) => (Some(offset), told.before.clone()),
+                // It has come to its end, and nothing ended it.
+                _ if has_lost => (None, told.before.clone()),
                 Transition::Seen => (Some(offset), None),
                 Transition::Paused if by_default.is_some() => (by_default.take(), pause),
                 _ => (Some(offset), pause),
             };
+            has_lost |= matches!(transition, Transition::LossAccepted(_));
             self.decision.needs_clock |= transition.is_by_the_clock();
             self.note_transition(partition, flow, (transition.clone(), pause), command, offset);
         }

@@ -173,19 +173,41 @@ impl Tracked {
         }
     }
 
+    /// Nothing is missing of its queue, though it begins later than its watermark says: at this offset.
+    pub fn go_on_from(&mut self, offset: i64) {
+        if self.index.reads() {
+            self.rebuild = Rebuild { offset, ..Rebuild::of(&self.flow.queue) };
+        }
+        if let Some(backlog) = &mut self.backlog {
+            backlog.blocked = None;
+            backlog.begin_again(self.flow.queue.watermark);
+            backlog.read_offset = offset;
+        }
+    }
+
     /// What is gone of its queue was accepted as lost: everything begins again behind that.
     pub fn begin_behind_loss(&mut self) {
+        self.begin_index_again();
         let queue = &self.flow.queue;
-        if !self.index.is_ready() {
-            self.index = Index::behind(queue);
-        }
-        self.rebuild = Rebuild::of(queue);
         if queue.is_passed() {
             self.backlog = None;
         }
         if let Some(backlog) = &mut self.backlog {
             backlog.blocked = None;
             backlog.begin_again(queue.watermark);
+        }
+    }
+
+    /// Its index is made anew, of what is held beyond the watermark.
+    fn begin_index_again(&mut self) {
+        self.index = Index::behind(&self.flow.queue);
+        self.rebuild = Rebuild::of(&self.flow.queue);
+    }
+
+    /// It has another queue topic: what was read of the one before says nothing about where to go on in this.
+    pub fn follow_topic(&mut self, before: Option<&str>) {
+        if self.flow.queue.topic.as_deref() != before && self.index.reads() {
+            self.begin_index_again();
         }
     }
 
