@@ -4,19 +4,11 @@
 
 mod gate;
 
-use flowgate_checker::{Log, PerKind, Sums, check};
+use flowgate_checker::{Log, PerKind};
 use gate::Gate;
 use gate::breaking::nth;
-use gate::telling::{change, conceal, deliver_discarded, is, new_gate, order, red, tell};
+use gate::telling::{broken, change, conceal, deliver_discarded, green, is, new_gate, order, tell};
 use serde_json::{Value, json};
-
-fn green(gate: &Gate) -> (Log, Sums) {
-    let log = gate.finish();
-    let report = check(&log);
-    assert_eq!(report.anomalies, []);
-    assert_eq!(report.flows, gate.sums());
-    (log, report.flows["welcome"])
-}
 
 fn words(log: &Log) -> Vec<String> {
     let read = |record: &flowgate_checker::Record| {
@@ -58,29 +50,49 @@ fn a_loss_counts_what_was_deleted() {
         move |log: &mut Log| tell(log, "loss_accepted", |told| told[field] = value.clone())
     };
     let count = json!({"enroll": 3, "advance": 1});
-    red(&log, "the gate counts 3 for loss_accepted.enroll, the topics say 2", says("count", count));
+    broken(
+        &log,
+        "the gate counts 3 for loss_accepted.enroll, the topics say 2",
+        "the list has lost",
+        says("count", count),
+    );
     let count = json!({"enroll": 2, "advance": 0});
-    red(&log, "the gate counts 0 for loss_accepted.advance, the topics say 1", says("count", count));
-    red(&log, "does not say how many entries are lost", says("count", Value::Null));
-    red(&log, "names command Some(\"c9\")", says("command_id", json!("c9")));
-    red(&log, "does not say where the loss begins", says("first_entry", Value::Null));
-    red(&log, "accepts a loss of nothing", says("first_entry", json!(6)));
-    red(&log, "names another pause", says("pause_id", json!("p9")));
-    red(&log, "names no command as its cause", says("command_offset", Value::Null));
-    red(&log, "\"resume\" cannot cause \"loss_accepted\"", says("command_offset", json!(2)));
-    red(&log, "the gate counts 1 for lost.enroll, the topics say 2", |log| {
+    broken(
+        &log,
+        "the gate counts 0 for loss_accepted.advance, the topics say 1",
+        "the list has lost",
+        says("count", count),
+    );
+    broken(&log, "does not say how many entries are lost", "the list has lost", says("count", Value::Null));
+    broken(&log, "names command Some(\"c9\")", "", says("command_id", json!("c9")));
+    broken(
+        &log,
+        "does not say where the loss begins",
+        "accepts a loss where nothing was deleted",
+        says("first_entry", Value::Null),
+    );
+    broken(
+        &log,
+        "accepts a loss of nothing",
+        "accepts a loss where nothing was deleted",
+        says("first_entry", json!(6)),
+    );
+    broken(&log, "names another pause", "", says("pause_id", json!("p9")));
+    broken(&log, "names no command as its cause", "but changed nothing", says("command_offset", Value::Null));
+    broken(&log, "\"resume\" cannot cause \"loss_accepted\"", "but changed nothing", says("command_offset", json!(2)));
+    broken(&log, "the gate counts 1 for lost.enroll, the topics say 2", "", |log| {
         gate::breaking::state(log, |state| state["counts"]["lost"]["enroll"] = json!(1));
     });
-    red(&log, "is lost: it should be released", |log| conceal(log, is("loss_accepted")));
+    broken(&log, "is lost: it should be released", "but changed nothing", |log| conceal(log, is("loss_accepted")));
 }
 
 #[test]
 fn a_loss_that_begins_or_ends_elsewhere() {
     let (log, _) = green(&lost());
     let from = |first: u64| move |log: &mut Log| tell(log, "loss_accepted", |told| told["first_entry"] = json!(first));
-    red(&log, "although its loss was accepted", from(1));
-    red(&log, "is lost: it should be released", from(4));
-    red(&log, "has the impossible watermark", |log| {
+    broken(&log, "although its loss was accepted", "and the order allows", from(1));
+    broken(&log, "is lost: it should be released", "the list has lost", from(4));
+    broken(&log, "has the impossible watermark", "which is there", |log| {
         tell(log, "loss_accepted", |told| told["position"]["watermark"] = json!(9));
     });
     let farther = |log: &mut Log| {
@@ -88,20 +100,25 @@ fn a_loss_that_begins_or_ends_elsewhere() {
             (told["position"]["watermark"], told["count"]["enroll"]) = (json!(6), json!(3));
         });
     };
-    red(&log, "accepts the loss of entry 6, which nobody deleted and nothing had replaced", farther);
+    broken(
+        &log,
+        "accepts the loss of entry 6, which nobody deleted and nothing had replaced",
+        "which is there",
+        farther,
+    );
     let nearer = |log: &mut Log| tell(log, "loss_accepted", |told| told["position"]["watermark"] = json!(4));
-    red(&log, "is lost: it should be released", nearer);
+    broken(&log, "is lost: it should be released", "the list has lost", nearer);
 }
 
 #[test]
 fn a_loss_that_was_not_allowed() {
     let (log, _) = green(&lost());
     let most = |most: Value| move |log: &mut Log| order(log, "accept_loss", "at_most", &most);
-    red(&log, "accepts the loss of 3 entries, and 2 were allowed at most", most(json!(2)));
+    broken(&log, "accepts the loss of 3 entries, and 2 were allowed at most", "and the order allows", most(json!(2)));
     for none in [json!(0), Value::Null, json!("3")] {
-        red(&log, "its command does not say of how much", most(none));
+        broken(&log, "its command does not say of how much", "and the order allows", most(none));
     }
-    red(&log, "took effect without being answered as applied", |log| {
+    broken(&log, "took effect without being answered as applied", "", |log| {
         let that = |told: &Value| told["command"]["at_most"] == 3;
         change(&mut log.audit, that, |told| told["outcome"] = json!("rejected"));
     });
@@ -110,11 +127,15 @@ fn a_loss_that_was_not_allowed() {
 #[test]
 fn a_loss_of_what_nobody_deleted() {
     let (log, _) = green(&lost());
-    red(&log, "accepts a loss where nobody deleted anything", |log| log.deleted.clear());
-    red(&log, "accepts a loss where nobody deleted anything", |log| *log.deleted.get_mut("welcome").unwrap() = 1);
+    broken(&log, "accepts a loss where nobody deleted anything", "accepts a loss where nothing was deleted", |log| {
+        log.deleted.clear()
+    });
+    broken(&log, "accepts a loss where nobody deleted anything", "accepts a loss where nothing was deleted", |log| {
+        *log.deleted.get_mut("welcome").unwrap() = 1
+    });
     // Of b, c, d, which were deleted, only b was replaced.
     let fewer = "accepts the loss of entry 3, which nobody deleted and nothing had replaced";
-    red(&log, fewer, |log| *log.deleted.get_mut("welcome").unwrap() = 2);
+    broken(&log, fewer, "which is there", |log| *log.deleted.get_mut("welcome").unwrap() = 2);
     let mut gate = new_gate();
     gate.cleaner_comes = true;
     gate.pause("welcome", json!({}));
@@ -132,7 +153,7 @@ fn a_loss_of_what_nobody_deleted() {
     let kept = |log: &mut Log| {
         change(&mut log.control, |command| command["action"] == "pause", |command| command["keep"] = json!("all"));
     };
-    red(&log, "accepts the loss of entry 2, which nobody deleted and nothing had replaced", kept);
+    broken(&log, "accepts the loss of entry 2, which nobody deleted and nothing had replaced", "which is there", kept);
 }
 
 #[test]
@@ -147,7 +168,7 @@ fn what_is_lost_is_not_delivered_and_not_discarded() {
         record.offset = 1000;
         log.records.push(record);
     };
-    red(&log, "although its loss was accepted", delivered);
+    broken(&log, "although its loss was accepted", "but the list", delivered);
     let discarded = |log: &mut Log| {
         let mut record = log.enrollments[nth(&log.enrollments, "d", 0)].clone();
         let source = format!("flow.enrollments/{}/{}", record.partition, record.offset);
@@ -155,7 +176,7 @@ fn what_is_lost_is_not_delivered_and_not_discarded() {
         record.headers.push(gate::header("flowgate-source", source));
         log.discarded.push(record);
     };
-    red(&log, "although no order said so", discarded);
+    broken(&log, "although no order said so", "but the list", discarded);
 }
 
 #[test]
@@ -176,9 +197,14 @@ fn a_line_within_what_is_lost() {
     assert_eq!((sums.lost.enroll, sums.removed.enroll), (2, 2));
     assert_eq!(words(&log)[1..4], ["purging", "loss_accepted", "purged"]);
     let open = |log: &mut Log| conceal(log, is("purged"));
-    red(&log, "comes before the end of a purge that has reached its line", open);
+    broken(
+        &log,
+        "comes before the end of a purge that has reached its line",
+        "went live before the end of a purge",
+        open,
+    );
     let delivered = |log: &mut Log| deliver_discarded(log, "a", "sample");
-    red(&log, "although it was to be discarded", delivered);
+    broken(&log, "although it was to be discarded", "but the list", delivered);
 }
 
 #[test]
@@ -206,12 +232,12 @@ fn a_loss_in_a_sample_and_at_the_end_of_a_drain() {
         conceal(log, is("sampling"));
         conceal(log, is("sampled"));
     };
-    red(&log, "accepts a loss while nothing is passed", idle);
+    broken(&log, "accepts a loss while nothing is passed", "accepts a loss where nothing is read", idle);
     let live = |log: &mut Log| {
         conceal(log, is("resumed"));
         conceal(log, is("paused"));
     };
-    red(&log, "\"loss_accepted\" cannot follow while live", live);
+    broken(&log, "\"loss_accepted\" cannot follow while live", "but changed nothing", live);
 }
 
 #[test]
@@ -223,5 +249,5 @@ fn what_was_deleted_and_is_still_held() {
     gate.delete("welcome", 1);
     let (log, sums) = green(&gate);
     assert_eq!(sums.held.enroll, 2);
-    red(&log, "is held, but is in no queue topic", |log| log.deleted.clear());
+    broken(&log, "is held, but is in no queue topic", "", |log| log.deleted.clear());
 }

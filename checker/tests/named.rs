@@ -4,19 +4,11 @@
 
 mod gate;
 
-use flowgate_checker::{Log, PerKind, Sums, check};
+use flowgate_checker::{Log, PerKind};
 use gate::Gate;
 use gate::breaking::{move_to, nth, state};
-use gate::telling::{change, conceal, is, new_gate, order, red, tell};
+use gate::telling::{broken, change, conceal, green, is, new_gate, order, tell};
 use serde_json::{Value, json};
-
-fn green(gate: &Gate) -> (Log, Sums) {
-    let log = gate.finish();
-    let report = check(&log);
-    assert_eq!(report.anomalies, []);
-    assert_eq!(report.flows, gate.sums());
-    (log, report.flows["welcome"])
-}
 
 fn enrolls(enroll: u64) -> PerKind {
     PerKind { enroll, advance: 0 }
@@ -75,7 +67,7 @@ fn named_records_are_let_through() {
 fn one_that_is_not_let_through_or_twice() {
     let (log, _) = green(&drained());
     for (record, number) in [("b", 0), ("7", 0), ("c", 0)] {
-        red(&log, "is lost: it should be released by a sample of its record", |log| {
+        broken(&log, "is lost: it should be released by a sample of its record", "but the list", |log| {
             log.records.remove(released(log, record, number));
         });
     }
@@ -84,27 +76,27 @@ fn one_that_is_not_let_through_or_twice() {
         copy.offset = 1000;
         log.records.push(copy);
     };
-    red(&log, "has more than one fate", again);
+    broken(&log, "has more than one fate", "but the list", again);
     let by_the_drain = |log: &mut Log| {
         let at = released(log, "7", 0);
         let headers = &mut log.records[at].headers;
         let cause = headers.len() - 3;
         headers[cause] = gate::header("flowgate-release", "resume");
     };
-    red(&log, "is lost: it should be released by a sample of its record", by_the_drain);
+    broken(&log, "is lost: it should be released by a sample of its record", "", by_the_drain);
     let another_pause = |log: &mut Log| {
         let at = released(log, "7", 0);
         let headers = &mut log.records[at].headers;
         let pause = headers.len() - 2;
         headers[pause] = gate::header("flowgate-pause-id", "p9");
     };
-    red(&log, "flowgate-pause-id does not name the pause that held it", another_pause);
+    broken(&log, "flowgate-pause-id does not name the pause that held it", "", another_pause);
     let as_it_came = |log: &mut Log| {
         let at = released(log, "7", 0);
         let own = log.records[at].headers.len() - 3;
         log.records[at].headers.truncate(own);
     };
-    red(&log, "although the flow was paused", as_it_came);
+    broken(&log, "although the flow was paused", "", as_it_came);
     let discarded = |log: &mut Log| {
         let at = nth(&log.enrollments, "7", 0);
         let mut record = log.enrollments[at].clone();
@@ -113,8 +105,8 @@ fn one_that_is_not_let_through_or_twice() {
         record.headers.push(gate::header("flowgate-source", source));
         log.discarded.push(record);
     };
-    red(&log, "although no order said so", discarded);
-    red(&log, "has more than one fate", discarded);
+    broken(&log, "although no order said so", "but the list", discarded);
+    broken(&log, "has more than one fate", "but the list", discarded);
 }
 
 #[test]
@@ -126,23 +118,28 @@ fn what_is_let_through_out_of_its_place() {
             move_to(log, from, to);
         }
     };
-    red(&log, "is out of order with", moved("b", "7", 0));
+    broken(&log, "is out of order with", "but the list", moved("b", "7", 0));
     // Ahead of a withdraw that came before the sample, behind one that came behind it, and in the drain.
-    red(&log, "is out of order with", moved("b", "x", 0));
-    red(&log, "is out of order with", moved("c", "y", 0));
-    red(&log, "is out of order with", moved("c", "a", 0));
+    broken(&log, "is out of order with", "but the list", moved("b", "x", 0));
+    broken(&log, "is out of order with", "but the list", moved("c", "y", 0));
+    broken(&log, "is out of order with", "but the list", moved("c", "a", 0));
 }
 
 #[test]
 fn what_a_sample_does_not_name() {
     let (log, _) = green(&drained());
     let others = |ids: Value| move |log: &mut Log| order(log, "release", "record_ids", &ids);
-    red(&log, "flow was paused", others(json!(["b", "c"])));
-    red(&log, "is lost: it should be released by a sample of its record", others(json!(["a", "b", 7, "c"])));
+    broken(&log, "flow was paused", "the list has Passed", others(json!(["b", "c"])));
+    broken(
+        &log,
+        "is lost: it should be released by a sample of its record",
+        "but the list",
+        others(json!(["a", "b", 7, "c"])),
+    );
     for none in [json!([]), Value::Null, json!([{}]), json!([1.5]), json!("b"), json!(vec!["b"; 101])] {
-        red(&log, "a count that is none, and of no records", others(none));
+        broken(&log, "a count that is none, and of no records", "nothing that the list knows", others(none));
     }
-    red(&log, "flow was paused", |log| order(log, "release", "count", &json!(2)));
+    broken(&log, "flow was paused", "nothing that the list knows", |log| order(log, "release", "count", &json!(2)));
     // What was held after the command stays.
     let mut gate = new_gate();
     gate.pause("welcome", json!({"keep": "all"}));
@@ -161,12 +158,12 @@ fn what_a_sample_does_not_name() {
         copy.offset = 9;
         log.records.push(copy);
     };
-    red(&log, "although the flow was paused and had not released it", late);
+    broken(&log, "although the flow was paused and had not released it", "but the list", late);
     let more = |log: &mut Log| {
         late(log);
         tell(log, "sampled", |told| told["count"]["enroll"] = json!(2));
     };
-    red(&log, "although the flow was paused and had not released it", more);
+    broken(&log, "although the flow was paused and had not released it", "the list has Passed", more);
 }
 
 #[test]
@@ -177,25 +174,37 @@ fn what_a_sample_and_the_state_say_of_it() {
         ("enroll", 4, "the gate counts 4 for sampled.enroll, the topics say 3"),
         ("advance", 0, "for sampled.advance, the topics say 1"),
     ] {
-        red(&log, why, |log| tell(log, "sampled", |told| told["count"][field] = json!(says)));
+        broken(&log, why, "the list", |log| tell(log, "sampled", |told| told["count"][field] = json!(says)));
     }
-    red(&log, "does not say how many", |log| tell(log, "sampled", |told| told["count"] = Value::Null));
-    red(&log, "names command Some(\"c9\")", |log| tell(log, "sampled", |told| told["command_id"] = json!("c9")));
+    broken(&log, "does not say how many", "the list has Passed", |log| {
+        tell(log, "sampled", |told| told["count"] = Value::Null)
+    });
+    broken(&log, "names command Some(\"c9\")", "", |log| tell(log, "sampled", |told| told["command_id"] = json!("c9")));
     let says = |path: &'static str, value: Value| {
         move |log: &mut Log| state(log, |state| *state.pointer_mut(path).unwrap() = value.clone())
     };
-    red(&log, "its queue.taken has []", says("/queue/taken", Value::Null));
-    red(&log, "the gate counts 2 for queue.taken.enroll, the topics say 3", says("/queue/taken/enroll", json!(2)));
-    red(&log, "the gate counts 0 for queue.taken.advance, the topics say 1", says("/queue/taken/advance", json!(0)));
-    red(&log, "its queue.taken has [(4", says("/queue/taken/entries/0/0", json!(4)));
-    red(&log, "its queue.taken has", says("/queue/taken/entries/2/1", json!("enroll")));
+    broken(&log, "its queue.taken has []", "", says("/queue/taken", Value::Null));
+    broken(
+        &log,
+        "the gate counts 2 for queue.taken.enroll, the topics say 3",
+        "",
+        says("/queue/taken/enroll", json!(2)),
+    );
+    broken(
+        &log,
+        "the gate counts 0 for queue.taken.advance, the topics say 1",
+        "",
+        says("/queue/taken/advance", json!(0)),
+    );
+    broken(&log, "its queue.taken has [(4", "", says("/queue/taken/entries/0/0", json!(4)));
+    broken(&log, "its queue.taken has", "", says("/queue/taken/entries/2/1", json!("enroll")));
     let fewer = "the gate counts 2 for released.enroll, the topics say 3";
-    red(&log, fewer, says("/counts/released/enroll", json!(2)));
-    red(&log, "ends a pause whose sample has not ended", |log| {
+    broken(&log, fewer, "", says("/counts/released/enroll", json!(2)));
+    broken(&log, "ends a pause whose sample has not ended", "ends a pause whose sample has not ended", |log| {
         *log = green(&drained()).0;
         conceal(log, is("sampled"));
     });
-    red(&log, "begins a sample before the end of another", |log| {
+    broken(&log, "begins a sample before the end of another", "begins a sample of nothing, or a second one", |log| {
         let at = log
             .audit
             .iter()
@@ -243,7 +252,7 @@ fn a_sample_that_something_ends() {
         let expected = if by == "resume" || by == "timer" { 6 } else { 3 };
         assert_eq!(sums.released.enroll, if by == "release: none" { 4 } else { expected }, "{by}");
         // What it had come to by then is no longer a first part of what it had to release.
-        red(&log, "is lost: it should be released by a sample of its record", |log| {
+        broken(&log, "is lost: it should be released by a sample of its record", "but the list", |log| {
             log.records.remove(released(log, "b", 0));
         });
         let by_itself = |log: &mut Log| {
@@ -252,13 +261,18 @@ fn a_sample_that_something_ends() {
             });
             conceal(log, |told| ["resumed", "purging", "expired"].iter().any(|word| is(word)(told)));
         };
-        red(&log, "is lost: it should be released by a sample of its record", by_itself);
+        broken(
+            &log,
+            "is lost: it should be released by a sample of its record",
+            "nothing that the list knows",
+            by_itself,
+        );
     }
     let (log, _) = green(&cut_off("resume"));
     let another = |log: &mut Log| {
         conceal(log, is("resumed"));
     };
-    red(&log, "ends a sample that is not done, without an end of its pause or a purge", another);
+    broken(&log, "ends a sample that is not done, without an end of its pause or a purge", "", another);
 }
 
 #[test]
@@ -277,7 +291,7 @@ fn what_comes_before_its_entry_is_released_wins() {
         move_to(log, from, to);
         tell(log, "sampled", |told| told["count"]["enroll"] = json!(4));
     };
-    red(&log, "had withdrawn its record", withdrawn);
+    broken(&log, "had withdrawn its record", "but the list", withdrawn);
     // Whether a newer event came before or not nobody tells: one fate it has.
     let mut gate = new_gate();
     gate.pause("welcome", json!({}));
@@ -293,12 +307,12 @@ fn what_comes_before_its_entry_is_released_wins() {
     gate.drain_all("welcome");
     let (log, sums) = green(&gate);
     assert_eq!((sums.released.enroll, sums.replaced.enroll), (3, 1));
-    red(&log, "is lost", |log| drop(log.records.remove(released(log, "a", 1))));
+    broken(&log, "is lost", "but the list", |log| drop(log.records.remove(released(log, "a", 1))));
     // One that was replaced before is none of the sample's.
     let before = |log: &mut Log| {
         tell(log, "sampling", |told| (told["position"]["entry"], told["position"]["input"]) = (json!(3), json!(5)));
     };
-    red(&log, "had replaced it", before);
+    broken(&log, "had replaced it", "but the list", before);
 }
 
 #[test]
@@ -317,7 +331,7 @@ fn what_lies_under_the_line_of_a_purge_is_purged() {
     gate.pass_all("welcome");
     let (log, sums) = green(&gate);
     assert_eq!((sums.removed.enroll, sums.released.enroll), (2, 2));
-    red(&log, "the gate counts 2 for purged.enroll, the topics say 0", |log| {
+    broken(&log, "the gate counts 2 for purged.enroll, the topics say 0", "the list has Passed", |log| {
         change(
             &mut log.audit,
             |told| is("purged")(told) && told["position"]["watermark"] == 4,
@@ -326,7 +340,7 @@ fn what_lies_under_the_line_of_a_purge_is_purged() {
             },
         );
     });
-    red(&log, "although it was to be discarded", |log| {
+    broken(&log, "although it was to be discarded", "but the list", |log| {
         gate::telling::deliver_discarded(log, "a", "sample");
     });
 }
@@ -351,11 +365,11 @@ fn samples_of_both_kinds_and_losses_pass_what_is_taken() {
     let (log, sums) = green(&gate);
     assert_eq!((sums.released.enroll, sums.lost.enroll), (6, 0));
     let counted = |log: &mut Log| tell(log, "loss_accepted", |told| told["count"]["enroll"] = json!(2));
-    red(&log, "for loss_accepted.enroll, the topics say 0", counted);
+    broken(&log, "for loss_accepted.enroll, the topics say 0", "the list has lost", counted);
     // b does not count.
     let of_two =
         |told: &Value| is("sampled")(told) && told["count"]["enroll"] == 2 && told["position"]["watermark"] == 3;
-    red(&log, "for sampled.enroll, the topics say 2", |log| {
+    broken(&log, "for sampled.enroll, the topics say 2", "the list has Passed", |log| {
         change(&mut log.audit, of_two, |told| told["count"]["enroll"] = json!(3));
     });
 }
@@ -371,14 +385,16 @@ fn a_sample_that_is_under_way() {
     gate.search("welcome", 2);
     let (log, sums) = green(&gate);
     assert_eq!((sums.released, sums.held), (enrolls(2), enrolls(1)));
-    red(&log, "is lost: it should be released by a sample of its record", |log| drop(log.records.remove(0)));
+    broken(&log, "is lost: it should be released by a sample of its record", "but the list", |log| {
+        drop(log.records.remove(0))
+    });
     // It ends before anything that was deleted.
     gate.delete("welcome", 3);
     gate.search_all("welcome");
     gate.accept_loss("welcome", json!({"at_most": 1}));
     let (log, sums) = green(&gate);
     assert_eq!((sums.released, sums.lost), (enrolls(2), enrolls(1)));
-    red(&log, "accepts a loss while nothing is passed", |log| {
+    broken(&log, "accepts a loss while nothing is passed", "accepts a loss where nothing is read", |log| {
         conceal(log, is("sampling"));
         conceal(log, is("sampled"));
     });
@@ -396,7 +412,9 @@ fn ten_thousand_taken_entries_and_no_more() {
     gate.release("welcome", json!({"record_ids": ["a"]}));
     let (log, sums) = green(&gate);
     assert_eq!((sums.released, sums.held), (enrolls(10_000), enrolls(2)));
-    red(&log, "is lost: it should be released by a sample of its record", |log| drop(log.records.remove(7)));
+    broken(&log, "is lost: it should be released by a sample of its record", "but the list", |log| {
+        drop(log.records.remove(7))
+    });
     let more = |log: &mut Log| {
         let source = log.enrollments[10_000].clone();
         let mut copy = log.records[9_999].clone();
@@ -407,5 +425,5 @@ fn ten_thousand_taken_entries_and_no_more() {
         log.records.push(copy);
         tell(log, "sampled", |told| told["count"]["enroll"] = json!(10_001));
     };
-    red(&log, "leaves 10001 entries taken", more);
+    broken(&log, "leaves 10001 entries taken", "the list has Passed", more);
 }

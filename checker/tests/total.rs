@@ -4,9 +4,9 @@
 
 mod gate;
 
-use flowgate_checker::{Log, PerKind, Report, check, home};
+use flowgate_checker::{Log, PerKind, Report, check, home, replay};
 use gate::breaking::nth;
-use gate::telling::{change, conceal, is, new_gate, red, tell};
+use gate::telling::{broken, change, conceal, is, new_gate, tell};
 use gate::{Gate, PARTITIONS};
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ fn green(gate: &Gate) -> (Log, Report) {
     let report = check(&log);
     assert_eq!(report.anomalies, []);
     assert_eq!(report.flows, gate.sums());
+    assert_eq!(replay(&log).differences, []);
     (log, report)
 }
 
@@ -76,18 +77,20 @@ fn a_pause_of_all_that_leaves_a_flow_out() {
     let (log, _) = green(&everything());
     let is_of = |flow: &'static str, word: &'static str| move |told: &Value| told["flow_id"] == flow && is(word)(told);
     let left_out = "a pause of `*` makes nothing of a flow that is live";
-    red(&log, left_out, |log| conceal(log, is_of("welcome", "paused")));
+    broken(&log, left_out, "is for `*`, and the flow is not", |log| conceal(log, is_of("welcome", "paused")));
     let left_out = "a pause of `*` makes nothing of a flow that is paused by `*`";
-    red(&log, left_out, |log| conceal(log, is_of("welcome", "updated")));
+    broken(&log, left_out, "is for `*`, and the flow is not", |log| conceal(log, is_of("welcome", "updated")));
     let left_out = "a resume of `*` makes nothing of a flow that is paused by `*`";
-    red(&log, left_out, |log| conceal(log, is_of("welcome", "resumed")));
+    broken(&log, left_out, "nothing that the list knows", |log| conceal(log, is_of("welcome", "resumed")));
     let left_out = "is not paused by the default of command 3";
-    red(&log, left_out, |log| conceal(log, is_of("win-back", "paused")));
+    broken(&log, left_out, "is not followed by the pause of the default", |log| {
+        conceal(log, is_of("win-back", "paused"))
+    });
     let unseen = |log: &mut Log| {
         conceal(log, is_of("win-back", "paused"));
         conceal(log, is_of("win-back", "seen"));
     };
-    red(&log, "does not pause the flow at its event at 0", unseen);
+    broken(&log, "does not pause the flow at its event at 0", "finds the flow neither seen nor paused", unseen);
     let twice = |log: &mut Log| {
         let that = |told: &Value| is_of("welcome", "updated")(told);
         let at = log.audit.iter().position(|told| that(&serde_json::from_slice(told.value.as_ref().unwrap()).unwrap()));
@@ -95,7 +98,7 @@ fn a_pause_of_all_that_leaves_a_flow_out() {
         log.audit.iter_mut().filter(|told| told.offset > copy.offset).for_each(|told| told.offset += 10);
         log.audit.push(flowgate_checker::Record { offset: copy.offset + 5, ..copy });
     };
-    red(&log, "is the second thing that a command for `*` makes", twice);
+    broken(&log, "is the second thing that a command for `*` makes", "a command for `*` makes there", twice);
 }
 
 #[test]
@@ -105,13 +108,13 @@ fn an_event_that_passes_a_pause_of_all() {
         let (at, before) = (nth(&log.records, "b", 0), nth(&log.records, "x", 0));
         gate::breaking::move_to(log, at, before);
     };
-    red(&log, "although the flow was paused", delivered);
+    broken(&log, "although the flow was paused", "but the list", delivered);
     let as_it_came = |log: &mut Log| {
         let at = nth(&log.records, "b", 0);
         let own = log.records[at].headers.len() - 3;
         log.records[at].headers.truncate(own);
     };
-    red(&log, "although the flow was paused", as_it_came);
+    broken(&log, "although the flow was paused", "", as_it_came);
     let options = |log: &mut Log| {
         change(
             &mut log.control,
@@ -121,7 +124,7 @@ fn an_event_that_passes_a_pause_of_all() {
             },
         );
     };
-    red(&log, "had replaced it", options);
+    broken(&log, "had replaced it", "but the list", options);
 }
 
 #[test]
@@ -136,7 +139,12 @@ fn a_flow_whose_pause_is_its_own() {
             },
         );
     };
-    red(&log, "is not what a resume of `*` makes of a flow that is paused on its own", resumed);
+    broken(
+        &log,
+        "is not what a resume of `*` makes of a flow that is paused on its own",
+        "but changed nothing",
+        resumed,
+    );
     let mut gate = new_gate();
     gate.enroll("welcome", "a");
     gate.pause_all(json!({}));
@@ -150,14 +158,19 @@ fn a_flow_whose_pause_is_its_own() {
         tell(log, "updated", |told| told["command_offset"] = json!(3));
         change(&mut log.audit, answer(2), |told| told["outcome"] = json!("unchanged"));
     };
-    red(&log, "is not where its partition answers", |log| {
+    broken(&log, "is not where its partition answers", "", |log| {
         change(
             &mut log.audit,
             |told| is("paused")(told) || is("updated")(told),
             |told| told["position"]["input"] = json!(2),
         );
     });
-    red(&log, "a resume of `*` makes nothing of a flow that is paused by `*`", still_of_all);
+    broken(
+        &log,
+        "a resume of `*` makes nothing of a flow that is paused by `*`",
+        "is for `*`, and the flow is not",
+        still_of_all,
+    );
 }
 
 #[test]
@@ -182,23 +195,31 @@ fn what_a_resume_of_all_finds() {
         ["seen", "paused", "resumed", "redirected", "repaused", "resumed", "redirected", "live"]
     );
     assert_eq!(report.flows["welcome"].released, enrolls(2));
-    red(&log, "there was nothing to resume", |log| {
+    broken(&log, "there was nothing to resume", "", |log| {
         change(&mut log.audit, answer(0), |told| told["outcome"] = json!("applied"));
     });
-    red(&log, "there was something to resume", |log| {
+    broken(&log, "there was something to resume", "", |log| {
         change(&mut log.audit, answer(3), |told| told["outcome"] = json!("unchanged"));
     });
-    red(&log, "took effect without being answered as applied", |log| {
+    broken(&log, "took effect without being answered as applied", "", |log| {
         change(&mut log.audit, answer(3), |told| told["outcome"] = json!("unchanged"));
     });
     let first = |told: &Value| is("redirected")(told) && told["position"]["watermark"] == 1;
-    red(&log, "a resume of `*` makes nothing of a flow that is resuming from a pause of `*`", |log| {
-        conceal(log, first)
-    });
+    broken(
+        &log,
+        "a resume of `*` makes nothing of a flow that is resuming from a pause of `*`",
+        "is for `*`, and the flow is not",
+        |log| conceal(log, first),
+    );
     let orders = |log: &mut Log| {
         change(&mut log.control, |command| command["release"] == "none", |command| command["release"] = Value::Null);
     };
-    red(&log, "is not what a resume of `*` makes of a flow that is resuming from a pause of `*`", orders);
+    broken(
+        &log,
+        "is not what a resume of `*` makes of a flow that is resuming from a pause of `*`",
+        "a command for `*` makes there",
+        orders,
+    );
 }
 
 #[test]
@@ -210,22 +231,26 @@ fn who_answers_a_command_for_all() {
     let (log, report) = green(&gate);
     let partitions = u64::try_from(PARTITIONS).unwrap();
     assert_eq!((report.commands.read, report.commands.rejected), (8, 3 * partitions));
-    red(&log, "partition 1 does not answer it", |log| conceal(log, answer(2)));
-    red(&log, "names a flow, although it is for all", |log| {
+    broken(&log, "partition 1 does not answer it", "a command for `*` makes there", |log| conceal(log, answer(2)));
+    broken(&log, "names a flow, although it is for all", "a command for `*` makes there", |log| {
         change(&mut log.audit, answer(2), |told| told["flow_id"] = json!("welcome"));
     });
-    red(&log, "answers it twice", |log| change(&mut log.audit, answer(2), |told| told["partition"] = json!(0)));
-    red(&log, "which does not exist", |log| change(&mut log.audit, answer(2), |told| told["partition"] = json!(9)));
+    broken(&log, "answers it twice", "a command for `*` makes there", |log| {
+        change(&mut log.audit, answer(2), |told| told["partition"] = json!(0))
+    });
+    broken(&log, "which does not exist", "a command for `*` makes there", |log| {
+        change(&mut log.audit, answer(2), |told| told["partition"] = json!(9))
+    });
     for (action, why) in [("forget", "although it is for one flow"), ("purge", "although it is for one flow")] {
         let that = |told: &Value| told["command"]["action"] == action;
-        red(&log, why, |log| change(&mut log.audit, that, |told| told["outcome"] = json!("applied")));
+        broken(&log, why, "", |log| change(&mut log.audit, that, |told| told["outcome"] = json!("applied")));
     }
     let expecting = |told: &Value| told["command"]["expect"].is_object();
-    red(&log, "although it expects something of one flow", |log| {
+    broken(&log, "although it expects something of one flow", "is for `*`, and the flow is not", |log| {
         change(&mut log.audit, expecting, |told| told["outcome"] = json!("applied"));
     });
     let that = |told: &Value| told["command"]["flow_id"] == "*" && told["command"]["keep"] == "all";
-    red(&log, "although a pause changes the default", |log| {
+    broken(&log, "although a pause changes the default", "", |log| {
         change(&mut log.audit, that, |told| told["outcome"] = json!("unchanged"));
     });
 }
@@ -263,10 +288,20 @@ fn the_pause_of_a_flow_that_is_first_seen() {
     let says = |field: &'static str, value: Value| {
         move |log: &mut Log| change(&mut log.audit, its, |told| told[field] = value.clone())
     };
-    red(&log, "does not name the pause by the default's first command", says("pause_id", json!("pause-3")));
-    red(&log, "names another command than the one that made", says("command_offset", json!(2)));
+    broken(
+        &log,
+        "does not name the pause by the default's first command",
+        "does not name its pause",
+        says("pause_id", json!("pause-3")),
+    );
+    broken(
+        &log,
+        "names another command than the one that made",
+        "names another command than the newest",
+        says("command_offset", json!(2)),
+    );
     let of_all = |told: &Value| told["flow_id"] == "welcome" && is("paused")(told);
-    red(&log, "does not name the pause by its command", |log| {
+    broken(&log, "does not name the pause by its command", "does not name its pause", |log| {
         change(&mut log.audit, of_all, |told| told["pause_id"] = json!("p"));
     });
 }
@@ -289,10 +324,10 @@ fn a_default_that_has_ended() {
         change(&mut log.control, |_| true, |command| command["for_seconds"] = json!(864_000));
         log.state.clear();
     };
-    red(&log, "is not paused by the default of command 0", longer);
+    broken(&log, "is not paused by the default of command 0", "is not followed by the pause of the default", longer);
     let shorter = |log: &mut Log| {
         change(&mut log.control, |_| true, |command| command["for_seconds"] = json!(-3600));
         log.state.clear();
     };
-    red(&log, "is paused by a default that is not in force", shorter);
+    broken(&log, "is paused by a default that is not in force", "a command for `*` makes there", shorter);
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::clock::Clock;
 use super::difference::{Departure, Difference};
 use super::errands::Errand;
+use super::everyone::{Answered, Everyone, everyone};
 use super::orders::Order;
 use super::topics::{Topics, sorted};
 use crate::Place;
@@ -24,9 +25,13 @@ pub(super) struct Happening {
     pub position: Position,
     pub cause: Cause,
     pub offset: Option<i64>,
+    /// The command in whose turn it came; `None`: no command's, or nobody says. (A default pauses by an earlier one.)
+    pub turn: Option<i64>,
     pub pause: Option<String>,
-    /// Of the end of a purge or a sample.
+    /// Of the end of a purge or a sample, and of a loss.
     pub count: Option<PerKind>,
+    /// Where a loss begins.
+    pub first: Option<u64>,
     /// An answer that says the flow had changed.
     pub changed: bool,
 }
@@ -46,6 +51,8 @@ pub(super) enum Cause {
     /// The timer, the end of a drain, an event, a changed limit.
     NoCommand,
     Command(Order),
+    /// A command for `*`.
+    ForAll(Order),
     Errand(Errand),
     /// No cause, but an answer: what its command expects of the flow, and what it orders of what can be done.
     Answer {
@@ -61,6 +68,8 @@ pub(super) enum Cause {
 pub(super) struct Audit {
     /// In the order in which they took effect.
     pub flows: BTreeMap<String, Vec<Happening>>,
+    /// By partition: the commands for `*`.
+    pub everyone: HashMap<i32, Vec<Everyone>>,
     /// By home partition.
     pub clocks: HashMap<i32, Clock>,
     pub differences: Vec<Difference>,
@@ -80,6 +89,7 @@ struct Document {
     repeated: bool,
     pause_id: Option<String>,
     count: Option<PerKind>,
+    first_entry: Option<u64>,
 }
 
 pub(super) fn read(log: &Log, topics: Topics<'_>) -> Audit {
@@ -107,10 +117,15 @@ pub(super) fn read(log: &Log, topics: Topics<'_>) -> Audit {
             _ => {}
         }
     }
+    let mut answered = Vec::new();
     for (at, stamp, document) in &documents {
         // The broker's stamp: a gate's clock may be off.
         audit.clocks.entry(document.partition).or_default().note(document.position.input, *stamp);
-        let Some(flow) = &document.flow_id else { continue };
+        let Some(flow) = &document.flow_id else {
+            let ordered = document.command_offset.and_then(|offset| command(offset, &control, &copies));
+            answered.extend(ordered.and_then(|command| document.answered(at, *stamp, command)));
+            continue;
+        };
         if document.transition.is_some() {
             let cause = match document.command_offset {
                 None => Cause::NoCommand,
@@ -136,6 +151,8 @@ pub(super) fn read(log: &Log, topics: Topics<'_>) -> Audit {
             audit.contradiction(Some(flow.clone()), at.clone(), why);
         }
     }
+    audit.everyone = everyone(log, answered);
+    audit.flows.values_mut().for_each(|happenings| tell_turns(happenings));
     audit.clocks.values_mut().for_each(Clock::sort);
     audit
 }
@@ -147,14 +164,41 @@ fn command(offset: i64, control: &HashMap<i64, &Record>, copies: &HashMap<i64, &
     }
 }
 
+/// A flow that is first seen, and its first pause, name no command or an earlier one: what comes next says whose turn it was.
+fn tell_turns(happenings: &mut [Happening]) {
+    for at in (0..happenings.len()).filter(|at| happenings[*at].word == "seen").collect::<Vec<_>>() {
+        let input = happenings[at].position.input;
+        let same = |next: &Happening| next.position.input == input;
+        let is_pause = |next: &Happening| same(next) && next.word == "paused" && matches!(next.cause, Cause::ForAll(_));
+        let paused = happenings.get(at + 1).is_some_and(is_pause);
+        let next = happenings.get(at + 1 + usize::from(paused)).filter(|next| same(next));
+        let turn = next.and_then(|next| next.offset);
+        happenings[at].turn = turn;
+        if paused {
+            happenings[at + 1].turn = turn;
+        }
+    }
+}
+
 impl Cause {
     fn of(command: &Value) -> Self {
+        if command.get("flow_id").is_some_and(|flow| flow == "*") {
+            return Order::read(command).map_or(Self::Unknown, Self::ForAll);
+        }
         let order = Order::read(command).map(Self::Command);
         order.or_else(|| Errand::read(command).map(Self::Errand)).unwrap_or(Self::Unknown)
     }
 }
 
 impl Document {
+    /// A command for `*` that took effect, or had nothing to change.
+    fn answered(&self, at: &Place, at_ms: i64, command: Value) -> Option<Answered> {
+        let is_for_all = command.get("flow_id").is_some_and(|flow| flow == "*") && !self.repeated;
+        let outcome = self.outcome.as_deref().filter(|outcome| is_for_all && *outcome != "rejected")?;
+        let (partition, offset, input) = (self.partition, self.command_offset?, self.position.input);
+        Some(Answered { partition, offset, input, at_ms, at: at.clone(), is_applied: outcome == "applied", command })
+    }
+
     fn happening(&self, at: &Place, at_ms: i64, cause: Cause) -> Happening {
         Happening {
             at: at.clone(),
@@ -163,8 +207,10 @@ impl Document {
             position: self.position,
             cause,
             offset: self.command_offset,
+            turn: self.command_offset,
             pause: self.pause_id.clone(),
             count: self.count,
+            first: self.first_entry,
             changed: self.detail.as_deref().is_some_and(|detail| detail.starts_with("changed meanwhile: ")),
         }
     }
@@ -180,6 +226,13 @@ impl Audit {
 struct State {
     flow_id: String,
     queue: Queue,
+    sample: Option<Sample>,
+}
+
+#[derive(Deserialize)]
+struct Sample {
+    record_ids: Option<Value>,
+    released: PerKind,
 }
 
 #[derive(Deserialize)]
@@ -192,11 +245,13 @@ struct Watermark {
     entry: u64,
 }
 
-/// How far each flow's queue is passed, as the last of its public states says.
-pub(super) fn watermarks(log: &Log) -> HashMap<String, u64> {
+/// How far each flow's queue is passed, and how many entries a sample of named records that is under way has released, as the
+/// last of its public states says.
+pub(super) fn watermarks(log: &Log) -> HashMap<String, (u64, Option<u64>)> {
     let states = sorted(&log.state).into_iter().filter_map(|record| {
         let state: State = serde_json::from_slice(record.value.as_deref()?).ok()?;
-        Some((state.flow_id, state.queue.watermark.entry))
+        let sample = state.sample.filter(|sample| sample.record_ids.as_ref().is_some_and(Value::is_array));
+        Some((state.flow_id, (state.queue.watermark.entry, sample.map(|sample| sample.released.total()))))
     });
     states.collect()
 }

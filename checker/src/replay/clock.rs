@@ -28,6 +28,11 @@ impl Clock {
         self.times.sort_unstable();
     }
 
+    /// When something was told first behind the event at `offset`.
+    pub(super) fn behind(&self, offset: i64) -> Option<i64> {
+        self.times.get(self.times.partition_point(|(input, _)| *input <= offset)).map(|(_, at_ms)| *at_ms)
+    }
+
     /// Whether the event at `offset` was held for more than `limit_ms` at `as_of_ms`.
     pub(super) fn age(&self, offset: i64, limit_ms: i64, as_of_ms: i64) -> Age {
         let next = self.times.partition_point(|(input, _)| *input <= offset);

@@ -8,6 +8,7 @@ use super::script::{Due, Script, Stretch};
 use super::topics::{DISCARDED, RECORDS, Topics};
 use crate::Place;
 use crate::record::Record;
+use crate::report::Kind;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -21,8 +22,11 @@ pub(super) fn compare(flow: &Flow<'_>, topics: Topics<'_>, script: &Script) -> O
     let mut outcome = Outcome::default();
     let bench = Bench { flow, topics };
     let mut reader = Reader { records: &flow.delivered, next: 0 };
-    let delivered =
-        script.stretches.iter().try_for_each(|stretch| bench.stretch(stretch, &mut reader, &mut outcome.compared));
+    let mut searches: Vec<Chain<'_>> = script.searches.iter().map(|dues| Chain::new(flow, dues)).collect();
+    let delivered = script.stretches.iter().try_for_each(|stretch| {
+        let search = stretch.search.and_then(|(search, ends)| Some((searches.get_mut(search)?, ends)));
+        bench.stretch(stretch, search, &mut reader, &mut outcome.compared)
+    });
     let delivered = delivered.and_then(|()| bench.end(RECORDS, &reader, script.broken_off));
     let discarded = bench.discarded(script);
     outcome
@@ -55,7 +59,14 @@ impl Bench<'_> {
     }
 
     /// Reads one stretch. In a drain, a withdraw lies where it came: it takes out what the drain has not come to.
-    fn stretch(&self, stretch: &Stretch, reader: &mut Reader<'_>, compared: &mut u64) -> Result<(), Departure> {
+    /// What a sample of named records releases lies anywhere, in its own order, and all of it ahead of the sample's end.
+    fn stretch(
+        &self,
+        stretch: &Stretch,
+        mut search: Option<(&mut Chain<'_>, bool)>,
+        reader: &mut Reader<'_>,
+        compared: &mut u64,
+    ) -> Result<(), Departure> {
         let mut left = Chain::new(self.flow, &stretch.chain);
         let mut withdraws = stretch.withdraws.iter().copied().peekable();
         // Nothing to be told: they are all that is delivered.
@@ -65,16 +76,35 @@ impl Bench<'_> {
             // What came behind a withdraw cannot be delivered ahead of it.
             let due = left.peek().filter(|due| leaving.is_none_or(|withdraw| due.event < withdraw));
             let record = reader.peek();
+            let sought = search.as_mut().and_then(|(search, _)| search.peek());
+            let is_sought = sought.zip(record).is_some_and(|(sought, record)| self.is(record, sought.event));
             match (due, leaving, record) {
-                (None, None, _) => return Ok(()),
                 (Some(due), _, Some(record)) if self.is(record, due.event) => {
                     *compared += u64::from(due.certain);
                     left.advance();
+                    if let Some((search, _)) = &mut search
+                        && self.flow.events[due.event].kind == Kind::Withdraw
+                    {
+                        search.take_out(due.event);
+                    }
                 }
                 (_, Some(withdraw), Some(record)) if self.is(record, withdraw) => {
                     *compared += u64::from(alone);
                     withdraws.next();
                     left.take_out(withdraw);
+                    if let Some((search, _)) = &mut search {
+                        search.take_out(withdraw);
+                    }
+                }
+                _ if is_sought => {
+                    *compared += u64::from(sought.is_some_and(|sought| sought.certain));
+                    if let Some((search, _)) = &mut search {
+                        search.advance();
+                    }
+                }
+                (None, None, _) => {
+                    let missing = sought.filter(|_| search.is_some_and(|(_, ends)| ends));
+                    return missing.map_or(Ok(()), |sought| Err(self.departure(RECORDS, sought.event, record)));
                 }
                 (Some(due), _, _) if due.may_be_missing => {
                     left.advance();

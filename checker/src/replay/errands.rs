@@ -1,15 +1,21 @@
 //! What a command orders that passes entries of a paused flow, or has a flow forgotten.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::report::{Kind, PerKind};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Errand {
     /// Up to this entry, at most.
     Purge(u64),
     /// So many.
     Release(u64),
+    /// What is held of these records.
+    ReleaseNamed(HashSet<String>),
+    /// No more than so many.
+    AcceptLoss(Option<u64>),
     Forget,
 }
 
@@ -19,11 +25,32 @@ impl Errand {
         let number = |field: &str| command.get(field).and_then(Value::as_u64);
         match command.get("action").and_then(Value::as_str)? {
             "purge" => Some(Self::Purge(number("through_entry").unwrap_or(u64::MAX))),
-            "release" => Some(Self::Release(number("count")?)),
+            "release" => match command.get("record_ids").filter(|ids| !ids.is_null()) {
+                Some(ids) if number("count").is_none() => names(ids).map(Self::ReleaseNamed),
+                Some(_) => None,
+                None => Some(Self::Release(number("count")?)),
+            },
+            "accept_loss" => Some(Self::AcceptLoss(number("at_most"))),
             "forget" => Some(Self::Forget),
             _ => None,
         }
     }
+}
+
+/// The records that a list names, at least one and at most a hundred.
+fn names(ids: &Value) -> Option<HashSet<String>> {
+    let ids = ids.as_array().filter(|ids| !ids.is_empty() && ids.len() <= 100)?;
+    let mut names = HashSet::new();
+    for id in ids {
+        match id {
+            Value::String(name) => names.insert(name.clone()),
+            Value::Number(number) => {
+                names.insert(number.as_i64().map(i128::from).or(number.as_u64().map(i128::from))?.to_string())
+            }
+            _ => return None,
+        };
+    }
+    Some(names)
 }
 
 /// How many entries were passed in one way: for certain, and at most.
@@ -64,8 +91,22 @@ pub(super) struct Purge {
 }
 
 /// A sample under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub count: u64,
     pub released: Passed,
+    /// It looks for named records, and passes nothing.
+    pub search: Option<Search>,
+}
+
+/// What a sample of named records looks for, by places in the list.
+#[derive(Clone, Debug)]
+pub(super) struct Search {
+    /// In order.
+    pub wanted: Vec<usize>,
+    /// Gone since: released before that, or lost.
+    pub taken: HashSet<usize>,
+    pub lost: HashSet<usize>,
+    /// Which one of the script's.
+    pub script: usize,
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::audit::Happening;
+use super::everyone::Everyone;
 use crate::record::Record;
 use crate::report::Kind;
 
@@ -23,4 +24,10 @@ pub(super) struct Flow<'a> {
     pub discarded: Vec<&'a Record>,
     /// The last entry that was passed, as the public state says.
     pub watermark: Option<u64>,
+    /// Of a sample of named records that is under way: how many it has released, as the public state says.
+    pub sampled: Option<u64>,
+    /// The newest entry that somebody deleted.
+    pub deleted: u64,
+    /// The commands for `*` in its partition.
+    pub everyone: &'a [Everyone],
 }

@@ -5,18 +5,25 @@
 //! from the front. How far they have come is the only thing that the list has to be told: each transition says it, as a
 //! number of entries.
 
+mod all;
 mod answer;
 mod errand;
 mod happen;
+mod loss;
 mod pass;
+mod search;
 
 use std::collections::{HashMap, HashSet};
 
 use super::clock::Clock;
 use super::errands::{Purge, Sample};
+use super::everyone::LeftBehind;
 use super::flow::Flow;
 use super::script::{Due, Script, Stretch};
 use crate::report::Kind;
+use all::{Owed, made};
+use loss::Lost;
+use search::{Bytes, samples};
 
 /// A flow as the rules see it.
 pub(super) struct List<'a> {
@@ -50,6 +57,20 @@ pub(super) struct List<'a> {
     entries: u64,
     /// Of them: passed for certain, as the last transition says.
     watermark: u64,
+    /// What the newest loss took.
+    lost: Lost,
+    /// Key and value of every record that a sample has released: asked like the discarded ones.
+    samples: HashSet<Bytes<'a>>,
+    /// So many of the commands for `*` are played; what they have left behind.
+    next_all: usize,
+    default: Option<&'a LeftBehind>,
+    /// `*` paused the flow; where it resumes: that pause has ended.
+    by_all: bool,
+    /// The command for `*` whose transition comes next.
+    due: Option<i64>,
+    owed: Option<Owed>,
+    /// The commands for `*` that the audit names as the cause of something.
+    made: HashSet<i64>,
     stretch: Stretch,
     script: Script,
 }
@@ -84,6 +105,8 @@ struct Held {
     doomed: bool,
     /// Under the line of a purge.
     purged: bool,
+    /// Released by a sample of named records.
+    taken: bool,
 }
 
 impl<'a> List<'a> {
@@ -109,22 +132,41 @@ impl<'a> List<'a> {
             places: HashMap::new(),
             entries: 0,
             watermark: 0,
+            lost: Lost::default(),
+            samples: samples(flow),
+            next_all: 0,
+            default: None,
+            by_all: false,
+            due: None,
+            owed: None,
+            made: made(&flow.happenings),
             stretch: Stretch::default(),
             script: Script::default(),
         };
         let mut happenings = flow.happenings.iter().peekable();
         for (index, event) in flow.events.iter().enumerate() {
             while let Some(happening) = happenings.next_if(|next| next.position.input <= event.source.offset) {
+                list.play_all(Some(happening), 0);
                 list.next(happening);
             }
+            list.play_all(None, event.source.offset);
+            list.settle_owed(None);
             list.arrive(index);
         }
-        happenings.for_each(|happening| list.next(happening));
+        happenings.for_each(|happening| {
+            list.play_all(Some(happening), 0);
+            list.next(happening);
+        });
+        list.play_all(None, i64::MAX);
+        list.settle_owed(None);
         list.end()
     }
 
     fn arrive(&mut self, index: usize) {
         let event = &self.flow.events[index];
+        if !self.known {
+            self.pass_unseen(event.source.offset);
+        }
         match (self.state, event.kind) {
             (State::Live, _) => self.deliver(index),
             (State::Paused, Kind::Enroll) if self.pause.turn_away => self.stretch.turned_away.push(index),
@@ -147,9 +189,14 @@ impl<'a> List<'a> {
     fn passes(&self) -> bool {
         match self.state {
             State::Live => false,
-            State::Paused => self.purge.is_some() || self.sample.is_some(),
+            State::Paused => self.purge.is_some() || self.counts(),
             State::Resuming => true,
         }
+    }
+
+    /// Whether a sample of so many is under way.
+    fn counts(&self) -> bool {
+        self.sample.as_ref().is_some_and(|sample| sample.search.is_none())
     }
 
     fn deliver(&mut self, event: usize) {

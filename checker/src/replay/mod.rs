@@ -17,16 +17,19 @@
 //!   gates' clocks): from whether it was discarded;
 //! - whether a newer event of a record came before a purge or a sample passed the older one: from whether that one was
 //!   discarded or delivered;
+//! - which entry a sample of named records has released where a newer event or a withdraw of its record came meanwhile, or where the
+//!   entry was accepted as lost: from whether `flow.records` has it as a sample's;
+//! - whether a default of `*` had come to its end when a flow was first seen, within 120 s of it or where neither a command nor a
+//!   partition's record says when it ends: from whether the flow was paused;
 //! - which events Kafka refused to store: from their dead letters, which have no value, or are of odd JSON.
 //!
 //! What was taken from the topics is no comparison. So the withdraws of a drain, the released records that such a withdraw
 //! might have taken out, and those of doubtful age are in [`Replay::deliveries`], but not in [`Replay::compared`].
 //!
-//! Not known yet: samples of named records (`release` with `record_ids`), entries accepted as lost; enrollments of which
-//! retention has taken a part.
+//! Not known yet: enrollments of which retention has taken a part.
 //!
 //! One file a noun: `audit` (what took effect where), `clock` (when events were held), `orders` and
-//! `errands` (what commands say), `list` (the model), `script` (what it delivers), `compare` (the topics against it), `dead` (dead letters), `difference`.
+//! `errands` (what commands say), `everyone` (commands for `*`), `list` (the model), `script` (what it delivers), `compare` (the topics against it), `dead` (dead letters), `difference`.
 
 mod audit;
 mod clock;
@@ -34,6 +37,7 @@ mod compare;
 mod dead;
 mod difference;
 mod errands;
+mod everyone;
 mod flow;
 mod list;
 mod orders;
@@ -83,7 +87,7 @@ impl Replay {
 pub fn replay(log: &Log) -> Replay {
     let topics = Topics { prefix: &log.prefix };
     let mut replay = Replay { deliveries: log.records.len() as u64, ..Replay::default() };
-    let Audit { flows: happenings, clocks, differences } = audit::read(log, topics);
+    let Audit { flows: happenings, everyone, clocks, differences } = audit::read(log, topics);
     replay.differences.extend(differences);
     let mut flows: BTreeMap<String, Flow<'_>> = BTreeMap::new();
     for (name, happenings) in happenings {
@@ -92,8 +96,13 @@ pub fn replay(log: &Log) -> Replay {
     let refused = dead::compare(log, topics, &mut replay.differences);
     events(log, &refused, &mut flows);
     outputs(log, topics, &mut flows, &mut replay.differences);
-    for (name, watermark) in audit::watermarks(log) {
-        flows.entry(name).or_default().watermark = Some(watermark);
+    for (name, (watermark, sampled)) in audit::watermarks(log) {
+        let flow = flows.entry(name).or_default();
+        (flow.watermark, flow.sampled) = (Some(watermark), sampled);
+    }
+    for (name, flow) in &mut flows {
+        flow.deleted = log.deleted.get(name).copied().unwrap_or_default();
+        flow.everyone = everyone.get(&home(name, log.enrollment_partitions)).map_or(&[], Vec::as_slice);
     }
     let discarded: HashSet<(i32, i64)> = log.discarded.iter().filter_map(|record| topics.source(record)).collect();
     let empty = clock::Clock::default();

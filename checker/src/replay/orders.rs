@@ -26,6 +26,14 @@ pub(super) struct ResumeOrder {
     /// `release: none`
     pub discard: Option<bool>,
     pub max_age_ms: Option<i64>,
+    /// `max_rate`, which the list does not know.
+    pub has_rate: bool,
+}
+
+impl ResumeOrder {
+    pub(super) fn says_anything(&self) -> bool {
+        self.discard.is_some() || self.max_age_ms.is_some() || self.has_rate
+    }
 }
 
 impl Order {
@@ -41,6 +49,7 @@ impl Order {
             "resume" => Some(Self::Resume(ResumeOrder {
                 discard: is("release", "none"),
                 max_age_ms: command.get("max_age_seconds").and_then(Value::as_i64).map(|age| age.saturating_mul(1000)),
+                has_rate: command.get("max_rate").is_some_and(Value::is_number),
             })),
             _ => None,
         }
@@ -60,7 +69,7 @@ mod tests {
         let expected = PauseOrder { turn_away: Some(true), keep_all: Some(false), discard_at_expiry: None };
         assert_eq!(Order::read(&pause), Some(Order::Pause(expected)));
         let resume = json!({"action": "resume", "release": "none", "max_age_seconds": 7});
-        let expected = ResumeOrder { discard: Some(true), max_age_ms: Some(7000) };
+        let expected = ResumeOrder { discard: Some(true), max_age_ms: Some(7000), has_rate: false };
         assert_eq!(Order::read(&resume), Some(Order::Resume(expected)));
         assert_eq!(Order::read(&json!({"action": "resume"})), Some(Order::Resume(ResumeOrder::default())));
         assert_eq!(Order::read(&json!({"action": "purge"})), None);

@@ -6,6 +6,8 @@ use super::difference::Departure;
 #[derive(Debug, Default)]
 pub(super) struct Script {
     pub stretches: Vec<Stretch>,
+    /// What each sample of named records releases, in this order: wherever it lies while the sample is under way.
+    pub searches: Vec<Vec<Due>>,
     /// Where the audit contradicts the list.
     pub contradictions: Vec<Departure>,
     /// The audit could not be followed to its end: what is delivered behind that is not judged.
@@ -33,6 +35,8 @@ pub(super) struct Stretch {
     pub discarded: Vec<Due>,
     /// What came and was not held, in this order; anywhere among what a purge discards.
     pub turned_away: Vec<usize>,
+    /// The sample of named records that is under way in it, and whether it ends with it.
+    pub search: Option<(usize, bool)>,
     /// A drain under way, of which nobody knows how far it has come: the chain, and what is discarded, may end anywhere.
     pub open: bool,
 }

@@ -34,15 +34,6 @@ pub fn broken(log: &Log, check_says: &str, list_says: &str, how: impl FnOnce(&mu
     assert_eq!(said, !list_says.is_empty(), "{list_says:?}: {differences:#?}");
 }
 
-/// The same, where the list is not asked.
-#[track_caller]
-pub fn red(log: &Log, check_says: &str, how: impl FnOnce(&mut Log)) {
-    let mut log = log.clone();
-    how(&mut log);
-    let anomalies: Vec<String> = check(&log).anomalies.iter().map(ToString::to_string).collect();
-    assert!(anomalies.iter().any(|anomaly| anomaly.contains(check_says)), "{check_says:?}: {anomalies:#?}");
-}
-
 /// Changes every document of a topic that this is true of.
 pub fn change(topic: &mut [flowgate_checker::Record], fits: impl Fn(&Value) -> bool, change: impl Fn(&mut Value)) {
     for record in topic {

@@ -7,7 +7,7 @@ use crate::replay::audit::Happening;
 use crate::replay::errands::Errand;
 
 impl List<'_> {
-    pub(super) fn answer(&mut self, answer: &Happening, expect: Option<&Value>, errand: Option<Errand>) {
+    pub(super) fn answer(&mut self, answer: &Happening, expect: Option<&Value>, errand: Option<&Errand>) {
         if self.script.broken_off {
             return;
         }
@@ -45,23 +45,31 @@ impl List<'_> {
     }
 
     /// The outcome of an order that has changed nothing.
-    fn outcome(&self, errand: Errand, watermark: u64) -> &'static str {
+    fn outcome(&self, errand: &Errand, watermark: u64) -> &'static str {
         match (errand, self.state) {
             (Errand::Purge(through), State::Paused) => {
                 let line = self.purge.map_or(watermark, |purge| purge.line.max(watermark));
-                if through.min(self.entries) <= line { "unchanged" } else { "applied" }
+                if (*through).min(self.entries) <= line { "unchanged" } else { "applied" }
             }
-            (Errand::Release(_), State::Paused) if self.sample.is_none() => {
-                if watermark == self.entries {
-                    "unchanged"
-                } else {
-                    "applied"
-                }
+            (Errand::ReleaseNamed(_), State::Paused)
+                if self.sample.is_none() && watermark < self.entries && self.has_taken_all_it_may() =>
+            {
+                "rejected"
+            }
+            (Errand::Release(_) | Errand::ReleaseNamed(_), State::Paused) if self.sample.is_none() => {
+                if watermark == self.entries { "unchanged" } else { "applied" }
             }
             (Errand::Forget, State::Live) if !self.known => "unchanged",
             // A queue topic that nothing was ever held in is not in the list.
             (Errand::Forget, State::Live) if self.entries == 0 && !self.paused_once => "applied",
-            (Errand::Purge(_) | Errand::Release(_) | Errand::Forget, _) => "rejected",
+            (
+                Errand::Purge(_)
+                | Errand::Release(_)
+                | Errand::ReleaseNamed(_)
+                | Errand::AcceptLoss(_)
+                | Errand::Forget,
+                _,
+            ) => "rejected",
         }
     }
 }

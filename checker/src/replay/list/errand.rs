@@ -6,10 +6,10 @@ use crate::replay::errands::{Errand, Passed, Purge, Sample};
 
 impl List<'_> {
     /// Takes an order. Returns the word of the transition that it makes.
-    pub(super) fn order_errand(&mut self, errand: Errand, happening: &Happening) -> &'static str {
+    pub(super) fn order_errand(&mut self, errand: &Errand, happening: &Happening) -> &'static str {
         match (errand, self.state) {
             (Errand::Purge(through), State::Paused) => {
-                let line = through.min(self.entries);
+                let line = (*through).min(self.entries);
                 if self.purge.is_some() || self.sample.is_some() {
                     self.contradiction(happening, "begins a purge before the end of what was under way".to_owned());
                 }
@@ -22,13 +22,20 @@ impl List<'_> {
                 self.purge = Some(Purge { line, removed: Passed::default() });
                 "purging"
             }
-            (Errand::Release(count), State::Paused) => {
+            (Errand::Release(_) | Errand::ReleaseNamed(_), State::Paused) => {
                 if self.sample.is_some() || self.watermark == self.entries {
                     self.contradiction(happening, "begins a sample of nothing, or a second one".to_owned());
                 }
-                self.sample = Some(Sample { count, released: Passed::default() });
+                match errand {
+                    Errand::ReleaseNamed(records) => self.begin_search(records),
+                    Errand::Release(count) => {
+                        self.sample = Some(Sample { count: *count, released: Passed::default(), search: None });
+                    }
+                    _ => {}
+                }
                 "sampling"
             }
+            (Errand::AcceptLoss(at_most), _) => self.accept_loss(*at_most, happening),
             (Errand::Forget, State::Live) => {
                 if self.entries > 0 {
                     self.contradiction(happening, "forgets a flow that had a queue".to_owned());
@@ -47,7 +54,12 @@ impl List<'_> {
                 let done = happening.offset.is_some() || self.watermark >= purge.line;
                 ("purged", purge.removed, done)
             }),
-            _ => self.sample.take().map(|sample| {
+            _ => self.sample.take().map(|mut sample| {
+                if let Some(search) = sample.search.take() {
+                    let told = happening.count.map(|count| count.total());
+                    self.cut_off = !self.end_search(search, told, &mut sample.released);
+                    return ("sampled", sample.released, true);
+                }
                 let done = sample.released.most() >= sample.count || self.watermark == self.entries;
                 // Else something has to end it, which comes next.
                 self.cut_off = !done;

@@ -9,14 +9,19 @@ impl List<'_> {
     /// The next one in the audit.
     pub(super) fn next(&mut self, happening: &Happening) {
         if let Cause::Answer { expect, errand } = &happening.cause {
-            self.answer(happening, expect.as_ref(), *errand);
+            self.answer(happening, expect.as_ref(), errand.as_ref());
             return;
         }
         self.known = happening.word != "forgotten";
         if std::mem::take(&mut self.forgotten) && happening.word != "seen" {
             self.contradiction(happening, "comes to a flow that was forgotten and not seen again".to_owned());
         }
-        if self.script.broken_off || happening.word == "seen" {
+        self.settle_owed(Some(happening));
+        if self.script.broken_off {
+            return;
+        }
+        if happening.word == "seen" {
+            self.first_seen(happening);
             return;
         }
         if self.command.is_none() || self.command != happening.offset {
@@ -34,13 +39,19 @@ impl List<'_> {
             self.entries = happening.position.entry;
         }
         let watermark = happening.position.watermark;
-        if watermark < self.watermark || watermark > self.entries {
+        // What is accepted as lost is not passed.
+        let is_loss = happening.word == "loss_accepted";
+        let passed = if is_loss { happening.first.map_or(0, |first| first.saturating_sub(1)) } else { watermark };
+        if passed < self.watermark || passed > watermark || watermark > self.entries {
             self.contradiction(happening, format!("has the impossible watermark {watermark}"));
-        } else if !self.passes() && watermark != self.watermark {
+        } else if !self.passes() && passed != self.watermark {
             self.contradiction(happening, "says that entries were passed, but nothing was released".to_owned());
         }
-        if self.passes() && self.pass(watermark) {
+        if self.passes() && self.pass(passed) {
             self.contradiction(happening, "passed more than was ordered".to_owned());
+        }
+        if is_loss {
+            self.lose(watermark);
         }
         self.watermark = watermark;
         self.close(false);
@@ -51,11 +62,12 @@ impl List<'_> {
         let before = self.state;
         let word = match (&happening.cause, before) {
             _ if matches!(happening.word.as_str(), "purged" | "sampled") => self.end_errand(happening),
-            (Cause::Command(Order::Pause(order)), _) => self.order_pause(*order),
+            (Cause::Command(Order::Pause(order)), _) => self.order_pause(*order, false),
             (Cause::Command(Order::Resume(order)), State::Paused | State::Resuming) => {
                 self.order_resume(*order, happening.at_ms)
             }
-            (Cause::Errand(errand), _) => self.order_errand(*errand, happening),
+            (Cause::ForAll(order), _) => self.order_all(*order, happening),
+            (Cause::Errand(errand), _) => self.order_errand(errand, happening),
             (Cause::NoCommand, State::Paused) if happening.word == "expired" => {
                 self.state = State::Resuming;
                 self.max_age = None;
@@ -87,7 +99,7 @@ impl List<'_> {
         if self.purge.take().is_some() {
             self.contradiction(happening, "went live before the end of a purge".to_owned());
         }
-        self.state = State::Live;
+        (self.state, self.by_all) = (State::Live, false);
         self.held.clear();
         self.places.clear();
         self.passed = 0;
@@ -97,11 +109,13 @@ impl List<'_> {
         self.script.contradictions.push(Departure::Audit { at: happening.at.clone(), why });
     }
 
-    fn order_pause(&mut self, order: PauseOrder) -> &'static str {
+    pub(super) fn order_pause(&mut self, order: PauseOrder, by_all: bool) -> &'static str {
         let before = std::mem::replace(&mut self.state, State::Paused);
-        self.paused_once = true;
-        if before != State::Paused {
+        (self.paused_once, self.by_all) = (true, by_all);
+        if before != State::Paused || by_all {
             self.pause = Pause::default();
+        }
+        if before != State::Paused {
             // What `release: none` was to discard is held again like the rest.
             self.doom(false);
         }
@@ -116,7 +130,7 @@ impl List<'_> {
         }
     }
 
-    fn order_resume(&mut self, order: ResumeOrder, at_ms: i64) -> &'static str {
+    pub(super) fn order_resume(&mut self, order: ResumeOrder, at_ms: i64) -> &'static str {
         let before = std::mem::replace(&mut self.state, State::Resuming);
         if before == State::Paused {
             self.max_age = None;

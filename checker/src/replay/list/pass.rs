@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{List, State};
 use crate::replay::clock::Age;
+use crate::replay::errands::Passed;
 use crate::replay::script::{Due, Script};
 
 impl List<'_> {
@@ -18,7 +19,7 @@ impl List<'_> {
         }
         while let Some(held) = self.held.get(self.passed).copied().filter(|held| held.entry <= watermark) {
             self.passed += 1;
-            if held.out {
+            if held.out || held.taken {
                 continue;
             }
             let event = &self.flow.events[held.event];
@@ -38,9 +39,9 @@ impl List<'_> {
                 purge.removed.count(event.kind, certain);
             } else if self.state == State::Paused {
                 match &mut self.sample {
-                    Some(sample) => sample.released.count(event.kind, certain),
+                    Some(sample) if sample.search.is_none() => sample.released.count(event.kind, certain),
                     // Beyond the line of a purge only what is replaced anyway can be passed.
-                    None => {
+                    _ => {
                         astray |= !may_be_out;
                         continue;
                     }
@@ -64,13 +65,14 @@ impl List<'_> {
         for held in &mut self.held[self.passed..] {
             held.out |= std::mem::take(&mut held.perhaps_out);
         }
-        let released = self.sample.is_some_and(|sample| sample.released.least() > sample.count);
+        let released = self.sample.as_ref().is_some_and(|sample| sample.released.least() > sample.count);
         astray || released
     }
 
     pub(super) fn close(&mut self, open: bool) {
         let mut stretch = std::mem::take(&mut self.stretch);
         stretch.open = open;
+        stretch.search = self.sample.as_ref().and_then(|sample| Some((sample.search.as_ref()?.script, false)));
         self.script.stretches.push(stretch);
     }
 
@@ -79,11 +81,15 @@ impl List<'_> {
         if self.passes() {
             let watermark = self.flow.watermark.filter(|known| *known >= self.watermark);
             // Nobody knows how far it has come: a purge alone goes to its line at most.
-            let most = self.purge.filter(|_| self.state == State::Paused && self.sample.is_none());
+            let most = self.purge.filter(|_| self.state == State::Paused && !self.counts());
             self.pass(watermark.unwrap_or(most.map_or(u64::MAX, |purge| purge.line)));
             open |= watermark.is_none();
         }
         self.close(open);
+        if let Some(search) = self.sample.take().and_then(|sample| sample.search) {
+            let told = self.flow.sampled.unwrap_or_else(|| self.count_samples(&search));
+            self.end_search(search, Some(told), &mut Passed::default());
+        }
         self.script
     }
 }
