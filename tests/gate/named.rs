@@ -14,7 +14,6 @@ fn held(records: &str) -> Rig {
 }
 
 fn holding(mut rig: Rig, records: &str, pause: Value) -> Rig {
-    rig.whole = false;
     rig.order("welcome", "pause", pause);
     rig.send_all("welcome", records);
     rig.settle();

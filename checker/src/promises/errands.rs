@@ -101,7 +101,8 @@ impl Warned {
         let set = Self::set(told, command);
         let said = self.said.or(self.said_before);
         match (set.deadline, command) {
-            (Some(deadline), _) if Some(deadline) == self.deadline => *self = Self { said_before: said, ..set },
+            // It is not moved.
+            (Some(deadline), _) if Some(deadline) == self.deadline => (self.said, self.said_before) = (None, said),
             (Some(_), _) => *self = set,
             (None, Some(_)) if self.deadline.is_some() => {}
             // A limit that was lowered may have moved it, to where no command says.

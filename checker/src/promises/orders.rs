@@ -35,11 +35,14 @@ pub(super) fn orders(
         }
         let caught_up = orders.catch_up((&transitions, known), state, commands, 2 * circumstances.clock_off_ms);
         let is_pause = |told: &&Told| matches!(told.transition.as_deref(), Some("paused" | "repaused"));
-        let paused = transitions[next..caught_up].iter().any(is_pause);
+        let told = &transitions[next..caught_up];
+        let paused = told.iter().any(is_pause);
+        let has_lost = told.iter().any(|told| told.transition.as_deref() == Some("loss_accepted"));
         next = caught_up;
         if paused {
-            // Commands come first in a turn: nothing is counted between the state before and the pause.
-            at_pause = counts.filter(|_| circumstances.every_state);
+            // Commands come first in a turn: nothing is counted between the state before and the pause, but what a command accepts
+            // as lost.
+            at_pause = counts.filter(|_| circumstances.every_state && !has_lost);
         }
         if orders.are_those_of(state) {
             let begun = at_pause.or(state.at_pause);

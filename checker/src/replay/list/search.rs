@@ -69,8 +69,8 @@ impl List<'_> {
         let mut whole = true;
         for place in search.wanted.into_iter().filter(|place| !search.lost.contains(place)) {
             let held = self.held[place];
-            // What is out by now may have been released before that.
-            let is_told = !held.out && !held.perhaps_out;
+            // What is out by now may have been released before that, and what somebody has deleted cannot be found.
+            let is_told = !held.out && !held.perhaps_out && held.entry > self.flow.deleted;
             if !is_told && !search.taken.contains(&place) && !self.is_among_samples(place) {
                 continue;
             }
