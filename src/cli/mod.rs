@@ -8,6 +8,7 @@ mod demo;
 mod failure;
 mod flow;
 mod flows;
+mod follow;
 mod forget;
 mod global;
 mod handles;

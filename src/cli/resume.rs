@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::Failure;
+use super::flows::READ;
+use super::follow::follow;
 use super::progress::Progress;
-use super::send::{Asking, flow_id, order};
-use super::{Failure, exit};
+use super::send::{Asking, Order, flow_id, send, tell};
 use crate::broker::Broker;
+use crate::client::drains::Drains;
 use crate::client::states::States;
 use crate::duration;
-use crate::flow::{Action, Counts, FlowId, Rate, Release, ResumeOrder, State};
-use crate::legible::legible;
+use crate::flow::{Action, Expect, FlowId, Rate, Release, ResumeOrder};
 use crate::schema::topics::Topics;
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +47,7 @@ pub fn run<B: Broker>(
     args: &Args,
     broker: &B,
     topics: &Topics,
-    mut progress: Progress,
+    progress: Progress,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let release = args.release.map(|choice| match choice {
@@ -53,58 +55,15 @@ pub fn run<B: Broker>(
         ReleaseArg::None => Release::None,
     });
     let action = Action::Resume(ResumeOrder { release, max_rate: args.rate, max_age: args.max_age });
-    order(&args.asking, &args.flows, &action, broker, topics, out)?;
-    if args.wait {
-        for flow in &args.flows {
-            let line = follow(broker, topics, flow, &mut progress)?;
-            writeln!(out, "{}", legible(&line))?;
-        }
+    let each = |flow: &FlowId| Order { flow: flow.clone(), action: action.clone(), expect: Expect::default() };
+    let orders = args.flows.iter().map(each).collect();
+    if !args.wait {
+        let (sent, _) = send(&args.asking, orders, broker, topics)?;
+        return tell(&sent, &args.asking, out);
     }
-    Ok(())
-}
-
-/// How long reading the state may take before it is followed.
-const READ: Duration = Duration::from_secs(60);
-
-/// Watches a drain to its end: the sentence about it.
-///
-/// The answer has been seen, and it is committed together with the state: what is read now is not older.
-fn follow<B: Broker>(broker: &B, topics: &Topics, flow: &FlowId, progress: &mut Progress) -> Result<String, Failure> {
-    let mut states = States::home_of(broker, topics, flow)?;
+    let mut states = States::homes_of(broker, topics, &args.flows)?;
     states.catch_up(READ)?;
-    let mut start: Option<Counts> = None;
-    loop {
-        // A resume of a flow that nobody knows is answered, and that is all.
-        let Some(known) = states.flows.get(flow) else { return Ok(format!("{flow}: not known")) };
-        let counts = known.flow.counts;
-        let start = *start.get_or_insert(counts);
-        let passed = fallen(&counts).saturating_sub(fallen(&start));
-        match &known.flow.state {
-            State::Live => {
-                progress.done();
-                return Ok(told(flow, &start, &counts));
-            }
-            State::Paused(pause) => {
-                progress.done();
-                let what = format!("{flow} was paused again by {}, {passed} events after the resume", pause.by);
-                return Err(Failure::new(exit::OTHER, what).hint("resume it again to go on"));
-            }
-            State::Resuming { drain, .. } => {
-                progress.show(flow.as_str(), passed, counts.held().total(), drain.max_rate);
-            }
-        }
-        states.poll()?;
-    }
-}
-
-fn fallen(counts: &Counts) -> u64 {
-    let fates = [counts.released, counts.replaced, counts.removed, counts.lost];
-    fates.iter().map(|fate| fate.total()).sum()
-}
-
-fn told(flow: &FlowId, start: &Counts, end: &Counts) -> String {
-    let released = end.released.total() - start.released.total();
-    let replaced = end.replaced.total() - start.replaced.total();
-    let removed = end.removed.total() - start.removed.total();
-    format!("{flow} is live: {released} released, {replaced} replaced, {removed} removed since")
+    let drains = Drains::before(states, &args.flows);
+    let (sent, _) = send(&args.asking, orders, broker, topics)?;
+    follow(&sent, drains, &args.asking, progress, out)
 }

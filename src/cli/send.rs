@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::output::{Output, table};
 use super::{Failure, exit};
@@ -13,7 +13,7 @@ use crate::broker::Broker;
 use crate::client::control::{self, Answers, Sent};
 use crate::clock;
 use crate::duration;
-use crate::flow::{Action, Command, CommandId, Expect, FlowId, Target, Verdict};
+use crate::flow::{Action, Command, CommandId, Expect, FlowId, PerKind, Target, Verdict};
 use crate::schema::command::{MAX_ISSUED_BY, MAX_REASON};
 use crate::schema::topics::Topics;
 
@@ -112,34 +112,40 @@ pub fn send<B: Broker>(
 /// # Errors
 /// [`exit::REJECTED`] or [`exit::NO_ANSWER`], after they were shown.
 pub fn tell(sent: &[Sent], asking: &Asking, out: &mut dyn Write) -> Result<(), Failure> {
-    show(sent, asking, out)?;
+    show(sent, asking, out, |_| None)?;
     judge(sent, asking)
 }
 
-fn show(sent: &[Sent], asking: &Asking, out: &mut dyn Write) -> Result<(), Failure> {
+/// Shows the answers, for scripts with what `more` knows of each: a name and a value.
+pub fn show(
+    sent: &[Sent],
+    asking: &Asking,
+    out: &mut dyn Write,
+    more: impl Fn(&Command) -> Option<(&'static str, Value)>,
+) -> Result<(), Failure> {
     let rows: Vec<[String; 5]> = sent
         .iter()
         .map(|Sent { command, offset, outcome, .. }| {
-            let flow = match &command.target {
-                Target::Flow(flow) => flow.to_string(),
-                Target::Every => "*".to_owned(),
-            };
             let (word, detail) = match outcome {
                 Some(outcome) => (outcome.verdict.word(), outcome.detail.clone()),
                 None if asking.timeout.is_zero() => ("sent", "not waited for".to_owned()),
                 None => ("no answer", "the command stays in the topic".to_owned()),
             };
-            [flow, word.to_owned(), detail, command.id.to_string(), offset.to_string()]
+            [target(command).to_owned(), word.to_owned(), detail, command.id.to_string(), offset.to_string()]
         })
         .collect();
-    let documents = rows.iter().zip(sent).map(|([flow, outcome, detail, id, _], Sent { offset, done, .. })| {
-        let mut document =
-            json!({"flow_id": flow, "command_id": id, "offset": offset, "outcome": outcome, "detail": detail});
-        if let Some(done) = done {
-            document["done"] = json!({"enroll": done.enroll, "advance": done.advance});
-        }
-        document
-    });
+    let documents =
+        rows.iter().zip(sent).map(|([flow, outcome, detail, id, _], Sent { command, offset, done, .. })| {
+            let mut document =
+                json!({"flow_id": flow, "command_id": id, "offset": offset, "outcome": outcome, "detail": detail});
+            if let Some(done) = done {
+                document["done"] = per_kind(*done);
+            }
+            if let Some((name, value)) = more(command) {
+                document[name] = value;
+            }
+            document
+        });
     let document = documents.collect();
     asking.output.write(out, &document, |wide| {
         let header = ["FLOW", "OUTCOME", "DETAIL", "COMMAND", "OFFSET"];
@@ -148,7 +154,21 @@ fn show(sent: &[Sent], asking: &Asking, out: &mut dyn Write) -> Result<(), Failu
     })
 }
 
-fn judge(sent: &[Sent], asking: &Asking) -> Result<(), Failure> {
+/// Whom a command is for.
+pub fn target(command: &Command) -> &str {
+    match &command.target {
+        Target::Flow(flow) => flow.as_str(),
+        Target::Every => "*",
+    }
+}
+
+pub fn per_kind(count: PerKind) -> Value {
+    json!({"enroll": count.enroll, "advance": count.advance})
+}
+
+/// # Errors
+/// [`exit::REJECTED`] or [`exit::NO_ANSWER`].
+pub fn judge(sent: &[Sent], asking: &Asking) -> Result<(), Failure> {
     let rejected =
         sent.iter().filter_map(|sent| sent.outcome.as_ref()).find(|outcome| outcome.verdict == Verdict::Rejected);
     if let Some(outcome) = rejected {

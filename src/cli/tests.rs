@@ -1,6 +1,7 @@
 //! The commands on the memory broker, with a gate on its threads beside them where one is needed.
 
 mod metrics;
+mod resuming;
 mod strangers;
 
 use std::sync::Arc;
@@ -212,7 +213,7 @@ fn a_flow_is_paused_looked_at_and_resumed() {
     assert!(place.good(&["flow", "welcome", "-o", "yaml"]).contains("\nflow_id: \"welcome\"\n"));
 
     let done = place.good(&["resume", "welcome", "--wait"]);
-    assert!(done.contains("welcome is live: "), "{done}");
+    assert!(done.contains("welcome is live: 2 released, 1 replaced, 0 removed\n"), "{done}");
     assert_eq!(place.count("flow.records"), 3, "r1 is delivered once, in its newest place");
     assert!(place.good(&["resume", "welcome"]).contains("unchanged"));
     gate.stop().unwrap();

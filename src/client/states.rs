@@ -1,7 +1,7 @@
 //! Follows the state topic: every flow and partition record as committed.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -112,9 +112,17 @@ impl<B: Broker> States<B> {
     /// # Errors
     /// As [`States::open`].
     pub fn home_of(broker: &B, topics: &Topics, flow: &FlowId) -> Result<Self> {
+        Self::homes_of(broker, topics, std::slice::from_ref(flow))
+    }
+
+    /// Only the partitions that are the homes of these flows.
+    ///
+    /// # Errors
+    /// As [`States::open`].
+    pub fn homes_of(broker: &B, topics: &Topics, flows: &[FlowId]) -> Result<Self> {
         let count = count(broker, topics)?;
-        let home = partition_for(flow.as_str().as_bytes(), count);
-        Self::of(broker, topics, |partition| partition == home)
+        let homes: BTreeSet<i32> = flows.iter().map(|flow| partition_for(flow.as_str().as_bytes(), count)).collect();
+        Self::of(broker, topics, |partition| homes.contains(&partition))
     }
 
     fn of(broker: &B, topics: &Topics, which: impl Fn(i32) -> bool) -> Result<Self> {
