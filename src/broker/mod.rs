@@ -430,6 +430,9 @@ pub trait Admin {
     /// How many replicas a partition of the topic has (the one with the fewest), `None` if there is no such topic.
     fn replicas(&mut self, topic: &str) -> Result<Option<i32>>;
 
+    /// How many brokers the cluster has that are up: no partition can have more replicas.
+    fn brokers(&mut self) -> Result<usize>;
+
     /// The committed offsets of a group, seen from outside of it; what is pending in a transaction does not count.
     fn group_offsets(&mut self, group: &str, topic: &str, partitions: &[i32]) -> Result<Vec<Option<Committed>>>;
 

@@ -3,6 +3,7 @@
 mod metrics;
 mod resuming;
 mod strangers;
+mod topics;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

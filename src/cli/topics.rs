@@ -45,7 +45,7 @@ pub fn run<B: Broker>(
     let (made, output) = match command {
         Command::Create { partitions, replication_factor, output } => {
             let layout = Layout { partitions: *partitions, replication_factor: *replication_factor };
-            (create(&mut admin, topics, &layout)?, *output)
+            (create(&mut admin, topics, &layout).map_err(|failure| explained(failure, &mut admin, &layout))?, *output)
         }
         Command::Check { output } => (Vec::new(), *output),
     };
@@ -57,6 +57,26 @@ pub fn run<B: Broker>(
         0 => Ok(()),
         _ => Err(Failure::new(exit::TOPICS, format!("{broken} settings break a promise"))
             .hint("each of them is shown above with its fix")),
+    }
+}
+
+/// Kafka only says "Invalid replication factor": how many replicas there can be, and what to write.
+fn explained<A: Admin>(failure: Failure, admin: &mut A, layout: &Layout) -> Failure {
+    let Some(wanted) = layout.replication_factor.filter(|_| failure.code == exit::CONFIGURATION) else {
+        return failure;
+    };
+    let brokers = admin.brokers().ok().and_then(|count| i32::try_from(count).ok());
+    match brokers.filter(|brokers| (1..wanted).contains(brokers)) {
+        None => failure,
+        Some(brokers) => {
+            let (missing, noun) = (wanted - brokers, if brokers == 1 { "broker" } else { "brokers" });
+            let what = format!(
+                "topics cannot have {wanted} replicas: the cluster has {brokers} {noun} that can be reached now, and \
+                 each replica needs one of its own"
+            );
+            let hint = format!("write `--replication-factor {brokers}`, or start {missing} more");
+            Failure::new(exit::CONFIGURATION, what).hint(hint)
+        }
     }
 }
 

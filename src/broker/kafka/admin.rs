@@ -108,6 +108,10 @@ impl Admin for KafkaAdmin {
         describe::config(&self.client, Resource::Broker, &broker.to_string())
     }
 
+    fn brokers(&mut self) -> Result<usize> {
+        describe::brokers(&self.client)
+    }
+
     fn group_offsets(&mut self, group: &str, topic: &str, partitions: &[i32]) -> Result<Vec<Option<Committed>>> {
         self.groups.read(group, topic, partitions)
     }

@@ -41,6 +41,11 @@ pub(super) fn topics(client: &Client, prefix: &str) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// How many brokers are up.
+pub(super) fn brokers(client: &Client) -> Result<usize> {
+    client.within("metadata", REQUEST, |limit| Ok(client.native.brokers(limit).ok()))
+}
+
 /// The id of a broker that is up: what KRaft clusters give for their controller.
 pub(super) fn some_broker(client: &Client) -> Result<i32> {
     client.within("broker id", REQUEST, |limit| Ok(client.native.controller_id(limit)))

@@ -158,6 +158,11 @@ impl port::Admin for Admin {
         Ok(self.memory.lock().topics.named(topic).ok().map(|topic| topic.replicas))
     }
 
+    /// It is one broker, however many replicas it was told to keep.
+    fn brokers(&mut self) -> Result<usize> {
+        Ok(1)
+    }
+
     fn group_offsets(&mut self, group: &str, topic: &str, partitions: &[i32]) -> Result<Vec<Option<Committed>>> {
         self.memory.check(Operation::GroupOffsets, group)?;
         Ok(partitions.iter().map(|partition| self.memory.committed(group, topic, *partition)).collect())

@@ -29,6 +29,23 @@ pub struct TopicMetadata {
 
 impl NativeClient {
     pub fn metadata(&self, of: &Of<'_>, limit: Duration) -> Result<Vec<TopicMetadata>, RespErr> {
+        self.ask(of, limit, |answer| {
+            // SAFETY: filled in by librdkafka; copied before it is destroyed.
+            unsafe { slice(answer.topics, answer.topic_cnt).iter().map(|topic| describe(topic)).collect() }
+        })
+    }
+
+    /// How many brokers the cluster has that are up.
+    pub fn brokers(&self, limit: Duration) -> Result<usize, RespErr> {
+        self.ask(&Of::Known, limit, |answer| usize::try_from(answer.broker_cnt).unwrap_or_default())
+    }
+
+    fn ask<T>(
+        &self,
+        of: &Of<'_>,
+        limit: Duration,
+        read: impl FnOnce(&sys::rd_kafka_metadata) -> T,
+    ) -> Result<T, RespErr> {
         let (all, only) = match of {
             Of::Cluster => (1, ptr::null_mut()),
             Of::Topic(topic) => (0, topic.ptr()),
@@ -37,11 +54,11 @@ impl NativeClient {
         let mut metadata: *const sys::rd_kafka_metadata = ptr::null();
         // SAFETY: client and topic live; of the topic only the name is read. On success the metadata is ours to destroy.
         check(unsafe { sys::rd_kafka_metadata(self.ptr(), all, only, &raw mut metadata, millis(limit)) })?;
-        // SAFETY: filled in by librdkafka; copied before it is destroyed.
+        // SAFETY: filled in by librdkafka; nothing of it is kept when it is destroyed.
         unsafe {
-            let topics = slice((*metadata).topics, (*metadata).topic_cnt).iter().map(|topic| describe(topic)).collect();
+            let read = read(&*metadata);
             sys::rd_kafka_metadata_destroy(metadata);
-            Ok(topics)
+            Ok(read)
         }
     }
 
