@@ -1,6 +1,7 @@
 //! The commands of `flowgate`: a file each. What they do to Kafka is generic over the broker, so that tests run it on
 //! the memory broker; only [`main`] connects to a cluster.
 
+mod actor;
 mod config;
 mod confirm;
 mod connect;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::actor::who;
 use super::output::{Output, table};
 use super::{Failure, exit};
 use crate::broker::Broker;
@@ -195,11 +196,4 @@ fn new_id() -> CommandId {
     let random = || std::hash::RandomState::new().build_hasher().finish();
     let text = format!("cli-{:016x}{:016x}", random(), random());
     CommandId::new(&text).expect("a short text is a command id")
-}
-
-fn who() -> String {
-    let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_else(|| "someone".into());
-    let host = crate::config::host_name().unwrap_or_else(|| "somewhere".into());
-    let who = format!("{user}@{host}");
-    if who.len() <= MAX_ISSUED_BY { who } else { "someone".to_owned() }
 }
