@@ -7,7 +7,8 @@ use serde_json::{Map, json};
 
 use super::Failure;
 use super::connect::kafka;
-use super::output::{Output, table};
+use super::output::Output;
+use super::table::table;
 use crate::broker::Code;
 use crate::config::{Settings, Sources, fields};
 use crate::legible::legible;

@@ -1,18 +1,18 @@
 //! `flowgate flows`
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use serde_json::Value;
 
 use super::Failure;
-use super::output::{Output, table};
+use super::output::{Format, Output, json_list};
+use super::table::stream;
 use crate::broker::Broker;
 use crate::client::states::{Known, States};
 use crate::clock;
 use crate::duration;
-use crate::flow::State;
+use crate::flow::{Keep, NewRecords, Pause, State};
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 
@@ -54,14 +54,22 @@ pub const READ: Duration = Duration::from_secs(60);
 pub fn run<B: Broker>(args: &Args, broker: &B, topics: &Topics, out: &mut dyn Write) -> Result<(), Failure> {
     let mut states = States::open(broker, topics)?;
     states.catch_up(READ)?;
-    let shown: Vec<&Known> = states.flows.values().filter(|known| args.wants(known)).collect();
-    let documents: Value = shown.iter().map(|known| known.json()).collect();
-    let now = clock::now();
-    args.output.write(out, &documents, |wide| match shown.is_empty() {
-        true if states.flows.is_empty() => format!("no flow is known under the prefix `{}`", topics.prefix),
-        true => format!("none of {} flows is like that", states.flows.len()),
-        false => list(&shown, wide, now),
-    })
+    let shown = states.flows.values().filter(|known| args.wants(known));
+    // Standard output is written through at the end of every line.
+    let mut out = BufWriter::with_capacity(64 * 1024, out);
+    match args.output.format {
+        Format::Json => json_list(&mut out, shown.map(|known| known.json()))?,
+        Format::Yaml => args.output.write(&mut out, &shown.map(|known| known.json()).collect(), |_| String::new())?,
+        Format::Table | Format::Wide if shown.clone().next().is_none() => match states.flows.len() {
+            0 => writeln!(out, "no flow is known under the prefix `{}`", topics.prefix)?,
+            known => writeln!(out, "none of {known} flows is like that")?,
+        },
+        format => {
+            let (now, count) = (clock::now(), if format == Format::Wide { HEADER.len() } else { NARROW });
+            stream(&mut out, &HEADER[..count], true, shown.map(|known| row(known, count, now)))?;
+        }
+    }
+    Ok(out.flush()?)
 }
 
 impl Args {
@@ -73,55 +81,72 @@ impl Args {
     }
 }
 
-fn list(shown: &[&Known], wide: bool, now: Timestamp) -> String {
-    let header = [
-        "FLOW",
-        "STATE",
-        "HELD",
-        "FOR",
-        "RESUMES IN",
-        "BY",
-        "QUEUED",
-        "RELEASED",
-        "REPLACED",
-        "REMOVED",
-        "TURNED AWAY",
-        "KEEP",
-        "NEW RECORDS",
-        "PARTITION",
-        "REASON",
-    ];
-    let columns = if wide { header.len() } else { 6 };
-    let rows = shown.iter().map(|known| {
-        let (flow, counts) = (&known.flow, &known.flow.counts);
-        let pause = flow.pause();
-        let of_pause = |text: &dyn Fn(&crate::flow::Pause) -> String| pause.map_or_else(|| "-".to_owned(), text);
-        let document: Value = if wide { known.json() } else { Value::Null };
-        let word = |name: &str| document["pause"][name].as_str().unwrap_or("-").to_owned();
-        let mut row = vec![
-            flow.id.to_string(),
-            flow.state_word().to_owned(),
-            counts.held().total().to_string(),
-            of_pause(&|pause| duration::show(whole(now.since(pause.paused_at)))),
-            match &flow.state {
-                State::Paused(pause) => duration::show(whole(pause.resumes_at.since(now))),
-                State::Live | State::Resuming { .. } => "-".to_owned(),
-            },
-            of_pause(&|pause| pause.by.clone()),
+const HEADER: [&str; 15] = [
+    "FLOW",
+    "STATE",
+    "HELD",
+    "FOR",
+    "RESUMES IN",
+    "BY",
+    "QUEUED",
+    "RELEASED",
+    "REPLACED",
+    "REMOVED",
+    "TURNED AWAY",
+    "KEEP",
+    "NEW RECORDS",
+    "PARTITION",
+    "REASON",
+];
+
+/// Columns of a table that is not wide.
+const NARROW: usize = 6;
+
+/// The first `count` columns.
+fn row(known: &Known, count: usize, now: Timestamp) -> Vec<String> {
+    let (flow, counts) = (&known.flow, &known.flow.counts);
+    let pause = flow.pause();
+    let of_pause = |text: &dyn Fn(&Pause) -> String| pause.map_or_else(|| "-".to_owned(), text);
+    let mut row = Vec::with_capacity(count);
+    row.extend([
+        flow.id.to_string(),
+        flow.state_word().to_owned(),
+        counts.held().total().to_string(),
+        of_pause(&|pause| duration::show(whole(now.since(pause.paused_at)))),
+        match &flow.state {
+            State::Paused(pause) => duration::show(whole(pause.resumes_at.since(now))),
+            State::Live | State::Resuming { .. } => "-".to_owned(),
+        },
+        of_pause(&|pause| pause.by.clone()),
+    ]);
+    if count > NARROW {
+        row.extend([
             counts.queued.total().to_string(),
             counts.released.total().to_string(),
             counts.replaced.total().to_string(),
             counts.removed.total().to_string(),
             counts.turned_away.total().to_string(),
-            word("keep"),
-            word("new_records"),
+            of_pause(&|pause| keep(pause.keep).to_owned()),
+            of_pause(&|pause| new_records(pause.new_records).to_owned()),
             known.partition.to_string(),
             of_pause(&|pause| pause.reason.clone().unwrap_or_else(|| "-".to_owned())),
-        ];
-        row.truncate(columns);
-        row
-    });
-    table(&header[..columns], rows)
+        ]);
+    }
+    row
+}
+
+fn keep(keep: Keep) -> &'static str {
+    match keep {
+        Keep::Latest => "latest",
+        Keep::All => "all",
+    }
+}
+
+fn new_records(new_records: NewRecords) -> &'static str {
+    match new_records {
+        NewRecords::Queue => "queue",
+        NewRecords::Discard => "discard",
+    }
 }
 
 /// Nobody counts milliseconds of a pause.

@@ -23,6 +23,7 @@ mod release;
 mod resume;
 mod run;
 mod send;
+mod table;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests;

@@ -3,11 +3,10 @@
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::Failure;
-use crate::legible::{legible, legible_json};
+use crate::legible::legible_json;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -42,26 +41,36 @@ impl Output {
         match self.format {
             Format::Table => writeln!(out, "{}", table(false))?,
             Format::Wide => writeln!(out, "{}", table(true))?,
-            Format::Json => writeln!(out, "{}", legible_json(&format!("{document:#}")))?,
+            Format::Json => json(out, document)?,
             Format::Yaml => out.write_all(legible_json(&yaml(document)).as_bytes())?,
         }
         Ok(())
     }
 }
 
-/// A table without lines, as `kubectl` shows them.
-pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header.iter().copied());
-    for row in rows {
-        table.add_row(row.iter().map(|cell| legible(cell)));
+fn json(out: &mut dyn Write, document: &Value) -> Result<(), Failure> {
+    match document {
+        Value::Array(items) => json_list(out, items.iter()),
+        one => Ok(writeln!(out, "{}", legible_json(&format!("{one:#}")))?),
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+}
+
+/// A list as one document, an item at a time: it may be long.
+///
+/// # Errors
+/// Of the output.
+pub fn json_list<V: std::borrow::Borrow<Value>>(
+    out: &mut dyn Write,
+    items: impl Iterator<Item = V>,
+) -> Result<(), Failure> {
+    let mut before = "[\n  ";
+    for item in items {
+        // Line breaks within texts are escaped: those that are left are between values.
+        let text = format!("{:#}", item.borrow()).replace('\n', "\n  ");
+        write!(out, "{before}{}", legible_json(&text))?;
+        before = ",\n  ";
     }
-    let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    lines.join("\n")
+    Ok(out.write_all(if before.starts_with('[') { b"[]\n" } else { b"\n]\n" })?)
 }
 
 /// YAML in which every text is quoted as in JSON, which YAML understands: no word of a flow can be taken for a number.
@@ -128,11 +137,5 @@ mod tests {
         let expected =
             "commands:\n  - id: \"1\"\n    n: null\n  - []\ncounts:\n  held: 1\nflow_id: \"a: b\"\nnone: {}\n";
         assert_eq!(yaml(&value), expected);
-    }
-
-    #[test]
-    fn tables_have_no_lines_and_no_trailing_space() {
-        let shown = table(&["FLOW", "STATE"], [vec!["welcome".into(), "live".into()]]);
-        assert_eq!(shown, "FLOW     STATE\nwelcome  live");
     }
 }

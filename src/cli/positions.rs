@@ -6,7 +6,8 @@ use clap::{ArgGroup, Subcommand};
 use serde_json::{Value, json};
 
 use super::flows::READ;
-use super::output::{Output, table};
+use super::output::Output;
+use super::table::table;
 use super::{Failure, exit};
 use crate::broker::{Broker, Code};
 use crate::client::positions::{Standing, Verdict, look, restore};

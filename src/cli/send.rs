@@ -8,7 +8,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::actor::who;
-use super::output::{Output, table};
+use super::output::Output;
+use super::table::table;
 use super::{Failure, exit};
 use crate::broker::Broker;
 use crate::client::control::{self, Answers, Sent};
