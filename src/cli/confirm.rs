@@ -10,16 +10,25 @@ use crate::legible::legible;
 /// # Errors
 /// [`exit::CONFIGURATION`]: there is no terminal to ask on. [`exit::OTHER`]: the answer was no.
 pub fn confirm(preview: &str, yes: bool) -> Result<(), Failure> {
+    confirm_or(preview, yes, "give --yes if it shall happen")
+}
+
+/// [`confirm`], with what to do where nobody can be asked.
+///
+/// # Errors
+/// As [`confirm`].
+pub fn confirm_or(preview: &str, yes: bool, fix: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
     let preview = legible(preview);
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         let what = format!("{preview} This is asked about, and there is no terminal to ask on");
-        return Err(Failure::new(exit::CONFIGURATION, what).hint("give --yes if it shall happen"));
+        return Err(Failure::new(exit::CONFIGURATION, what).hint(fix));
     }
-    eprint!("{preview}\nGo on? [y/N] ");
-    std::io::stderr().flush()?;
+    let mut terminal = std::io::stderr();
+    write!(terminal, "{preview}\nGo on? [y/N] ")?;
+    terminal.flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     match answer.trim() {

@@ -2,6 +2,7 @@
 //! the memory broker; only [`main`] connects to a cluster.
 
 mod actor;
+mod choose;
 mod config;
 mod confirm;
 mod connect;
@@ -11,6 +12,7 @@ mod flow;
 mod flows;
 mod follow;
 mod forget;
+mod glob;
 mod global;
 mod handles;
 mod log;

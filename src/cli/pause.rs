@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::Failure;
+use super::choose::beware_of_patterns;
 use super::send::{Asking, flow_id, order};
 use crate::broker::Broker;
 use crate::duration;
@@ -38,6 +39,9 @@ pub struct Args {
     /// Records a second at which the timer's resume goes, such as 500 or 0.5 [default: no limit]
     #[arg(long, value_name = "RECORDS")]
     expiry_rate: Option<Rate>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     asking: Asking,
 }
@@ -67,6 +71,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
 }
 
 pub fn run<B: Broker>(args: &Args, broker: &B, topics: &Topics, out: &mut dyn Write) -> Result<(), Failure> {
+    beware_of_patterns(&args.flows, args.yes, broker, topics)?;
     let action = Action::Pause(args.order());
     order(&args.asking, &args.flows, &action, broker, topics, out).map(drop)
 }

@@ -1,5 +1,6 @@
 //! How far a drain is: a bar on a terminal, a line now and then elsewhere.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -43,7 +44,8 @@ impl Progress {
             bar.set_prefix(pace);
         } else if self.written.is_none_or(|written| now.duration_since(written) >= EVERY) {
             self.written = Some(now);
-            eprintln!("{flow}: {passed} of {} passed{pace}", passed + left);
+            // Nobody may be reading: the drain goes on all the same.
+            let _ = writeln!(std::io::stderr(), "{flow}: {passed} of {} passed{pace}", passed + left);
         }
     }
 

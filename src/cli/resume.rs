@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::Failure;
+use super::choose::beware_of_patterns;
 use super::flows::READ;
 use super::follow::follow;
 use super::progress::Progress;
@@ -33,6 +34,9 @@ pub struct Args {
     /// Wait until everything held has gone, showing how far it is
     #[arg(long)]
     wait: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     asking: Asking,
 }
@@ -50,6 +54,7 @@ pub fn run<B: Broker>(
     progress: Progress,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    beware_of_patterns(&args.flows, args.yes, broker, topics)?;
     let release = args.release.map(|choice| match choice {
         ReleaseArg::All => Release::All,
         ReleaseArg::None => Release::None,
