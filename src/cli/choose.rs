@@ -3,7 +3,8 @@
 use super::Failure;
 use super::confirm::confirm_or;
 use super::flows::READ;
-use super::glob::{Glob, looks_like_one, quoted};
+use super::glob::{Glob, looks_like_one};
+use super::select::matching;
 use crate::broker::Broker;
 use crate::client::states::States;
 use crate::flow::FlowId;
@@ -36,8 +37,8 @@ pub fn beware_of_patterns<B: Broker>(flows: &[FlowId], yes: bool, broker: &B, to
             fitting.len(),
             named(fitting.iter().copied())
         );
-        let select = format!("match={}", id.as_str().replace(',', "\\,"));
-        let fix = format!("write `--select {}` for these, or --yes if a flow has this very name", quoted(&select));
+        let select = matching(id.as_str());
+        let fix = format!("write `{select}` for these, or --yes if a flow has this very name");
         confirm_or(&preview, yes, &fix)?;
     }
     Ok(())

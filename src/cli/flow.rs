@@ -4,8 +4,9 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use super::flows::{READ, whole};
-use super::output::Output;
+use super::flows::READ;
+use super::listing::{Listing, whole};
+use super::screen::Screen;
 use super::send::flow_id;
 use super::{Failure, exit};
 use crate::broker::Broker;
@@ -21,10 +22,16 @@ pub struct Args {
     #[arg(value_name = "FLOW", value_parser = flow_id)]
     flow: FlowId,
     #[command(flatten)]
-    output: Output,
+    listing: Listing,
 }
 
-pub fn run<B: Broker>(args: &Args, broker: &B, topics: &Topics, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run<B: Broker>(
+    args: &Args,
+    broker: &B,
+    topics: &Topics,
+    screen: &Screen,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let mut states = States::home_of(broker, topics, &args.flow)?;
     states.catch_up(READ)?;
     let Some(known) = states.flows.get(&args.flow) else {
@@ -34,7 +41,10 @@ pub fn run<B: Broker>(args: &Args, broker: &B, topics: &Topics, out: &mut dyn Wr
         )
         .hint("`flowgate flows --match TEXT` finds it; a flow is known from its first event or pause on"));
     };
-    args.output.write(out, &known.json(), |_| told(known))
+    match args.listing.plain() {
+        Some(output) => output.write(out, &known.json(), |_| told(known)),
+        None => args.listing.write(out, screen.terminal, std::iter::once(known), clock::now()),
+    }
 }
 
 fn told(known: &Known) -> String {

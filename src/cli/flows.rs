@@ -1,18 +1,20 @@
 //! `flowgate flows`
 
-use std::io::{BufWriter, Write};
+use std::cmp::Reverse;
+use std::io::Write;
 use std::time::Duration;
 
 use clap::ValueEnum;
 
 use super::Failure;
-use super::output::{Format, Output, json_list};
-use super::table::stream;
+use super::listing::{ListFormat, Listing};
+use super::screen::Screen;
+use super::select::{self, Selection};
+use super::watch::watch;
 use crate::broker::Broker;
 use crate::client::states::{Known, States};
 use crate::clock;
-use crate::duration;
-use crate::flow::{Keep, NewRecords, Pause, State};
+use crate::flow::State;
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 
@@ -27,8 +29,16 @@ pub struct Args {
     /// Only flows with at least so many events held
     #[arg(long, value_name = "EVENTS")]
     min_held: Option<u64>,
+    #[arg(long, value_name = "TERMS", long_help = select::HELP, help = select::SHORT)]
+    select: Vec<Selection>,
+    /// What comes first: most events held, the next one to resume, or the first id
+    #[arg(long, value_enum, default_value_t)]
+    sort: SortArg,
+    /// Go on showing what changes, until Ctrl-C: in a terminal the whole table, else a line for each change
+    #[arg(long, short = 'w')]
+    watch: bool,
     #[command(flatten)]
-    output: Output,
+    pub listing: Listing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -36,6 +46,15 @@ enum StateArg {
     Live,
     Paused,
     Resuming,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum SortArg {
+    Held,
+    #[value(name = "resumes_at", alias = "resumes-at")]
+    ResumesAt,
+    #[default]
+    Id,
 }
 
 impl StateArg {
@@ -51,105 +70,51 @@ impl StateArg {
 /// How long reading all states may take.
 pub const READ: Duration = Duration::from_secs(60);
 
-pub fn run<B: Broker>(args: &Args, broker: &B, topics: &Topics, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run<B: Broker>(
+    args: &Args,
+    broker: &B,
+    topics: &Topics,
+    screen: &Screen,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    if args.watch {
+        return watch(args, broker, topics, screen, out);
+    }
     let mut states = States::open(broker, topics)?;
     states.catch_up(READ)?;
-    let shown = states.flows.values().filter(|known| args.wants(known));
-    // Standard output is written through at the end of every line.
-    let mut out = BufWriter::with_capacity(64 * 1024, out);
-    match args.output.format {
-        Format::Json => json_list(&mut out, shown.map(|known| known.json()))?,
-        Format::Yaml => args.output.write(&mut out, &shown.map(|known| known.json()).collect(), |_| String::new())?,
-        Format::Table | Format::Wide if shown.clone().next().is_none() => match states.flows.len() {
-            0 => writeln!(out, "no flow is known under the prefix `{}`", topics.prefix)?,
-            known => writeln!(out, "none of {known} flows is like that")?,
-        },
-        format => {
-            let (now, count) = (clock::now(), if format == Format::Wide { HEADER.len() } else { NARROW });
-            stream(&mut out, &HEADER[..count], true, shown.map(|known| row(known, count, now)))?;
-        }
+    let now = clock::now();
+    let shown = args.chosen(&states, now);
+    if shown.is_empty() && matches!(args.listing.format, ListFormat::Table | ListFormat::Wide) {
+        let why = match states.flows.len() {
+            0 => format!("no flow is known under the prefix `{}`", topics.prefix),
+            known => format!("none of {known} flows is like that"),
+        };
+        return Ok(writeln!(out, "{why}")?);
     }
-    Ok(out.flush()?)
+    args.listing.write(out, screen.terminal, shown.into_iter(), now)
 }
 
 impl Args {
-    fn wants(&self, known: &Known) -> bool {
+    pub fn wants(&self, known: &Known, now: Timestamp) -> bool {
         let flow = &known.flow;
         (self.state.is_empty() || self.state.iter().any(|state| state.word() == flow.state_word()))
             && self.text.as_ref().is_none_or(|text| flow.id.as_str().contains(text))
             && self.min_held.is_none_or(|least| flow.counts.held().total() >= least)
+            && self.select.iter().all(|selection| selection.fits(known, now))
     }
-}
 
-const HEADER: [&str; 15] = [
-    "FLOW",
-    "STATE",
-    "HELD",
-    "FOR",
-    "RESUMES IN",
-    "BY",
-    "QUEUED",
-    "RELEASED",
-    "REPLACED",
-    "REMOVED",
-    "TURNED AWAY",
-    "KEEP",
-    "NEW RECORDS",
-    "PARTITION",
-    "REASON",
-];
-
-/// Columns of a table that is not wide.
-const NARROW: usize = 6;
-
-/// The first `count` columns.
-fn row(known: &Known, count: usize, now: Timestamp) -> Vec<String> {
-    let (flow, counts) = (&known.flow, &known.flow.counts);
-    let pause = flow.pause();
-    let of_pause = |text: &dyn Fn(&Pause) -> String| pause.map_or_else(|| "-".to_owned(), text);
-    let mut row = Vec::with_capacity(count);
-    row.extend([
-        flow.id.to_string(),
-        flow.state_word().to_owned(),
-        counts.held().total().to_string(),
-        of_pause(&|pause| duration::show(whole(now.since(pause.paused_at)))),
-        match &flow.state {
-            State::Paused(pause) => duration::show(whole(pause.resumes_at.since(now))),
-            State::Live | State::Resuming { .. } => "-".to_owned(),
-        },
-        of_pause(&|pause| pause.by.clone()),
-    ]);
-    if count > NARROW {
-        row.extend([
-            counts.queued.total().to_string(),
-            counts.released.total().to_string(),
-            counts.replaced.total().to_string(),
-            counts.removed.total().to_string(),
-            counts.turned_away.total().to_string(),
-            of_pause(&|pause| keep(pause.keep).to_owned()),
-            of_pause(&|pause| new_records(pause.new_records).to_owned()),
-            known.partition.to_string(),
-            of_pause(&|pause| pause.reason.clone().unwrap_or_else(|| "-".to_owned())),
-        ]);
+    /// The flows that are wanted, in the order that is wanted; of equal ones the first id comes first.
+    pub fn chosen<'a, B: Broker>(&self, states: &'a States<B>, now: Timestamp) -> Vec<&'a Known> {
+        let mut chosen: Vec<&Known> = states.flows.values().filter(|known| self.wants(known, now)).collect();
+        match self.sort {
+            SortArg::Id => {}
+            SortArg::Held => chosen.sort_by_key(|known| Reverse(known.flow.counts.held().total())),
+            SortArg::ResumesAt => chosen.sort_by_key(|known| match &known.flow.state {
+                State::Paused(pause) => (false, pause.resumes_at),
+                // What does not resume by itself comes last.
+                State::Live | State::Resuming { .. } => (true, Timestamp::default()),
+            }),
+        }
+        chosen
     }
-    row
-}
-
-fn keep(keep: Keep) -> &'static str {
-    match keep {
-        Keep::Latest => "latest",
-        Keep::All => "all",
-    }
-}
-
-fn new_records(new_records: NewRecords) -> &'static str {
-    match new_records {
-        NewRecords::Queue => "queue",
-        NewRecords::Discard => "discard",
-    }
-}
-
-/// Nobody counts milliseconds of a pause.
-pub fn whole(duration: Duration) -> Duration {
-    Duration::from_secs(duration.as_secs())
 }

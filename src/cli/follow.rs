@@ -50,7 +50,9 @@ pub fn follow<B: Broker>(
             break;
         }
         all = sum;
-        progress.show(&all.name(), all.passed, all.left, all.limit());
+        if !all.limits.is_empty() {
+            progress.show(&all.name(), all.passed, all.left, all.limit());
+        }
         drains.poll()?;
     }
     if all.under_way > 0 {

@@ -16,9 +16,14 @@ pub fn log(format: LogFormat, level: &str) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second one in a process is no reason to fail: the first goes on.
     let _ = match format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).fmt_fields(fields()).try_init(),
+        LogFormat::Text => builder.with_ansi(coloured()).fmt_fields(fields()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+}
+
+/// Colours are for terminals, and not for people who have set `NO_COLOR`.
+fn coloured() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }
 
 /// One event is one line, whatever strangers have written into its fields. JSON needs no such care.

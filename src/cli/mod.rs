@@ -15,6 +15,7 @@ mod forget;
 mod glob;
 mod global;
 mod handles;
+mod listing;
 mod log;
 mod output;
 mod pause;
@@ -24,6 +25,8 @@ mod purge;
 mod release;
 mod resume;
 mod run;
+mod screen;
+mod select;
 mod send;
 mod table;
 #[cfg(test)]
@@ -32,6 +35,8 @@ pub(crate) mod tests;
 mod topics;
 mod until_done;
 mod usage;
+mod watch;
+mod yaml;
 
 use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
@@ -46,6 +51,7 @@ use failure::fail;
 pub use failure::{Failure, exit};
 use global::Global;
 use log::log;
+use screen::Screen;
 
 /// The gate in front of automation flows, on Kafka: pauses them, holds their events, resumes them in order, exactly once.
 #[derive(Debug, Parser)]
@@ -141,14 +147,20 @@ impl Cli {
                 let settings = Settings::load(&sources)?;
                 log(settings.log.format, "error");
                 let broker = connect(&settings)?;
-                command.on(&broker, &settings, out)
+                command.on(&broker, &settings, &Screen::of_process(), out)
             }
         }
     }
 }
 
 impl Command {
-    fn on<B: Broker>(self, broker: &B, settings: &Settings, out: &mut dyn Write) -> Result<(), Failure> {
+    fn on<B: Broker>(
+        self,
+        broker: &B,
+        settings: &Settings,
+        screen: &Screen,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
         let topics = &settings.topics;
         let progress = || progress::Progress::new(std::io::stderr().is_terminal());
         match self {
@@ -158,8 +170,8 @@ impl Command {
             Self::Release(args) => release::run(&args, broker, topics, progress(), out),
             Self::Purge(args) => purge::run(&args, broker, topics, progress(), out),
             Self::Forget(args) => forget::run(&args, broker, topics, out),
-            Self::Flows(args) => flows::run(&args, broker, topics, out),
-            Self::Flow(args) => flow::run(&args, broker, topics, out),
+            Self::Flows(args) => flows::run(&args, broker, topics, screen, out),
+            Self::Flow(args) => flow::run(&args, broker, topics, screen, out),
             Self::Positions(args) => positions::run(&args, broker, topics, out),
             Self::Demo(_) | Self::Run(_) | Self::Config(_) => Ok(()),
         }

@@ -1,11 +1,12 @@
-//! How things are shown: tables for people, JSON and YAML for scripts.
+//! How things are shown: tables for people, JSON, YAML and CSV for scripts.
 
+use std::borrow::Borrow;
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::Failure;
+use super::{Failure, yaml};
 use crate::legible::legible_json;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -15,6 +16,8 @@ pub enum Format {
     /// A table with more columns
     Wide,
     Json,
+    /// JSON, a line each
+    Jsonl,
     Yaml,
 }
 
@@ -32,26 +35,24 @@ impl Output {
     }
 
     /// Writes `document` for scripts; `table` makes what people see.
+    ///
+    /// # Errors
+    /// Of the output.
     pub fn write(
         self,
         out: &mut dyn Write,
         document: &Value,
         table: impl FnOnce(bool) -> String,
     ) -> Result<(), Failure> {
-        match self.format {
-            Format::Table => writeln!(out, "{}", table(false))?,
-            Format::Wide => writeln!(out, "{}", table(true))?,
-            Format::Json => json(out, document)?,
-            Format::Yaml => out.write_all(legible_json(&yaml(document)).as_bytes())?,
+        match (self.format, document) {
+            (Format::Table, _) => Ok(writeln!(out, "{}", table(false))?),
+            (Format::Wide, _) => Ok(writeln!(out, "{}", table(true))?),
+            (Format::Json, Value::Array(items)) => json_list(out, items.iter()),
+            (Format::Json, one) => Ok(writeln!(out, "{}", legible_json(&format!("{one:#}")))?),
+            (Format::Jsonl, Value::Array(items)) => items.iter().try_for_each(|item| json_line(out, item)),
+            (Format::Jsonl, one) => json_line(out, one),
+            (Format::Yaml, any) => yaml::write_one(out, any),
         }
-        Ok(())
-    }
-}
-
-fn json(out: &mut dyn Write, document: &Value) -> Result<(), Failure> {
-    match document {
-        Value::Array(items) => json_list(out, items.iter()),
-        one => Ok(writeln!(out, "{}", legible_json(&format!("{one:#}")))?),
     }
 }
 
@@ -59,10 +60,7 @@ fn json(out: &mut dyn Write, document: &Value) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Of the output.
-pub fn json_list<V: std::borrow::Borrow<Value>>(
-    out: &mut dyn Write,
-    items: impl Iterator<Item = V>,
-) -> Result<(), Failure> {
+pub fn json_list<V: Borrow<Value>>(out: &mut dyn Write, items: impl Iterator<Item = V>) -> Result<(), Failure> {
     let mut before = "[\n  ";
     for item in items {
         // Line breaks within texts are escaped: those that are left are between values.
@@ -73,69 +71,31 @@ pub fn json_list<V: std::borrow::Borrow<Value>>(
     Ok(out.write_all(if before.starts_with('[') { b"[]\n" } else { b"\n]\n" })?)
 }
 
-/// YAML in which every text is quoted as in JSON, which YAML understands: no word of a flow can be taken for a number.
-fn yaml(value: &Value) -> String {
-    let mut text = String::new();
-    node(value, 0, &mut text);
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text
-}
-
-fn node(value: &Value, depth: usize, text: &mut String) {
-    let indent = "  ".repeat(depth);
-    match value {
-        Value::Object(fields) if !fields.is_empty() => {
-            for (name, value) in fields {
-                text.push_str(&format!("{indent}{}:", key(name)));
-                child(value, depth, text);
-            }
-        }
-        Value::Array(items) if !items.is_empty() => {
-            for item in items {
-                let mut inner = String::new();
-                node(item, depth + 1, &mut inner);
-                // The first line of the item stands behind the dash.
-                text.push_str(&format!("{indent}- {}", inner.trim_start()));
-                if !text.ends_with('\n') {
-                    text.push('\n');
-                }
-            }
-        }
-        plain => text.push_str(&plain.to_string()),
-    }
-}
-
-fn child(value: &Value, depth: usize, text: &mut String) {
-    let nested = match value {
-        Value::Object(fields) => !fields.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        _ => false,
-    };
-    text.push(if nested { '\n' } else { ' ' });
-    node(value, depth + 1, text);
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-}
-
-fn key(name: &str) -> String {
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    if plain { name.to_owned() } else { Value::from(name).to_string() }
+/// # Errors
+/// Of the output.
+pub fn json_line(out: &mut dyn Write, value: &Value) -> Result<(), Failure> {
+    Ok(writeln!(out, "{}", legible_json(&value.to_string()))?)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::*;
     use serde_json::json;
 
+    use super::*;
+
     #[test]
-    fn yaml_of_nested_things() {
-        let value =
-            json!({"flow_id": "a: b", "counts": {"held": 1}, "commands": [{"id": "1", "n": null}, []], "none": {}});
-        let expected =
-            "commands:\n  - id: \"1\"\n    n: null\n  - []\ncounts:\n  held: 1\nflow_id: \"a: b\"\nnone: {}\n";
-        assert_eq!(yaml(&value), expected);
+    fn a_list_is_one_document_or_a_line_each() {
+        let write = |format, value: &Value| {
+            let mut out = Vec::new();
+            Output { format }.write(&mut out, value, |_| String::new()).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let list = json!([{"a": "x\ny", "b": []}, 1]);
+        assert_eq!(write(Format::Json, &list), format!("{list:#}\n"));
+        assert_eq!(write(Format::Json, &json!([])), "[]\n");
+        assert_eq!(write(Format::Jsonl, &list), "{\"a\":\"x\\ny\",\"b\":[]}\n1\n");
+        assert_eq!(write(Format::Jsonl, &json!([])), "");
+        assert_eq!(write(Format::Jsonl, &json!({"a": [1, 2]})), "{\"a\":[1,2]}\n");
     }
 }

@@ -1,9 +1,11 @@
 //! The commands on the memory broker, with a gate on its threads beside them where one is needed.
 
 mod choosing;
+pub mod flows;
 mod many;
 mod metrics;
 mod resuming;
+mod schemas;
 mod strangers;
 mod topics;
 
@@ -51,10 +53,14 @@ impl Place {
     }
 
     pub fn run(&self, args: &[&str]) -> (Result<(), Failure>, String) {
-        let cli = Cli::try_parse_from(["flowgate"].iter().chain(args)).unwrap_or_else(|error| panic!("{error}"));
         let mut out = Vec::new();
-        let outcome = cli.command.on(&self.memory, &self.settings, &mut out);
+        let outcome = self.run_on(&Screen::default(), args, &mut out);
         (outcome, String::from_utf8(out).unwrap())
+    }
+
+    pub fn run_on(&self, screen: &Screen, args: &[&str], out: &mut dyn Write) -> Result<(), Failure> {
+        let cli = Cli::try_parse_from(["flowgate"].iter().chain(args)).unwrap_or_else(|error| panic!("{error}"));
+        cli.command.on(&self.memory, &self.settings, screen, out)
     }
 
     #[track_caller]
@@ -75,6 +81,16 @@ impl Place {
 
     pub fn event(&self, flow: &str, record: &str) {
         self.send(None, &json!({"flow_id": flow, "record_id": record}).to_string());
+    }
+
+    /// Takes the state of a flow away, as a gate does that forgets it.
+    pub fn forget(&self, flow: &str) {
+        let mut publisher = self.memory.publisher().unwrap();
+        let (topic, key) = (self.settings.topics.state.as_str(), Some(flow.as_bytes()));
+        publisher
+            .publish(&Publication { topic, partition: None, timestamp: None, key, value: None, headers: &[] })
+            .unwrap();
+        assert!(publisher.flush(Duration::ZERO).unwrap().iter().all(Result::is_ok));
     }
 
     pub fn count(&self, topic: &str) -> usize {

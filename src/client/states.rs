@@ -146,14 +146,36 @@ impl<B: Broker> States<B> {
     pub fn poll(&mut self) -> Result<bool> {
         let changes = self.read()?;
         let some = !changes.is_empty();
-        for change in changes {
-            match change {
-                Change::Flow(known) => drop(self.flows.insert(known.flow.id.clone(), *known)),
-                Change::Gone(id) => drop(self.flows.remove(id.as_str())),
-                Change::Partition(number, record) => drop(self.partitions.insert(number, *record)),
+        changes.into_iter().for_each(|change| drop(self.take(change)));
+        Ok(some)
+    }
+
+    /// [`States::poll`]: the ids of the flows whose states have changed or were taken away.
+    ///
+    /// # Errors
+    /// As [`States::poll`].
+    pub fn poll_changed(&mut self) -> Result<BTreeSet<String>> {
+        let changes = self.read()?;
+        Ok(changes.into_iter().filter_map(|change| self.take(change)).collect())
+    }
+
+    /// Keeps it; the id if it is about a flow.
+    fn take(&mut self, change: Change) -> Option<String> {
+        match change {
+            Change::Flow(known) => {
+                let id = known.flow.id.clone();
+                self.flows.insert(id.clone(), *known);
+                Some(id.to_string())
+            }
+            Change::Gone(id) => {
+                self.flows.remove(id.as_str());
+                Some(id)
+            }
+            Change::Partition(number, record) => {
+                self.partitions.insert(number, *record);
+                None
             }
         }
-        Ok(some)
     }
 
     /// Reads on, for somebody who keeps the flows elsewhere.

@@ -4,16 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::flows::hold;
 use super::{Place, eventually};
 use crate::cli::exit;
-
-fn hold(place: &Place, flow: &str, records: usize) {
-    for record in 0..records {
-        place.event(flow, &format!("r{record}"));
-    }
-    let held = format!("held         {records} (");
-    eventually("held", || place.good(&["flow", flow]).contains(&held));
-}
 
 /// Goal: every event that the resume released is in its sentence, and none of those that a sample had released before.
 /// Method: so few are held that the turn which applies the resume passes all of them; and so many that it does not.
