@@ -22,6 +22,7 @@ mod pause;
 mod positions;
 mod progress;
 mod purge;
+mod rates;
 mod release;
 mod resume;
 mod run;

@@ -6,18 +6,18 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::Failure;
-use super::choose::beware_of_patterns;
-use super::send::{Asking, flow_id, order};
+use super::choose::{Choosing, Plan};
+use super::send::{Asking, Order, commands, send, tell};
 use crate::broker::Broker;
 use crate::duration;
-use crate::flow::{Action, FlowId, Keep, NewRecords, OnExpiry, PauseEnd, PauseOrder, Rate};
+use crate::flow::{Action, Expect, FlowId, Keep, NewRecords, OnExpiry, PauseEnd, PauseOrder, Rate};
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[arg(required = true, value_name = "FLOW", value_parser = flow_id)]
-    flows: Vec<FlowId>,
+    #[command(flatten)]
+    choosing: Choosing,
     /// What becomes of records that enroll meanwhile [default: queue]
     #[arg(long, value_enum)]
     new_records: Option<NewRecordsArg>,
@@ -39,9 +39,6 @@ pub struct Args {
     /// Records a second at which the timer's resume goes, such as 500 or 0.5 [default: no limit]
     #[arg(long, value_name = "RECORDS")]
     expiry_rate: Option<Rate>,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
     #[command(flatten)]
     asking: Asking,
 }
@@ -71,9 +68,19 @@ fn time(text: &str) -> Result<Timestamp, String> {
 }
 
 pub fn run<B: Broker>(args: &Args, broker: &B, topics: &Topics, out: &mut dyn Write) -> Result<(), Failure> {
-    beware_of_patterns(&args.flows, args.yes, broker, topics)?;
-    let action = Action::Pause(args.order());
-    order(&args.asking, &args.flows, &action, broker, topics, out).map(drop)
+    let plan = Plan { verb: "pauses", already: "paused", takes: |_| true, needs_states: false };
+    let chosen = args.choosing.choose(&plan, &args.asking, broker, topics)?;
+    let order = args.order();
+    let each = |flow: &FlowId| {
+        // A pause may come at any time: what was looked at matters to what ends or discards something.
+        Order { flow: flow.clone(), action: Action::Pause(order.clone()), expect: Expect::default() }
+    };
+    let orders = chosen.flows.iter().map(each).collect();
+    if args.choosing.dry_run {
+        return chosen.rehearse(&commands(&args.asking, orders), &args.asking, out);
+    }
+    let (sent, _) = send(&args.asking, orders, broker, topics)?;
+    tell(&sent, &args.asking, out)
 }
 
 impl Args {

@@ -97,16 +97,22 @@ pub fn send<B: Broker>(
         return Err(Failure::new(exit::CONFIGURATION, "`--command-id` names one command, and there are several flows")
             .hint("send one command a flow"));
     }
-    let commands = orders.into_iter().map(|Order { flow, action, expect }| Command {
+    Ok(control::send(broker, topics, commands(asking, orders), asking.timeout)?)
+}
+
+/// The commands as they are sent.
+pub fn commands(asking: &Asking, orders: Vec<Order>) -> Vec<Command> {
+    let (by, at) = (asking.by.clone().unwrap_or_else(who), clock::now());
+    let command = |Order { flow, action, expect }| Command {
         id: asking.command_id.clone().unwrap_or_else(new_id),
         target: Target::Flow(flow),
         action,
-        issued_by: asking.by.clone().unwrap_or_else(who),
-        issued_at: Some(clock::now()),
+        issued_by: by.clone(),
+        issued_at: Some(at),
         reason: asking.reason.clone(),
         expect,
-    });
-    Ok(control::send(broker, topics, commands.collect(), asking.timeout)?)
+    };
+    orders.into_iter().map(command).collect()
 }
 
 /// Shows the answers.

@@ -210,7 +210,8 @@ fn a_flow_is_paused_looked_at_and_resumed() {
     let gate = place.gate();
     place.event("welcome", "r0");
     eventually("delivered", || place.count("flow.records") == 1);
-    let told = place.good(&["pause", "welcome", "other", "--for", "3d", "--reason", "typo in step 2", "--by", "ops"]);
+    let told =
+        place.good(&["pause", "welcome", "other", "--yes", "--for", "3d", "--reason", "typo in step 2", "--by", "ops"]);
     assert!(told.contains("welcome  applied  "), "{told}");
     for record in ["r1", "r2", "r1"] {
         place.event("welcome", record);
@@ -316,6 +317,8 @@ fn the_same_command_id_is_answered_the_same() {
 fn arguments_that_make_no_sense_are_refused_before_anything_is_sent() {
     for args in [
         &["pause"][..],
+        &["pause", "a", "--select", "match=b"],
+        &["resume", "--select", "match"],
         &["pause", "*"],
         &["pause", "a", "--for", "3d", "--until", "2026-01-01T00:00:00Z"],
         &["pause", "a", "--for", "3"],

@@ -1,5 +1,6 @@
 //! Sends commands, and waits for their answers in the audit topic.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::{read_on, rest};
@@ -63,6 +64,8 @@ pub fn send<B: Broker>(
 /// A reader of the audit partitions in which the answers come, placed before the commands were sent.
 pub struct Answers<B: Broker> {
     reader: B::Reader,
+    /// Where among those that were sent a command is: there may be thousands.
+    places: HashMap<(CommandId, Target), usize>,
 }
 
 impl<B: Broker> Answers<B> {
@@ -79,7 +82,8 @@ impl<B: Broker> Answers<B> {
             let end = reader.watermarks(&topics.audit, partition)?.end;
             reader.assign(&topics.audit, partition, end)?;
         }
-        Ok(Self { reader })
+        let place = |(place, command): (usize, &Command)| ((command.id.clone(), command.target.clone()), place);
+        Ok(Self { reader, places: commands.iter().enumerate().map(place).collect() })
     }
 
     fn collect(&mut self, sent: &mut [Sent], wait: Duration) -> Result<()> {
@@ -98,16 +102,16 @@ impl<B: Broker> Answers<B> {
         let records = read_on(&mut self.reader)?;
         for event in records.iter().filter_map(|record| schema::audit::read(record.value.as_deref()?).ok()) {
             let target = event.flow.map_or(Target::Every, Target::Flow);
-            let of = |sent: &Sent, id: &CommandId| sent.command.id == *id && sent.command.target == target;
+            let place = |id: &CommandId| self.places.get(&(id.clone(), target.clone())).copied();
             match event.happening {
                 Happening::Answer { command, outcome, repeated, .. } => {
-                    if let Some(sent) = sent.iter_mut().find(|sent| of(sent, &command.id)) {
+                    if let Some(sent) = place(&command.id).and_then(|place| sent.get_mut(place)) {
                         (sent.outcome, sent.repeated) = (Some(outcome), repeated);
                     }
                 }
                 Happening::Transition { transition, .. } => {
                     let Some(Done { command, count }) = transition.done() else { continue };
-                    if let Some(sent) = sent.iter_mut().find(|sent| of(sent, command)) {
+                    if let Some(sent) = place(command).and_then(|place| sent.get_mut(place)) {
                         sent.done = Some(*count);
                     }
                 }
