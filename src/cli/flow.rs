@@ -1,19 +1,21 @@
 //! `flowgate flow FLOW`
 
 use std::io::Write;
+use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::flows::READ;
 use super::listing::{Listing, whole};
 use super::screen::Screen;
 use super::send::flow_id;
 use super::{Failure, exit};
-use crate::broker::Broker;
+use crate::broker::{Broker, Error};
+use crate::client::delivered::{Bound, Delivered, Look, last_delivered};
 use crate::client::states::{Known, States};
 use crate::clock;
 use crate::duration;
-use crate::flow::{FlowId, PerKind, State, Wanted};
+use crate::flow::{FlowId, Kind, PerKind, State, Wanted};
 use crate::legible::legible;
 use crate::schema::topics::Topics;
 
@@ -42,12 +44,64 @@ pub fn run<B: Broker>(
         .hint("`flowgate flows --match TEXT` finds it; a flow is known from its first event or pause on"));
     };
     match args.listing.plain() {
-        Some(output) => output.write(out, &known.json(), |_| told(known)),
+        Some(output) => {
+            let looked = match &known.flow.state {
+                State::Paused(_) => Some(last_delivered(broker, topics, &args.flow, BOUND)),
+                State::Live | State::Resuming { .. } => None,
+            };
+            let mut document = known.json();
+            if let Some(Ok(look)) = &looked {
+                document["last_delivered"] = document_of(look);
+            }
+            output.write(out, &document, |_| told(known, looked.as_ref().map(delivered)))
+        }
         None => args.listing.write(out, screen.terminal, std::iter::once(known), clock::now()),
     }
 }
 
-fn told(known: &Known) -> String {
+/// How far back the last event delivered is looked for.
+const BOUND: Bound = Bound { records: 50_000, time: Duration::from_secs(2) };
+
+/// For people: what was delivered last.
+fn delivered(looked: &Result<Look, Error>) -> String {
+    let look = match looked {
+        Ok(look) => look,
+        Err(error) => return format!("cannot be looked up: {error}"),
+    };
+    let Look { partition, last, from, low, end } = look;
+    match last {
+        Some(Delivered { offset, timestamp, kind, sample }) => {
+            let what = match (kind, sample) {
+                (Kind::Withdraw, _) => "a withdraw, which no pause holds",
+                (Kind::Enroll | Kind::Advance, true) => "released as a sample",
+                (Kind::Enroll | Kind::Advance, false) => "the last one",
+            };
+            let ago = duration::show(whole(clock::now().since(*timestamp)));
+            format!("{what}, is of {timestamp} ({ago} ago), partition {partition} offset {offset}; nothing since")
+        }
+        None if from > low => {
+            format!("nothing among the last {} records of its partition; older ones were not looked at", end - from)
+        }
+        None if *low > 0 => "nothing that is still in the topic".to_owned(),
+        None => "nothing yet".to_owned(),
+    }
+}
+
+fn document_of(look: &Look) -> Value {
+    let last = look.last.as_ref().map(|last| {
+        json!({
+            "timestamp": last.timestamp.to_string(),
+            "partition": look.partition,
+            "offset": last.offset,
+            "kind": last.kind.word(),
+            "sample": last.sample,
+        })
+    });
+    json!({"event": last, "looked_from": look.from, "log": {"low": look.low, "end": look.end}})
+}
+
+/// `delivered`: what was delivered last, if that was looked for.
+fn told(known: &Known, delivered: Option<String>) -> String {
     let (flow, now) = (&known.flow, clock::now());
     let mut lines = vec![("flow", flow.id.to_string()), ("state", flow.state_word().to_owned())];
     if let Some(pause) = flow.pause() {
@@ -75,6 +129,7 @@ fn told(known: &Known) -> String {
         let removed = purge.removed.total();
         lines.push(("purge", format!("up to entry {}, {removed} discarded so far ({})", purge.entry, purge.command)));
     }
+    lines.extend(delivered.map(|delivered| ("delivered", delivered)));
     let counts = &flow.counts;
     let kinds = |count: PerKind| format!("{} ({} enroll, {} advance)", count.total(), count.enroll, count.advance);
     lines.push(("held", kinds(counts.held())));

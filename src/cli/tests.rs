@@ -1,6 +1,7 @@
 //! The commands on the memory broker, with a gate on its threads beside them where one is needed.
 
 mod choosing;
+mod delivered;
 pub mod flows;
 mod many;
 mod metrics;

@@ -3,6 +3,7 @@
 //! Architecture invariant: nothing here takes part in the group or in a transaction; a gate need not be up.
 
 pub mod control;
+pub mod delivered;
 pub mod drains;
 pub mod positions;
 pub mod states;
