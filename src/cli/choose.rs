@@ -6,6 +6,7 @@ use std::io::Write;
 use clap::Args;
 use serde_json::Value;
 
+use super::completions::flow_ids;
 use super::confirm::{confirm, confirm_or};
 use super::flows::READ;
 use super::glob::{Glob, looks_like_one};
@@ -25,7 +26,7 @@ const NAMED: usize = 5;
 
 #[derive(Debug, Args)]
 pub struct Choosing {
-    #[arg(value_name = "FLOW", value_parser = flow_id, required_unless_present = "select", conflicts_with = "select")]
+    #[arg(value_name = "FLOW", value_parser = flow_id, add = flow_ids(), required_unless_present = "select", conflicts_with = "select")]
     pub flows: Vec<FlowId>,
     #[arg(long, value_name = "TERMS", long_help = select::HELP, help = select::SHORT)]
     pub select: Vec<Selection>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::completions::flow_ids;
 use super::flows::READ;
 use super::listing::{Listing, whole};
 use super::screen::Screen;
@@ -21,7 +22,7 @@ use crate::schema::topics::Topics;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[arg(value_name = "FLOW", value_parser = flow_id)]
+    #[arg(value_name = "FLOW", value_parser = flow_id, add = flow_ids())]
     flow: FlowId,
     #[command(flatten)]
     listing: Listing,

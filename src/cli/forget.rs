@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::Failure;
+use super::completions::flow_ids;
 use super::send::{Asking, flow_id, order};
 use crate::broker::Broker;
 use crate::flow::{Action, FlowId};
@@ -10,7 +11,7 @@ use crate::schema::topics::Topics;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[arg(required = true, value_name = "FLOW", value_parser = flow_id)]
+    #[arg(required = true, value_name = "FLOW", value_parser = flow_id, add = flow_ids())]
     flows: Vec<FlowId>,
     #[command(flatten)]
     asking: Asking,

@@ -3,6 +3,7 @@
 
 mod actor;
 mod choose;
+mod completions;
 mod config;
 mod confirm;
 mod connect;
@@ -17,6 +18,7 @@ mod global;
 mod handles;
 mod listing;
 mod log;
+mod man;
 mod output;
 mod pause;
 mod positions;
@@ -103,6 +105,8 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// The definition of the command line.
@@ -114,6 +118,9 @@ pub fn definition() -> clap::Command {
 /// Parses the arguments, does what they say, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = completions::answer() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage::tell(error, std::env::args_os()),
@@ -135,6 +142,8 @@ impl Cli {
         let sources = global.sources();
         match command {
             Command::Config(command) => config::run(&command, &sources, out),
+            Command::Completions(args) => completions::run(&args, out),
+            Command::Man(args) => man::run(&args, out),
             Command::Run(args) => {
                 let sources = args.add_to(sources);
                 let settings = Settings::load(&sources)?;
@@ -174,7 +183,7 @@ impl Command {
             Self::Flows(args) => flows::run(&args, broker, topics, screen, out),
             Self::Flow(args) => flow::run(&args, broker, topics, screen, out),
             Self::Positions(args) => positions::run(&args, broker, topics, out),
-            Self::Demo(_) | Self::Run(_) | Self::Config(_) => Ok(()),
+            Self::Demo(_) | Self::Run(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => Ok(()),
         }
     }
 }

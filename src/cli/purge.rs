@@ -4,6 +4,7 @@ use std::io::Write;
 use std::num::NonZeroU64;
 
 use super::Failure;
+use super::completions::flow_ids;
 use super::confirm::confirm;
 use super::flows::READ;
 use super::progress::Progress;
@@ -17,7 +18,7 @@ use crate::schema::topics::Topics;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[arg(value_name = "FLOW", value_parser = flow_id)]
+    #[arg(value_name = "FLOW", value_parser = flow_id, add = flow_ids())]
     flow: FlowId,
     /// The number of the last entry to discard [default: the newest one]
     #[arg(long, value_name = "ENTRY")]

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::num::NonZeroU32;
 
 use super::Failure;
+use super::completions::flow_ids;
 use super::progress::Progress;
 use super::send::{Asking, Order, flow_id};
 use super::until_done::order_until_done;
@@ -14,7 +15,7 @@ use crate::schema::topics::Topics;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[arg(value_name = "FLOW", value_parser = flow_id)]
+    #[arg(value_name = "FLOW", value_parser = flow_id, add = flow_ids())]
     flow: FlowId,
     /// How many events, from the oldest on: 1 to 10000
     #[arg(long, value_name = "EVENTS", value_parser = count)]
