@@ -54,8 +54,8 @@ pub fn run(args: &Args, out: &mut dyn Write) -> std::result::Result<(), Failure>
 }
 
 /// Answers a shell that asks for completions; `None`: this process was started for something else.
-pub fn answer() -> Option<ExitCode> {
-    let asked = CompleteEnv::with_factory(super::definition).var(VARIABLE).bin(NAME);
+pub fn answer(definition: fn() -> clap::Command) -> Option<ExitCode> {
+    let asked = CompleteEnv::with_factory(definition).var(VARIABLE).bin(NAME);
     match asked.try_complete(std::env::args_os(), std::env::current_dir().ok().as_deref()) {
         Ok(false) => None,
         Ok(true) => Some(ExitCode::SUCCESS),

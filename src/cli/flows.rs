@@ -10,7 +10,6 @@ use super::Failure;
 use super::listing::{ListFormat, Listing};
 use super::screen::Screen;
 use super::select::{self, Selection};
-use super::watch::watch;
 use crate::broker::Broker;
 use crate::client::states::{Known, States};
 use crate::clock;
@@ -36,7 +35,7 @@ pub struct Args {
     sort: SortArg,
     /// Go on showing what changes, until Ctrl-C: in a terminal the whole table, else a line for each change
     #[arg(long, short = 'w')]
-    watch: bool,
+    pub watch: bool,
     #[command(flatten)]
     pub listing: Listing,
 }
@@ -77,9 +76,6 @@ pub fn run<B: Broker>(
     screen: &Screen,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    if args.watch {
-        return watch(args, broker, topics, screen, out);
-    }
     let mut states = States::open(broker, topics)?;
     states.catch_up(READ)?;
     let now = clock::now();

@@ -14,9 +14,9 @@ pub struct Args {
     folder: Option<PathBuf>,
 }
 
-pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(args: &Args, definition: clap::Command, out: &mut dyn Write) -> Result<(), Failure> {
     // A page about `help` helps nobody.
-    let definition = super::definition().disable_help_subcommand(true);
+    let definition = definition.disable_help_subcommand(true);
     let Some(folder) = &args.folder else {
         return Ok(clap_mangen::Man::new(definition).render(out)?);
     };
@@ -34,13 +34,14 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::cli::definition;
 
     #[test]
     fn every_command_has_a_page() {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("man1");
         let mut out = Vec::new();
-        run(&Args { folder: Some(inner.clone()) }, &mut out).unwrap();
+        run(&Args { folder: Some(inner.clone()) }, definition(), &mut out).unwrap();
         assert!(String::from_utf8(out).unwrap().starts_with("the pages are in `"));
         for name in ["flowgate", "flowgate-pause", "flowgate-topics-create", "flowgate-positions-restore"] {
             let page = std::fs::read_to_string(inner.join(format!("{name}.1"))).unwrap();
@@ -52,14 +53,14 @@ mod tests {
         assert!(pause.contains("dry") && pause.contains("events are held until a resume"), "{pause}");
 
         let mut out = Vec::new();
-        run(&Args { folder: None }, &mut out).unwrap();
+        run(&Args { folder: None }, definition(), &mut out).unwrap();
         assert!(String::from_utf8(out).unwrap().contains("Exit codes: 0 done"));
     }
 
     #[test]
     fn a_folder_that_cannot_be_made_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let failure = run(&Args { folder: Some(file.path().join("x")) }, &mut Vec::new()).unwrap_err();
+        let failure = run(&Args { folder: Some(file.path().join("x")) }, definition(), &mut Vec::new()).unwrap_err();
         assert_eq!(failure.code, exit::OTHER);
         assert!(failure.what.contains(&file.path().display().to_string()), "{failure}");
     }

@@ -118,7 +118,7 @@ pub fn definition() -> clap::Command {
 /// Parses the arguments, does what they say, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    if let Some(code) = completions::answer() {
+    if let Some(code) = completions::answer(definition) {
         return code;
     }
     let cli = match Cli::try_parse() {
@@ -142,8 +142,12 @@ impl Cli {
         let sources = global.sources();
         match command {
             Command::Config(command) => config::run(&command, &sources, out),
+            Command::Completions(_) | Command::Man(_) if !global.set.is_empty() => {
+                let what = "`-X` gives a setting, and this command reads none";
+                Err(Failure::new(exit::CONFIGURATION, what).hint("leave it away"))
+            }
             Command::Completions(args) => completions::run(&args, out),
-            Command::Man(args) => man::run(&args, out),
+            Command::Man(args) => man::run(&args, definition(), out),
             Command::Run(args) => {
                 let sources = args.add_to(sources);
                 let settings = Settings::load(&sources)?;
@@ -180,6 +184,7 @@ impl Command {
             Self::Release(args) => release::run(&args, broker, topics, progress(), out),
             Self::Purge(args) => purge::run(&args, broker, topics, progress(), out),
             Self::Forget(args) => forget::run(&args, broker, topics, out),
+            Self::Flows(args) if args.watch => watch::watch(&args, broker, topics, screen, out),
             Self::Flows(args) => flows::run(&args, broker, topics, screen, out),
             Self::Flow(args) => flow::run(&args, broker, topics, screen, out),
             Self::Positions(args) => positions::run(&args, broker, topics, out),

@@ -36,7 +36,7 @@ fn called(path: &[String]) -> Vec<&'static str> {
     }
 }
 
-/// Whether it looks at the settings. What does not cannot find them wrong either.
+/// Whether it looks at files and the environment. What does not cannot find them wrong either.
 fn reads_settings(path: &[String]) -> bool {
     !path.first().is_some_and(|name| ["completions", "man"].contains(&name.as_str()))
 }
@@ -146,7 +146,7 @@ impl Running {
             child,
             directory,
             ends_by_itself,
-            refused: planted.refused && reads_settings(path),
+            refused: planted.refused && (reads_settings(path) || !planted.arguments.is_empty()),
         }
     }
 
