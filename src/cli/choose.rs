@@ -26,8 +26,11 @@ const NAMED: usize = 5;
 
 #[derive(Debug, Args)]
 pub struct Choosing {
-    #[arg(value_name = "FLOW", value_parser = flow_id, add = flow_ids(), required_unless_present = "select", conflicts_with = "select")]
+    #[arg(value_name = "FLOW", value_parser = flow_id, add = flow_ids(), required_unless_present_any = ["select", "all"], conflicts_with = "select")]
     pub flows: Vec<FlowId>,
+    /// Every flow, also one that is first seen later; pauses of their own that flows have stay
+    #[arg(long, conflicts_with_all = ["flows", "select"])]
+    pub all: bool,
     #[arg(long, value_name = "TERMS", long_help = select::HELP, help = select::SHORT)]
     pub select: Vec<Selection>,
     /// Do not ask: several flows are shown before anything is sent, and without a terminal nothing is without this
@@ -95,6 +98,29 @@ impl Choosing {
             confirm(&preview(&flows, &states, plan), false)?;
         }
         Ok(Chosen { flows, states: Some(states), looked_at: shown || is_selected })
+    }
+
+    /// For `--all`: what there is, and asks about it.
+    ///
+    /// # Errors
+    /// As [`confirm`], and the broker's.
+    pub fn every<B: Broker>(&self, plan: &Plan<'_>, broker: &B, topics: &Topics) -> Result<Chosen<B>, Failure> {
+        let mut states = States::open(broker, topics)?;
+        states.catch_up(READ)?;
+        let is_own = |known: &&Known| known.flow.pause().is_some_and(|pause| !pause.by_all);
+        let own = states.flows.values().filter(is_own).filter(|known| known.flow.state_word() == "paused").count();
+        let flows: Vec<FlowId> =
+            states.flows.values().filter(|known| (plan.takes)(known)).map(|known| known.flow.id.clone()).collect();
+        if !self.yes && !self.dry_run {
+            let held: u64 = states.flows.values().map(|known| known.flow.counts.held().total()).sum();
+            let all = states.flows.len();
+            let mut preview = format!("This {} every flow: {all} are known, which hold {held} events now.", plan.verb);
+            if own > 0 {
+                preview.push_str(&format!(" {own} of them are paused on their own, and stay as they are."));
+            }
+            confirm(&preview, false)?;
+        }
+        Ok(Chosen { flows, states: Some(states), looked_at: false })
     }
 
     fn selected<B: Broker>(&self, states: &States<B>, plan: &Plan<'_>) -> Result<Vec<FlowId>, Failure> {

@@ -1,6 +1,7 @@
 //! `flowgate flow FLOW`
 
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,14 +10,14 @@ use super::completions::flow_ids;
 use super::flows::READ;
 use super::listing::{Listing, whole};
 use super::screen::Screen;
-use super::send::flow_id;
+use super::send::{Asking, flow_id, issuer, order, reason};
 use super::{Failure, exit};
 use crate::broker::{Broker, Error};
 use crate::client::delivered::{Bound, Delivered, Look, last_delivered};
 use crate::client::states::{Known, States};
 use crate::clock;
 use crate::duration;
-use crate::flow::{FlowId, Kind, PerKind, State, Wanted};
+use crate::flow::{AcceptLossOrder, Action, FlowId, Kind, PerKind, State, Wanted};
 use crate::legible::legible;
 use crate::schema::topics::Topics;
 
@@ -24,6 +25,15 @@ use crate::schema::topics::Topics;
 pub struct Args {
     #[arg(value_name = "FLOW", value_parser = flow_id, add = flow_ids())]
     flow: FlowId,
+    /// Held events were deleted: let the flow go on without them, if they are no more than so many
+    #[arg(long, value_name = "EVENTS")]
+    accept_loss: Option<NonZeroU32>,
+    /// Why, with `--accept-loss`
+    #[arg(long, value_parser = reason, requires = "accept_loss")]
+    reason: Option<String>,
+    /// Who asks, with `--accept-loss` [default: user and host]
+    #[arg(long, value_parser = issuer, requires = "accept_loss")]
+    by: Option<String>,
     #[command(flatten)]
     listing: Listing,
 }
@@ -35,6 +45,9 @@ pub fn run<B: Broker>(
     screen: &Screen,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    if let Some(at_most) = args.accept_loss {
+        return args.accept_loss(at_most, broker, topics, out);
+    }
     let mut states = States::home_of(broker, topics, &args.flow)?;
     states.catch_up(READ)?;
     let Some(known) = states.flows.get(&args.flow) else {
@@ -59,6 +72,28 @@ pub fn run<B: Broker>(
         None => args.listing.write(out, screen.terminal, std::iter::once(known), clock::now()),
     }
 }
+
+impl Args {
+    fn accept_loss<B: Broker>(
+        &self,
+        at_most: NonZeroU32,
+        broker: &B,
+        topics: &Topics,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        let output = self.listing.plain().ok_or_else(|| {
+            Failure::new(exit::CONFIGURATION, "an answer is no list of flows")
+                .hint("give -o table, wide, json, jsonl or yaml")
+        })?;
+        let asking =
+            Asking { reason: self.reason.clone(), by: self.by.clone(), command_id: None, timeout: ANSWER, output };
+        let action = Action::AcceptLoss(AcceptLossOrder { at_most });
+        order(&asking, std::slice::from_ref(&self.flow), &action, broker, topics, out)
+    }
+}
+
+/// How long the answer to `--accept-loss` is waited for.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// How far back the last event delivered is looked for.
 const BOUND: Bound = Bound { records: 50_000, time: Duration::from_secs(2) };

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::Failure;
 use super::choose::{Choosing, Plan};
-use super::send::{Asking, Order, commands, send, tell};
+use super::send::{Asking, Order, commands, for_every, send, send_and_tell, tell};
 use crate::broker::Broker;
 use crate::duration;
 use crate::flow::{Action, Expect, FlowId, Keep, NewRecords, OnExpiry, PauseEnd, PauseOrder, Rate};
@@ -69,8 +69,16 @@ fn time(text: &str) -> Result<Timestamp, String> {
 
 pub fn run<B: Broker>(args: &Args, broker: &B, topics: &Topics, out: &mut dyn Write) -> Result<(), Failure> {
     let plan = Plan { verb: "pauses", already: "paused", takes: |_| true, needs_states: false };
-    let chosen = args.choosing.choose(&plan, &args.asking, broker, topics)?;
     let order = args.order();
+    if args.choosing.all {
+        let chosen = args.choosing.every(&plan, broker, topics)?;
+        let commands = vec![for_every(&args.asking, Action::Pause(order))];
+        if args.choosing.dry_run {
+            return chosen.rehearse(&commands, &args.asking, out);
+        }
+        return send_and_tell(commands, &args.asking, broker, topics, out);
+    }
+    let chosen = args.choosing.choose(&plan, &args.asking, broker, topics)?;
     let each = |flow: &FlowId| {
         // A pause may come at any time: what was looked at matters to what ends or discards something.
         Order { flow: flow.clone(), action: Action::Pause(order.clone()), expect: Expect::default() }

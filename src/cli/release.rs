@@ -1,15 +1,15 @@
-//! `flowgate release FLOW --count N`
+//! `flowgate release FLOW --count N`, `flowgate release FLOW --record ID...`
 
 use std::io::Write;
 use std::num::NonZeroU32;
 
-use super::Failure;
 use super::completions::flow_ids;
 use super::progress::Progress;
 use super::send::{Asking, Order, flow_id};
 use super::until_done::order_until_done;
+use super::{Failure, exit};
 use crate::broker::Broker;
-use crate::flow::{Action, Expect, FlowId, ReleaseOrder};
+use crate::flow::{Action, Expect, FlowId, RecordId, ReleaseOrder};
 use crate::legible::legible;
 use crate::schema::topics::Topics;
 
@@ -18,8 +18,11 @@ pub struct Args {
     #[arg(value_name = "FLOW", value_parser = flow_id, add = flow_ids())]
     flow: FlowId,
     /// How many events, from the oldest on: 1 to 10000
-    #[arg(long, value_name = "EVENTS", value_parser = count)]
-    count: NonZeroU32,
+    #[arg(long, value_name = "EVENTS", value_parser = count, required_unless_present = "records", conflicts_with = "records")]
+    count: Option<NonZeroU32>,
+    /// A record whose held events are let through, wherever they stand; up to 100 times
+    #[arg(long = "record", value_name = "ID", value_parser = record_id)]
+    records: Vec<RecordId>,
     #[command(flatten)]
     asking: Asking,
 }
@@ -29,6 +32,10 @@ fn count(text: &str) -> Result<NonZeroU32, String> {
     count.ok_or_else(|| format!("give 1 to {}; for more, `flowgate resume --rate`", ReleaseOrder::MOST))
 }
 
+fn record_id(text: &str) -> Result<RecordId, String> {
+    RecordId::new(text).map_err(|why| format!("it {why}"))
+}
+
 pub fn run<B: Broker>(
     args: &Args,
     broker: &B,
@@ -36,7 +43,18 @@ pub fn run<B: Broker>(
     progress: Progress,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let action = Action::Release(ReleaseOrder::Count(args.count));
+    let order = match args.count {
+        Some(count) => ReleaseOrder::Count(count),
+        None if args.records.len() > ReleaseOrder::MOST_RECORDS => {
+            let what = format!("`--record` is given {} times", args.records.len());
+            let most = ReleaseOrder::MOST_RECORDS;
+            return Err(
+                Failure::new(exit::CONFIGURATION, what).hint(format!("name {most} records at most in one command"))
+            );
+        }
+        None => ReleaseOrder::Records(args.records.clone()),
+    };
+    let action = Action::Release(order);
     let order = Order { flow: args.flow.clone(), action, expect: Expect::default() };
     if let Some(done) = order_until_done(&args.asking, order, broker, topics, progress, out)? {
         let (enroll, advance) = (done.enroll, done.advance);

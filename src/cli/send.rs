@@ -19,7 +19,7 @@ use crate::flow::{Action, Command, CommandId, Expect, FlowId, PerKind, Target, V
 use crate::schema::command::{MAX_ISSUED_BY, MAX_REASON};
 use crate::schema::topics::Topics;
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Asking {
     /// Why, for whoever looks at the flow
     #[arg(long, value_parser = reason)]
@@ -45,14 +45,14 @@ fn command_id(text: &str) -> Result<CommandId, String> {
     CommandId::new(text).map_err(|why| format!("it {why}"))
 }
 
-fn issuer(text: &str) -> Result<String, String> {
+pub fn issuer(text: &str) -> Result<String, String> {
     match text.len() {
         1..=MAX_ISSUED_BY => Ok(text.to_owned()),
         length => Err(format!("it has {length} bytes; give 1 to {MAX_ISSUED_BY}")),
     }
 }
 
-fn reason(text: &str) -> Result<String, String> {
+pub fn reason(text: &str) -> Result<String, String> {
     match text.len() {
         0..=MAX_REASON => Ok(text.to_owned()),
         length => Err(format!("it has {length} bytes; give at most {MAX_REASON}")),
@@ -115,6 +115,34 @@ pub fn commands(asking: &Asking, orders: Vec<Order>) -> Vec<Command> {
     orders.into_iter().map(command).collect()
 }
 
+/// A command for every flow.
+pub fn for_every(asking: &Asking, action: Action) -> Command {
+    Command {
+        id: asking.command_id.clone().unwrap_or_else(new_id),
+        target: Target::Every,
+        action,
+        issued_by: asking.by.clone().unwrap_or_else(who),
+        issued_at: Some(clock::now()),
+        reason: asking.reason.clone(),
+        expect: Expect::default(),
+    }
+}
+
+/// Sends the commands, waits, and shows the answers.
+///
+/// # Errors
+/// As [`tell`], and the broker's.
+pub fn send_and_tell<B: Broker>(
+    commands: Vec<Command>,
+    asking: &Asking,
+    broker: &B,
+    topics: &Topics,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let (sent, _) = control::send(broker, topics, commands, asking.timeout)?;
+    tell(&sent, asking, out)
+}
+
 /// Shows the answers.
 ///
 /// # Errors
@@ -133,27 +161,35 @@ pub fn show(
 ) -> Result<(), Failure> {
     let rows: Vec<[String; 5]> = sent
         .iter()
-        .map(|Sent { command, offset, outcome, .. }| {
+        .map(|sent @ Sent { command, offset, outcome, .. }| {
             let (word, detail) = match outcome {
                 Some(outcome) => (outcome.verdict.word(), outcome.detail.clone()),
                 None if asking.timeout.is_zero() => ("sent", "not waited for".to_owned()),
+                None if !sent.partitions.is_empty() => ("no answer", format!("silent so far: {}", sent.silent())),
                 None => ("no answer", "the command stays in the topic".to_owned()),
             };
             [target(command).to_owned(), word.to_owned(), detail, command.id.to_string(), offset.to_string()]
         })
         .collect();
-    let documents =
-        rows.iter().zip(sent).map(|([flow, outcome, detail, id, _], Sent { command, offset, done, .. })| {
+    let documents = rows.iter().zip(sent).map(
+        |([flow, outcome, detail, id, _], Sent { command, offset, done, partitions, .. })| {
             let mut document =
                 json!({"flow_id": flow, "command_id": id, "offset": offset, "outcome": outcome, "detail": detail});
             if let Some(done) = done {
                 document["done"] = per_kind(*done);
             }
+            if matches!(command.target, Target::Every) {
+                let answers = partitions.iter().map(|(partition, outcome)| {
+                    json!({"partition": partition, "outcome": outcome.verdict.word(), "detail": outcome.detail})
+                });
+                document["partitions"] = answers.collect();
+            }
             if let Some((name, value)) = more(command) {
                 document[name] = value;
             }
             document
-        });
+        },
+    );
     let document = documents.collect();
     asking.output.write(out, &document, |wide| {
         let header = ["FLOW", "OUTCOME", "DETAIL", "COMMAND", "OFFSET"];

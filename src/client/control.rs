@@ -1,12 +1,12 @@
 //! Sends commands, and waits for their answers in the audit topic.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use super::{read_on, rest};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Publication, Publisher, Reader, Result};
-use crate::flow::{Command, CommandId, Done, Happening, Outcome, PerKind, Target};
+use crate::flow::{Command, CommandId, Done, Happening, Outcome, PerKind, Target, Verdict};
 use crate::schema::{self, topics::Topics};
 
 /// How long the brokers may take to store a command.
@@ -23,6 +23,56 @@ pub struct Sent {
     pub repeated: bool,
     /// What it has done, of an order that takes its time (a purge, a sample), once that has ended.
     pub done: Option<PerKind>,
+    /// Of a command for every flow: the answers that came, by partition. All of them together are its answer.
+    pub partitions: BTreeMap<i32, Outcome>,
+    /// How many partitions answer such a command.
+    asked: i32,
+}
+
+impl Sent {
+    fn new(command: Command, offset: i64, asked: i32) -> Self {
+        Self { command, offset, outcome: None, repeated: false, done: None, partitions: BTreeMap::new(), asked }
+    }
+
+    /// The partitions that have not answered a command for every flow, for people.
+    #[must_use]
+    pub fn silent(&self) -> String {
+        let silent = (0..self.asked).filter(|partition| !self.partitions.contains_key(partition));
+        let silent: Vec<String> = silent.map(|partition| partition.to_string()).collect();
+        let noun = if silent.len() == 1 { "partition" } else { "partitions" };
+        format!("{noun} {}", silent.join(", "))
+    }
+
+    /// A partition has answered a command for every flow.
+    fn answered_by(&mut self, partition: i32, outcome: Outcome) {
+        self.partitions.insert(partition, outcome);
+        if i32::try_from(self.partitions.len()).is_ok_and(|answered| answered >= self.asked) {
+            self.outcome = Some(together(&self.partitions));
+        }
+    }
+}
+
+/// What all partitions together have answered: rejected if one has rejected it, applied if one has applied it.
+fn together(partitions: &BTreeMap<i32, Outcome>) -> Outcome {
+    let has = |verdict: Verdict| partitions.values().any(|outcome| outcome.verdict == verdict);
+    let verdict = [Verdict::Rejected, Verdict::Applied].into_iter().find(|verdict| has(*verdict));
+    let mut said: Vec<(&str, Vec<String>)> = Vec::new();
+    for (partition, outcome) in partitions {
+        match said.iter_mut().find(|(detail, _)| *detail == outcome.detail) {
+            Some((_, by)) => by.push(partition.to_string()),
+            None => said.push((&outcome.detail, vec![partition.to_string()])),
+        }
+    }
+    let noun = |by: &[String]| if by.len() == 1 { "partition" } else { "partitions" };
+    let detail = match said.as_slice() {
+        [(detail, by)] if by.len() > 1 => format!("{detail} (each of {} partitions)", by.len()),
+        [(detail, _)] => (*detail).to_owned(),
+        several => {
+            let each = several.iter().map(|(detail, by)| format!("{} {}: {detail}", noun(by), by.join(", ")));
+            each.collect::<Vec<_>>().join("\n")
+        }
+    };
+    Outcome { verdict: verdict.unwrap_or(Verdict::Unchanged), detail }
 }
 
 /// Sends the commands, in their order, and waits until each is answered or the time is over. Without an answer a
@@ -37,6 +87,8 @@ pub fn send<B: Broker>(
     wait: Duration,
 ) -> Result<(Vec<Sent>, Answers<B>)> {
     let mut answers = Answers::listen(broker, topics, &commands)?;
+    let is_for_every = commands.iter().any(|command| matches!(command.target, Target::Every));
+    let asked = if is_for_every { broker.admin()?.partitions(&topics.enrollments)?.unwrap_or(1) } else { 1 };
     let mut publisher = broker.publisher()?;
     for command in &commands {
         let key = match &command.target {
@@ -55,7 +107,7 @@ pub fn send<B: Broker>(
     let receipts = publisher.flush(STORE)?;
     let mut sent = Vec::with_capacity(commands.len());
     for (command, receipt) in commands.into_iter().zip(receipts) {
-        sent.push(Sent { command, offset: receipt?.offset, outcome: None, repeated: false, done: None });
+        sent.push(Sent::new(command, receipt?.offset, asked));
     }
     answers.collect(&mut sent, wait)?;
     Ok((sent, answers))
@@ -105,8 +157,11 @@ impl<B: Broker> Answers<B> {
             let place = |id: &CommandId| self.places.get(&(id.clone(), target.clone())).copied();
             match event.happening {
                 Happening::Answer { command, outcome, repeated, .. } => {
-                    if let Some(sent) = place(&command.id).and_then(|place| sent.get_mut(place)) {
-                        (sent.outcome, sent.repeated) = (Some(outcome), repeated);
+                    let Some(sent) = place(&command.id).and_then(|place| sent.get_mut(place)) else { continue };
+                    sent.repeated = repeated;
+                    match target {
+                        Target::Flow(_) => sent.outcome = Some(outcome),
+                        Target::Every => sent.answered_by(event.partition, outcome),
                     }
                 }
                 Happening::Transition { transition, .. } => {
