@@ -228,9 +228,10 @@ fn who_answers_a_command_for_all() {
     gate.reject_all("purge", json!({}));
     gate.reject_all("pause", json!({"expect": {"pause_id": null}}));
     gate.reject_all("forget", json!({}));
+    gate.for_no_flow();
     let (log, report) = green(&gate);
     let partitions = u64::try_from(PARTITIONS).unwrap();
-    assert_eq!((report.commands.read, report.commands.rejected), (8, 3 * partitions));
+    assert_eq!((report.commands.read, report.commands.rejected), (9, 3 * partitions + 1));
     broken(&log, "partition 1 does not answer it", "a command for `*` makes there", |log| conceal(log, answer(2)));
     broken(&log, "names a flow, although it is for all", "a command for `*` makes there", |log| {
         change(&mut log.audit, answer(2), |told| told["flow_id"] = json!("welcome"));
@@ -252,6 +253,10 @@ fn who_answers_a_command_for_all() {
     let that = |told: &Value| told["command"]["flow_id"] == "*" && told["command"]["keep"] == "all";
     broken(&log, "although a pause changes the default", "", |log| {
         change(&mut log.audit, that, |told| told["outcome"] = json!("unchanged"));
+    });
+    let for_no_flow = |told: &Value| told["command"]["flow_id"] == "";
+    broken(&log, "partition 1 answers it, although it is for no flow", "", |log| {
+        change(&mut log.audit, for_no_flow, |told| told["partition"] = json!(1));
     });
 }
 

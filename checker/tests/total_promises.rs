@@ -239,6 +239,8 @@ fn what_flows_say_of_a_pause_of_all() {
         ("cart", 3, "reason", json!("maintenance")),
         ("late", 0, "reason", json!("maintenance")),
         ("late", 0, "keep", json!("latest")),
+        ("cart", 3, "resumes_at", json!(at(10 + 3 * DAY))),
+        ("late", 0, "resumes_at", json!(at(21 + 4 * DAY))),
         ("cart", 1, "by_all", json!(false)),
         ("cart", 2, "by_all", Value::Null),
         ("late", 0, "by_all", json!(false)),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::circumstances::Circumstances;
+use super::deadlines::of_default;
 use super::documents::{Drain, Line, Pause, State, Told};
 use super::errands::Errands;
 use super::story::{Commands, Story, Wrong};
@@ -31,9 +32,9 @@ pub(super) fn orders(
         let is_known = |told: &&Told| told.command_offset.is_some_and(|offset| offset <= newest);
         let known = transitions[next..].iter().rposition(is_known).map_or(next, |last| next + last + 1);
         for told in &transitions[next..known] {
-            orders.change(told, commands);
+            orders.change(told, commands, circumstances);
         }
-        let caught_up = orders.catch_up((&transitions, known), state, commands, 2 * circumstances.clock_off_ms);
+        let caught_up = orders.catch_up((&transitions, known), state, commands, circumstances);
         let is_pause = |told: &&Told| matches!(told.transition.as_deref(), Some("paused" | "repaused"));
         let told = &transitions[next..caught_up];
         let paused = told.iter().any(is_pause);
@@ -76,6 +77,8 @@ struct PauseOptions {
     by: Option<String>,
     reason: Option<String>,
     by_all: bool,
+    /// Where a default has set its deadline.
+    ends: Option<(i64, i64)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -102,8 +105,9 @@ impl Orders {
         (transitions, next): (&[&Told], usize),
         state: &State,
         commands: &Commands<'_>,
-        off_ms: i64,
+        circumstances: Circumstances,
     ) -> usize {
+        let off_ms = 2 * circumstances.clock_off_ms;
         let is_unordered = |told: &&&Told| told.command_offset.is_none() || commands.is_for_all(told);
         let unordered = transitions[next..].iter().take_while(is_unordered);
         let all = next + unordered.clone().count();
@@ -124,7 +128,7 @@ impl Orders {
                 }
             }
             if let Some(told) = told {
-                ahead.change(told, commands);
+                ahead.change(told, commands, circumstances);
                 in_time &= behind(told).is_none_or(|behind| behind <= off_ms);
             }
         }
@@ -133,7 +137,7 @@ impl Orders {
         at
     }
 
-    fn change(&mut self, told: &Told, commands: &Commands<'_>) {
+    fn change(&mut self, told: &Told, commands: &Commands<'_>, circumstances: Circumstances) {
         let (command, for_all) = (commands.of(told), commands.is_for_all(told));
         self.errands.change(told, command);
         let entry = told.position.map_or(0, |position| position.entry);
@@ -154,6 +158,7 @@ impl Orders {
                 self.state = "paused";
                 self.pause.update(command);
                 self.pause.by_all = by_all;
+                self.pause.ends = of_default(command, circumstances);
             }
             "resumed" => {
                 self.state = "resuming";
@@ -243,10 +248,12 @@ impl PauseOptions {
             ("on_expiry", pause.on_expiry.as_ref(), &self.on_expiry),
         ];
         let word = words.into_iter().find(|(_, told, ours)| *told != Some(*ours)).map(|(field, ..)| field);
+        let ends = milliseconds(&pause.resumes_at);
         let others = [
             ("expiry_rate", pause.expiry_rate == self.expiry_rate),
             ("by", pause.by == self.by),
             ("reason", pause.reason == self.reason),
+            ("resumes_at", self.ends.zip(ends).is_none_or(|((first, last), ends)| (first..=last).contains(&ends))),
             ("by_all", pause.by_all.unwrap_or_default() == self.by_all),
         ];
         word.or(others.into_iter().find(|(_, same)| !same).map(|(field, _)| field))

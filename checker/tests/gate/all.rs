@@ -70,6 +70,12 @@ impl Gate {
         }
     }
 
+    /// A command whose flow id is none.
+    pub fn for_no_flow(&mut self) {
+        let (offset, command) = self.command("", "pause", json!({}));
+        self.answer_for_all(0, offset, &command, "rejected");
+    }
+
     pub(super) fn default_of(&self, partition: i32) -> Option<Default> {
         self.defaults.get(&partition).filter(|default| self.clock_ms < default.deadline).cloned()
     }

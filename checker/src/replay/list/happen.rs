@@ -99,7 +99,7 @@ impl List<'_> {
         if self.purge.take().is_some() {
             self.contradiction(happening, "went live before the end of a purge".to_owned());
         }
-        (self.state, self.by_all) = (State::Live, false);
+        self.state = State::Live;
         self.held.clear();
         self.places.clear();
         self.passed = 0;
