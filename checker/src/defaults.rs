@@ -225,7 +225,8 @@ impl Standing {
         }
         let ordered = standing.command["until"].as_str().and_then(milliseconds);
         // What is public may be sooner: configuration that lowers the longest pause brings deadlines down.
-        let told = public.deadlines.get(&(partition, standing.pause_id())).copied();
+        let told = public.of_newest.get(&(partition, by.offset));
+        let told = told.or_else(|| public.deadlines.get(&(partition, standing.pause_id()))).copied();
         standing.deadline = match (ordered, told) {
             (Some(ordered), Some((first, _))) => Some((ordered.min(first), ordered)),
             (Some(ordered), None) => Some((ordered, ordered)),
@@ -245,6 +246,8 @@ pub(crate) fn pause_id(offset: i64) -> String {
 struct Public {
     /// By partition and pause: the earliest deadline and the latest.
     deadlines: HashMap<(i32, String), (i64, i64)>,
+    /// The same by partition and newest command: only the record of a partition names that.
+    of_newest: HashMap<(i32, i64), (i64, i64)>,
     /// By partition and newest command: the pause's id.
     ids: HashMap<(i32, i64), String>,
 }
@@ -260,12 +263,14 @@ impl Public {
             let Some(id) = pause["id"].as_str().filter(|_| of_all.is_object() || pause["by_all"] == true) else {
                 continue;
             };
-            if let Some(newest) = of_all["command_offset"].as_i64() {
-                public.ids.insert((record.partition, newest), id.to_owned());
+            let newest = of_all["command_offset"].as_i64().map(|newest| (record.partition, newest));
+            if let Some(newest) = newest {
+                public.ids.insert(newest, id.to_owned());
             }
-            if let Some(deadline) = pause["resumes_at"].as_str().and_then(milliseconds) {
-                let known = public.deadlines.entry((record.partition, id.to_owned()));
-                let bounds = known.or_insert((deadline, deadline));
+            let Some(deadline) = pause["resumes_at"].as_str().and_then(milliseconds) else { continue };
+            let of_pause = public.deadlines.entry((record.partition, id.to_owned())).or_insert((deadline, deadline));
+            let of_newest = newest.map(|newest| public.of_newest.entry(newest).or_insert((deadline, deadline)));
+            for bounds in [Some(of_pause), of_newest].into_iter().flatten() {
                 *bounds = (bounds.0.min(deadline), bounds.1.max(deadline));
             }
         }

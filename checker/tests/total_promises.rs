@@ -392,3 +392,27 @@ fn an_event_that_passes_a_pause_of_all() {
     withdraw.records[0].value = Some(withdraw.events[2].to_string().into_bytes());
     assert_eq!(withdraw.wrong(), Vec::<String>::new());
 }
+
+/// The flow is not even told of, which may be where there are too many to be recorded: but not under a default.
+#[test]
+fn an_event_of_an_unknown_flow_behind_the_deadline() {
+    let delivered = |second: i64| {
+        move |story: &mut Story| {
+            story.control.truncate(3);
+            story.audit.retain(|(second, _)| *second < 50);
+            story.states.retain(|(second, _)| *second < 50);
+            story.tell(second, "another", "seen", None, 9);
+            story.events.push(json!({"flow_id": "one of many", "record_id": "b"}));
+            let (key, value) = (b"one of many".to_vec(), story.events[2].to_string().into_bytes());
+            let (key, value) = (Some(key), Some(value));
+            story.records.push(Record { key, value, timestamp_ms: START_MS, ..Record::default() });
+        }
+    };
+    let mut early = story();
+    delivered(10 + 3 * DAY)(&mut early);
+    let says = "was delivered as it came, although command 1 had paused every flow";
+    assert!(early.wrong().iter().any(|wrong| wrong.contains(says)), "{:#?}", early.wrong());
+    let mut fine = story();
+    delivered(20 + 4 * DAY + 121)(&mut fine);
+    assert_eq!(fine.wrong(), Vec::<String>::new());
+}

@@ -102,7 +102,7 @@ impl LeftBehind {
             discard_at_expiry: given.discard_at_expiry.or(left.order.discard_at_expiry),
         };
         // Where no command says it, or a limit was lowered, the partition's record does.
-        let told = public.ends.get(&(answer.partition, left.pause_id())).copied();
+        let told = public.ends.get(&(answer.partition, answer.offset)).copied();
         let ordered = ordered.map(|end| (end, end)).or(left.ends);
         left.ends = match (ordered, told) {
             (Some((first, last)), Some((told, _))) => Some((first.min(told), last)),
@@ -115,7 +115,8 @@ impl LeftBehind {
 /// What the records of partitions say.
 #[derive(Default)]
 struct Public {
-    ends: HashMap<(i32, String), (i64, i64)>,
+    /// By partition and newest command.
+    ends: HashMap<(i32, i64), (i64, i64)>,
     ids: HashMap<(i32, i64), String>,
 }
 
@@ -126,11 +127,10 @@ impl Public {
             let document: Option<Value> = record.value.as_deref().and_then(|value| serde_json::from_slice(value).ok());
             let default = document.as_ref().map_or(&Value::Null, |document| &document["default_pause"]);
             let Some(id) = default["id"].as_str() else { continue };
-            if let Some(newest) = default["command_offset"].as_i64() {
-                public.ids.insert((record.partition, newest), id.to_owned());
-            }
+            let Some(newest) = default["command_offset"].as_i64() else { continue };
+            public.ids.insert((record.partition, newest), id.to_owned());
             if let Some(end) = default["resumes_at"].as_str().and_then(milliseconds) {
-                let known = public.ends.entry((record.partition, id.to_owned())).or_insert((end, end));
+                let known = public.ends.entry((record.partition, newest)).or_insert((end, end));
                 *known = (known.0.min(end), known.1.max(end));
             }
         }
