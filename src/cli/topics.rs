@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::output::Output;
 use super::{Failure, exit};
-use crate::broker::{Admin, Broker, Code, NewTopic};
+use crate::broker::{Admin, Broker, Code, Error, NewTopic};
 use crate::legible::legible;
 use crate::schema::topics::Topics;
 use crate::topics::check::{Difference, Scope, Weight, check};
@@ -45,7 +45,7 @@ pub fn run<B: Broker>(
     let (made, output) = match command {
         Command::Create { partitions, replication_factor, output } => {
             let layout = Layout { partitions: *partitions, replication_factor: *replication_factor };
-            (create(&mut admin, topics, &layout).map_err(|failure| explained(failure, &mut admin, &layout))?, *output)
+            (create(&mut admin, topics, &layout)?, *output)
         }
         Command::Check { output } => (Vec::new(), *output),
     };
@@ -57,26 +57,6 @@ pub fn run<B: Broker>(
         0 => Ok(()),
         _ => Err(Failure::new(exit::TOPICS, format!("{broken} settings break a promise"))
             .hint("each of them is shown above with its fix")),
-    }
-}
-
-/// Kafka only says "Invalid replication factor": how many replicas there can be, and what to write.
-fn explained<A: Admin>(failure: Failure, admin: &mut A, layout: &Layout) -> Failure {
-    let Some(wanted) = layout.replication_factor.filter(|_| failure.code == exit::CONFIGURATION) else {
-        return failure;
-    };
-    let brokers = admin.brokers().ok().and_then(|count| i32::try_from(count).ok());
-    match brokers.filter(|brokers| (1..wanted).contains(brokers)) {
-        None => failure,
-        Some(brokers) => {
-            let (missing, noun) = (wanted - brokers, if brokers == 1 { "broker" } else { "brokers" });
-            let what = format!(
-                "topics cannot have {wanted} replicas: the cluster has {brokers} {noun} that can be reached now, and \
-                 each replica needs one of its own"
-            );
-            let hint = format!("write `--replication-factor {brokers}`, or start {missing} more");
-            Failure::new(exit::CONFIGURATION, what).hint(hint)
-        }
     }
 }
 
@@ -139,11 +119,25 @@ fn request<A: Admin>(admin: &mut A, wanted: &[NewTopic]) -> Result<Vec<(String, 
             Err(error) if error.code == Code::TopicExists => made.push((topic.name.clone(), false)),
             Err(error) => {
                 let what = format!("topic `{}` cannot be created: {error}", topic.name);
-                return Err(Failure { what, ..Failure::from(error) });
+                return Err(too_many_replicas(admin, topic, &error).unwrap_or(Failure { what, ..error.into() }));
             }
         }
     }
     Ok(made)
+}
+
+/// Kafka only says "Invalid replication factor", also of brokers that may come back: how many replicas there can be now, and what
+/// to write.
+fn too_many_replicas<A: Admin>(admin: &mut A, topic: &NewTopic, error: &Error) -> Option<Failure> {
+    let wanted = topic.replication_factor.filter(|_| [Code::Busy, Code::InvalidArgument].contains(&error.code))?;
+    let brokers = i32::try_from(admin.brokers().ok()?).ok().filter(|brokers| (1..wanted).contains(brokers))?;
+    let (missing, noun) = (wanted - brokers, if brokers == 1 { "broker" } else { "brokers" });
+    let what = format!(
+        "topics cannot have {wanted} replicas: the cluster has {brokers} {noun} that can be reached now, and each \
+         replica needs one of its own"
+    );
+    let hint = format!("write `--replication-factor {brokers}`, or start {missing} more");
+    Some(Failure::new(exit::CONFIGURATION, what).hint(hint))
 }
 
 fn shown(made: &[(String, bool)], differences: &[Difference]) -> String {

@@ -72,7 +72,7 @@ pub fn last_delivered<B: Broker>(broker: &B, topics: &Topics, flow: &FlowId, bou
             if records.is_empty() {
                 rest();
             }
-            let found = records.iter().rev().filter(|record| record.offset < to).find_map(|record| of(record, flow));
+            let found = records.iter().rev().find_map(|record| of(record, flow));
             last = found.or(last);
         }
         (look.last, look.from) = (last, from);

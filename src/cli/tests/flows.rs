@@ -224,14 +224,23 @@ impl Write for Written {
     }
 }
 
+/// Ends the watching also when the test fails meanwhile: nobody would end it then.
+struct End<'a>(&'a Screen);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// Watches while `meanwhile` goes on; what was written.
 fn watched(place: &Place, screen: &Screen, args: &[&str], meanwhile: impl FnOnce(&Written)) -> String {
     let written = Written::default();
     std::thread::scope(|scope| {
-        let mut out = written.clone();
+        let (mut out, end) = (written.clone(), End(screen));
         let watching = scope.spawn(move || place.run_on(screen, &[&["flows", "--watch"], args].concat(), &mut out));
         meanwhile(&written);
-        screen.end();
+        drop(end);
         watching.join().unwrap().unwrap();
     });
     written.text()
