@@ -2,6 +2,7 @@
 
 mod choosing;
 mod delivered;
+mod every;
 pub mod flows;
 mod many;
 mod metrics;
