@@ -4,24 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::follow::{Followed, Position};
+use crate::follow::Followed;
 use crate::gather::{Sources, Topics};
 use crate::record::Log;
-use crate::{Anomaly, Fault, Place, home};
-
-/// One partition's answer to a command.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub flow_id: Option<String>,
-    pub partition: i32,
-    pub position: Position,
-    /// By the gate's clock.
-    pub told_ms: Option<i64>,
-    pub outcome: String,
-    pub repeated: bool,
-    pub place: Place,
-    pub document: Option<Value>,
-}
+use crate::told::Answer;
+use crate::{Anomaly, Fault, home};
 
 impl Followed {
     /// Every command has exactly one answer from each partition that it concerns, or one dead letter.

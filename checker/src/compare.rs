@@ -3,7 +3,6 @@
 use crate::Fault;
 use crate::court::{Case, Court, Judgement};
 use crate::find::{Delivery, Form, TIMESTAMP};
-use crate::named::Taken;
 use crate::order::{Link, Withdraw};
 use crate::orders::Cause;
 use crate::record::Record;
@@ -11,6 +10,7 @@ use crate::report::Kind;
 use crate::settle::{End, Fate, MAX_AGE, Passing};
 use crate::succession::State;
 use crate::time::milliseconds;
+use crate::wanted::Taken;
 
 /// An event as the rules have it.
 #[derive(Clone, Copy)]

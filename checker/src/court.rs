@@ -8,9 +8,11 @@ use crate::record::{Log, Record};
 use crate::report::Sums;
 use crate::settle::{Fate, Passing};
 use crate::states::GateState;
-use crate::taken::Moment;
 use crate::walk::Walk;
 use crate::{Fault, Place};
+
+/// Where something was delivered: its offset, the segment, the event.
+pub(crate) type Moment = (i64, usize, usize);
 
 /// What all flows are judged by.
 pub(crate) struct Court<'a> {

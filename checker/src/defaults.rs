@@ -8,10 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 
 use crate::Place;
-use crate::answers::Answer;
-use crate::follow::Position;
 use crate::record::Log;
 use crate::time::{milliseconds, text};
+use crate::told::{Answer, Position};
 
 /// Two gates' clocks are each within 60 s of the broker's.
 const CLOCK_SLACK_MS: i64 = 120_000;

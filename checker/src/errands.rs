@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::follow::Transition;
-use crate::named::record_ids;
+use crate::wanted::record_ids;
 
 /// The word of `flowgate-reason` for what a purge removes.
 pub(crate) const PURGE: &str = "purge";

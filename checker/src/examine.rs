@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::find::{Found, find};
 use crate::follow::{Followed, Transition};
 use crate::gather::{Gathered, Topics};
-use crate::named::{may_be_taken, take};
+use crate::named::{may_be_taken, named, take};
 use crate::record::Log;
 use crate::reject::Rejected;
 use crate::settle::{Fate, settle};
@@ -40,7 +40,9 @@ impl<'a> Examined<'a> {
         let mut walks: Vec<Walk> = Vec::with_capacity(gathered.flows.len());
         for (index, flow) in gathered.flows.iter().enumerate() {
             let gate = gates.get(&*flow.name).and_then(Option::as_ref);
-            let walk = walk(&gathered, index, followed.of(&flow.name), gate.map(|gate| gate.last_entry));
+            let transitions = followed.of(&flow.name);
+            let mut walk = walk(&gathered, index, transitions, gate.map(|gate| gate.last_entry));
+            walk.named = named(&gathered, &walk, transitions);
             for (event, fate) in flow.events.iter().zip(settle(&gathered, index, &walk)) {
                 fates[*event] = fate;
             }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::answers::Answer;
 use crate::defaults::Defaults;
 use crate::gather::{Sources, Topics};
 use crate::record::{Log, Record};
 use crate::report::{Commands, PerKind};
 use crate::time::milliseconds;
+use crate::told::{Answer, Position};
 use crate::{Anomaly, Fault, Place, home};
 
 /// A transition of a flow, as the audit tells it.
@@ -56,15 +56,6 @@ pub(crate) struct Verdict {
     /// The gate could not do what it orders, whatever is expected.
     pub invalid: bool,
     pub place: Place,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub(crate) struct Position {
-    pub input: i64,
-    #[serde(default)]
-    pub control: i64,
-    pub entry: u64,
-    pub watermark: u64,
 }
 
 #[derive(Deserialize)]

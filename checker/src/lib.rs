@@ -91,9 +91,11 @@ mod succession;
 mod taken;
 mod tally;
 mod time;
+mod told;
 mod total;
 mod understand;
 mod walk;
+mod wanted;
 
 use std::collections::HashMap;
 

@@ -6,70 +6,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
-
 use crate::errands::is_cut_off;
 use crate::find::{Form, Found};
 use crate::follow::Transition;
 use crate::gather::Gathered;
 use crate::report::Kind;
 use crate::settle::{End, Fate, Passing};
-use crate::walk::{Item, Walk};
-
-/// A sample of named records.
-#[derive(Debug)]
-pub(crate) struct Named {
-    /// The transition that began it.
-    pub order: usize,
-    /// The segment that it began, and the one that its end did.
-    pub first: usize,
-    pub end: Option<usize>,
-    /// It went to its own end: nothing else ended it.
-    pub whole: bool,
-    /// In the order of their entries.
-    pub wanted: Vec<Wanted>,
-}
-
-/// An entry that is held of a named record, and that nothing had replaced when the sample began.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted {
-    /// Index into the items.
-    pub item: usize,
-    /// By event: what replaces it, if anything does.
-    newer: Option<usize>,
-    withdraw: Option<usize>,
-    /// Nothing came before the sample's end that replaces it.
-    pub certain: bool,
-}
-
-/// An entry that was released by a sample of named records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Taken {
-    /// Which one of the flow's.
-    pub sample: usize,
-    /// By event: what replaces it, if it had come before.
-    pub newer: Option<usize>,
-    pub withdraw: Option<usize>,
-}
-
-/// The records that a `release` names; `None`: it names none, or not as it should.
-pub(crate) fn record_ids(command: &Value) -> Option<HashSet<String>> {
-    let ids = command.get("record_ids")?.as_array()?;
-    let text = |id: &Value| match id {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
-        _ => None,
-    };
-    let all: Option<HashSet<String>> = ids.iter().map(text).collect();
-    all.filter(|_| (1..=100).contains(&ids.len()) && command.get("count").is_none_or(Value::is_null))
-}
-
-impl Item {
-    /// Whether a sample of these records looks for it, beyond the line of a purge.
-    pub(crate) fn is_named(&self, gathered: &Gathered<'_>, ids: &HashSet<String>, line: u64) -> bool {
-        !self.withdraw && self.number > line && ids.contains(&*gathered.events[self.event].record)
-    }
-}
+use crate::walk::Walk;
+use crate::wanted::{Named, Taken, Wanted, record_ids};
 
 /// The samples of named records of one flow.
 pub(crate) fn named(gathered: &Gathered<'_>, walk: &Walk, transitions: &[Transition]) -> Vec<Named> {

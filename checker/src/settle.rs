@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use crate::errands::PURGE;
 use crate::gather::Gathered;
-use crate::named::Taken;
 use crate::report::Kind;
 use crate::succession::State;
 use crate::walk::{Arrival, Item, Passed, Segment, Walk};
+use crate::wanted::Taken;
 
 /// What should become of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! Judges samples of named records: what they had to release, in what order, and what the gate says is taken.
 
 use crate::Fault;
-use crate::court::{Case, Court, Judgement};
-use crate::named::{Named, Taken};
+use crate::court::{Case, Court, Judgement, Moment};
 use crate::order::Link;
 use crate::report::{Kind, PerKind};
 use crate::settle::Fate;
 use crate::walk::Passed;
+use crate::wanted::{Named, Taken};
 
 /// A flow has so many taken entries at most.
 const MOST_TAKEN: usize = 10_000;
@@ -119,9 +119,6 @@ impl Court<'_> {
         }
     }
 }
-
-/// Where something was delivered: its offset, the segment, the event.
-pub(crate) type Moment = (i64, usize, usize);
 
 fn running<'a>(moments: impl Iterator<Item = &'a Moment>, is_beyond: impl Fn(&Moment, &Moment) -> bool) -> Vec<Moment> {
     let mut extreme: Option<Moment> = None;

@@ -4,13 +4,15 @@
 //! is known from outside only at the transitions, each of which names the newest entry and the watermark. So an entry is
 //! known to be passed *in* a segment, not when in it.
 
+use std::collections::HashSet;
+
 use crate::errands::Errands;
 use crate::follow::Transition;
 use crate::gather::Gathered;
-use crate::named::{Named, named, record_ids};
 use crate::orders::{DrainOrders, PauseOptions, orders};
 use crate::report::Kind;
 use crate::succession::{State, is_beside, misplaced, next_state};
+use crate::wanted::{Named, record_ids};
 
 /// From one transition to the next.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +58,11 @@ pub(crate) struct Item {
 }
 
 impl Item {
+    /// Whether a sample of these records looks for it, beyond the line of a purge.
+    pub(crate) fn is_named(&self, gathered: &Gathered<'_>, ids: &HashSet<String>, line: u64) -> bool {
+        !self.withdraw && self.number > line && ids.contains(&*gathered.events[self.event].record)
+    }
+
     /// Whether it may be no entry after all.
     pub(crate) fn is_optional(&self) -> bool {
         self.optional
@@ -143,7 +150,6 @@ pub(crate) fn walk(gathered: &Gathered<'_>, flow: usize, transitions: &[Transiti
         next += 1;
     }
     walk.end(last_entry);
-    walk.named = named(gathered, &walk, transitions);
     walk
 }
 

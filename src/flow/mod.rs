@@ -16,6 +16,7 @@
 pub mod arrive;
 pub mod audit;
 pub mod command;
+mod counts;
 pub mod drain;
 pub mod event;
 pub mod every;
@@ -42,6 +43,7 @@ pub use command::{
     AcceptLossOrder, Action, Command, Issue, Limits, Moment, PauseEnd, PauseOrder, PurgeOrder, ReleaseOrder,
     ResumeOrder, Target,
 };
+pub use counts::{Counts, PerKind, Tally};
 pub use event::{Event, Kind};
 pub use expect::Expect;
 pub use id::{CommandId, FlowId, RecordId};
@@ -49,7 +51,7 @@ pub use outcome::{Answered, Outcome, Verdict};
 pub use partition::{DefaultPause, Partition};
 pub use rate::{NotARate, Rate};
 pub use state::{
-    Cause, Counts, Done, Drain, Flow, Keep, Line, LineReason, Loss, NewRecords, OnExpiry, Pause, PauseId, PerKind,
-    Purge, Queue, Release, Sample, State, Tally, Transition, Wanted, Warning, Watermark,
+    Cause, Done, Drain, Flow, Keep, Line, LineReason, Loss, NewRecords, OnExpiry, Pause, PauseId, Purge, Queue,
+    Release, Sample, State, Transition, Wanted, Warning, Watermark,
 };
 pub use taken::Taken;

@@ -2,7 +2,7 @@
 //! `flow::index` says how an index is kept; `rebuild.rs` reads for those that are behind.
 
 use super::facts::tracked::Tracked;
-use super::session::decision::Fed;
+use super::session::fed::Fed;
 use super::session::owned::Owned;
 use super::session::table::Table;
 use crate::flow::FlowId;

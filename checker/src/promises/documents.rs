@@ -4,11 +4,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::follow::Position;
 use crate::record::Record;
 use crate::report::PerKind;
 use crate::states::{Counts, Taken};
 use crate::time::milliseconds;
+use crate::told::Position;
 
 /// An audit event.
 #[derive(Deserialize)]

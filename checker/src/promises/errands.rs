@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::deadlines::ordered;
 use super::documents::{Pause, Sample, State, Told};
-use crate::named::record_ids;
 use crate::time::milliseconds;
+use crate::wanted::record_ids;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Errands {

@@ -15,15 +15,32 @@ mod search;
 
 use std::collections::{HashMap, HashSet};
 
+use super::audit::{Cause, Happening};
 use super::clock::Clock;
 use super::errands::{Purge, Sample};
 use super::everyone::LeftBehind;
 use super::flow::Flow;
 use super::script::{Due, Script, Stretch};
-use crate::report::Kind;
-use all::{Owed, made};
-use loss::Lost;
-use search::{Bytes, samples};
+use crate::Place;
+use crate::report::{Kind, PerKind};
+
+/// A record's key and value.
+type Bytes<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// The first pause of a flow that was seen there.
+struct Owed {
+    at: Place,
+    /// The default holds for certain.
+    certain: bool,
+}
+
+/// What the newest loss has taken.
+#[derive(Default)]
+struct Lost {
+    count: PerKind,
+    /// An entry that nobody deleted and nothing had replaced.
+    there: Option<u64>,
+}
 
 /// A flow as the rules see it.
 pub(super) struct List<'a> {
@@ -237,4 +254,21 @@ impl<'a> List<'a> {
             held.out |= held.event < withdraw;
         }
     }
+}
+
+/// The commands for `*` that have made something of a flow that was known.
+fn made(happenings: &[Happening]) -> HashSet<i64> {
+    let by_all = |happening: &&Happening| {
+        matches!(happening.cause, Cause::ForAll(_)) && happening.turn == happening.offset && happening.word != "sampled"
+    };
+    happenings.iter().filter(by_all).filter_map(|happening| happening.offset).collect()
+}
+
+/// Key and value of every record that says that a sample has released it.
+fn samples<'a>(flow: &Flow<'a>) -> HashSet<Bytes<'a>> {
+    if !flow.happenings.iter().any(|happening| happening.word == "sampling") {
+        return HashSet::new();
+    }
+    let by_sample = flow.delivered.iter().filter(|of| of.last_header("flowgate-release") == Some("sample"));
+    by_sample.map(|record| (record.key.as_deref(), record.value.as_deref())).collect()
 }

@@ -107,7 +107,8 @@ fn sample(fields: &mut Fields) -> Result<Sample, Malformed> {
 
 /// The counts beside the entries are for people.
 fn taken(fields: &mut Fields) -> Result<Taken, Malformed> {
-    (fields.u64("enroll")?, fields.u64("advance")?);
+    fields.u64("enroll")?;
+    fields.u64("advance")?;
     let entries = fields.values("entries", "pairs of a number and a kind", |entry| {
         let kind = match entry.get(1)?.as_str()? {
             "enroll" => Kind::Enroll,

@@ -9,12 +9,13 @@ use bytes::Bytes;
 
 use super::amount::Amount;
 use super::backlog::Bucket;
+use super::fed::Fed;
 use super::outgoing::{Origin, To, Write};
 use super::owned::Owned;
 use super::refusal::Alone;
 use crate::broker::Record;
 use crate::broker::murmur2::partition_for;
-use crate::flow::{AuditEvent, Flow, FlowId, Kind, Partition, RecordId};
+use crate::flow::{AuditEvent, Flow, FlowId, Partition, RecordId};
 use crate::schema::{self, Document, Unknown};
 use crate::time::Timestamp;
 use crate::worker::stats::Stats;
@@ -104,14 +105,6 @@ pub struct StagedFlow {
     pub lost: bool,
     /// It is known no more: its state is taken away.
     pub forgotten: bool,
-}
-
-/// A held entry, as the index is to know it.
-pub struct Fed {
-    pub number: u64,
-    pub kind: Kind,
-    pub record: RecordId,
-    pub latest: bool,
 }
 
 impl Decision {

@@ -7,6 +7,7 @@ pub mod backlog;
 pub mod carried;
 pub mod chore;
 pub mod decision;
+pub mod fed;
 pub mod gathering;
 pub mod joining;
 pub mod map;

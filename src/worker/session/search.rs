@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::amount::Amount;
 use super::backlog::{Reading, Waiting};
-use super::decision::Fed;
+use super::fed::Fed;
 use crate::broker::Record;
 use crate::flow::{Flow, Kind, Queue, RecordId, Sample, Wanted};
 use crate::mutant::{self, Mutant};

@@ -3,21 +3,11 @@
 //! They are played like everything else, where they stand among the flow's own happenings. What nobody ordered and stands at
 //! the same place of the input may have come before such a command or behind it: as long as that is open, the command waits.
 
-use std::collections::HashSet;
-
-use super::{List, State};
-use crate::Place;
+use super::{List, Owed, State};
 use crate::replay::audit::{Cause, Happening};
 use crate::replay::difference::Departure;
 use crate::replay::everyone::Everyone;
 use crate::replay::orders::Order;
-
-/// The first pause of a flow that was seen there.
-pub(super) struct Owed {
-    at: Place,
-    /// The default holds for certain.
-    certain: bool,
-}
 
 impl<'a> List<'a> {
     /// Plays the commands for `*` that come before the next happening of the flow, or before the event at an offset.
@@ -117,14 +107,6 @@ impl<'a> List<'a> {
             self.script.contradictions.push(Departure::Audit { at: owed.at, why });
         }
     }
-}
-
-/// The commands for `*` that have made something of a flow that was known.
-pub(super) fn made(happenings: &[Happening]) -> HashSet<i64> {
-    let by_all = |happening: &&Happening| {
-        matches!(happening.cause, Cause::ForAll(_)) && happening.turn == happening.offset && happening.word != "sampled"
-    };
-    happenings.iter().filter(by_all).filter_map(|happening| happening.offset).collect()
 }
 
 /// Whether a command comes behind a happening for certain.

@@ -2,7 +2,6 @@
 
 use super::{List, State};
 use crate::replay::audit::Happening;
-use crate::report::PerKind;
 
 impl List<'_> {
     /// Takes the order; the list has been passed up to what is lost. Returns the word of the transition.
@@ -42,12 +41,4 @@ impl List<'_> {
             self.passed += 1;
         }
     }
-}
-
-/// What the newest loss has taken.
-#[derive(Default)]
-pub(super) struct Lost {
-    count: PerKind,
-    /// An entry that nobody deleted and nothing had replaced.
-    there: Option<u64>,
 }

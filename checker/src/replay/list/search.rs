@@ -4,23 +4,10 @@ use std::collections::HashSet;
 
 use super::List;
 use crate::replay::errands::{Passed, Sample, Search};
-use crate::replay::flow::Flow;
 use crate::replay::script::Due;
-
-/// A record's key and value.
-pub(super) type Bytes<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
 /// A flow has so many taken entries at most.
 const MOST_TAKEN: usize = 10_000;
-
-/// Key and value of every record that says that a sample has released it.
-pub(super) fn samples<'a>(flow: &Flow<'a>) -> HashSet<Bytes<'a>> {
-    if !flow.happenings.iter().any(|happening| happening.word == "sampling") {
-        return HashSet::new();
-    }
-    let by_sample = flow.delivered.iter().filter(|of| of.last_header("flowgate-release") == Some("sample"));
-    by_sample.map(|record| (record.key.as_deref(), record.value.as_deref())).collect()
-}
 
 impl List<'_> {
     /// Begins to look for what is held of these records.
