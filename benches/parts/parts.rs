@@ -14,7 +14,8 @@ use flowgate::flow::arrive::{Entry, Fate};
 use flowgate::flow::command::apply;
 use flowgate::flow::index::{Index, Indexed};
 use flowgate::flow::{
-    Action, Command, CommandId, Expect, Flow, FlowId, Issue, Kind, Limits, Partition, PauseOrder, RecordId, Target,
+    Action, Command, CommandId, Expect, Flow, FlowId, Issue, Kind, Limits, Moment, Partition, PauseOrder, RecordId,
+    Target,
 };
 use flowgate::schema;
 use flowgate::schema::entry::{Mark, Reader};
@@ -64,7 +65,8 @@ fn paused(id: &FlowId) -> Flow {
     };
     let issue = Issue { command: &command, offset: 0, recorded_at: NOW };
     let mut flow = None;
-    apply(&mut flow, id, &mut Partition::new(PARTITIONS, PARTITIONS, 0, 0, NOW), &issue, NOW, &Limits::default());
+    let moment = Moment { now: NOW, limits: &Limits::default(), gone: None };
+    apply(&mut flow, id, &mut Partition::new(PARTITIONS, PARTITIONS, 0, 0, NOW), &issue, &moment);
     flow.unwrap()
 }
 

@@ -283,7 +283,7 @@ mod tests {
             let issue = Issue { command: &command, offset: self.offset, recorded_at: self.now };
             self.offset += 1;
             let moment = super::super::Moment { now: self.now, limits: &self.limits, gone: None };
-            let name = self.flows[index].as_ref().map_or_else(|| flow_id(), |flow| flow.id.clone());
+            let name = self.flows[index].as_ref().map_or_else(flow_id, |flow| flow.id.clone());
             super::super::command::apply(&mut self.flows[index], &name, &mut self.partition, &issue, &moment)
         }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flowgate::flow::arrive::Fate;
 use flowgate::flow::command::apply;
 use flowgate::flow::drain::{Passing, Survivor};
-use flowgate::flow::{Event, Flow, Issue, Kind, Limits, PerKind, RecordId, State};
+use flowgate::flow::{Event, Flow, Issue, Kind, Limits, Moment, PerKind, RecordId, State};
 use flowgate::time::Timestamp;
 
 use super::ledger::{End, Mode};
@@ -54,7 +54,8 @@ impl Log {
             let command = issued.command(&self.id);
             let offset = i64::try_from(offset).unwrap();
             let issue = Issue { command: &command, offset, recorded_at: Timestamp(issued.recorded_at) };
-            let applied = apply(&mut self.flow, &self.id, &mut self.record, &issue, Timestamp(now), &limits);
+            let moment = Moment { now: Timestamp(now), limits: &limits, gone: None };
+            let applied = apply(&mut self.flow, &self.id, &mut self.record, &issue, &moment);
             self.record.control = offset + 1;
             let answer = (applied.outcome.verdict, applied.repeated);
             assert_eq!(answer, self.ledger.command(issued, now, max_pause), "P6: {issued:?} is answered {applied:?}");
