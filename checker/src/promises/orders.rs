@@ -22,6 +22,7 @@ pub(super) fn orders(
 ) {
     let transitions: Vec<&Told> =
         story.audit.iter().map(|(_, told)| *told).filter(|told| told.transition.is_some()).collect();
+    let has_all = transitions.iter().any(|told| commands.is_for_all(told));
     let mut next = 0;
     let mut orders = Orders::default();
     let (mut counts, mut at_pause) = (Some(Counts::default()), Some(Counts::default()));
@@ -40,13 +41,18 @@ pub(super) fn orders(
         let paused = told.iter().any(is_pause);
         let has_lost = told.iter().any(|told| told.transition.as_deref() == Some("loss_accepted"));
         next = caught_up;
+        let before = at_pause;
         if paused {
             // Commands come first in a turn: nothing is counted between the state before and the pause, but what a command accepts
             // as lost.
             at_pause = counts.filter(|_| circumstances.every_state && !has_lost);
         }
         if orders.are_those_of(state) {
-            let begun = at_pause.or(state.at_pause);
+            let begun = match at_pause {
+                // No state names the commands for `*` that it knows of: a pause by one may be of this turn or of the next.
+                Some(_) if has_all && [counts, before, state.counts].contains(&state.at_pause) => state.at_pause,
+                at_pause => at_pause.or(state.at_pause),
+            };
             let errands = orders.errands.differ(state).map(str::to_owned);
             let differs = orders.differ(state).or(errands).or((state.at_pause != begun).then(|| "at_pause".to_owned()));
             if let Some(field) = differs {

@@ -22,9 +22,15 @@ pub(super) fn costs(log: &Log, told: &[(&Record, Told)], topics: Topics<'_>, wro
         *lives.entry(flow.1.flow_id.as_deref().unwrap_or_default()).or_default() += 1;
     }
     // One that a command for `*` pauses and another one resumes in the same transaction is as it was.
+    let is_for_all = |record: &&Record| {
+        let command = record.value.as_deref().and_then(|value| serde_json::from_slice::<Value>(value).ok());
+        command.is_some_and(|command| command["flow_id"] == "*")
+    };
+    let for_all: HashSet<i64> = log.control.iter().filter(is_for_all).map(|record| record.offset).collect();
     let mut returns: HashMap<&str, u64> = HashMap::new();
-    for flow in told.iter().filter(|(_, told)| told.transition.as_deref() == Some("live")) {
-        *returns.entry(flow.1.flow_id.as_deref().unwrap_or_default()).or_default() += 1;
+    let paused = told.iter().filter(|(_, told)| told.transition.as_deref() == Some("paused"));
+    for (_, told) in paused.filter(|(_, told)| told.command_offset.is_some_and(|offset| for_all.contains(&offset))) {
+        *returns.entry(told.flow_id.as_deref().unwrap_or_default()).or_default() += 1;
     }
     let mut newest: HashMap<&[u8], Value> = HashMap::new();
     for record in &log.state {

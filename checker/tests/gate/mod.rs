@@ -230,7 +230,8 @@ impl Gate {
             "action": action, "issued_by": "a test"});
         command.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
         let value = Some(command.to_string().into_bytes());
-        let offset = append(&mut self.log.control, 0, Record { value, ..Record::default() });
+        let record = Record { timestamp_ms: self.clock_ms, value, ..Record::default() };
+        let offset = append(&mut self.log.control, 0, record);
         (offset, command)
     }
 
