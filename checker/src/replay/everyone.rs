@@ -53,13 +53,18 @@ pub(super) fn everyone(log: &Log, mut answered: Vec<Answered>) -> HashMap<i32, V
         return all;
     }
     let public = Public::read(log);
+    let recorded: HashMap<i64, i64> = log.control.iter().map(|record| (record.offset, record.timestamp_ms)).collect();
     answered.sort_by_key(|answer| answer.offset);
     for answer in answered {
         let Some(order) = Order::read(&answer.command) else { continue };
         let of = all.entry(answer.partition).or_default();
         let found = of.last().and_then(|last: &Everyone| last.default.clone());
         let default = match order {
-            Order::Pause(pause) => Some(LeftBehind::by(found, pause, &answer, &public)),
+            Order::Pause(pause) => {
+                // One that was recorded before the end finds it in force, however late it takes effect.
+                let recorded = recorded.get(&answer.offset).copied().unwrap_or(i64::MAX);
+                Some(LeftBehind::by(found, pause, &answer, recorded.min(answer.at_ms), &public))
+            }
             Order::Resume(_) => found.filter(|_| !answer.is_applied),
         };
         of.push(Everyone { offset: answer.offset, input: answer.input, at: answer.at, order, default });
@@ -78,11 +83,11 @@ impl LeftBehind {
         format!("pause-{}", self.first)
     }
 
-    fn by(found: Option<Self>, given: PauseOrder, answer: &Answered, public: &Public) -> Self {
+    fn by(found: Option<Self>, given: PauseOrder, answer: &Answered, judged_ms: i64, public: &Public) -> Self {
         let found = found.filter(|found| {
-            found.holds(answer.at_ms).unwrap_or_else(|| match public.ids.get(&(answer.partition, answer.offset)) {
+            found.holds(judged_ms).unwrap_or_else(|| match public.ids.get(&(answer.partition, answer.offset)) {
                 Some(id) => *id == found.pause_id(),
-                None => found.ends.is_none_or(|(_, last)| answer.at_ms < last),
+                None => found.ends.is_none_or(|(_, last)| judged_ms < last),
             })
         });
         let text = |name: &str| answer.command.get(name).and_then(Value::as_str);

@@ -88,6 +88,9 @@ impl Generator {
 
     /// A paused flow that holds something is purged or sampled, and something comes into that.
     pub(super) fn aside(&mut self, machine: usize, ops: &mut Vec<Op>) -> Op {
+        if self.dice.one_in(5) {
+            return self.cleaned(machine, ops);
+        }
         let flow = self.dice.of(&self.flows.clone());
         let mut order = |generator: &mut Self, action: &'static str, more: Value, steps: u64| {
             ops.push(Op::Command { id: generator.next_id(), flow: flow.to_owned(), action, more });
@@ -128,6 +131,30 @@ impl Generator {
             }
             _ => Op::Step { machine, steps: 60 },
         }
+    }
+
+    /// Records are let through by name, newer events of them come, and the cleaner takes what was let through.
+    pub(super) fn cleaned(&mut self, machine: usize, ops: &mut Vec<Op>) -> Op {
+        let flow = self.dice.of(&self.flows.clone());
+        let order = |generator: &mut Self, action, more| Op::Command {
+            id: generator.next_id(),
+            flow: flow.to_owned(),
+            action,
+            more,
+        };
+        ops.push(order(self, "pause", json!({"for_seconds": 90_000, "keep": "latest", "new_records": "queue"})));
+        let ids: Vec<String> = (0..12).map(|record| record.to_string()).collect();
+        for _ in 0..1 + self.dice.below(2) {
+            (0..8).for_each(|_| ops.push(Op::Send(self.event())));
+            ops.push(Op::Step { machine, steps: 80 });
+            ops.push(order(self, "release", json!({"record_ids": ids})));
+            ops.push(Op::Step { machine, steps: 80 });
+        }
+        (0..12).for_each(|_| ops.push(Op::Send(self.event())));
+        ops.push(Op::Step { machine, steps: 80 });
+        ops.push(Op::Clean { quarters: 4, tombstones: true });
+        ops.push(order(self, "resume", json!({})));
+        Op::Step { machine, steps: 80 }
     }
 
     /// A drain that is limited, and gets other orders while it is under way.

@@ -32,8 +32,8 @@ pub struct Search {
     bytes: usize,
     /// What is found and waits in memory at most. Where there is more the first of it is released, and the queue is searched again.
     most: Amount,
-    /// Not everything that was found had room.
-    overflowed: bool,
+    /// The first one for which there was no room: it and all behind it are found when the queue is searched again, in order.
+    left_behind: Option<u64>,
     /// The newest entry of each key that replaces, and the newest withdraw of each record.
     newest: BTreeMap<(Kind, RecordId), u64>,
 }
@@ -61,7 +61,7 @@ impl Search {
             found: BTreeMap::new(),
             bytes: 0,
             most,
-            overflowed: false,
+            left_behind: None,
             newest: BTreeMap::new(),
         })
     }
@@ -78,7 +78,7 @@ impl Search {
 
     /// Whether it has come to its end: nothing else is found if the queue is searched again.
     pub fn is_over(&self, flow: &Flow) -> bool {
-        self.done && (!self.overflowed || flow.queue.taken.is_full())
+        self.done && (self.left_behind.is_none() || flow.queue.taken.is_full())
     }
 
     /// Not everything that was found had room, and what had is released: the queue has to be searched again.
@@ -108,7 +108,8 @@ impl Search {
             return;
         }
         self.note(held.number, held.kind, &held.record_id, held.latest);
-        if held.kind != Kind::Withdraw && flow.wants(held.number) {
+        let has_room = self.left_behind.is_none_or(|first| held.number < first);
+        if held.kind != Kind::Withdraw && has_room && flow.wants(held.number) {
             let size = record.size();
             self.bytes += size;
             let waiting =
@@ -121,9 +122,9 @@ impl Search {
     /// What is too much goes from the end: what is released first is found first.
     fn drop_what_is_too_much(&mut self) {
         while self.found.len() > self.most.entries.max(1) || self.bytes > self.most.bytes && self.found.len() > 1 {
-            let Some((_, last)) = self.found.pop_last() else { return };
+            let Some((number, last)) = self.found.pop_last() else { return };
             self.bytes = self.bytes.saturating_sub(last.size);
-            self.overflowed = true;
+            self.left_behind = Some(number);
         }
     }
 
