@@ -300,12 +300,16 @@ impl World {
         let Some(newest) = newest.filter(|newest| *newest > queue.watermark.entry) else { return Ok(()) };
         let known = self.deleted.entry(flow.to_owned()).or_default();
         *known = newest.max(*known);
+        // No fault postpones it: what is held meanwhile would be deleted, too.
+        self.memory.set_fault_hook(None);
         let mut admin = self.memory.admin().map_err(failed)?;
-        // A fault may postpone it.
-        match below {
-            Some(below) => drop(admin.delete_records(&[(topic, below)])),
-            None => drop(admin.delete_topics(&[topic])),
-        }
+        let deleted = match below {
+            Some(below) => admin.delete_records(&[(topic, below)]),
+            None => admin.delete_topics(&[topic]),
+        };
+        let hook = self.faults.clone();
+        self.memory.set_fault_hook(Some(Box::new(move |call| hook.consult(call))));
+        deleted.map_err(failed)?.into_iter().collect::<Result<Vec<_>, _>>().map_err(failed)?;
         self.counted.deletions[usize::from(below.is_none())] += 1;
         Ok(())
     }

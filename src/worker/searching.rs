@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::Worker;
 use super::clients::{in_hand, log_of};
 use super::failed::Failed;
-use super::session::amount::Amount;
 use super::session::backlog::Reading;
 use super::session::chore::Chore;
 use super::session::shape::ONLY;
@@ -66,7 +65,7 @@ impl<B: Broker> Worker<B> {
 
     /// Searches that do not come on are looked at from time to time.
     pub(super) fn look_at_searches(&mut self, now: Timestamp) {
-        for (partition, flow, again) in self.table.searches_to_look_at(self.options.turn.search(), now) {
+        for (partition, flow, again) in self.table.searches_to_look_at(now) {
             match again {
                 true => self.table.ask_to_read(partition, &flow),
                 false => self.chores.push_back(Chore::LookAtQueue { partition, flow }),
@@ -77,12 +76,12 @@ impl<B: Broker> Worker<B> {
 
 impl Table {
     /// Those of which the queue is to be looked at, and those that begin again: `true`.
-    fn searches_to_look_at(&mut self, most: Amount, now: Timestamp) -> Vec<(i32, FlowId, bool)> {
+    fn searches_to_look_at(&mut self, now: Timestamp) -> Vec<(i32, FlowId, bool)> {
         let mut due = Vec::new();
         for (partition, owned) in &mut self.owned {
             for flow in owned.facts.searching().clone() {
                 let Some(tracked) = owned.facts.flow_mut(&flow) else { continue };
-                if tracked.search_again(most) {
+                if tracked.search_again() {
                     due.push((*partition, flow, true));
                     continue;
                 }

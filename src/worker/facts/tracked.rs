@@ -114,9 +114,12 @@ impl Tracked {
     }
 
     /// Searches once more, if not all that was found had room, and what had is released. `true`: its queue is to be read.
-    pub fn search_again(&mut self, most: Amount) -> bool {
-        let again = self.search.as_ref().is_some_and(|search| search.is_to_be_repeated(&self.flow));
-        again && self.begin_search(most)
+    pub fn search_again(&mut self) -> bool {
+        let Some(search) = self.search.as_mut().filter(|search| search.is_to_be_repeated(&self.flow)) else {
+            return false;
+        };
+        search.begin_again(&self.flow);
+        true
     }
 
     /// Goes on with a search that another owner began: `true` if its queue is to be read.

@@ -49,10 +49,7 @@ impl Search {
         Some(Self {
             topic: topic.unwrap_or_default().into(),
             reading: Reading::No,
-            offset: match flow.queue.watermark.offset {
-                Queue::NOWHERE => 0,
-                offset => offset,
-            },
+            offset: Self::first_offset(flow),
             looked_at: None,
             records: ids.iter().cloned().collect(),
             entries: entry::Reader::new(&flow.id),
@@ -74,6 +71,24 @@ impl Search {
     /// Nothing is left to be read.
     pub fn end(&mut self) {
         self.done = true;
+    }
+
+    /// Reads the queue once more. What is known to be replaced is not found again: so each round finds something, or is the last.
+    pub fn begin_again(&mut self, flow: &Flow) {
+        self.reading = Reading::No;
+        self.offset = Self::first_offset(flow);
+        self.looked_at = None;
+        self.entries = entry::Reader::new(&flow.id);
+        self.done = false;
+        self.found.clear();
+        (self.bytes, self.left_behind) = (0, None);
+    }
+
+    fn first_offset(flow: &Flow) -> i64 {
+        match flow.queue.watermark.offset {
+            Queue::NOWHERE => 0,
+            offset => offset,
+        }
     }
 
     /// Whether it has come to its end: nothing else is found if the queue is searched again.
@@ -109,7 +124,7 @@ impl Search {
         }
         self.note(held.number, held.kind, &held.record_id, held.latest);
         let has_room = self.left_behind.is_none_or(|first| held.number < first);
-        if held.kind != Kind::Withdraw && has_room && flow.wants(held.number) {
+        if held.kind != Kind::Withdraw && has_room && flow.wants(held.number) && !self.is_replaced(&held) {
             let size = record.size();
             self.bytes += size;
             let waiting =
