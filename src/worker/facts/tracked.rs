@@ -133,7 +133,8 @@ impl Tracked {
 
     /// Searches entries of its queue. `true`: nothing more is to be read.
     pub fn search_row(&mut self, row: &mut impl Iterator<Item = Record>) -> bool {
-        let Some(search) = &mut self.search else { return false };
+        // What was polled before it began again comes once more.
+        let Some(search) = self.search.as_mut().filter(|search| search.reading == Reading::On) else { return false };
         for record in row {
             search.read(record, &self.flow);
             if search.is_done() {
@@ -147,7 +148,9 @@ impl Tracked {
     /// Where it stands with the reading of its queue, whatever that is read for; and what is to be read, from where on.
     pub fn reading(&mut self) -> Option<(&mut Reading, Arc<str>, i64)> {
         if let Some(search) = &mut self.search {
-            return Some((&mut search.reading, Arc::clone(&search.topic), search.offset));
+            // One that is done reads nothing more, whoever asks.
+            let topic = Arc::clone(&search.topic);
+            return (!search.is_done()).then_some((&mut search.reading, topic, search.offset));
         }
         let backlog = self.backlog.as_mut().filter(|backlog| backlog.blocked.is_none())?;
         Some((&mut backlog.reading, Arc::clone(&backlog.topic), backlog.read_offset))
