@@ -89,7 +89,7 @@ fn timers_waited(log: &Log, downs: &[Down]) -> Vec<String> {
         let (Some(offset), Some((deadline, at))) = (told["command_offset"].as_i64(), expired.get(flow)) else {
             continue;
         };
-            // What happened in the very millisecond may have come before.
+        // What happened in the very millisecond may have come before.
         let waited = downs.iter().any(|down| offset < down.control_end && down.at.0 < *at);
         if waited && recorded.get(&offset).is_some_and(|recorded| recorded < deadline) {
             wrong
