@@ -644,9 +644,12 @@ impl Gate {
             let first = first.map(|first| first.event);
             self.topic.retain(|logged| first.is_some_and(|first| logged.event >= first));
             model.lose_before(first);
-            if let Some(flow) = self.desk.flow.as_ref().filter(|_| !self.index.is_ready()) {
+            // What comes to its end by it has ended.
+            model.finish();
+            if let Some(flow) = &self.desk.flow {
                 self.index = Index::behind(&flow.queue);
-                self.begin_to_read();
+                // It was no want of room.
+                self.read_to = flow.queue.watermark.offset;
             }
         }
         verdict
