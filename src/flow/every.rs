@@ -55,11 +55,21 @@ pub struct Ordered {
 }
 
 impl<'a> Every<'a> {
-    /// Begins to apply it: the default of the partition is as it orders from now on.
+    /// So many flows are paused in one transaction at most: one that takes longer than its timeout would be undone, and begin again,
+    /// for ever.
+    pub const MOST: usize = 100_000;
+
+    /// Begins to apply it, `known` flows being known to whoever applies it in one transaction: the default of the partition is as it orders from now on.
     ///
     /// # Errors
     /// The answer: it does nothing here, or did it before.
-    pub fn begin(partition: &mut Partition, issue: Issue<'a>, now: Timestamp, limits: &Limits) -> Result<Self, Answer> {
+    pub fn begin(
+        partition: &mut Partition,
+        issue: Issue<'a>,
+        now: Timestamp,
+        limits: &Limits,
+        known: usize,
+    ) -> Result<Self, Answer> {
         if let Some(answered) = partition.answered(EVERY, &issue.command.id) {
             return Err(Answer { outcome: answered.outcome.clone(), repeated: true });
         }
@@ -68,6 +78,10 @@ impl<'a> Every<'a> {
             _ if !issue.command.expect.is_nothing() => {
                 Err(Outcome::rejected("expect: every flow stands elsewhere; leave it out, or name one flow"))
             }
+            Action::Pause(_) if known > Self::MOST => Err(Outcome::rejected(format!(
+                "the gate knows {known} flows here, more than the {} that one transaction pauses; pause them in parts",
+                Self::MOST
+            ))),
             Action::Pause(order) => partition.order_default(order, &issue, now, limits).map(Order::Pause),
             Action::Resume(order) => {
                 let ends_default = partition.default.take().is_some_and(|default| !default.is_over(&issue, now));
@@ -267,7 +281,7 @@ mod tests {
             let command = super::super::Command { target: Target::Every, expect, ..command(id, action) };
             let issue = Issue { command: &command, offset: self.offset, recorded_at: self.now };
             self.offset += 1;
-            match Every::begin(&mut self.partition, issue, self.now, &self.limits) {
+            match Every::begin(&mut self.partition, issue, self.now, &self.limits, 2) {
                 Err(answer) => (answer, Vec::new()),
                 Ok(mut every) => {
                     let flows = self.flows.iter_mut().flatten();

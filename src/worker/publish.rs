@@ -67,8 +67,8 @@ impl<B: Broker> Worker<B> {
             search.hold(fed);
         }
         let reads = tracked.follow_search(most);
-        if tracked.search.is_none()
-            && let Some(topic) = topic
+        if let Some(topic) = topic
+            && tracked.search.as_ref().is_none_or(|search| search.topic != topic)
         {
             self.stop_reading(topic);
         }

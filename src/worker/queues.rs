@@ -96,6 +96,8 @@ impl<B: Broker> Worker<B> {
             {
                 tracing::info!(%flow, "what seemed to be deleted is there");
                 backlog.begin_again(watermark);
+                // What is read for its first entry is not what comes next.
+                self.stop_reading(topic);
             }
             self.table.ask_to_read(partition, flow);
             return Ok(());

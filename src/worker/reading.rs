@@ -81,7 +81,12 @@ impl<B: Broker> Worker<B> {
         let Some(tracked) = self.table.tracked(partition, flow) else { return };
         let at = tracked.flow().queue.watermark.offset;
         let held = tracked.flow().counts.held().total();
-        let gone = tracked.gone(found);
+        let missed = match (found, tracked.backlog.as_ref().and_then(|backlog| backlog.blocked.as_ref())) {
+            (Some(_), _) => 0,
+            (None, None) => 1,
+            (None, Some(blocked)) => blocked.missed + 1,
+        };
+        let gone = tracked.gone(found).filter(|_| found.is_some() || missed >= Blocked::GONE);
         let lost = gone.map_or(held, |gone| tracked.flow().loss(&gone).total());
         let Some(backlog) = &mut tracked.backlog else { return };
         let topic = Arc::clone(&backlog.topic);
@@ -94,7 +99,7 @@ impl<B: Broker> Worker<B> {
         };
         let found = format!("`{topic}` were deleted: {found}");
         let is_news = backlog.blocked.as_ref().is_none_or(|blocked| blocked.found != found);
-        let blocked = Blocked { since: now, found, lost, gone, reads_from: None };
+        let blocked = Blocked { since: now, found, lost, gone, missed, reads_from: None };
         if is_news {
             tracing::error!(%flow, reason = blocked.reason(), "a flow is blocked");
         }

@@ -15,6 +15,9 @@ use crate::broker::{Broker, Reader, Record};
 use crate::flow::FlowId;
 use crate::time::Timestamp;
 
+/// How often in a row the cluster has to say that a queue topic does not exist: then nothing is found in it.
+const GONE: u32 = 4;
+
 /// When to look again for a queue that is not there.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -49,8 +52,13 @@ impl<B: Broker> Worker<B> {
         search.looked_at = Some(now);
         let Some(marks) = marks else {
             tracing::warn!(%flow, %topic, "a queue that is to be searched is not there; looking again");
+            search.missed += 1;
+            if search.missed >= GONE {
+                search.end();
+            }
             return Ok(());
         };
+        search.missed = 0;
         let is_read = search.reading == Reading::On && position.is_some_and(|position| position >= marks.end);
         if marks.low >= marks.end || is_read {
             // No entry is left.

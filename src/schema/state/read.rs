@@ -105,10 +105,8 @@ fn sample(fields: &mut Fields) -> Result<Sample, Malformed> {
     })
 }
 
-/// The counts beside the entries are for people.
 fn taken(fields: &mut Fields) -> Result<Taken, Malformed> {
-    fields.u64("enroll")?;
-    fields.u64("advance")?;
+    let count = PerKind { enroll: fields.u64("enroll")?, advance: fields.u64("advance")? };
     let entries = fields.values("entries", "pairs of a number and a kind", |entry| {
         let kind = match entry.get(1)?.as_str()? {
             "enroll" => Kind::Enroll,
@@ -118,8 +116,12 @@ fn taken(fields: &mut Fields) -> Result<Taken, Malformed> {
         Some((entry.get(0)?.as_u64()?, kind))
     })?;
     let mut taken = Taken::default();
-    entries.into_iter().for_each(|(number, kind)| taken.add(number, kind));
-    Ok(taken)
+    entries.iter().for_each(|(number, kind)| taken.add(*number, *kind));
+    match () {
+        () if !taken.entries().eq(entries) => Err(fields.wrong("entries", "are not in order, each once")),
+        () if taken.count() != count => Err(fields.wrong("entries", "are not as many as enroll and advance say")),
+        () => Ok(taken),
+    }
 }
 
 fn purge(fields: &mut Fields) -> Result<Purge, Malformed> {

@@ -131,7 +131,7 @@ impl Decider<'_> {
         let Some(owned) = self.table.owned.get(&partition) else { return };
         let staged = self.decision.partition(partition, owned);
         let asks_default = staged.record.default.is_some();
-        let begun = Every::begin(Arc::make_mut(&mut staged.record), *issue, now, limits);
+        let begun = Every::begin(Arc::make_mut(&mut staged.record), *issue, now, limits, self.table.known_flows());
         let answer = match begun {
             Err(answer) => answer,
             Ok(mut every) => {

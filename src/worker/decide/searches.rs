@@ -23,12 +23,13 @@ impl Decider<'_> {
     fn search(&mut self, partition: i32, owned: &Owned, tracked: &Tracked) {
         let Some(search) = tracked.search.as_ref().filter(|search| search.is_done()) else { return };
         let (table, id, now) = (self.table, &tracked.flow().id, self.now);
-        let room = self.budget.records;
+        let (records, bytes) = (self.budget.records, self.budget.bytes);
         for waiting in search.found() {
             let number = waiting.held.number;
             let origin = || Origin::Entry { partition, flow: id.clone(), number };
             // One that was refused has a turn of its own, and the others follow.
-            if table.is_refused(origin) || self.decision.drained.entries >= room {
+            let drained = self.decision.drained;
+            if table.is_refused(origin) || drained.entries >= records || drained.bytes >= bytes {
                 return;
             }
             self.release_by_name(partition, owned, tracked, waiting);

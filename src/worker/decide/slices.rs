@@ -21,7 +21,9 @@ pub(in crate::worker) fn first_slice(table: &Table, options: &Options, gathered:
     let Some((origin, record)) = next else { return ordinary(table, options, gathered, now) };
     let alone = || alone::decide(table, options, &origin, record.as_ref(), now);
     if table.refused.get(&origin).is_some_and(|refused| refused.stood_back) {
-        return alone();
+        let decision = alone();
+        // It may have nothing to do any more: nobody waits for it then.
+        return if decision.is_empty() { ordinary(table, options, gathered, now) } else { decision };
     }
     let decision = ordinary(table, options, gathered, now);
     if decision.is_empty() { alone() } else { decision }

@@ -49,8 +49,9 @@ impl Decider<'_> {
         for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| introducing(owned)) {
             if owned.facts.record().default.is_some() {
                 let staged = self.decision.partition(*partition, owned);
-                staged.record_changed |= Arc::make_mut(&mut staged.record).cap_default(&limits, now);
-                self.decision.needs_clock = true;
+                let is_capped = Arc::make_mut(&mut staged.record).cap_default(&limits, now);
+                staged.record_changed |= is_capped;
+                self.decision.needs_clock |= is_capped;
             }
             for (_, flow) in owned.facts.timers() {
                 let pause = owned.facts.flow(flow).and_then(|of| of.flow().pause());

@@ -100,7 +100,8 @@ impl Tracked {
             self.search = None;
             return false;
         }
-        if let Some(search) = &mut self.search {
+        // Another sample may have taken its place in one turn, and another topic that of its queue.
+        if let Some(search) = self.search.as_mut().filter(|search| search.is_of(&self.flow)) {
             search.follow(&self.flow);
             return false;
         }

@@ -10,7 +10,7 @@ use super::amount::Amount;
 use super::backlog::{Reading, Waiting};
 use super::fed::Fed;
 use crate::broker::Record;
-use crate::flow::{Flow, Kind, Queue, RecordId, Sample, Wanted};
+use crate::flow::{CommandId, Flow, Kind, Queue, RecordId, Wanted};
 use crate::mutant::{self, Mutant};
 use crate::schema::entry::{self, Held};
 use crate::time::Timestamp;
@@ -21,8 +21,12 @@ pub struct Search {
     pub reading: Reading,
     /// Where to go on reading.
     pub offset: i64,
+    /// How often in a row the cluster said that its topic does not exist.
+    pub missed: u32,
     /// When it was last seen to come on, or looked at.
     pub looked_at: Option<Timestamp>,
+    /// Of the sample that it is for.
+    command: CommandId,
     records: BTreeSet<RecordId>,
     entries: entry::Reader,
     /// The newest entry of when it began: it is read up to there.
@@ -41,16 +45,16 @@ pub struct Search {
 impl Search {
     /// `None`: nothing is to be looked for.
     pub fn new(flow: &Flow, most: Amount) -> Option<Self> {
-        let Some(Sample { wanted: Wanted::Records { ids, .. }, .. }) = flow.sample.as_ref().filter(|_| flow.searches())
-        else {
-            return None;
-        };
+        let sample = flow.sample.as_ref().filter(|_| flow.searches())?;
+        let Wanted::Records { ids, .. } = &sample.wanted else { return None };
         let topic = flow.queue.topic.as_deref();
         Some(Self {
             topic: topic.unwrap_or_default().into(),
             reading: Reading::No,
             offset: Self::first_offset(flow),
+            missed: 0,
             looked_at: None,
+            command: sample.command.clone(),
             records: ids.iter().cloned().collect(),
             entries: entry::Reader::new(&flow.id),
             last: flow.queue.last_entry(),
@@ -61,6 +65,12 @@ impl Search {
             left_behind: None,
             newest: BTreeMap::new(),
         })
+    }
+
+    /// Whether it is what the flow's sample looks for, in the topic where that is.
+    pub fn is_of(&self, flow: &Flow) -> bool {
+        let is_its = flow.sample.as_ref().is_some_and(|sample| sample.command == self.command);
+        is_its && flow.queue.topic.as_deref().unwrap_or_default() == &*self.topic
     }
 
     /// Everything was read that is to be read.
@@ -149,11 +159,16 @@ impl Search {
             let (newest, key) = (&mut self.newest, (*kind, record.clone()));
             Self::note_in(newest, key, *number, *latest);
         }
+        self.forget_replaced();
     }
 
     fn note(&mut self, number: u64, kind: Kind, record: &RecordId, latest: bool) {
         Self::note_in(&mut self.newest, (kind, record.clone()), number, latest);
-        // What it replaces needs no room any more.
+        self.forget_replaced();
+    }
+
+    /// What something newer has replaced needs no room any more, and keeps nothing behind it waiting.
+    fn forget_replaced(&mut self) {
         let replaced: Vec<u64> =
             self.found.values().filter(|of| self.is_replaced(&of.held)).map(|of| of.held.number).collect();
         for number in replaced {

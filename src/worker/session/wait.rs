@@ -36,11 +36,16 @@ pub struct Blocked {
     pub lost: u64,
     /// Where what is left begins: everything up to there is gone. `None`: that is not known yet.
     pub gone: Option<Watermark>,
+    /// How often in a row the cluster said that the topic does not exist.
+    pub missed: u32,
     /// What is left is being read from this offset on, for its first entry.
     pub reads_from: Option<i64>,
 }
 
 impl Blocked {
+    /// How often it has to say so before everything in it is believed to be gone: a broker that has just come back may not know.
+    pub const GONE: u32 = 4;
+
     /// A sentence that says why, and how many held events are gone.
     pub fn reason(&self) -> String {
         let Self { found, lost, gone, .. } = self;
