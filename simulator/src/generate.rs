@@ -272,13 +272,7 @@ impl Generator {
     fn outage(&mut self, machine: usize, ops: &mut Vec<Op>) -> Op {
         let flow = self.dice.of(&self.flows.clone());
         let on_expiry = self.dice.of(&["discard", "resume"]);
-        let order = |generator: &mut Self, action, more| Op::Command {
-            id: generator.next_id(),
-            flow: flow.to_owned(),
-            action,
-            more,
-        };
-        ops.push(order(self, "pause", json!({"for_seconds": 5, "on_expiry": on_expiry})));
+        ops.push(self.order(flow, "pause", json!({"for_seconds": 5, "on_expiry": on_expiry})));
         ops.push(Op::Step { machine, steps: 60 });
         ops.push(Op::Send(self.event()));
         ops.push(Op::Step { machine, steps: 60 });
@@ -288,7 +282,7 @@ impl Generator {
             ops.push(self.command());
         }
         let action = self.dice.of(&["resume", "resume", "pause"]);
-        ops.push(order(self, action, json!({})));
+        ops.push(self.order(flow, action, json!({})));
         ops.push(Op::Wait(30_000));
         ops.push(Op::Start { machine });
         Op::Step { machine, steps: 100 }
@@ -297,13 +291,7 @@ impl Generator {
     /// Somebody deletes held events of a flow that is paused, which is then resumed, purged or sampled; an operator accepts it.
     fn delete(&mut self, machine: usize, ops: &mut Vec<Op>) -> Op {
         let flow = self.dice.of(&self.flows.clone());
-        let order = |generator: &mut Self, action, more| Op::Command {
-            id: generator.next_id(),
-            flow: flow.to_owned(),
-            action,
-            more,
-        };
-        ops.push(order(self, "pause", json!({"for_seconds": 90_000})));
+        ops.push(self.order(flow, "pause", json!({"for_seconds": 90_000})));
         for _ in 0..2 + self.dice.below(8) {
             ops.push(Op::Send(self.event()));
         }
@@ -311,9 +299,9 @@ impl Generator {
         let quarters = (!self.dice.one_in(5)).then(|| 1 + self.dice.below(4).cast_signed());
         ops.push(Op::Delete { flow, quarters });
         ops.push(match self.dice.below(4) {
-            0 => order(self, "purge", json!({})),
-            1 => order(self, "release", json!({"count": 2})),
-            _ => order(self, "resume", json!({})),
+            0 => self.order(flow, "purge", json!({})),
+            1 => self.order(flow, "release", json!({"count": 2})),
+            _ => self.order(flow, "resume", json!({})),
         });
         ops.push(Op::Step { machine, steps: 20 + self.dice.below(60) });
         if self.dice.one_in(3) {
@@ -322,7 +310,7 @@ impl Generator {
             ops.push(Op::Step { machine, steps: 100 });
         }
         let at_most = self.dice.of(&[1, 3, 1_000, 1_000]);
-        order(self, "accept_loss", json!({"at_most": at_most}))
+        self.order(flow, "accept_loss", json!({"at_most": at_most}))
     }
 
     /// Everybody goes, cleanly or not; the offsets do not stay as they were; somebody comes again.
@@ -355,7 +343,7 @@ impl Generator {
         if phase == "delete topics" {
             // That is met where a flow has been live for a while after a pause.
             let flow = self.dice.of(&self.flows.clone());
-            ops.push(Op::Command { id: self.next_id(), flow: flow.to_owned(), action: "resume", more: json!({}) });
+            ops.push(self.order(flow, "resume", json!({})));
             ops.push(Op::Step { machine, steps: 60 });
             ops.push(Op::Wait(3_500));
         }

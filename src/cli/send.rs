@@ -18,6 +18,7 @@ use crate::duration;
 use crate::flow::{Action, Command, CommandId, Expect, FlowId, PerKind, Target, Verdict};
 use crate::schema::command::{MAX_ISSUED_BY, MAX_REASON};
 use crate::schema::topics::Topics;
+use crate::time::Timestamp;
 
 #[derive(Clone, Debug, Args)]
 pub struct Asking {
@@ -102,29 +103,27 @@ pub fn send<B: Broker>(
 
 /// The commands as they are sent.
 pub fn commands(asking: &Asking, orders: Vec<Order>) -> Vec<Command> {
-    let (by, at) = (asking.by.clone().unwrap_or_else(who), clock::now());
-    let command = |Order { flow, action, expect }| Command {
-        id: asking.command_id.clone().unwrap_or_else(new_id),
-        target: Target::Flow(flow),
-        action,
-        issued_by: by.clone(),
-        issued_at: Some(at),
-        reason: asking.reason.clone(),
-        expect,
-    };
-    orders.into_iter().map(command).collect()
+    let issued = (asking.by.clone().unwrap_or_else(who), clock::now());
+    let each = |Order { flow, action, expect }| command(asking, issued.clone(), Target::Flow(flow), action, expect);
+    orders.into_iter().map(each).collect()
 }
 
 /// A command for every flow.
 pub fn for_every(asking: &Asking, action: Action) -> Command {
+    let issued = (asking.by.clone().unwrap_or_else(who), clock::now());
+    command(asking, issued, Target::Every, action, Expect::default())
+}
+
+/// `by` and `at`: who issues it, and when.
+fn command(asking: &Asking, (by, at): (String, Timestamp), target: Target, action: Action, expect: Expect) -> Command {
     Command {
         id: asking.command_id.clone().unwrap_or_else(new_id),
-        target: Target::Every,
+        target,
         action,
-        issued_by: asking.by.clone().unwrap_or_else(who),
-        issued_at: Some(clock::now()),
+        issued_by: by,
+        issued_at: Some(at),
         reason: asking.reason.clone(),
-        expect: Expect::default(),
+        expect,
     }
 }
 

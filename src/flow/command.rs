@@ -180,13 +180,7 @@ pub fn apply(
     moment: &Moment<'_>,
 ) -> Applied {
     let now = moment.now;
-    let mut transitions = Vec::new();
-    if let Some(flow) = flow {
-        // The broker took the command after the deadline, and the gate's clock agrees: the flow resumes first.
-        if flow.deadline().is_some_and(|deadline| deadline <= issue.recorded_at) {
-            transitions.extend(flow.fire(now));
-        }
-    }
+    let mut transitions = flow.as_mut().map_or_else(Vec::new, |flow| flow.fire_before(issue, now));
     let by_timer = transitions.len();
     let known = flow.as_ref().and_then(|flow| flow.answered(&issue.command.id));
     let known = known.or_else(|| partition.answered(id.as_str(), &issue.command.id));

@@ -21,6 +21,20 @@ pub struct Survivor {
     pub offset: i64,
 }
 
+impl Survivor {
+    /// Where everything before it has been passed, and nothing else.
+    #[must_use]
+    pub fn before(&self) -> Watermark {
+        let own = |kind: Kind| u64::from(self.kind == kind);
+        Watermark {
+            entry: self.number - 1,
+            enrolls: self.enrolls.saturating_sub(own(Kind::Enroll)),
+            advances: self.advances.saturating_sub(own(Kind::Advance)),
+            offset: self.offset,
+        }
+    }
+}
+
 /// The fate of a held entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passing {
@@ -101,13 +115,8 @@ impl Flow {
 
     /// Counts what the cleaner took before this survivor, all of it replaced.
     fn pass_gap(&mut self, survivor: &Survivor) {
-        let own = |kind: Kind| u64::from(survivor.kind == kind);
-        let before = Watermark {
-            entry: survivor.number - 1,
-            enrolls: survivor.enrolls.saturating_sub(own(Kind::Enroll)),
-            advances: survivor.advances.saturating_sub(own(Kind::Advance)),
-            offset: self.goes_on_from(survivor.offset),
-        };
+        let before = survivor.before();
+        let before = Watermark { offset: self.goes_on_from(before.offset), ..before };
         let taken = match mutant::is(Mutant::TakenCountedAsReplacedInAGap) {
             true => PerKind::default(),
             false => self.queue.taken.through(before.entry),

@@ -59,7 +59,8 @@ impl<'a> Every<'a> {
     /// for ever.
     pub const MOST: usize = 100_000;
 
-    /// Begins to apply it, `known` flows being known to whoever applies it in one transaction: the default of the partition is as it orders from now on.
+    /// Begins to apply it, `known` flows being known to whoever applies it in one transaction: the default of the partition is
+    /// as it orders from now on.
     ///
     /// # Errors
     /// The answer: it does nothing here, or did it before.
@@ -102,10 +103,7 @@ impl<'a> Every<'a> {
 
     /// Applies it to a flow of the partition.
     pub fn order(&mut self, flow: &mut Flow) -> Ordered {
-        let mut transitions = Vec::new();
-        if flow.deadline().is_some_and(|deadline| deadline <= self.issue.recorded_at) {
-            transitions.extend(flow.fire(self.now));
-        }
+        let mut transitions = flow.fire_before(&self.issue, self.now);
         let by_timer = transitions.len();
         let ordered = match &self.order {
             Order::Pause(default) => flow.pause_by_all(default, &self.issue, self.now, &self.limits),

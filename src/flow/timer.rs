@@ -1,6 +1,6 @@
 //! The deadline of a pause passes, or comes near.
 
-use super::{Cause, Drain, Flow, Line, LineReason, OnExpiry, Release, State, Transition, Warning};
+use super::{Cause, Drain, Flow, Issue, Line, LineReason, OnExpiry, Release, State, Transition, Warning};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -25,6 +25,14 @@ impl Flow {
         }
         self.updated_at = now;
         Some(Transition::Expiring(warning))
+    }
+
+    /// The deadline comes before a command that the broker took after it, if the gate's clock agrees: the flow resumes first.
+    pub(super) fn fire_before(&mut self, issue: &Issue<'_>, now: Timestamp) -> Vec<Transition> {
+        match self.deadline() {
+            Some(deadline) if deadline <= issue.recorded_at => self.fire(now),
+            _ => vec![],
+        }
     }
 
     /// Starts the drain that the deadline orders, if the flow is paused and its deadline is not after `now`. Calling it

@@ -89,7 +89,8 @@ impl<B: Broker> Worker<B> {
         }
         // Nothing is held that was not held in this very turn.
         let begins = settled && flow.queue.watermark.entry + 1 >= first_fed;
-        let topic_before = owned.facts.flow(&id).and_then(|tracked| tracked.flow().queue.topic.clone());
+        let topic_before = owned.facts.flow(&id).and_then(|tracked| tracked.flow().queue.topic.as_ref());
+        let has_another_topic = flow.queue.topic.as_ref() != topic_before;
         if !owned.facts.take_flow(flow, unknown, || Index::new(first_fed)) {
             return;
         }
@@ -99,7 +100,9 @@ impl<B: Broker> Worker<B> {
                 tracked.index = Index::new(first_fed);
             }
             tracked.follow_state();
-            tracked.follow_topic(topic_before.as_deref());
+            if has_another_topic {
+                tracked.leave_topic();
+            }
             if lost {
                 tracked.begin_behind_loss();
             }

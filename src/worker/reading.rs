@@ -12,7 +12,7 @@ use super::session::chore::Chore;
 use super::session::table::Table;
 use super::session::wait::{Blocked, left};
 use crate::broker::{Broker, Record, Watermarks};
-use crate::flow::{FlowId, Kind, Queue, Watermark};
+use crate::flow::{FlowId, Queue, Watermark};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -39,11 +39,14 @@ impl<B: Broker> Worker<B> {
         row: &mut impl Iterator<Item = Record>,
         ahead: &mut Ahead,
     ) {
-        if self.table.tracked(partition, &flow).is_some_and(|tracked| tracked.search.is_some()) {
-            self.search_row(topic, partition, &flow, row);
+        let Some(tracked) = self.table.tracked(partition, &flow) else { return };
+        if tracked.search.is_some() {
+            if tracked.search_row(row) {
+                self.stop_reading(Arc::clone(topic));
+            }
             return;
         }
-        if self.table.tracked(partition, &flow).is_some_and(|tracked| tracked.is_blocked()) {
+        if tracked.is_blocked() {
             self.find_what_is_left(topic, partition, &flow, row);
             return;
         }
@@ -121,19 +124,13 @@ impl<B: Broker> Worker<B> {
         let Some(backlog) = &mut tracked.backlog else { return };
         let entry = |record: Record| {
             let held = backlog.entries.read(&record).ok().flatten()?;
-            (held.number > passed).then_some((held, record.offset))
+            (held.number > passed).then(|| held.survivor(record.offset))
         };
-        let Some((first, offset)) = row.find_map(entry) else { return };
-        let own = |kind: Kind| u64::from(first.kind == kind);
-        let gone = Watermark {
-            entry: first.number - 1,
-            enrolls: first.enrolls.saturating_sub(own(Kind::Enroll)),
-            advances: first.advances.saturating_sub(own(Kind::Advance)),
-            offset,
-        };
+        let Some(first) = row.find_map(entry) else { return };
+        let gone = first.before();
         if gone.entry <= passed {
             // What was deleted are markers and tombstones: nothing is lost.
-            tracked.go_on_from(offset);
+            tracked.go_on_from(gone.offset);
             self.stop_reading(Arc::clone(topic));
             self.table.ask_to_read(partition, flow);
             return;

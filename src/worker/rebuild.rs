@@ -53,8 +53,7 @@ fn is_to_read(tracked: &Tracked, now: Timestamp) -> bool {
     // A flow of which entries are to be passed is blocked by what is missing, and looked at again as such.
     let missing = tracked.rebuild.missing.filter(|_| !tracked.passes());
     let waits = missing.is_some_and(|since| left(since, Blocked::LENGTH, now).is_some());
-    let blocked = tracked.backlog.as_ref().is_some_and(|backlog| backlog.blocked.is_some());
-    tracked.index.reads() && tracked.flow().queue.topic.is_some() && !waits && !blocked
+    tracked.index.reads() && tracked.flow().queue.topic.is_some() && !waits && !tracked.is_blocked()
 }
 
 impl Table {

@@ -41,15 +41,12 @@ impl Table {
             }
             Origin::Entry { partition, flow, number } => {
                 let tracked = self.active_flow(*partition, flow)?;
-                if let Some(search) = tracked.search.as_ref().filter(|search| search.is_done()) {
-                    let is_next = search.found().next()?.held.number == *number;
-                    return is_next.then(|| (origin.clone(), None));
-                }
-                if tracked.ready(now) != Ok(true) {
-                    return None;
-                }
-                let front = tracked.backlog.as_ref()?.buffer.front()?;
-                (front.held.number == *number).then(|| (origin.clone(), None))
+                let is_ready = match &tracked.search {
+                    Some(search) => search.is_done(),
+                    None => tracked.ready(now) == Ok(true),
+                };
+                let is_next = is_ready && tracked.front()?.held.number == *number;
+                is_next.then(|| (origin.clone(), None))
             }
             Origin::Command { .. } | Origin::Own => None,
         };

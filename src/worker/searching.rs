@@ -1,7 +1,6 @@
 //! Queues are searched for the records that samples name: in the background, by the reader of the drains.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Worker;
 use super::clients::{in_hand, log_of};
@@ -10,33 +9,12 @@ use super::session::backlog::Reading;
 use super::session::chore::Chore;
 use super::session::shape::ONLY;
 use super::session::table::Table;
-use super::session::wait::left;
-use crate::broker::{Broker, Reader, Record};
+use super::session::wait::{Blocked, left};
+use crate::broker::{Broker, Reader};
 use crate::flow::FlowId;
 use crate::time::Timestamp;
 
-/// How often in a row the cluster has to say that a queue topic does not exist: then nothing is found in it.
-const GONE: u32 = 4;
-
-/// When to look again for a queue that is not there.
-const AGAIN: Duration = Duration::from_secs(10);
-
 impl<B: Broker> Worker<B> {
-    /// Entries of a queue that is searched; what is left of the row is not needed.
-    pub(super) fn search_row(
-        &mut self,
-        topic: &Arc<str>,
-        partition: i32,
-        flow: &FlowId,
-        row: &mut impl Iterator<Item = Record>,
-    ) {
-        let Some(tracked) = self.table.tracked(partition, flow) else { return };
-        let is_done = tracked.search_row(row);
-        if is_done {
-            self.stop_reading(Arc::clone(topic));
-        }
-    }
-
     /// Whether what a search is to read next is there. What somebody deleted cannot be found: the rest is searched.
     pub(super) fn look_at_search(&mut self, partition: i32, flow: &FlowId, now: Timestamp) -> Result<(), Failed> {
         let Some(search) = self.table.tracked(partition, flow).and_then(|of| of.search.as_mut()) else {
@@ -53,7 +31,7 @@ impl<B: Broker> Worker<B> {
         let Some(marks) = marks else {
             tracing::warn!(%flow, %topic, "a queue that is to be searched is not there; looking again");
             search.missed += 1;
-            if search.missed >= GONE {
+            if search.missed >= Blocked::GONE {
                 search.end();
             }
             return Ok(());
@@ -95,7 +73,7 @@ impl Table {
                 }
                 let Some(search) = &mut tracked.search else { continue };
                 let looked = *search.looked_at.get_or_insert(now);
-                if !search.is_done() && left(looked, AGAIN, now).is_none() {
+                if !search.is_done() && left(looked, Blocked::LENGTH, now).is_none() {
                     search.looked_at = Some(now);
                     due.push((*partition, flow, false));
                 }

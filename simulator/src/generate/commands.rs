@@ -12,6 +12,11 @@ impl Generator {
         format!("c{}", self.last_id)
     }
 
+    /// A new command for this flow.
+    pub(super) fn order(&mut self, flow: &str, action: &'static str, more: Value) -> Op {
+        Op::Command { id: self.next_id(), flow: flow.to_owned(), action, more }
+    }
+
     pub(super) fn command(&mut self) -> Op {
         if !self.commands.is_empty() && self.dice.one_in(6) {
             // The very same once more.
@@ -64,7 +69,7 @@ impl Generator {
             10 => ("resume", json!({"release": "none"})),
             _ => (self.dice.of(&["purge", "pause"]), json!({"expect": {"next_entry": 1}})),
         };
-        let op = Op::Command { id: self.next_id(), flow: "*".to_owned(), action, more };
+        let op = self.order("*", action, more);
         self.commands.push(op.clone());
         op
     }
@@ -93,7 +98,7 @@ impl Generator {
         }
         let flow = self.dice.of(&self.flows.clone());
         let mut order = |generator: &mut Self, action: &'static str, more: Value, steps: u64| {
-            ops.push(Op::Command { id: generator.next_id(), flow: flow.to_owned(), action, more });
+            ops.push(generator.order(flow, action, more));
             ops.push(Op::Step { machine, steps });
             for _ in 0..generator.dice.below(4) {
                 ops.push(Op::Send(generator.event()));
@@ -136,24 +141,18 @@ impl Generator {
     /// Records are let through by name, newer events of them come, and the cleaner takes what was let through.
     pub(super) fn cleaned(&mut self, machine: usize, ops: &mut Vec<Op>) -> Op {
         let flow = self.dice.of(&self.flows.clone());
-        let order = |generator: &mut Self, action, more| Op::Command {
-            id: generator.next_id(),
-            flow: flow.to_owned(),
-            action,
-            more,
-        };
-        ops.push(order(self, "pause", json!({"for_seconds": 90_000, "keep": "latest", "new_records": "queue"})));
+        ops.push(self.order(flow, "pause", json!({"for_seconds": 90_000, "keep": "latest", "new_records": "queue"})));
         let ids: Vec<String> = (0..12).map(|record| record.to_string()).collect();
         for _ in 0..1 + self.dice.below(2) {
             (0..8).for_each(|_| ops.push(Op::Send(self.event())));
             ops.push(Op::Step { machine, steps: 80 });
-            ops.push(order(self, "release", json!({"record_ids": ids})));
+            ops.push(self.order(flow, "release", json!({"record_ids": ids})));
             ops.push(Op::Step { machine, steps: 80 });
         }
         (0..12).for_each(|_| ops.push(Op::Send(self.event())));
         ops.push(Op::Step { machine, steps: 80 });
         ops.push(Op::Clean { quarters: 4, tombstones: true });
-        ops.push(order(self, "resume", json!({})));
+        ops.push(self.order(flow, "resume", json!({})));
         Op::Step { machine, steps: 80 }
     }
 
@@ -161,7 +160,7 @@ impl Generator {
     pub(super) fn redirect(&mut self, machine: usize, ops: &mut Vec<Op>) -> Op {
         let flow = self.dice.of(&self.flows.clone());
         let mut order = |generator: &mut Self, action, more| {
-            ops.push(Op::Command { id: generator.next_id(), flow: flow.to_owned(), action, more });
+            ops.push(generator.order(flow, action, more));
             let steps = 20 + generator.dice.below(40);
             ops.push(Op::Step { machine, steps });
             ops.push(Op::Wait(generator.dice.of(&[10, 400, 2_000])));

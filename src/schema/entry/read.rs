@@ -10,6 +10,7 @@ use super::super::decimal;
 use super::super::headers::{self, Source};
 use super::keys::split_key;
 use crate::broker::{Header, Record};
+use crate::flow::drain::Survivor;
 use crate::flow::index::Indexed;
 use crate::flow::{FlowId, Kind, RecordId};
 use crate::time::Timestamp;
@@ -34,6 +35,15 @@ pub struct Held {
     pub pause_id: Arc<str>,
     /// Where the event stands in the enrollments.
     pub source: Source,
+}
+
+impl Held {
+    /// What its drain has to know of it; `offset` is where it stands in the queue topic.
+    #[must_use]
+    pub fn survivor(&self, offset: i64) -> Survivor {
+        let Self { number, enrolls, advances, kind, held_at, .. } = *self;
+        Survivor { number, enrolls, advances, kind, held_at, offset }
+    }
 }
 
 /// Something in a queue topic that the gate did not write.

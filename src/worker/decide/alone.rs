@@ -65,10 +65,7 @@ impl Decider<'_> {
         let table = self.table;
         let Some(owned) = table.owned.get(&partition) else { return };
         let Some(tracked) = owned.facts.flow(flow) else { return };
-        let front = match &tracked.search {
-            Some(search) => search.found().next(),
-            None => tracked.backlog.as_ref().and_then(|backlog| backlog.buffer.front()),
-        };
+        let front = tracked.front();
         match (&tracked.search, front) {
             (Some(_), Some(found)) => self.release_by_name(partition, owned, tracked, found),
             _ => self.drain_first(partition, owned, tracked),

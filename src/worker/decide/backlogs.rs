@@ -4,7 +4,7 @@
 
 use super::decider::Decider;
 use crate::broker::murmur2::partition_for;
-use crate::flow::drain::{Passing, Removal, Survivor};
+use crate::flow::drain::{Passing, Removal};
 use crate::flow::index::Indexed;
 use crate::flow::{Flow, FlowId};
 use crate::mutant::{self, Mutant};
@@ -263,17 +263,9 @@ fn released(flow: &Flow) -> Released {
 fn pass(staged: &mut StagedFlow, tracked: &Tracked, waiting: &Waiting) -> Passing {
     let held = &waiting.held;
     let entry = Indexed { number: held.number, kind: held.kind, record: held.record_id.as_str(), latest: held.latest };
-    let survivor = Survivor {
-        number: held.number,
-        enrolls: held.enrolls,
-        advances: held.advances,
-        kind: held.kind,
-        held_at: held.held_at,
-        offset: waiting.offset,
-    };
     // Withdraws of this turn are not in the index yet. Nor are its newer events, of which a paused flow that is purged or sampled
     // may have some; but nothing tells whether such an entry was passed just before one of them came.
     let withdrawn = staged.withdrawn.get(&held.record_id).is_some_and(|withdraw| *withdraw > held.number)
         && !mutant::is(Mutant::WithdrawOfTheSameTurnForgotten);
-    staged.flow.pass(&survivor, withdrawn || tracked.index.replaced(entry))
+    staged.flow.pass(&held.survivor(waiting.offset), withdrawn || tracked.index.replaced(entry))
 }

@@ -72,10 +72,10 @@ impl Decider<'_> {
             (Some(changed), Some(place)) => {
                 place.flow = changed;
                 place.changed |= changes;
-                let lost = |of: &Transition| matches!(of, Transition::LossAccepted(_));
-                let lost = applied.transitions.iter().any(lost);
+                let lost = applied.transitions.iter().any(|of| matches!(of, Transition::LossAccepted(_)));
+                place.lost |= lost;
                 // It may end what passed entries, too.
-                (place.lost, place.settled) = (place.lost || lost, place.settled || lost);
+                place.settled |= lost;
             }
             (Some(changed), None) => {
                 let new = StagedFlow::new(changed, unknown.unwrap_or_default());
@@ -85,8 +85,7 @@ impl Decider<'_> {
             (None, None) => {}
         }
         self.decision.needs_clock |= asks_default || compares_with_the_clock(&issue.command.action);
-        let by_default = applied.by_default;
-        let told = Told { before, by_timer: applied.by_timer, by_default };
+        let told = Told { before, by_timer: applied.by_timer, by_default: applied.by_default };
         self.tell(partition, flow, &applied.transitions, &told, issue.offset);
         let position = self.position(partition, Some(flow), issue.offset);
         let answer = Answer { outcome: applied.outcome, repeated: applied.repeated };

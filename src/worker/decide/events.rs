@@ -14,10 +14,7 @@ use crate::worker::session::fed::Fed;
 use crate::worker::session::outgoing::{Origin, To, Write};
 use crate::worker::session::owned::Owned;
 use crate::worker::session::shape::ONLY;
-
-/// How often in a row the cluster has to say that a queue topic does not exist before what was held in it is given up.
-/// Between two times lies the patience for its leader, and more.
-const GONE: u32 = 4;
+use crate::worker::session::wait::Blocked;
 
 /// What may be held in one turn for a flow that drains without a rate. The next turn reads it all back before it takes an
 /// event of the flow.
@@ -119,7 +116,7 @@ impl Decider<'_> {
         // One that is first seen while every flow is paused is paused before its first event.
         let new = default.map(|default| {
             let mut flow = Flow::new(seen.flow.to_id(), self.now);
-            let paused = flow.begin_default(&default, self.now, &self.options.limits);
+            let paused = flow.begin_default(default, self.now, &self.options.limits);
             (flow, paused, default.command)
         });
         let is_written = staged.is_some_and(|staged| !staged.fed.is_empty());
@@ -193,10 +190,10 @@ impl Decider<'_> {
     }
 
     /// What pauses a flow that is first seen, as this turn leaves it.
-    fn default(&self, partition: i32, owned: &Owned) -> Option<DefaultPause> {
+    fn default<'a>(&'a self, partition: i32, owned: &'a Owned) -> Option<&'a DefaultPause> {
         let staged = self.decision.partitions.get(&partition);
         let record = staged.map_or_else(|| owned.facts.record(), |staged| &staged.record);
-        record.default.clone()
+        record.default.as_ref()
     }
 
     /// Gives a queue topic up that somebody deleted: the next held event makes another one.
@@ -206,7 +203,7 @@ impl Decider<'_> {
         let Some(times) = self.table.missing.get(topic) else { return };
         // Should it be there after all, nobody needs it any more.
         let unneeded = staged.flow.queue.is_passed().then(|| topic.clone());
-        if unneeded.is_none() && *times < GONE {
+        if unneeded.is_none() && *times < Blocked::GONE {
             return;
         }
         staged.flow.forsake_queue();

@@ -9,7 +9,7 @@ use crate::mutant::{self, Mutant};
 use crate::schema::Unknown;
 use crate::time::Timestamp;
 use crate::worker::session::amount::Amount;
-use crate::worker::session::backlog::{Backlog, Bucket, Reading};
+use crate::worker::session::backlog::{Backlog, Bucket, Reading, Waiting};
 use crate::worker::session::rebuilding::Rebuild;
 use crate::worker::session::search::Search;
 
@@ -146,6 +146,14 @@ impl Tracked {
         false
     }
 
+    /// What it passes next: the first that its search has found, or the first that is read of its backlog.
+    pub fn front(&self) -> Option<&Waiting> {
+        match &self.search {
+            Some(search) => search.found().next(),
+            None => self.backlog.as_ref()?.buffer.front(),
+        }
+    }
+
     /// Where it stands with the reading of its queue, whatever that is read for; and what is to be read, from where on.
     pub fn reading(&mut self) -> Option<(&mut Reading, Arc<str>, i64)> {
         if let Some(search) = &mut self.search {
@@ -212,8 +220,8 @@ impl Tracked {
     }
 
     /// It has another queue topic: what was read of the one before says nothing about where to go on in this.
-    pub fn follow_topic(&mut self, before: Option<&str>) {
-        if self.flow.queue.topic.as_deref() != before && self.index.reads() {
+    pub fn leave_topic(&mut self) {
+        if self.index.reads() {
             self.begin_index_again();
         }
     }

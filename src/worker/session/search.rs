@@ -133,6 +133,7 @@ impl Search {
             return;
         }
         self.note(held.number, held.kind, &held.record_id, held.latest);
+        self.forget_replaced();
         let has_room = self.left_behind.is_none_or(|first| held.number < first);
         if held.kind != Kind::Withdraw && has_room && flow.wants(held.number) && !self.is_replaced(&held) {
             let size = record.size();
@@ -155,16 +156,19 @@ impl Search {
 
     /// A turn has held these.
     pub fn hold(&mut self, fed: &[Fed]) {
-        for Fed { number, kind, record, latest } in fed.iter().filter(|fed| self.records.contains(&fed.record)) {
-            let (newest, key) = (&mut self.newest, (*kind, record.clone()));
-            Self::note_in(newest, key, *number, *latest);
+        for Fed { number, kind, record, latest } in fed {
+            if self.records.contains(record) {
+                self.note(*number, *kind, record, *latest);
+            }
         }
         self.forget_replaced();
     }
 
     fn note(&mut self, number: u64, kind: Kind, record: &RecordId, latest: bool) {
-        Self::note_in(&mut self.newest, (kind, record.clone()), number, latest);
-        self.forget_replaced();
+        if latest || kind == Kind::Withdraw {
+            let newest = self.newest.entry((kind, record.clone())).or_default();
+            *newest = number.max(*newest);
+        }
     }
 
     /// What something newer has replaced needs no room any more, and keeps nothing behind it waiting.
@@ -173,13 +177,6 @@ impl Search {
             self.found.values().filter(|of| self.is_replaced(&of.held)).map(|of| of.held.number).collect();
         for number in replaced {
             self.forget(number);
-        }
-    }
-
-    fn note_in(newest: &mut BTreeMap<(Kind, RecordId), u64>, key: (Kind, RecordId), number: u64, latest: bool) {
-        if latest || key.0 == Kind::Withdraw {
-            let known = newest.entry(key).or_default();
-            *known = number.max(*known);
         }
     }
 

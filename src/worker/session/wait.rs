@@ -43,7 +43,8 @@ pub struct Blocked {
 }
 
 impl Blocked {
-    /// How often it has to say so before everything in it is believed to be gone: a broker that has just come back may not know.
+    /// How often in a row the cluster has to say that a queue topic does not exist before everything in it is believed to be
+    /// gone: a broker that has just come back may not know. Between two times lies the patience for its leader, and more.
     pub const GONE: u32 = 4;
 
     /// A sentence that says why, and how many held events are gone.
