@@ -255,6 +255,10 @@ pub trait Reader {
     fn position(&mut self, topic: &str, partition: i32) -> Result<Option<i64>>;
 
     fn watermarks(&mut self, topic: &str, partition: i32) -> Result<Watermarks>;
+
+    /// The offset of the first record with this timestamp or a later one; `None` if there is none. Where a topic stamps its
+    /// records, everything before it is older. An open transaction's records may be found too.
+    fn offset_at(&mut self, topic: &str, partition: i32, time: Timestamp) -> Result<Option<i64>>;
 }
 
 /// A transactional producer with no transaction open.

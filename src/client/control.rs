@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use super::{read_on, rest};
+use super::{no_topic, read_on, rest};
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Publication, Publisher, Reader, Result};
+use crate::broker::{Admin, Broker, Isolation, Publication, Publisher, Reader, Result};
 use crate::flow::{Command, CommandId, Done, Happening, Outcome, PerKind, Target, Verdict};
 use crate::schema::{self, topics::Topics};
 
@@ -122,10 +122,7 @@ pub struct Answers<B: Broker> {
 
 impl<B: Broker> Answers<B> {
     fn listen(broker: &B, topics: &Topics, commands: &[Command]) -> Result<Self> {
-        let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| {
-            let detail = format!("topic `{}` does not exist", topics.audit);
-            Error::new(Action::Stop, Code::UnknownTopic, detail)
-        })?;
+        let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| no_topic(&topics.audit))?;
         let mut reader = broker.reader(Isolation::ReadCommitted)?;
         let mut partitions: Vec<i32> = commands.iter().map(|command| home(command, count)).collect();
         partitions.sort_unstable();

@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{read_on, rest};
+use super::{no_topic, read_on, rest};
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Reader, Record, Result};
+use crate::broker::{Admin, Broker, Isolation, Reader, Record, Result};
 use crate::flow::{FlowId, Kind};
 use crate::schema::headers::{self, Released};
 use crate::schema::{self, topics::Topics};
@@ -50,10 +50,7 @@ pub struct Delivered {
 /// Of the broker; [`Code::UnknownTopic`] if there is no topic of records.
 pub fn last_delivered<B: Broker>(broker: &B, topics: &Topics, flow: &FlowId, bound: Bound) -> Result<Look> {
     let deadline = Instant::now() + bound.time;
-    let count = broker.admin()?.partitions(&topics.records)?.ok_or_else(|| {
-        let detail = format!("topic `{}` does not exist", topics.records);
-        Error::new(Action::Stop, Code::UnknownTopic, detail)
-    })?;
+    let count = broker.admin()?.partitions(&topics.records)?.ok_or_else(|| no_topic(&topics.records))?;
     let partition = partition_for(flow.as_str().as_bytes(), count);
     let mut reader = broker.reader(Isolation::ReadCommitted)?;
     let marks = reader.watermarks(&topics.records, partition)?;

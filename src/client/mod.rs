@@ -4,13 +4,24 @@
 
 pub mod control;
 pub mod delivered;
+pub mod depth;
 pub mod drains;
+pub mod field;
+pub mod held;
+pub mod letters;
+pub mod peek;
 pub mod positions;
+pub mod scan;
+pub mod shown;
 pub mod states;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+pub mod trail;
 
 use std::time::Duration;
 
-use crate::broker::{Action, PollLimit, Polled, Reader, Record, Result};
+use crate::broker::{Action, Code, Error, PollLimit, Polled, Reader, Record, Result};
 
 /// One poll of a tool. The memory broker does not wait: see [`rest`].
 const POLL: PollLimit = PollLimit { records: 10_000, bytes: 16 * 1024 * 1024, wait: Duration::from_millis(50) };
@@ -30,4 +41,8 @@ fn read_on(reader: &mut impl Reader) -> Result<Vec<Record>> {
 /// After a poll that brought nothing: a broker that waited itself is asked again soon enough.
 fn rest() {
     std::thread::sleep(Duration::from_millis(2));
+}
+
+fn no_topic(topic: &str) -> Error {
+    Error::new(Action::Stop, Code::UnknownTopic, format!("topic `{topic}` does not exist"))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{read_on, rest};
+use super::{no_topic, read_on, rest};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Reader, Record, Result};
 use crate::flow::{Flow, FlowId, Partition};
@@ -244,8 +244,5 @@ fn change(record: &Record) -> Option<Change> {
 }
 
 fn count<B: Broker>(broker: &B, topics: &Topics) -> Result<i32> {
-    broker.admin()?.partitions(&topics.state)?.ok_or_else(|| {
-        let detail = format!("topic `{}` does not exist", topics.state);
-        Error::new(Action::Stop, Code::UnknownTopic, detail)
-    })
+    broker.admin()?.partitions(&topics.state)?.ok_or_else(|| no_topic(&topics.state))
 }

@@ -3,7 +3,9 @@
 //! The cleaner may have removed entries, always replaced ones: every survivor's header says how many enrolls and
 //! advances lie before it, so the gap before it is counted exactly.
 
-use super::{Drain, Flow, Kind, Line, LineReason, PerKind, Purge, Queue, State, Tally, Transition, Wanted, Watermark};
+use super::{
+    CommandId, Drain, Flow, Kind, Line, LineReason, PerKind, Purge, Queue, State, Tally, Transition, Wanted, Watermark,
+};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -150,6 +152,16 @@ impl Flow {
             }
             (Passing::Remove(Removal::Purged), _, Some(purge)) => purge.removed.add(kind, 1),
             _ => {}
+        }
+    }
+
+    /// The command for which entries are removed; `None`: the timer.
+    #[must_use]
+    pub fn ordered(&self, removal: Removal) -> Option<&CommandId> {
+        match removal {
+            Removal::ReleaseNone | Removal::Expired => self.queue.discard_through.as_ref()?.command.as_ref(),
+            Removal::MaxAge => self.drain()?.command.as_ref(),
+            Removal::Purged => self.queue.purge_through.as_ref().map(|purge| &purge.command),
         }
     }
 

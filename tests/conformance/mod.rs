@@ -102,6 +102,7 @@ macro_rules! conformance_suite {
                     a_transaction_larger_than_one_batch_is_stored,
                     deliveries_carry_tags_and_offsets,
                     a_record_for_an_unknown_topic_is_refused,
+                    a_time_is_found_in_a_log,
                     the_publisher_partitions_as_the_java_client_does,
                     the_publisher_answers_in_order,
                 ]

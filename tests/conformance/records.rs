@@ -2,8 +2,8 @@
 
 use flowgate::broker::Producer as _;
 use flowgate::broker::{
-    Code, Compression, Delivered, Header, Isolation, Outgoing, ProducerOptions, Publication, Record, Result, Stored,
-    Transaction,
+    Broker as _, Code, Compression, Delivered, Header, Isolation, Outgoing, ProducerOptions, Publication, Reader as _,
+    Record, Result, Stored, Transaction,
 };
 use flowgate::time::Timestamp;
 
@@ -109,6 +109,26 @@ pub fn timestamps_are_kept<H: Harness>(h: &H) {
     assert_eq!(receipt.timestamp, times[0]);
     let found: Vec<Timestamp> = steps::read_committed(h, &topic, 0).iter().map(|record| record.timestamp).collect();
     assert_eq!(found, [times[0], times[1], stamped.timestamp, times[0]]);
+}
+
+/// The first record that is as late as a time; nothing where all are earlier, or where there is none.
+pub fn a_time_is_found_in_a_log<H: Harness>(h: &H) {
+    let topic = steps::topic(h, "times", 2, &[("retention.ms", "-1")]);
+    let begin = h.now().0 - 60_000;
+    for later in [0, 10, 10, 20] {
+        steps::publish(h, &topic, "k", "v", Some(Timestamp(begin + later)));
+    }
+    let partition = (0..2).find(|partition| !steps::read_committed(h, &topic, *partition).is_empty()).unwrap();
+    let mut reader = h.broker().reader(Isolation::ReadCommitted).unwrap();
+    let mut found = |partition, time| {
+        steps::insist(h, "a time is looked up", || reader.offset_at(&topic, partition, Timestamp(time)))
+    };
+    let expected = [(-1, Some(0)), (0, Some(0)), (1, Some(1)), (10, Some(1)), (11, Some(3)), (20, Some(3)), (21, None)];
+    for (later, offset) in expected {
+        assert_eq!(found(partition, begin + later), offset, "{later} ms later");
+    }
+    assert_eq!(found(partition, -5), Some(0));
+    assert_eq!(found(1 - partition, begin), None);
 }
 
 /// The topic stamps its records; the delivery says with what. That is how a gate compares its clock with the broker's.

@@ -14,6 +14,7 @@ use super::native::RespErr::*;
 use super::native::{self, Event, Messages, Partitions, RespErr};
 use super::shared::Shared;
 use crate::broker::{Action, Code, Error, PollLimit, Polled, Record, Result, Watermarks};
+use crate::time::Timestamp;
 
 pub(super) struct Consumer {
     pub client: Client,
@@ -304,6 +305,17 @@ impl Consumer {
         self.client.shared.check()?;
         let (low, end) = self.client.watermarks(topic, partition, REQUEST)?;
         Ok(Watermarks { low, end })
+    }
+
+    pub fn offset_at(&mut self, topic: &str, partition: i32, time: Timestamp) -> Result<Option<i64>> {
+        self.client.shared.check()?;
+        let mut list = Partitions::new();
+        // librdkafka takes negative times for words of its own: the end, the beginning.
+        list.add(topic, partition, Some(time.0.max(0)))?;
+        let _entered = self.client.shared.enter("offsets_for_times", REQUEST);
+        self.client.native.offsets_for_times(&mut list, REQUEST).map_err(|err| plain(err, "offsets_for_times"))?;
+        first_error(&list, "offsets_for_times")?;
+        Ok(list.iter().map(|at| at.offset()).find(|offset| *offset >= 0))
     }
 }
 

@@ -7,6 +7,7 @@ use rdkafka::ClientConfig;
 use super::consumer::Consumer;
 use super::shared::Shared;
 use crate::broker::{PollLimit, Polled, Reader, Record, Result, Watermarks};
+use crate::time::Timestamp;
 
 pub struct KafkaReader {
     consumer: Consumer,
@@ -64,5 +65,9 @@ impl Reader for KafkaReader {
 
     fn watermarks(&mut self, topic: &str, partition: i32) -> Result<Watermarks> {
         self.consumer.watermarks(topic, partition)
+    }
+
+    fn offset_at(&mut self, topic: &str, partition: i32, time: Timestamp) -> Result<Option<i64>> {
+        self.consumer.offset_at(topic, partition, time)
     }
 }

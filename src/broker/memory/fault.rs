@@ -20,6 +20,7 @@ pub enum Operation {
     Assign,
     ReaderPoll,
     Watermarks,
+    OffsetAt,
     /// Of a producer; the subject is its transactional id.
     Initialise,
     LeadersKnown,

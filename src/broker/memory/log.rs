@@ -115,6 +115,12 @@ impl Log {
         }
     }
 
+    /// The first record that is as late, among those that are not behind the end.
+    pub fn offset_at(&self, time: Timestamp, isolation: Isolation) -> Option<i64> {
+        let found = self.entries.iter().find(|entry| entry.timestamp >= time)?.offset;
+        (found < self.end(isolation)).then_some(found)
+    }
+
     pub fn watermarks(&self, isolation: Isolation) -> Watermarks {
         Watermarks { low: self.low, end: self.end(isolation) }
     }

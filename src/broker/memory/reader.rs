@@ -10,6 +10,7 @@ use super::latency::Fetching;
 use super::log::{Budget, Seen};
 use super::topic::{TopicId, invalid};
 use crate::broker::{self as port, Action, Code, Error, Isolation, PollLimit, Polled, Record, Result, Watermarks};
+use crate::time::Timestamp;
 
 pub struct Reader {
     memory: Memory,
@@ -118,6 +119,12 @@ impl port::Reader for Reader {
         self.memory.check(Operation::Watermarks, topic)?;
         let state = self.memory.lock();
         Ok(state.topics.named(topic)?.log(partition)?.watermarks(self.isolation))
+    }
+
+    fn offset_at(&mut self, topic: &str, partition: i32, time: Timestamp) -> Result<Option<i64>> {
+        self.memory.check(Operation::OffsetAt, topic)?;
+        let state = self.memory.lock();
+        Ok(state.topics.named(topic)?.log(partition)?.offset_at(time, self.isolation))
     }
 }
 

@@ -6,7 +6,7 @@ use super::decider::Decider;
 use crate::broker::murmur2::partition_for;
 use crate::flow::drain::{Passing, Removal};
 use crate::flow::index::Indexed;
-use crate::flow::{Flow, FlowId};
+use crate::flow::{CommandId, Flow, FlowId};
 use crate::mutant::{self, Mutant};
 use crate::schema::headers::{self, Discarded, Released};
 use crate::worker::facts::tracked::Tracked;
@@ -191,13 +191,9 @@ impl Decider<'_> {
             }
             Passing::Remove(removal) => {
                 self.decision.stats.removed += 1;
-                let (reason, detail) = match removal {
-                    Removal::ReleaseNone => (Discarded::ReleaseNone, "held when a resume with `release: none` came"),
-                    Removal::Expired => (Discarded::Expired, "held when a pause with `on_expiry: discard` ended"),
-                    Removal::Purged => (Discarded::Purge, "held when a purge came"),
-                    Removal::MaxAge => (Discarded::MaxAge, "held for longer than the resume's `max_age_seconds`"),
-                };
-                let headers = headers::discarded(&held.headers, reason, detail, &held.source, waiting.timestamp);
+                let command = self.decision.staged(partition, flow).and_then(|staged| staged.flow.ordered(removal));
+                let (reason, detail) = why_removed(removal, command.map_or("", CommandId::as_str));
+                let headers = headers::discarded(&held.headers, reason, &detail, &held.source, waiting.timestamp);
                 let partition = partition_for(flow.as_str().as_bytes(), self.table.shape.discarded);
                 self.discard(partition, (key, value), headers, origin);
             }
@@ -268,4 +264,16 @@ fn pass(staged: &mut StagedFlow, tracked: &Tracked, waiting: &Waiting) -> Passin
     let withdrawn = staged.withdrawn.get(&held.record_id).is_some_and(|withdraw| *withdraw > held.number)
         && !mutant::is(Mutant::WithdrawOfTheSameTurnForgotten);
     staged.flow.pass(&held.survivor(waiting.offset), withdrawn || tracked.index.replaced(entry))
+}
+
+/// Why a held event is discarded, for people and for whoever looks for what a command has done.
+fn why_removed(removal: Removal, command: &str) -> (Discarded, String) {
+    match removal {
+        Removal::ReleaseNone => {
+            (Discarded::ReleaseNone, format!("held when resume `{command}` came with `release: none`"))
+        }
+        Removal::Expired => (Discarded::Expired, "held when a pause with `on_expiry: discard` ended".to_owned()),
+        Removal::Purged => (Discarded::Purge, format!("held when purge `{command}` came")),
+        Removal::MaxAge => (Discarded::MaxAge, format!("held for longer than `max_age_seconds` of resume `{command}`")),
+    }
 }

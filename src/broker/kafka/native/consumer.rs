@@ -40,6 +40,13 @@ impl NativeClient {
         unsafe { Failure::check(sys::rd_kafka_seek_partitions(self.ptr(), partitions.ptr_mut(), millis(limit))) }
     }
 
+    /// Looks the times up that stand where offsets do, in milliseconds since 1970, and writes the offsets in their place:
+    /// -1, the end, where nothing is as late. Writes an error of its own to each partition.
+    pub fn offsets_for_times(&self, partitions: &mut Partitions, limit: Duration) -> Result<(), RespErr> {
+        // SAFETY: client and list live during the call.
+        check(unsafe { sys::rd_kafka_offsets_for_times(self.ptr(), partitions.ptr_mut(), millis(limit)) })
+    }
+
     /// Writes an error of its own to each partition.
     pub fn pause(&self, partitions: &mut Partitions) -> Result<(), RespErr> {
         // SAFETY: client and list live during the call.

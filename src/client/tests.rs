@@ -1,0 +1,3 @@
+//! What tools read, on the memory broker.
+
+mod scan;

@@ -1,0 +1,144 @@
+//! The audit, looked through and followed.
+
+use bytes::Bytes;
+
+use super::scan::{Bound, First, Marks, Progress, Scan};
+use super::{no_topic, read_on, rest};
+use crate::broker::murmur2::partition_for;
+use crate::broker::{Admin, Broker, Isolation, Reader, Record, Result};
+use crate::flow::{AuditEvent, FlowId, Happening};
+use crate::schema::{self, topics::Topics};
+use crate::time::Timestamp;
+
+/// An event of the audit.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub partition: i32,
+    pub offset: i64,
+    pub event: AuditEvent,
+    /// As it stands in the topic, with fields that only a newer gate knows.
+    pub document: Bytes,
+}
+
+/// Which events.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub flow: Option<FlowId>,
+    /// Who issued the command: answers alone say so.
+    pub by: Option<String>,
+    /// The word of a transition, or `answer`.
+    pub event: Option<String>,
+    /// The command that an event answers, or whose end it tells.
+    pub command: Option<String>,
+}
+
+impl Told {
+    /// `None` for what is no audit event that this version can read.
+    fn read(record: &Record) -> Option<Self> {
+        let document = record.value.clone()?;
+        let event = schema::audit::read(&document).ok()?;
+        Some(Self { partition: record.partition, offset: record.offset, event, document })
+    }
+
+    /// The word of the transition, or `answer`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match &self.event.happening {
+            Happening::Transition { transition, .. } => transition.word(),
+            Happening::Answer { .. } => "answer",
+        }
+    }
+}
+
+impl Wanted {
+    #[must_use]
+    pub fn fits(&self, told: &Told) -> bool {
+        let (by, command) = match &told.event.happening {
+            Happening::Answer { command, .. } => (Some(command.issued_by.as_str()), Some(&command.id)),
+            Happening::Transition { transition, .. } => (None, transition.done().map(|done| &done.command)),
+        };
+        self.flow.as_ref().is_none_or(|flow| told.event.flow.as_ref() == Some(flow))
+            && self.by.as_ref().is_none_or(|wanted| by == Some(wanted))
+            && self.event.as_ref().is_none_or(|event| event == told.word())
+            && self.command.as_ref().is_none_or(|id| command.is_some_and(|command| command.as_str() == id))
+    }
+
+    /// The only partition that can have such events; `None`: any may.
+    fn partition<B: Broker>(&self, broker: &B, topics: &Topics) -> Result<Option<i32>> {
+        let Some(flow) = &self.flow else { return Ok(None) };
+        let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| no_topic(&topics.audit))?;
+        Ok(Some(partition_for(flow.as_str().as_bytes(), count)))
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// In the order that was asked for.
+    pub events: Vec<Told>,
+    pub progress: Progress,
+    /// Where to go on; `None`: nothing is left.
+    pub next: Option<Marks>,
+}
+
+/// Looks through the audit. `since`: what the broker had stored before is left out.
+///
+/// # Errors
+/// Of the broker; [`crate::broker::Code::TimedOut`] if nothing could be read in time.
+pub fn look<B: Broker>(
+    broker: &B,
+    topics: &Topics,
+    wanted: &Wanted,
+    (first, limit): (First, usize),
+    since: Option<Timestamp>,
+    from: Option<&Marks>,
+    bound: Bound,
+) -> Result<Page> {
+    let partition = wanted.partition(broker, topics)?;
+    let mut scan = Scan::open(broker, &topics.audit, partition.as_ref().map(std::slice::from_ref), first, bound)?;
+    if let Some(since) = since {
+        scan.leave_out_until(since)?;
+    }
+    if let Some(marks) = from {
+        scan.go_on_at(marks);
+    }
+    let mut events = Vec::new();
+    while events.len() < limit {
+        let Some(found) = scan.next(|record| Told::read(record).filter(|told| wanted.fits(told)))? else { break };
+        events.push(found.what);
+    }
+    let progress = scan.progress();
+    Ok(Page { events, progress, next: (!progress.is_whole).then(|| scan.marks()) })
+}
+
+/// Reads the audit as it is written, from its end on.
+pub struct Follower<B: Broker> {
+    reader: B::Reader,
+    wanted: Wanted,
+}
+
+impl<B: Broker> Follower<B> {
+    /// # Errors
+    /// Of the broker; [`crate::broker::Code::UnknownTopic`] if there is no audit.
+    pub fn from_now_on(broker: &B, topics: &Topics, wanted: Wanted) -> Result<Self> {
+        let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| no_topic(&topics.audit))?;
+        let only = wanted.partition(broker, topics)?;
+        let mut reader = broker.reader(Isolation::ReadCommitted)?;
+        for partition in (0..count).filter(|partition| only.is_none_or(|only| only == *partition)) {
+            let end = reader.watermarks(&topics.audit, partition)?.end;
+            reader.assign(&topics.audit, partition, end)?;
+        }
+        Ok(Self { reader, wanted })
+    }
+
+    /// What has come since; waits a moment if that is nothing.
+    ///
+    /// # Errors
+    /// Of the broker, but not those that pass.
+    pub fn poll(&mut self) -> Result<Vec<Told>> {
+        let records = read_on(&mut self.reader)?;
+        if records.is_empty() {
+            rest();
+        }
+        Ok(records.iter().filter_map(Told::read).filter(|told| self.wanted.fits(told)).collect())
+    }
+}
