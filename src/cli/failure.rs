@@ -14,6 +14,7 @@ pub mod exit {
     pub const OTHER: u8 = 1;
     pub const CONFIGURATION: u8 = 2;
     pub const TOPICS: u8 = 3;
+    pub const FENCED: u8 = 4;
     pub const WATCHDOG: u8 = 5;
     pub const AUTHENTICATION: u8 = 6;
     pub const REJECTED: u8 = 7;

@@ -25,6 +25,7 @@ mod positions;
 mod progress;
 mod purge;
 mod rates;
+mod redrive;
 mod release;
 mod resume;
 mod run;
@@ -96,6 +97,10 @@ enum Command {
     Purge(purge::Args),
     /// Forget live flows that never held an event: for names that were mistakes
     Forget(forget::Args),
+    /// Put letters back into the enrollments, as new events
+    ///
+    /// What was purged by mistake comes back to its paused flow like this, behind what is held.
+    Redrive(redrive::Args),
     /// List flows
     Flows(flows::Args),
     /// Show one flow in full
@@ -183,6 +188,7 @@ impl Command {
             Self::Resume(args) => resume::run(&args, broker, topics, progress(), out),
             Self::Release(args) => release::run(&args, broker, topics, progress(), out),
             Self::Purge(args) => purge::run(&args, broker, topics, progress(), out),
+            Self::Redrive(args) => redrive::run(&args, broker, topics, progress(), out),
             Self::Forget(args) => forget::run(&args, broker, topics, out),
             Self::Flows(args) if args.watch => watch::watch(&args, broker, topics, screen, out),
             Self::Flows(args) => flows::run(&args, broker, topics, screen, out),

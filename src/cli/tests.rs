@@ -7,6 +7,7 @@ pub mod flows;
 mod many;
 mod metrics;
 mod positions;
+mod redrive;
 mod resuming;
 mod schemas;
 mod strangers;

@@ -132,7 +132,8 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn fits(&self, letter: &Letter) -> bool {
+    #[must_use]
+    pub fn fits(&self, letter: &Letter) -> bool {
         self.flow.as_ref().is_none_or(|flow| letter.flow.as_ref() == Some(flow))
             && self.reason.as_ref().is_none_or(|reason| *reason == letter.reason)
             && self.command.as_ref().is_none_or(|command| letter.detail.contains(&format!("`{command}`")))

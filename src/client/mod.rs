@@ -1,6 +1,6 @@
 //! What tools do with a gate from outside, over Kafka alone: read the states of flows, send commands and hear the answers.
 //!
-//! Architecture invariant: nothing here takes part in the group or in a transaction; a gate need not be up.
+//! Architecture invariant: nothing here takes part in the group or in a transaction of a gate; no gate need be up.
 
 pub mod control;
 pub mod delivered;
@@ -11,6 +11,7 @@ pub mod held;
 pub mod letters;
 pub mod peek;
 pub mod positions;
+pub mod redrive;
 pub mod scan;
 pub mod shown;
 pub mod states;

@@ -132,6 +132,21 @@ impl<B: Broker, T> Scan<B, T> {
         Ok(())
     }
 
+    /// Leaves out what lies at these marks of an earlier scan and behind them.
+    pub fn leave_out_from(&mut self, ends: &Marks) {
+        for tape in &mut self.tapes {
+            let end = ends.get(&tape.partition).map_or(tape.end, |end| *end);
+            *tape = Tape::new(tape.partition, tape.low, end.clamp(tape.low, tape.end), self.first);
+        }
+        self.total = self.tapes.iter().map(Tape::length).sum();
+    }
+
+    /// Where each partition ends, as this scan sees it.
+    #[must_use]
+    pub fn ends(&self) -> Marks {
+        self.tapes.iter().map(|tape| (tape.partition, tape.end)).collect()
+    }
+
     /// Goes on where an earlier scan with the same partitions has stopped.
     pub fn go_on_at(&mut self, marks: &Marks) {
         for tape in &mut self.tapes {

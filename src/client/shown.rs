@@ -1,7 +1,5 @@
 //! Held events, letters and audit events as documents: what the command line and HTTP show of them is the same.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,25 +9,8 @@ use super::letters::Letter;
 use super::trail::Told;
 use crate::broker::Header;
 use crate::flow::FlowId;
+use crate::schema::Text;
 use crate::schema::headers::Source;
-
-/// Bytes as text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Text {
-    /// How `data` says them: `utf-8` as they are, or `base64` where they are no UTF-8.
-    pub encoding: &'static str,
-    pub data: String,
-}
-
-impl Text {
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self { encoding: "utf-8", data: text.to_owned() },
-            Err(_) => Self { encoding: "base64", data: STANDARD.encode(bytes) },
-        }
-    }
-}
 
 /// A place in a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

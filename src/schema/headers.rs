@@ -37,8 +37,11 @@ pub const ENTRY: &str = "flowgate-entry";
 /// event without key.
 pub const KEY: &str = "flowgate-key";
 
+/// Of an event that was a letter before: which, as a [`Source`].
+pub const REDRIVE: &str = "flowgate-redrive";
+
 /// Every name, for documents and checks.
-pub const ALL: [&str; 9] = [RELEASE, PAUSE_ID, HELD_MS, REASON, DETAIL, SOURCE, TIMESTAMP, ENTRY, KEY];
+pub const ALL: [&str; 10] = [RELEASE, PAUSE_ID, HELD_MS, REASON, DETAIL, SOURCE, TIMESTAMP, ENTRY, KEY, REDRIVE];
 
 /// Why a held record was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@
 //! What the gate writes is read back by the next owner, by executors and by people:
 //! - [`state`] and [`partition`]: the two documents of the state topic, rewritten with their unknown fields kept
 //!   ([`Document`]); a newer version of them is an error that stops the gate ([`Malformed::Newer`]);
-//! - [`audit`]: transitions and answers;
+//! - [`audit`]: transitions and answers; [`redriven`]: what somebody has put back into the enrollments;
 //! - [`entry`]: a held event in a queue topic, its key and its packed header;
 //! - [`headers`]: what released, discarded and dead records gain;
 //! - [`topics`]: the names of topics, group and transactional ids.
@@ -32,7 +32,9 @@ mod object;
 mod order;
 pub mod partition;
 mod rate;
+pub mod redriven;
 pub mod state;
+mod text;
 pub mod topics;
 mod unreadable;
 mod words;
@@ -40,4 +42,5 @@ mod words;
 pub use document::{Document, Unknown};
 pub use fields::Malformed;
 pub use json::VERSION;
+pub use text::{Encoding, Text};
 pub use unreadable::{Reason, Unreadable};

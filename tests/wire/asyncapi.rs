@@ -92,7 +92,8 @@ fn the_headers_are_those_of_the_code() {
             other => panic!("{message}: {other}"),
         }
     };
-    let all = ["live", "released", "held", "discarded", "deadLetter"].map(|message| names(message, "properties"));
+    let all =
+        ["event", "live", "released", "held", "discarded", "deadLetter"].map(|message| names(message, "properties"));
     let all: BTreeSet<String> = all.into_iter().flatten().collect();
     assert_eq!(all, headers::ALL.map(str::to_owned).into());
 

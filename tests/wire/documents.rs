@@ -1,7 +1,7 @@
 //! What the code writes.
 
 use flowgate::flow::{Flow, FlowId, State};
-use flowgate::schema::{Document, audit, command, partition, state};
+use flowgate::schema::{Document, audit, command, partition, redriven, state};
 use flowgate::time::Timestamp;
 use jsonschema::Validator;
 use proptest::prelude::*;
@@ -71,6 +71,15 @@ fn audit_events_are_valid_and_read_back() {
         let written = audit::write(event);
         valid(validator, &written);
         assert_eq!(audit::read(&written).as_ref(), Ok(event));
+    });
+}
+
+#[test]
+fn redriven_letters_are_valid_and_read_back() {
+    check("redriven", generate::redriven(), |validator, event| {
+        let written = redriven::write(event);
+        valid(validator, &written);
+        assert_eq!(redriven::read(&written).as_ref(), Ok(event));
     });
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use flowgate::flow::Action;
-use flowgate::schema::{Malformed, Reason, audit, command, event, partition, state};
+use flowgate::schema::{Malformed, Reason, audit, command, event, partition, redriven, state};
 use serde_json::Value;
 
 use super::{schemas, validator};
@@ -112,6 +112,11 @@ fn partition_records() {
 #[test]
 fn audit_events() {
     judge("audit-event", |bytes| audit::read(bytes).map(drop).map_err(malformed));
+}
+
+#[test]
+fn redriven_letters() {
+    judge("redriven", |bytes| redriven::read(bytes).map(drop).map_err(malformed));
 }
 
 #[test]

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use flowgate::flow::partition::UnknownAnswered;
 use flowgate::flow::*;
+use flowgate::schema::Text;
+use flowgate::schema::headers::Source;
+use flowgate::schema::redriven::{Edit, Redriven};
 use flowgate::time::Timestamp;
 use proptest::collection::vec;
 use proptest::option::of;
@@ -77,6 +80,30 @@ pub fn audit_event() -> impl Strategy<Value = AuditEvent> {
     ];
     (of(flow_id()), 0..=i32::MAX, time(), position, happening)
         .prop_map(|(flow, partition, at, position, happening)| AuditEvent { flow, partition, at, position, happening })
+}
+
+pub fn redriven() -> impl Strategy<Value = Redriven> {
+    let place = || {
+        ("[a-z.]{1,20}", 0..=i32::MAX, offset()).prop_map(|(topic, partition, offset)| Source {
+            topic: topic.into(),
+            partition,
+            offset,
+        })
+    };
+    let text = || vec(any::<u8>(), 0..20).prop_map(|bytes| Text::of(&bytes));
+    let edit = (of(text()), text()).prop_map(|(before, after)| Edit { before, after });
+    (flow_id(), 0..=i32::MAX, time(), place(), place(), ".{1,30}", of(".{0,30}"), of(edit)).prop_map(
+        |(flow, partition, at, source, to, by, reason, edit)| Redriven {
+            flow,
+            partition,
+            at,
+            source,
+            to,
+            by,
+            reason,
+            edit,
+        },
+    )
 }
 
 pub fn command() -> impl Strategy<Value = Command> {

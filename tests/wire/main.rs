@@ -19,7 +19,7 @@ use jsonschema::{Registry, Validator};
 use serde_json::Value;
 
 /// The kinds of document that have a schema.
-const KINDS: [&str; 5] = ["event", "command", "flow-state", "partition-record", "audit-event"];
+const KINDS: [&str; 6] = ["event", "command", "flow-state", "partition-record", "audit-event", "redriven"];
 
 fn schemas() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")

@@ -1,0 +1,250 @@
+//! Writes letters as events, with what the audit says of it, in one transaction.
+
+use std::time::{Duration, Instant};
+
+use super::{Order, Ready};
+use crate::broker::murmur2::partition_for;
+use crate::broker::{
+    Abort, Action, Admin, Broker, Code, Commit, Compression, Delivered, Error, Header, Outgoing, Producer,
+    ProducerOptions, Result, Stored, Topic, Transaction,
+};
+use crate::client::no_topic;
+use crate::clock;
+use crate::schema::headers::{self, Source};
+use crate::schema::redriven::{self, Edit, Redriven};
+use crate::schema::{Text, topics::Topics};
+
+/// Whoever reads the enrollments waits for an open transaction, and after a crash for as long as this.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a transaction may take; the rest is for ending it.
+const PATIENCE: Duration = Duration::from_secs(7);
+
+/// How long to try for a producer: a transaction that somebody left open may have to end first.
+const START: Duration = Duration::from_secs(30);
+
+/// How long one look for deliveries waits.
+const ACKS: Duration = Duration::from_millis(20);
+
+pub enum Outcome {
+    Written,
+    /// Nothing was written: the broker refuses this one.
+    Refused(usize, String),
+    /// It may have been written or not.
+    Unknown,
+}
+
+pub struct Writer<'a, B: Broker> {
+    broker: &'a B,
+    topics: &'a Topics,
+    enrollments: i32,
+    audit: i32,
+    producer: Option<B::Producer>,
+}
+
+type Tx<B> = <<B as Broker>::Producer as Producer>::Transaction;
+
+/// Why a transaction does not go on.
+enum Broken {
+    Refused(usize, String),
+    Error(Error),
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl<'a, B: Broker> Writer<'a, B> {
+    /// # Errors
+    /// Of the broker; [`Code::UnknownTopic`] if a topic is not there.
+    pub fn open(broker: &'a B, topics: &'a Topics) -> Result<Self> {
+        let mut admin = broker.admin()?;
+        let mut count = |topic: &str| admin.partitions(topic)?.ok_or_else(|| no_topic(topic));
+        let (enrollments, audit) = (count(&topics.enrollments)?, count(&topics.audit)?);
+        let mut writer = Self { broker, topics, enrollments, audit, producer: None };
+        writer.begin_again()?;
+        Ok(writer)
+    }
+
+    /// Makes the producer: whatever another one of this id has open ends now.
+    ///
+    /// # Errors
+    /// Of the broker.
+    pub fn begin_again(&mut self) -> Result<()> {
+        self.producer = None;
+        let options = ProducerOptions {
+            transactional_id: format!("{}-redrive", self.topics.group),
+            transaction_timeout: TIMEOUT,
+            compression: Compression::None,
+        };
+        let mut producer = again(START, || self.broker.producer(&options))?;
+        let topics = [producer.topic(&self.topics.enrollments)?, producer.topic(&self.topics.audit)?];
+        again(START, || match producer.leaders_known(&topics)? {
+            true => Ok(()),
+            false => Err(Error::new(Action::Retry, Code::Busy, "the topics have no leaders yet")),
+        })?;
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    /// # Errors
+    /// Of the broker, after which nothing was written; [`Code::Fenced`]: another redrive has begun.
+    pub fn write(&mut self, order: &Order, batch: &[Ready]) -> Result<Outcome> {
+        let mut producer = match self.producer.take() {
+            Some(producer) => producer,
+            None => {
+                self.begin_again()?;
+                return self.write(order, batch);
+            }
+        };
+        let topics = (producer.topic(&self.topics.enrollments)?, producer.topic(&self.topics.audit)?);
+        let mut transaction = producer.begin().map_err(|(_, error)| error)?;
+        match self.fill(&mut transaction, topics, order, batch) {
+            Ok(()) => self.commit(transaction),
+            Err(broken) => {
+                self.abort(transaction);
+                match broken {
+                    Broken::Refused(index, why) => Ok(Outcome::Refused(index, why)),
+                    Broken::Error(error) => Err(error),
+                }
+            }
+        }
+    }
+
+    fn fill(
+        &self,
+        transaction: &mut Tx<B>,
+        (enrollments, audit): (Topic, Topic),
+        order: &Order,
+        batch: &[Ready],
+    ) -> std::result::Result<(), Broken> {
+        let deadline = Instant::now() + PATIENCE;
+        for (index, Ready { letter, event, value }) in batch.iter().enumerate() {
+            let mut headers = letter.headers.clone();
+            headers.push(Header::new(headers::REDRIVE, letter.at.to_string()));
+            let (key, value) = (letter.key.as_deref(), value.as_deref());
+            let partition = partition_for(event.flow.as_str().as_bytes(), self.enrollments);
+            let record = Outgoing { topic: enrollments, partition, timestamp: None, key, value, headers: &headers };
+            send(transaction, &record, index, deadline)?;
+        }
+        let stored = stored(transaction, batch.len(), deadline)?;
+        for (index, (ready, stored)) in batch.iter().zip(stored).enumerate() {
+            let key = ready.event.flow.as_str().as_bytes();
+            let document = redriven::write(&self.redriven(order, ready, stored));
+            let (partition, value) = (partition_for(key, self.audit), Some(document.as_slice()));
+            let record = Outgoing { topic: audit, partition, timestamp: None, key: Some(key), value, headers: &[] };
+            send(transaction, &record, index, deadline)?;
+        }
+        self::stored(transaction, batch.len(), deadline)?;
+        Ok(())
+    }
+
+    fn redriven(&self, order: &Order, Ready { letter, event, .. }: &Ready, stored: Stored) -> Redriven {
+        let partition = partition_for(event.flow.as_str().as_bytes(), self.enrollments);
+        Redriven {
+            flow: event.flow.clone(),
+            partition,
+            at: clock::now(),
+            source: letter.at.clone(),
+            to: Source { topic: self.topics.enrollments.as_str().into(), partition, offset: stored.offset },
+            by: order.by.clone(),
+            reason: order.reason.clone(),
+            edit: order
+                .edit
+                .as_ref()
+                .map(|after| Edit { before: letter.value.as_deref().map(Text::of), after: Text::of(after) }),
+        }
+    }
+
+    fn commit(&mut self, mut transaction: Tx<B>) -> Result<Outcome> {
+        let deadline = Instant::now() + START;
+        loop {
+            transaction = match transaction.commit() {
+                Commit::Done(producer) => {
+                    self.producer = Some(producer);
+                    return Ok(Outcome::Written);
+                }
+                Commit::DoneReplace => return Ok(Outcome::Written),
+                Commit::Retry(transaction, _) if Instant::now() < deadline => transaction,
+                Commit::Retry(transaction, error) | Commit::Abort(transaction, error) => {
+                    self.abort(transaction);
+                    return Err(error);
+                }
+                Commit::Unknown(error) if error.code == Code::Fenced => return Err(error),
+                Commit::Unknown(_) => return Ok(Outcome::Unknown),
+            };
+        }
+    }
+
+    /// Ends the transaction without its records. If that cannot be told the next producer does it.
+    fn abort(&mut self, mut transaction: Tx<B>) {
+        let deadline = Instant::now() + START;
+        loop {
+            transaction = match transaction.abort() {
+                Abort::Done(producer) => {
+                    self.producer = Some(producer);
+                    return;
+                }
+                Abort::Retry(transaction, _) if Instant::now() < deadline => transaction,
+                Abort::Replace(_) | Abort::Retry(..) => return,
+            };
+        }
+    }
+}
+
+fn send(
+    transaction: &mut impl Transaction,
+    record: &Outgoing<'_>,
+    index: usize,
+    deadline: Instant,
+) -> std::result::Result<(), Broken> {
+    loop {
+        match transaction.send(record, index as u64) {
+            Ok(()) => return Ok(()),
+            Err(error) if is_of_the_record(&error) => return Err(Broken::Refused(index, error.detail)),
+            Err(error) if error.action != Action::Retry || Instant::now() >= deadline => return Err(error.into()),
+            Err(_) => drop(transaction.flush(ACKS)),
+        }
+    }
+}
+
+/// Waits until so many records are stored, and where each is, in the order of their tags.
+fn stored(
+    transaction: &mut impl Transaction,
+    count: usize,
+    deadline: Instant,
+) -> std::result::Result<Vec<Stored>, Broken> {
+    while transaction.flush(ACKS).in_flight > 0 {
+        if Instant::now() >= deadline {
+            return Err(Error::new(Action::Retry, Code::TimedOut, "the brokers do not store the events in time").into());
+        }
+    }
+    let mut stored = vec![None; count];
+    for Delivered { tag, outcome } in transaction.deliveries() {
+        let index = usize::try_from(tag).unwrap_or(usize::MAX);
+        match outcome {
+            Ok(at) => stored.get_mut(index).into_iter().for_each(|place| *place = Some(at)),
+            Err(error) if is_of_the_record(&error) => return Err(Broken::Refused(index, error.detail)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let missing = || Error::new(Action::Abort, Code::Other, "the client does not say where an event was stored");
+    stored.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| missing().into())
+}
+
+fn is_of_the_record(error: &Error) -> bool {
+    matches!(error.code, Code::TooLarge | Code::InvalidTimestamp | Code::InvalidRecord)
+}
+
+/// A call made again while the broker says so.
+fn again<T>(limit: Duration, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match call() {
+            Err(error) if error.action == Action::Retry && Instant::now() < deadline => super::super::rest(),
+            settled => return settled,
+        }
+    }
+}
