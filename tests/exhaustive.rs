@@ -1,4 +1,4 @@
-//! Goal: no interleaving of commands, events, the timer, the cleaner, crashes and rebalances breaks a promise.
+//! Goal: no interleaving of commands, events, the timer, the cleaner, crashes and rebalances breaks a promise of docs/contract.md.
 //!
 //! Method: small spaces, every state of them. The rules are the production ones (`flow::command::apply`, `arrive`,
 //! `strike`, `pass`, `settle`, the index, in slices too); around them stands the least of a Kafka that tells what is

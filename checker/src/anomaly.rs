@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A broken promise, at a place.
+/// A broken promise (docs/contract.md, "Promises"), at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Anomaly {
     /// `None`: it cannot be told.
@@ -67,7 +67,7 @@ pub enum Fault {
     Counter { counter: &'static str, gate: u64, found: u64 },
     /// The public state is not what the transitions lead to.
     State { gate: String, found: &'static str },
-    /// The audit contradicts itself, the contract, or the control topic.
+    /// The audit contradicts itself, the contract (docs/contract.md), or the control topic.
     Audit { at: Place, why: String },
     /// A command without its answer, or with too many.
     Command { at: Place, why: String },

@@ -1,13 +1,14 @@
 //! Recomputes the fate of every event from the topics alone, and compares it with what is in them.
 //!
-//! It is a second reading of the contract: it shares no code with the gate, so that a misunderstanding has to be made
+//! It is a second reading of the contract (docs/contract.md): it shares no code with the gate, so that a misunderstanding has to be made
 //! twice to go unseen. Its input are plain records ([`Log`]), its output is a [`Report`]: the two sums of promise P1 for
 //! each flow, and every [`Anomaly`], a sentence each.
 //!
 //! Read all topics with `read_committed` and **at rest**: when every event and every command has been read by the gate. A
 //! drain that is still under way is fine, an input that is still unread is reported as lost.
 //!
-//! It is tolerant only where the contract leaves something to timing or says nothing, and then asks the topics:
+//! It is tolerant where the contract leaves something to timing, and here and there where the contract is stricter; then it asks
+//! the topics:
 //! - a withdraw that comes in a drain: an entry delivered before it is released, one not delivered is replaced, unless a
 //!   later entry was delivered before the withdraw (then the drain had passed it: it is lost);
 //! - whether such a withdraw is an entry itself: the next entry number of the audit decides;

@@ -20,7 +20,8 @@ pub(crate) struct PauseOptions {
 pub(crate) struct DrainOrders {
     pub line: Option<Line>,
     pub max_age_ms: Option<i64>,
-    /// When the drain was ordered first and last: the contract does not say which of them ages are measured at.
+    /// When the drain was ordered first and last. Ages are measured when the limit was given (docs/contract.md, "The life of a held
+    /// event"); any time between these is taken for right here.
     pub ordered_ms: Option<(i64, i64)>,
     pub cause: Cause,
 }
@@ -39,7 +40,8 @@ pub(crate) enum Cause {
     #[default]
     Resume,
     Timer,
-    /// A timer's drain that got other orders: the contract does not say which one is named then.
+    /// A timer's drain that got other orders. It names the timer to its end (docs/commands.md, "resume"); both are taken for right
+    /// here.
     Either,
 }
 

@@ -1,4 +1,4 @@
-//! Reads the value of an event: the contract's section 3, in the checker's own words.
+//! Reads the value of an event: docs/contract.md, "Events", in the checker's own words.
 
 use std::borrow::Cow;
 
@@ -14,8 +14,8 @@ pub(crate) struct Understood<'a> {
     pub flow: Cow<'a, str>,
     pub record: Cow<'a, str>,
     pub kind: Kind,
-    /// The contract does not say whether this is an event or a dead letter (`"kind": null`, an integer beyond 64 bits):
-    /// what became of it decides.
+    /// It may be an event or a dead letter (`"kind": null`, `"version": 1.0`, an integer beyond 64 bits): what became of it decides.
+    /// The contract says which, and the first two are dead letters; this reader is more tolerant.
     pub doubtful: bool,
 }
 
@@ -48,7 +48,8 @@ pub(crate) fn understand(value: Option<&[u8]>) -> Result<Understood<'_>, Broken<
 }
 
 /// Whether a stricter reader could refuse the document: numbers out of range, lone surrogates, very deep nesting are
-/// JSON by the grammar, and refused by most readers. The contract is silent there.
+/// JSON by the grammar, and refused by most readers. The contract lets them pass in the upstream's own fields; both are
+/// taken for right here.
 pub(crate) fn is_odd(value: Option<&[u8]>) -> bool {
     value.is_none_or(|bytes| serde_json::from_slice::<serde_json::Value>(bytes).is_err())
 }

@@ -1,4 +1,4 @@
-//! Goal: what keeps the contract of purges and samples is green for both oracles, and each way to break it is red. Method: the
+//! Goal: what keeps the contract (docs/contract.md) of purges and samples is green for both oracles, and each way to break it is red. Method: the
 //! toy gate plays each case out; then one place of the log is broken.
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! Goal: no schedule of every command there is that keeps the contract is red, and none that lost, doubled or moved a record
+//! Goal: no schedule of every command there is that keeps docs/contract.md is red, and none that lost, doubled or moved a record
 //! is green. Method: seeded schedules of the toy gate, whole and with one record taken away, copied or moved.
 #![allow(clippy::unwrap_used)]
 

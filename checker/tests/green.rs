@@ -1,4 +1,4 @@
-//! Goal: what keeps the contract is green, and its sums are right. Method: a toy gate plays each case out; its own counts
+//! Goal: what keeps docs/contract.md is green, and its sums are right. Method: a toy gate plays each case out; its own counts
 //! are the expected sums.
 #![allow(clippy::unwrap_used)]
 

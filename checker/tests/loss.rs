@@ -1,4 +1,4 @@
-//! Goal: losses that are accepted as the contract says are green, and each way to break it is red. Method: the toy gate plays each
+//! Goal: losses that are accepted as docs/contract.md says are green, and each way to break it is red. Method: the toy gate plays each
 //! case out; then one place of the log is broken.
 #![allow(clippy::unwrap_used)]
 

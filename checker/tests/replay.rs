@@ -1,4 +1,4 @@
-//! Goal: the list delivers what a gate that keeps the contract delivered, and each way to break it is seen, where it lies.
+//! Goal: the list delivers what a gate that keeps docs/contract.md delivered, and each way to break it is seen, where it lies.
 //! Method: the toy gate's logs as they are, and broken in one place; then seeded schedules, whole and broken.
 #![allow(clippy::unwrap_used)]
 

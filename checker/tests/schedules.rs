@@ -1,4 +1,4 @@
-//! Goal: no schedule that keeps the contract is red, and none that lost, doubled or moved a record is green. Method: seeded
+//! Goal: no schedule that keeps docs/contract.md is red, and none that lost, doubled or moved a record is green. Method: seeded
 //! schedules of a toy gate over a few flows and records; then one record of the result is taken away, copied or moved.
 //! A failing seed is printed: put it into `SEEDS`.
 #![allow(clippy::unwrap_used)]

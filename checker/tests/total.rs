@@ -1,4 +1,4 @@
-//! Goal: commands for `*` that keep the contract are green, and each way to break it is red. Method: the toy gate plays each
+//! Goal: commands for `*` that keep docs/contract.md are green, and each way to break it is red. Method: the toy gate plays each
 //! case out; then one place of the log is broken.
 #![allow(clippy::unwrap_used)]
 

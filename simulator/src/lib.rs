@@ -10,7 +10,7 @@
 //!   calls that go wrong; [`archive`]: what retention takes;
 //! - `reached`: where the input stands, after every turn;
 //! - `finale`: everything heals, and the gate has to come to rest;
-//! - [`oracle`]: the independent checker has the last word;
+//! - [`oracle`]: the independent checker has the last word on docs/contract.md;
 //! - [`counted`]: what happened;
 //! - [`run`]: all of it; [`shrink`]: makes a failing schedule small; [`trace`]: tells it.
 

@@ -88,7 +88,7 @@ impl World {
         Ok(())
     }
 
-    /// Whether the contract wants a gate to stop that takes this partition over: a clean record without an offset goes on,
+    /// Whether a gate has to stop that takes this partition over (docs/contract.md, "Where the input goes on"): a clean record without an offset goes on,
     /// neither record nor offset is a first start, and every other disagreement stops.
     fn must_stop(&self, partition: i32) -> Result<bool, String> {
         let (low, end) = self.watermark(&self.topics.enrollments, partition, Isolation::ReadUncommitted)?;

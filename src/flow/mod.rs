@@ -1,4 +1,4 @@
-//! The rules of pausing, and nothing else.
+//! The rules of pausing (docs/contract.md says what they are for others), and nothing else.
 //!
 //! A [`Flow`] is a value. What happens to it comes in by four verbs, each a file:
 //! - [`command`]: an operator orders (`pause.rs`, `resume.rs`, `sample.rs`, `purge.rs`, `loss.rs`, `forget.rs`: every pair of

@@ -166,6 +166,7 @@ mod tests {
         FlowId::new(text).unwrap()
     }
 
+    /// docs/contract.md, "Topics" and "The queue topics".
     #[test]
     fn names_as_the_contract_has_them() {
         let topics = Topics::new("flow").unwrap();

@@ -1,4 +1,4 @@
-//! Which setting of which topic each promise depends on, one line per setting.
+//! Which setting of which topic each promise (docs/contract.md, "Promises") depends on, one line per setting.
 
 use std::time::Duration;
 

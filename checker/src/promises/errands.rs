@@ -33,7 +33,8 @@ struct Warned {
     set_at: Option<i64>,
     deadline: Option<i64>,
     said: Option<i64>,
-    /// Said before the same deadline was set again: whether that counts, the contract leaves open.
+    /// Said before the same deadline was set again. It is not said again then (docs/commands.md, "Before a deadline"); both are
+    /// taken for right here.
     said_before: Option<i64>,
 }
 

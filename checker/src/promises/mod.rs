@@ -1,4 +1,4 @@
-//! Promises that are not about single events: timers (P5), commands that repeat (P6), what a live flow costs (P9), and
+//! Promises of docs/contract.md that are not about single events: timers (P5), commands that repeat (P6), what a live flow costs (P9), and
 //! what the gate says publicly: states, ages, times.
 //!
 //! One file a judge:

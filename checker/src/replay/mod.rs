@@ -1,4 +1,4 @@
-//! The contract a third time: the rules on an ordinary list, fed with the events and the commands in the order in which
+//! The contract (docs/contract.md) a third time: the rules on an ordinary list, fed with the events and the commands in the order in which
 //! the audit says they took effect. It must deliver the sequence that the gate delivered.
 //!
 //! [`check`](crate::check) gives each event a fate and looks for the event where its fate says. This goes the other way:

@@ -1,4 +1,4 @@
-//! A toy gate: does what the contract says in the plainest way, one step at a time, and writes the topics as it goes. It
+//! A toy gate: does what docs/contract.md says in the plainest way, one step at a time, and writes the topics as it goes. It
 //! is told when to drain and how far, so that a test decides every timing.
 #![allow(dead_code, clippy::unwrap_used)]
 
@@ -27,7 +27,7 @@ const RECORDS_PARTITIONS: i32 = 4;
 #[derive(Default)]
 pub struct Gate {
     pub log: Log,
-    /// Where the contract can be read in two ways, do as the real gate does: a withdraw is an entry also where nothing but
+    /// Where the checker takes two readings for right, do as the real gate does: a withdraw is an entry also where nothing but
     /// withdraws are left, and an age limit given to a running drain is measured at that order, not at the first one.
     pub gates_reading: bool,
     pub clock_ms: i64,

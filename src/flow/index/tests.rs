@@ -15,7 +15,7 @@ fn indexed((number, kind, record, latest): &Entry) -> Indexed<'_> {
     Indexed { number: *number, kind: *kind, record, latest: *latest }
 }
 
-/// The contract, word for word.
+/// The contract, word for word (docs/contract.md, "Which held events are replaced").
 fn is_replaced(old: &Entry, all: &[Entry]) -> bool {
     all.iter()
         .any(|new| new.0 > old.0 && new.2 == old.2 && (new.1 == Kind::Withdraw || (new.1 == old.1 && new.3 && old.3)))
