@@ -17,6 +17,8 @@ mod positions;
 mod process;
 #[path = "faults/purchases.rs"]
 mod purchases;
+#[path = "faults/redriven.rs"]
+mod redriven;
 #[path = "faults/restarted.rs"]
 mod restarted;
 #[path = "support/say.rs"]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::defaults::Defaults;
 use crate::gather::{Sources, Topics};
 use crate::record::{Log, Record};
+use crate::redriven::is_redriven;
 use crate::report::{Commands, PerKind};
 use crate::time::milliseconds;
 use crate::told::{Answer, Position};
@@ -99,7 +100,7 @@ pub(crate) fn follow(log: &Log, topics: Topics<'_>, dead: &Sources) -> Followed 
     let control: HashMap<i64, &Record> = log.control.iter().map(|record| (record.offset, record)).collect();
     let mut answers: HashMap<i64, Vec<Answer>> = HashMap::new();
     let mut pending = Vec::new();
-    let mut records: Vec<&Record> = log.audit.iter().collect();
+    let mut records: Vec<&Record> = log.audit.iter().filter(|record| !is_redriven(record)).collect();
     records.sort_by_key(|record| (record.partition, record.offset));
     for record in records {
         let place = topics.place("audit", record);

@@ -57,7 +57,7 @@
 //! - `promises`: what is not about single events, a file a judge: see [`promises()`];
 //! - `tally`: counts what purges and samples passed; `expect`: whether commands that expect something were answered rightly;
 //! - `loss`: what was accepted as lost; `named`, `taken`: samples of named records, what they take and whether they had to;
-//! - `reroute`, `reject`: twins at home; dead letters and discarded records;
+//! - `reroute`, `reject`: twins at home; dead letters and discarded records; `redriven`: letters that somebody put back;
 //! - `states`, `count`: the gate's last word on each flow, and its counters against the sums.
 //!
 //! Beside it, and independent of all that, [`replay()`] plays everything again on an ordinary list and compares sequences.
@@ -82,6 +82,7 @@ mod order;
 mod orders;
 mod promises;
 mod record;
+mod redriven;
 mod reject;
 mod replay;
 mod report;
@@ -175,6 +176,7 @@ pub fn check(log: &Log) -> Report {
     }
     total::resumes(&followed.defaults, &paused, &mut anomalies);
     anomalies.extend(followed.anomalies);
+    redriven::redriven(log, topics, &mut anomalies);
     report.anomalies = anomalies;
     report
 }

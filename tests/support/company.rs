@@ -98,7 +98,12 @@ impl Company {
 
     /// A command of the operator's, to its end.
     pub fn run(&self, args: &[&str]) -> Output {
-        flowgate(&self.brokers, &self.topics.prefix, args).output().unwrap()
+        self.command_line(args).output().unwrap()
+    }
+
+    /// A command of the operator's. Not yet started.
+    pub fn command_line(&self, args: &[&str]) -> Command {
+        flowgate(&self.brokers, &self.topics.prefix, args)
     }
 
     /// One that has to go well; what it says.

@@ -45,6 +45,7 @@ use crate::anomaly::{Anomaly, Fault, Place};
 use crate::examine::Examined;
 use crate::gather::Topics;
 use crate::record::{Log, Record};
+use crate::redriven::is_redriven;
 use documents::{State, Told, read};
 use story::{commands, stories, tombstones};
 
@@ -55,6 +56,7 @@ pub use circumstances::{Circumstances, Retention};
 pub fn promises(log: &Log, circumstances: Circumstances) -> Vec<Anomaly> {
     let topics = Topics { prefix: &log.prefix };
     let mut told: Vec<(&Record, Told)> = read(&log.audit);
+    told.retain(|(record, _)| !is_redriven(record));
     told.sort_by_key(|(record, _)| (record.partition, record.offset));
     let mut states: Vec<(&Record, State)> = read(&log.state);
     states.sort_by_key(|(record, _)| (record.partition, record.offset));

@@ -13,6 +13,7 @@ use super::orders::Order;
 use super::topics::{Topics, sorted};
 use crate::Place;
 use crate::record::{Log, Record};
+use crate::redriven::is_redriven;
 use crate::report::PerKind;
 
 /// A transition of a flow, with what its command says, or the answer to a command.
@@ -95,7 +96,7 @@ struct Document {
 pub(super) fn read(log: &Log, topics: Topics<'_>) -> Audit {
     let mut audit = Audit::default();
     let mut documents = Vec::new();
-    for record in sorted(&log.audit) {
+    for record in sorted(&log.audit).into_iter().filter(|record| !is_redriven(record)) {
         let at = topics.place("audit", record);
         match serde_json::from_slice::<Document>(record.value.as_deref().unwrap_or_default()) {
             Ok(document) => documents.push((at, record.timestamp_ms, document)),
