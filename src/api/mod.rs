@@ -5,9 +5,11 @@
 //! | `GET /metrics` | what Prometheus reads |
 //! | `GET /livez` | 200 while the process serves |
 //! | `GET /readyz` | 200, or 503 with what is missing |
-//! | `GET /api/v1/flows?state=&match=&limit=&after=` | every flow of the prefix, by id, page by page |
+//! | `GET /api/v1/flows?state=&match=&sort=&limit=&after=` | every flow of the prefix, page by page; or all in one answer, a line each |
 //! | `GET /api/v1/flows/{id}` | one flow |
+//! | `GET /api/v1/openapi.json` | all of this for machines |
 //!
+//! `openapi.rs` makes that document from the paths themselves: each is registered with its description, or not at all.
 //! Errors are problem documents (RFC 9457). [`Limits`] bounds connections, times and sizes (`serve.rs`, `connections.rs`,
 //! `body.rs`); only [`Hosts`] are answered. Flows are followed from the state topic as it is committed: what is shown may
 //! be a moment old, and is the same on every instance, but for `indexing`: how far the index of a flow is being rebuilt is known
@@ -18,33 +20,52 @@ mod connections;
 mod flows;
 mod hosts;
 mod limits;
+mod openapi;
+mod page;
+mod probes;
 mod problem;
 mod pulse;
+mod query;
+mod seal;
 mod serve;
+mod shared;
+mod stream;
+mod view;
 mod wire;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use tokio::net::TcpListener;
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::clock;
 use crate::instance::Board;
 
 pub use hosts::Hosts;
 pub use limits::Limits;
 pub use problem::Problem;
 
+use seal::Seal;
+use shared::Shared;
+
+/// What is settled when an instance starts.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub hosts: Hosts,
+    /// Of the topics: the same on every instance.
+    pub prefix: String,
+    /// Of the settings; the same on every instance, if there is one.
+    pub secret: Option<String>,
+}
+
 /// Serves what `board` shows, without end.
-pub async fn serve(listener: TcpListener, board: Arc<Board>, hosts: Hosts, limits: Limits) -> Infallible {
+pub async fn serve(listener: TcpListener, board: Arc<Board>, setup: Setup, limits: Limits) -> Infallible {
     let metrics = board.metrics.clone();
-    serve::serve(listener, guarded(paths(&board), &board, hosts, limits), metrics, limits).await
+    let paths = paths(&board, &setup);
+    serve::serve(listener, guarded(paths, &board, setup.hosts, limits), metrics, limits).await
 }
 
 /// Refuses what is not to reach the paths.
@@ -54,39 +75,25 @@ fn guarded(paths: Router, board: &Arc<Board>, hosts: Hosts, limits: Limits) -> R
         .layer(from_fn_with_state((Arc::new(hosts), Arc::clone(board)), hosts::check))
 }
 
-fn paths(board: &Arc<Board>) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/api/v1/flows", get(flows::list))
-        .route("/api/v1/flows/{id}", get(flows::one))
-        .fallback(unknown)
-        .method_not_allowed_fallback(method)
-        .with_state(Arc::clone(board))
+fn paths(board: &Arc<Board>, setup: &Setup) -> Router {
+    let seal = Arc::new(Seal::of_prefix(&setup.prefix, setup.secret.as_deref()));
+    let shared = Shared { board: Arc::clone(board), seal };
+    let (router, _) = routes().split_for_parts();
+    router.fallback(unknown).method_not_allowed_fallback(method).with_state(shared)
 }
 
-async fn metrics(State(board): State<Arc<Board>>) -> Response {
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, board.scrape(clock::now())).into_response()
-}
-
-async fn ready(State(board): State<Arc<Board>>) -> Response {
-    let missing = board.missing();
-    match missing.is_empty() {
-        true => "ready\n".into_response(),
-        false => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", missing.join("; "))
-            .with("missing", missing.into())
-            .into_response(),
-    }
+/// Every path there is. Whoever adds one adds it here, and so to the document too.
+fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(openapi::base()).merge(probes::routes()).merge(flows::routes()).merge(openapi::routes())
 }
 
 async fn unknown(uri: Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "unknown-path", format!("there is nothing at {}", uri.path()))
 }
 
-async fn method(uri: Uri) -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", format!("{} only takes GET", uri.path()))
+async fn method(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{} does not take {method}; `Allow` says what it takes", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }
 
 #[cfg(test)]

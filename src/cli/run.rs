@@ -15,7 +15,7 @@ use super::connect::kafka;
 use super::handles::Handles;
 use super::topics::refuse;
 use super::{Failure, exit};
-use crate::api::{self, Hosts, Limits};
+use crate::api::{self, Hosts, Limits, Setup};
 use crate::broker::kafka::Kafka;
 use crate::broker::{Action, Broker, Error};
 use crate::config::{Settings, Sources};
@@ -90,8 +90,12 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     }
     watch(&kafka)?;
     let mut ended = bring_up(settings, kafka, &board, &stop)?;
-    let hosts = Hosts::new(settings.http, &settings.http_hosts);
-    let server = tokio::spawn(api::serve(listener, Arc::clone(&board), hosts, limits));
+    let setup = Setup {
+        hosts: Hosts::new(settings.http, &settings.http_hosts),
+        prefix: settings.topics.prefix.clone(),
+        secret: None,
+    };
+    let server = tokio::spawn(api::serve(listener, Arc::clone(&board), setup, limits));
     tokio::select! {
         outcome = &mut ended => return outcome.unwrap_or(Ok(())),
         _ = terminate.recv() => {}

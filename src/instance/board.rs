@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::client::states::{Change, Kept};
-use crate::flow::FlowId;
+use crate::client::states::{Change, Kept, Progress};
+use crate::flow::{FlowId, Partition};
 use crate::metrics::Metrics;
 use crate::time::Timestamp;
 use crate::worker::Snapshot;
@@ -18,10 +18,30 @@ pub struct Board {
     flows: RwLock<Flows>,
 }
 
+/// What the state topic says.
 #[derive(Default)]
-struct Flows {
-    complete: bool,
-    known: BTreeMap<FlowId, Kept>,
+pub struct Flows {
+    pub known: BTreeMap<FlowId, Kept>,
+    pub partitions: BTreeMap<i32, Partition>,
+    reached: Reached,
+}
+
+/// How far the state topic has been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Everything has been read that was there when the reading began.
+    pub complete: bool,
+    pub progress: Progress,
+    /// What was committed up to then is known: the time of the newest record that was read, or of when there was nothing
+    /// more to read.
+    pub as_of: Timestamp,
+}
+
+impl Flows {
+    #[must_use]
+    pub fn as_of(&self) -> Timestamp {
+        self.reached.as_of
+    }
 }
 
 impl Board {
@@ -80,23 +100,26 @@ impl Board {
         self.metrics.text()
     }
 
-    /// Takes in what the state topic says. `complete`: everything that was in it has been read.
-    pub fn learn(&self, changes: Vec<Change>, complete: bool) {
+    /// Takes in what the state topic says. What was complete once stays so: whoever begins again only repeats it.
+    pub fn learn(&self, changes: Vec<Change>, reached: Reached) {
         let mut flows = self.flows.write().unwrap_or_else(PoisonError::into_inner);
         for change in changes {
             match change {
                 Change::Flow(known) => drop(flows.known.insert(known.flow.id.clone(), Kept::new(known))),
                 Change::Gone(id) => drop(flows.known.remove(id.as_str())),
-                Change::Partition(..) => {}
+                Change::Partition(number, record) => drop(flows.partitions.insert(number, *record)),
             }
         }
-        flows.complete |= complete;
+        flows.reached = Reached { complete: flows.reached.complete || reached.complete, ..reached };
     }
 
-    /// Looks at all flows; `None` until they were read.
-    pub fn flows<T>(&self, look: impl FnOnce(&BTreeMap<FlowId, Kept>) -> T) -> Option<T> {
+    /// Looks at all flows.
+    ///
+    /// # Errors
+    /// How far the reading is, until all of them were read.
+    pub fn flows<T>(&self, look: impl FnOnce(&Flows) -> T) -> Result<T, Progress> {
         let flows = self.flows.read().unwrap_or_else(PoisonError::into_inner);
-        flows.complete.then(|| look(&flows.known))
+        if flows.reached.complete { Ok(look(&flows)) } else { Err(flows.reached.progress) }
     }
 }
 

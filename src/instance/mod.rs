@@ -22,7 +22,7 @@ use crate::broker::Broker;
 use crate::schema::topics::Topics;
 use crate::worker::{Options, Stop};
 
-pub use board::Board;
+pub use board::{Board, Flows, Reached};
 pub use spare::give_memory_back_by;
 pub use stop::StopSign;
 

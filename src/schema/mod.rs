@@ -39,5 +39,6 @@ mod words;
 
 pub use document::{Document, Unknown};
 pub use fields::Malformed;
+pub use instant::Instant;
 pub use json::VERSION;
 pub use unreadable::{Reason, Unreadable};

@@ -4,10 +4,6 @@ use axum::http::request::Builder;
 
 use super::*;
 
-fn new_board() -> Arc<Board> {
-    Arc::new(Board::new(Metrics::new().unwrap(), 1))
-}
-
 fn ask_with(board: &Arc<Board>, hosts: &Hosts, set: impl FnOnce(Builder) -> Builder) -> Answer {
     answer(board, hosts, set(Request::builder().uri("/livez")).body(Body::empty()).unwrap())
 }

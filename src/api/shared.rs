@@ -1,0 +1,21 @@
+//! What all paths share.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+
+use super::seal::Seal;
+use crate::instance::Board;
+
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub board: Arc<Board>,
+    /// Signs what is given out to be brought back on any instance.
+    pub seal: Arc<Seal>,
+}
+
+impl FromRef<Shared> for Arc<Board> {
+    fn from_ref(shared: &Shared) -> Self {
+        Self::clone(&shared.board)
+    }
+}
