@@ -1,7 +1,6 @@
 //! The OpenAPI document: made from the paths as they are registered, with what all of them have in common added here.
 
-use std::sync::OnceLock;
-
+use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde_json::Value;
@@ -51,8 +50,8 @@ pub(super) fn base() -> OpenApi {
     OpenApiBuilder::new().info(info).components(Some(components.build())).security(Some(either)).build()
 }
 
-/// Adds what all paths answer, and the schemas that stand in files.
-fn complete(mut document: OpenApi) -> Value {
+/// The text of the document: with what all paths answer, and the schemas that stand in files.
+pub(super) fn complete(mut document: OpenApi) -> String {
     for (path, item) in &mut document.paths.paths {
         if !path.starts_with("/api/v1") {
             continue;
@@ -67,7 +66,7 @@ fn complete(mut document: OpenApi) -> Value {
     }
     let mut document = serde_json::to_value(document).unwrap_or_default();
     document["components"]["schemas"]["FlowState"] = flow_state();
-    document
+    document.to_string()
 }
 
 fn problem(description: &str) -> utoipa::openapi::Response {
@@ -80,13 +79,10 @@ fn flow_state() -> Value {
     serde_json::from_str(include_str!("../../schemas/flow-state.json")).unwrap_or_default()
 }
 
-static TEXT: OnceLock<String> = OnceLock::new();
-
 /// This document: OpenAPI 3.1.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "about", responses(
     (status = 200, description = "The document.", content_type = "application/json", body = Object),
 ))]
-async fn document() -> impl IntoResponse {
-    let text = TEXT.get_or_init(|| complete(super::routes().into_openapi()).to_string());
-    ([(header::CONTENT_TYPE, "application/json")], text.as_str())
+async fn document(State(shared): State<Shared>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], shared.document.to_string())
 }

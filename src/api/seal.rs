@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use crate::config::Secret;
 use crate::hex;
 
 /// A key that signs. What is sealed for one purpose opens for no other.
@@ -14,15 +15,45 @@ pub(super) struct Seal {
     key: [u8; 32],
 }
 
+/// A key that only this process has.
+#[derive(Clone)]
+pub struct OwnKey([u8; 32]);
+
+impl OwnKey {
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key)?;
+        Ok(Self(key))
+    }
+
+    pub(super) fn seal(&self) -> Seal {
+        Seal { key: self.0 }
+    }
+}
+
+/// Without the key.
+impl std::fmt::Debug for OwnKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OwnKey")
+    }
+}
+
 /// Bytes of a signature: half of the hash, which nobody guesses.
 const SIGNATURE: usize = 16;
 
 impl Seal {
+    /// Of a secret of all instances: nobody else can sign with it.
+    pub fn of_secret(secret: &Secret) -> Self {
+        Self::from(&["flowgate secret", &secret.0])
+    }
+
     /// The same on every instance of a prefix, and after a restart, so that a list can be read on anywhere: the key comes
     /// from `http_secret`, else from the prefix. Everybody knows that one, so what it signs must be worth nothing to
     /// a forger: a cursor and the token of a preview allow nothing that their bearer may not do anyway.
-    pub fn of_prefix(prefix: &str, secret: Option<&str>) -> Self {
-        Self::from(&["flowgate prefix", prefix, secret.unwrap_or_default()])
+    pub fn of_prefix(prefix: &str, secret: Option<&Secret>) -> Self {
+        Self::from(&["flowgate prefix", prefix, secret.map_or("", |secret| &secret.0)])
     }
 
     fn from(parts: &[&str]) -> Self {
@@ -73,7 +104,7 @@ mod tests {
         let open = |seal: &Seal, purpose: &str, text: &str| seal.open::<(String, u64)>(purpose, text);
         assert_eq!(open(&Seal::of_prefix("flow", None), "cursor", &text), Some(("held".to_owned(), 7)));
         for (key, purpose) in [
-            (Seal::of_prefix("flow", Some("secret")), "cursor"),
+            (Seal::of_prefix("flow", Some(&Secret("secret".to_owned()))), "cursor"),
             (Seal::of_prefix("other", None), "cursor"),
             (seal.clone(), "preview"),
         ] {

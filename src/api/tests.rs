@@ -3,28 +3,33 @@
 mod asking;
 mod crowding;
 mod document;
+mod letting_in;
+mod ordering;
 mod paging;
+mod previewing;
 mod serving;
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use super::{Hosts, Limits, Setup};
+use super::{Hosts, Limits, OwnKey, Setup};
 use crate::cli::tests::{Place, eventually};
 use crate::client::states::Progress;
 use crate::flow::FlowId;
 use crate::instance::{Board, Reached};
 use crate::metrics::Metrics;
+use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 use crate::worker::Snapshot;
 
 struct Answer {
     status: StatusCode,
     kind: String,
+    headers: HeaderMap,
     text: String,
 }
 
@@ -36,7 +41,14 @@ impl Answer {
 
 fn ask(board: &Arc<Board>, method: &str, path: &str) -> Answer {
     let request = Request::builder().method(method).uri(path).header("host", "localhost:8714");
-    answer(board, &hosts("127.0.0.1:8714", &[]), request.body(Body::empty()).unwrap())
+    answer(board, &setup(), request.body(Body::empty()).unwrap())
+}
+
+/// JSON, with some headers more.
+fn post(board: &Arc<Board>, setup: &Setup, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+    let request = Request::builder().method("POST").uri(path).header("host", "localhost:8714");
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    answer(board, setup, request.header("content-type", "application/json").body(body.to_string().into()).unwrap())
 }
 
 fn hosts(address: &str, names: &[&str]) -> Hosts {
@@ -50,19 +62,28 @@ fn new_board() -> Arc<Board> {
     Arc::new(Board::new(Metrics::new().unwrap(), 1))
 }
 
+/// On loopback, without tokens.
 fn setup() -> Setup {
-    Setup { hosts: hosts("127.0.0.1:8714", &[]), prefix: "flow".to_owned(), secret: None }
+    Setup {
+        hosts: hosts("127.0.0.1:8714", &[]),
+        is_loopback: true,
+        tokens: Vec::new(),
+        is_read_only: false,
+        topics: Topics::new("flow").unwrap(),
+        secret: None,
+        own_key: OwnKey::random().unwrap(),
+    }
 }
 
-fn answer(board: &Arc<Board>, hosts: &Hosts, request: Request<Body>) -> Answer {
+fn answer(board: &Arc<Board>, setup: &Setup, request: Request<Body>) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let router = super::guarded(super::paths(board, &setup()), board, hosts.clone(), Limits::default());
+    let router = super::guarded(super::paths(board, setup), board, setup.hosts.clone(), Limits::default());
     runtime.block_on(async {
         let response = router.oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let kind = headers.get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        Answer { status, kind, text: String::from_utf8(body.to_vec()).unwrap() }
+        Answer { status, kind, headers, text: String::from_utf8(body.to_vec()).unwrap() }
     })
 }
 

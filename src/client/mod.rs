@@ -5,7 +5,13 @@
 pub mod control;
 pub mod delivered;
 pub mod drains;
+pub mod glob;
+pub mod listener;
 pub mod positions;
+pub mod preview;
+pub mod rates;
+pub mod select;
+mod sent;
 pub mod states;
 
 use std::time::Duration;

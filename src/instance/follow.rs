@@ -26,6 +26,7 @@ pub(super) fn look<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: 
 
 fn follow<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: &StopSign) -> Result<(), Error> {
     let mut states = States::open(broker, topics)?;
+    board.begin_again();
     let (mut reached, mut spare, mut asked) = (Reached::default(), Spare::default(), None::<Instant>);
     while !stop.is_up() {
         let changes = states.read()?;

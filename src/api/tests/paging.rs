@@ -111,7 +111,7 @@ fn all_flows_come_in_one_answer_a_line_each() {
     let lines = |query: &str| {
         let request = Request::builder().uri(format!("/api/v1/flows{query}")).header("host", "localhost");
         let request = request.header("accept", "text/html, application/x-ndjson;q=0.9").body(Body::empty()).unwrap();
-        answer(&board, &hosts("127.0.0.1:8714", &[]), request)
+        answer(&board, &setup(), request)
     };
     let all = lines("");
     assert_eq!(all.kind, "application/x-ndjson");
