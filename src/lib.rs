@@ -9,6 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod duration;
 pub mod flow;
+pub mod hex;
 pub mod instance;
 pub mod legible;
 pub mod metrics;

@@ -87,7 +87,7 @@ impl Table {
         let greed = |entry: &Entry| held.get(&entry.peer).copied().unwrap_or_default();
         let order = |(number, entry): &(&u64, &Entry)| {
             let beat = entry.pulse.beat();
-            let answered = matches!(beat.doing, Doing::Answering { .. });
+            let answered = matches!(beat.doing, Doing::Answering { .. } | Doing::Streaming);
             (std::cmp::Reverse(greed(entry)), answered, beat.since, **number)
         };
         let staying = others.filter(|(_, entry)| entry.pulse.beat().doing != Doing::GivingWay);

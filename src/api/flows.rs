@@ -1,104 +1,102 @@
-//! Flows, as their states say.
+//! `GET /api/v1/flows` and `/flows/{id}`: flows, as their states say.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use serde_json::{Value, json};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use tokio::task::spawn_blocking;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::Problem;
-use crate::client::states::{Kept, Known};
+use super::page::{Filter, Order, Page};
+use super::problem::Document;
+use super::query::{FlowInPath, Parameters, wrong};
+use super::view::{FlowView, NDJSON, not_yet};
+use super::{Problem, Shared, stream};
 use crate::flow::FlowId;
 use crate::instance::Board;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
+}
 
 /// Flows on a page.
 const LIMIT: usize = 100;
 const MOST: usize = 1000;
 
-type Parameters = Result<Query<HashMap<String, String>>, QueryRejection>;
+const PARAMETERS: [&str; 5] = ["state", "match", "sort", "limit", "after"];
 
-pub(super) async fn list(State(board): State<Arc<Board>>, parameters: Parameters) -> Result<Json<Value>, Problem> {
-    let Query(parameters) = parameters.map_err(|error| wrong("query", error.body_text()))?;
-    let wanted = Wanted::read(&parameters)?;
-    board.flows(|flows| Json(wanted.page(flows, &board))).ok_or_else(not_yet)
-}
-
-type Id = Result<Path<String>, PathRejection>;
-
-pub(super) async fn one(State(board): State<Arc<Board>>, id: Id) -> Result<Json<Value>, Problem> {
-    let Path(id) = id.map_err(|_| wrong("id", "the id in the path is no UTF-8; percent-encode the bytes of UTF-8"))?;
-    let found = |flows: &BTreeMap<FlowId, Kept>| {
-        flows.get_key_value(id.as_str()).map(|(id, kept)| shown(&kept.known(id), &board))
-    };
-    let known = board.flows(found).ok_or_else(not_yet)?;
-    known.map(Json).ok_or_else(|| {
-        let detail = format!("no flow `{id}` is known; a flow is known from its first event or pause on");
-        Problem::new(StatusCode::NOT_FOUND, "unknown-flow", detail)
-    })
-}
-
-/// A flow as its state says; and while its index is being rebuilt, how much is still to be read for that.
-fn shown(known: &Known, board: &Board) -> Value {
-    let mut flow = known.json();
-    if let (Some(fields), Some(remaining)) = (flow.as_object_mut(), board.indexing(&known.flow.id)) {
-        fields.insert("indexing".to_owned(), json!({"remaining_events": remaining}));
-    }
-    flow
-}
-
-fn not_yet() -> Problem {
-    let detail = "the states of flows are still being read; try again in a moment";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "still-reading", detail)
-}
-
-fn wrong(parameter: &str, detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad-parameter", detail).with("parameter", parameter.into())
-}
-
-struct Wanted {
-    state: Option<String>,
-    text: Option<String>,
-    limit: usize,
-    after: Option<String>,
-}
-
-impl Wanted {
-    fn read(parameters: &HashMap<String, String>) -> Result<Self, Problem> {
-        const KNOWN: [&str; 4] = ["state", "match", "limit", "after"];
-        if let Some(name) = parameters.keys().find(|name| !KNOWN.contains(&name.as_str())) {
-            return Err(wrong(name, format!("there is no parameter `{name}`; use {}", KNOWN.join(", "))));
+/// Flows of the prefix.
+///
+/// Page by page, or all of them in one answer: `Accept: application/x-ndjson` gives a flow a line, by id, as fast as they are read.
+#[utoipa::path(
+    get,
+    path = "/api/v1/flows",
+    tag = "flows",
+    params(
+        ("state" = Option<String>, Query, description = "Only `live`, `paused` or `resuming` ones."),
+        ("match" = Option<String>, Query, description = "Only those whose id contains this text."),
+        ("sort" = Option<String>, Query, description = "`id` (the default), `held` (most first) or `resumes_at` (soonest first)."),
+        ("limit" = Option<usize>, Query, description = "Flows on a page, 1 to 1000; 100 by default."),
+        ("after" = Option<String>, Query, description = "`next` of the page before, with the other parameters unchanged."),
+    ),
+    responses((status = 200, description = "A page, or a flow a line.", content(
+        (Page = "application/json"),
+        (FlowView = "application/x-ndjson"),
+    ))),
+)]
+async fn list(State(shared): State<Shared>, headers: HeaderMap, asked: Parameters) -> Result<Response, Problem> {
+    asked.only(&PARAMETERS)?;
+    let states = ["live", "paused", "resuming"].map(|word| (word, word));
+    let filter = Filter { state: asked.word("state", &states)?, text: asked.get("match").map(str::to_owned) };
+    let order = asked.word("sort", &Order::WORDS)?.unwrap_or_default();
+    if wants_lines(&headers) {
+        if let Some(name) = ["sort", "limit", "after"].into_iter().find(|name| asked.get(name).is_some()) {
+            let detail = format!("`{name}` is for pages; all flows in one answer come by id, so leave it out");
+            return Err(wrong(name, detail));
         }
-        let get = |name: &str| parameters.get(name).cloned();
-        let state = get("state");
-        if let Some(state) = state.as_deref().filter(|state| !["live", "paused", "resuming"].contains(state)) {
-            return Err(wrong("state", format!("`{state}` is no state; use live, paused or resuming")));
-        }
-        let limit = match get("limit") {
-            None => LIMIT,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=MOST).contains(limit))
-                .ok_or_else(|| wrong("limit", format!("`{text}` is no number from 1 to {MOST}")))?,
-        };
-        Ok(Self { state, text: get("match"), limit, after: get("after") })
+        return stream::all(Arc::clone(&shared.board), filter);
     }
+    let limit = asked.number("limit", 1..=MOST)?.unwrap_or(LIMIT);
+    let after = asked.get("after").map(|cursor| filter.open(order, &shared.seal, cursor)).transpose()?;
+    // Looks at every flow there is: not on the thread that serves everybody.
+    let page = spawn_blocking(move || filter.page(order, limit, after.as_ref(), &shared.board, &shared.seal)).await;
+    let page = page.map_err(|_| Problem::internal())?.map_err(not_yet)?;
+    Ok(Json(page).into_response())
+}
 
-    /// `next` is what to ask for `after` to get the page behind it; null on the last one.
-    fn page(&self, flows: &BTreeMap<FlowId, Kept>, board: &Board) -> Value {
-        let from = self.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let mut fitting = flows.range::<str, _>((from, Bound::Unbounded)).filter(|(id, kept)| {
-            self.state.as_ref().is_none_or(|state| state == kept.state_word())
-                && self.text.as_ref().is_none_or(|text| id.as_str().contains(text))
-        });
-        let page: Vec<_> = fitting.by_ref().take(self.limit).collect();
-        let more = fitting.next().is_some();
-        let next = page.last().filter(|_| more).map(|(id, _)| id.to_string());
-        let shown: Vec<Value> = page.into_iter().map(|(id, kept)| shown(&kept.known(id), board)).collect();
-        json!({"flows": shown, "next": next, "known": flows.len()})
-    }
+/// Whether a flow a line is what is asked for.
+fn wants_lines(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut kinds = accepted.flat_map(|value| value.split(',')).map(|kind| kind.split(';').next().unwrap_or_default());
+    kinds.any(|kind| kind.trim().eq_ignore_ascii_case(NDJSON))
+}
+
+/// One flow.
+#[utoipa::path(
+    get,
+    path = "/api/v1/flows/{id}",
+    tag = "flows",
+    params(("id" = String, Path, description = "The flow id, percent-encoded.")),
+    responses(
+        (status = 200, description = "The flow.", body = FlowView),
+        (status = 404, description = "`unknown-flow`.", body = Document, content_type = "application/problem+json"),
+    ),
+)]
+async fn one(State(board): State<Arc<Board>>, FlowInPath(id): FlowInPath) -> Result<Json<FlowView>, Problem> {
+    find(&board, &id)?.map(Json).ok_or_else(|| unknown(&id))
+}
+
+/// # Errors
+/// 503 until all flows were read.
+pub(super) fn find(board: &Board, id: &FlowId) -> Result<Option<FlowView>, Problem> {
+    let found = board.flows(|flows| flows.known.get(id).map(|kept| FlowView::of(id, kept, flows.as_of(), board)));
+    found.map_err(not_yet)
+}
+
+pub(super) fn unknown(id: &FlowId) -> Problem {
+    let detail = format!("no flow `{id}` is known; a flow is known from its first event or pause on");
+    Problem::new(StatusCode::NOT_FOUND, "unknown-flow", detail)
 }

@@ -12,7 +12,8 @@ pub struct Limits {
     pub headers: Duration,
     /// From the end of the headers to the end of the body.
     pub body: Duration,
-    /// From the end of the headers until the peer's side has taken the last byte of the answer.
+    /// From the end of the headers until the peer's side has taken the last byte of the answer; of one that is streamed, the
+    /// longest time in which it takes nothing.
     pub answer: Duration,
     /// Between two requests of a connection.
     pub idle: Duration,
@@ -38,8 +39,8 @@ impl Default for Limits {
             idle: Duration::from_secs(90),
             // A browser's cookies of everything on `localhost`, and room to spare.
             header_bytes: 16 * 1024,
-            // No path takes a body yet. One that comes anyway is read, so that its sender reads the answer.
-            body_bytes: 4 * 1024,
+            // Some hundred commands.
+            body_bytes: 64 * 1024,
             pause: Duration::from_millis(100),
         }
     }

@@ -5,46 +5,99 @@
 //! | `GET /metrics` | what Prometheus reads |
 //! | `GET /livez` | 200 while the process serves |
 //! | `GET /readyz` | 200, or 503 with what is missing |
-//! | `GET /api/v1/flows?state=&match=&limit=&after=` | every flow of the prefix, by id, page by page |
+//! | `GET /api/v1/flows?state=&match=&sort=&limit=&after=` | every flow of the prefix, page by page; or all in one answer, a line each |
 //! | `GET /api/v1/flows/{id}` | one flow |
+//! | `POST /api/v1/flows/{id}/commands?wait=5s` | gives a command, and waits for its answer |
+//! | `POST /api/v1/commands?wait=5s` | several commands, or one for every flow |
+//! | `GET /api/v1/commands/{id}?flow=` | the answer to a command |
+//! | `POST /api/v1/previews` | what a command would do |
+//! | `GET /api/v1/whoami` | who asks, and what they may do |
+//! | `POST`, `DELETE /api/v1/session` | logs a browser in and out |
+//! | `GET /api/v1/openapi.json` | all of this for machines |
 //!
+//! `openapi.rs` makes that document from the paths themselves: each is registered with its description, or not at all.
 //! Errors are problem documents (RFC 9457). [`Limits`] bounds connections, times and sizes (`serve.rs`, `connections.rs`,
 //! `body.rs`); only [`Hosts`] are answered. Flows are followed from the state topic as it is committed: what is shown may
 //! be a moment old, and is the same on every instance, but for `indexing`: how far the index of a flow is being rebuilt is known
 //! to the instance alone that does it.
 
+mod access;
+mod allowance;
+mod answer;
 mod body;
+mod commands;
 mod connections;
+mod cross_site;
 mod flows;
+mod forms;
+mod fresh;
+mod guard;
 mod hosts;
+mod json;
 mod limits;
+mod login;
+mod openapi;
+mod orders;
+mod page;
+mod preview;
+mod previews;
+mod probes;
 mod problem;
 mod pulse;
+mod query;
+mod seal;
 mod serve;
+mod session;
+mod shared;
+mod stream;
+mod url;
+mod view;
+mod whoami;
 mod wire;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use tokio::net::TcpListener;
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::clock;
+use crate::config::{Secret, Token};
 use crate::instance::Board;
+use crate::schema::topics::Topics;
 
 pub use hosts::Hosts;
 pub use limits::Limits;
 pub use problem::Problem;
+pub use seal::OwnKey;
+
+use access::Access;
+use seal::Seal;
+use session::Sessions;
+use shared::Shared;
+
+/// What is settled when an instance starts.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub hosts: Hosts,
+    /// Whether only this machine can reach it.
+    pub is_loopback: bool,
+    pub tokens: Vec<Token>,
+    pub is_read_only: bool,
+    pub topics: Topics,
+    /// Of the settings; the same on every instance, if there is one.
+    pub secret: Option<Secret>,
+    /// Signs sessions where there is no secret: nobody knows it, and no other process has it.
+    pub own_key: OwnKey,
+}
 
 /// Serves what `board` shows, without end.
-pub async fn serve(listener: TcpListener, board: Arc<Board>, hosts: Hosts, limits: Limits) -> Infallible {
+pub async fn serve(listener: TcpListener, board: Arc<Board>, setup: Setup, limits: Limits) -> Infallible {
     let metrics = board.metrics.clone();
-    serve::serve(listener, guarded(paths(&board), &board, hosts, limits), metrics, limits).await
+    let paths = paths(&board, &setup);
+    serve::serve(listener, guarded(paths, &board, setup.hosts, limits), metrics, limits).await
 }
 
 /// Refuses what is not to reach the paths.
@@ -54,39 +107,46 @@ fn guarded(paths: Router, board: &Arc<Board>, hosts: Hosts, limits: Limits) -> R
         .layer(from_fn_with_state((Arc::new(hosts), Arc::clone(board)), hosts::check))
 }
 
-fn paths(board: &Arc<Board>) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/api/v1/flows", get(flows::list))
-        .route("/api/v1/flows/{id}", get(flows::one))
-        .fallback(unknown)
-        .method_not_allowed_fallback(method)
-        .with_state(Arc::clone(board))
+fn paths(board: &Arc<Board>, setup: &Setup) -> Router {
+    let secret = setup.secret.as_ref();
+    let sessions = Sessions::new(secret.map_or_else(|| setup.own_key.seal(), Seal::of_secret));
+    let access = Access::new(setup.tokens.clone(), setup.is_loopback, setup.is_read_only, sessions);
+    let (open, guarded) = routes();
+    let mut document = OpenApiRouter::with_openapi(openapi::base());
+    document = document.merge(open.clone()).merge(guarded.clone());
+    let shared = Shared {
+        board: Arc::clone(board),
+        access: Arc::new(access),
+        seal: Arc::new(Seal::of_prefix(&setup.topics.prefix, secret)),
+        document: openapi::complete(document.into_openapi()).into(),
+        discarded: setup.topics.discarded.as_str().into(),
+    };
+    let guarded = guarded.route_layer(from_fn_with_state(shared.clone(), guard::check));
+    let (router, _) = open.merge(guarded).split_for_parts();
+    router.fallback(unknown).method_not_allowed_fallback(method).with_state(shared)
 }
 
-async fn metrics(State(board): State<Arc<Board>>) -> Response {
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, board.scrape(clock::now())).into_response()
-}
-
-async fn ready(State(board): State<Arc<Board>>) -> Response {
-    let missing = board.missing();
-    match missing.is_empty() {
-        true => "ready\n".into_response(),
-        false => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", missing.join("; "))
-            .with("missing", missing.into())
-            .into_response(),
-    }
+/// Every path there is: those that everybody may ask, and those that ask who it is. Whoever adds one adds it here, and so to the
+/// document too.
+fn routes() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>) {
+    let open = OpenApiRouter::new().merge(probes::routes()).merge(login::begins());
+    let guarded = OpenApiRouter::new()
+        .merge(flows::routes())
+        .merge(commands::routes())
+        .merge(previews::routes())
+        .merge(login::ends())
+        .merge(whoami::routes())
+        .merge(openapi::routes());
+    (open, guarded)
 }
 
 async fn unknown(uri: Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "unknown-path", format!("there is nothing at {}", uri.path()))
 }
 
-async fn method(uri: Uri) -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", format!("{} only takes GET", uri.path()))
+async fn method(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{} does not take {method}; `Allow` says what it takes", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }
 
 #[cfg(test)]

@@ -1,14 +1,35 @@
 //! Errors as problem documents (RFC 9457).
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// What is wrong with a request (RFC 9457).
+#[derive(ToSchema)]
+#[schema(as = Problem)]
+#[expect(dead_code, reason = "describes what `Problem` writes")]
+pub(super) struct Document {
+    /// `urn:flowgate:problem:` and a word for machines.
+    r#type: String,
+    /// The status in words.
+    title: String,
+    status: u16,
+    /// What is wrong, and what would be right: a sentence for people.
+    detail: String,
+    /// The field of the body, or the header, that is wrong.
+    field: Option<String>,
+    /// The parameter that is wrong.
+    parameter: Option<String>,
+}
 
 /// What went wrong with a request.
 #[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
     fields: Map<String, Value>,
+    /// In seconds.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -23,7 +44,7 @@ impl Problem {
             ("detail", detail.into().into()),
         ];
         let fields = fields.into_iter().map(|(name, value): (&str, Value)| (name.to_owned(), value)).collect();
-        Self { status, fields }
+        Self { status, fields, retry_after: None }
     }
 
     /// Adds a field of this kind of problem.
@@ -31,6 +52,19 @@ impl Problem {
     pub fn with(mut self, name: &str, value: Value) -> Self {
         self.fields.insert(name.to_owned(), value);
         self
+    }
+
+    /// Says after how many seconds it is worth trying again.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// Something panicked: its last words are in the log.
+    #[must_use]
+    pub fn internal() -> Self {
+        let detail = "this could not be done, for a reason that is in the log of the gate";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
     /// As the last answer of a connection, where there is no request that axum could answer.
@@ -48,10 +82,14 @@ impl Problem {
     }
 }
 
-const KIND: &str = "application/problem+json";
+pub(super) const KIND: &str = "application/problem+json";
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        (self.status, [(header::CONTENT_TYPE, KIND)], self.body()).into_response()
+        let mut answer = (self.status, [(header::CONTENT_TYPE, KIND)], self.body()).into_response();
+        if let Some(seconds) = self.retry_after {
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        answer
     }
 }

@@ -5,6 +5,10 @@ use tokio::time::Instant;
 
 use super::Limits;
 
+/// Marks an answer that may go on for as long as the peer reads it, among the answer's extensions.
+#[derive(Clone, Copy)]
+pub(super) struct Streamed;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
     /// Between two requests.
@@ -13,6 +17,8 @@ pub(super) enum Doing {
     Asking,
     /// The headers of a request were read. `written`: its whole answer is in hyper's buffer.
     Answering { written: bool },
+    /// An answer is under way that may go on for as long as the peer reads it.
+    Streaming,
     /// It is to be closed: another one takes its place.
     GivingWay,
 }
@@ -30,7 +36,7 @@ impl Beat {
             + match self.doing {
                 Doing::Idle => limits.idle,
                 Doing::Asking => limits.headers,
-                Doing::Answering { .. } => limits.answer,
+                Doing::Answering { .. } | Doing::Streaming => limits.answer,
                 Doing::GivingWay => return self.since,
             }
     }
@@ -63,10 +69,21 @@ impl Pulse {
         self.change(|_| Some(Doing::Answering { written: false }));
     }
 
+    /// The answer is one that is written as long as it is read.
+    pub fn streams(&self) {
+        self.change(|doing| matches!(doing, Doing::Answering { .. }).then_some(Doing::Streaming));
+    }
+
+    /// The socket has taken something. Of an answer that is streamed the time begins again: so it lasts as long as its
+    /// peer reads it, and ends when it does not. What is written seldom says something in between.
+    pub fn moved(&self) {
+        self.change(|doing| (doing == Doing::Streaming).then_some(Doing::Streaming));
+    }
+
     /// hyper has taken the last piece of an answer. The time runs on until the peer has it.
     pub fn written(&self) {
         self.0.send_if_modified(|beat| {
-            let answers = beat.doing == Doing::Answering { written: false };
+            let answers = matches!(beat.doing, Doing::Answering { written: false } | Doing::Streaming);
             if answers {
                 beat.doing = Doing::Answering { written: true };
             }

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::connections::Connections;
-use super::pulse::{Beat, Doing, Pulse};
+use super::pulse::{Beat, Doing, Pulse, Streamed};
 use super::wire::{Answer, Wire};
 use super::{Limits, Problem};
 use crate::metrics::{Metrics, Refused};
@@ -90,7 +90,14 @@ impl Connection {
         let service = service_fn(move |request: Request<Incoming>| {
             own.asked();
             let (answer, pulse) = (router.call(request.map(Body::new)), Arc::clone(&own));
-            async move { answer.await.map(|answer| answer.map(|body| Answer::new(body, pulse))) }
+            async move {
+                answer.await.map(|answer| {
+                    if answer.extensions().get::<Streamed>().is_some() {
+                        pulse.streams();
+                    }
+                    answer.map(|body| Answer::new(body, pulse))
+                })
+            }
         });
         // Its limit of time is not used: `pulse` has all of them.
         let mut http = http1::Builder::new();
@@ -126,7 +133,7 @@ fn why(beat: Beat) -> Option<(Refused, Option<Problem>)> {
             let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "headers-late", detail);
             Some((Refused::LateHeaders, Some(problem)))
         }
-        Doing::Answering { .. } => Some((Refused::LateReader, None)),
+        Doing::Answering { .. } | Doing::Streaming => Some((Refused::LateReader, None)),
         Doing::GivingWay => Some((Refused::Crowded, None)),
     }
 }

@@ -74,7 +74,9 @@ impl AsyncWrite for Wire {
         if self.replaces(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let taken = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        self.pulse.moved();
+        Poll::Ready(Ok(taken))
     }
 
     fn poll_write_vectored(
@@ -85,7 +87,9 @@ impl AsyncWrite for Wire {
         if self.replaces(slices.first().map_or(&[], |first| first)) {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let taken = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
+        self.pulse.moved();
+        Poll::Ready(Ok(taken))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -9,20 +9,19 @@ use serde_json::Value;
 use super::completions::flow_ids;
 use super::confirm::{confirm, confirm_or};
 use super::flows::READ;
-use super::glob::{Glob, looks_like_one};
-use super::select::{self, Selection, matching};
+use super::selecting::{self, matching};
 use super::send::{Asking, flow_id, target};
 use super::table::table;
 use super::{Failure, exit};
 use crate::broker::Broker;
+use crate::client::glob::{Glob, looks_like_one};
+use crate::client::preview::{self, Looked, named};
+use crate::client::select::Selection;
 use crate::client::states::{Known, States};
 use crate::clock;
 use crate::flow::{Action, Command, Expect, FlowId};
 use crate::schema;
 use crate::schema::topics::Topics;
-
-/// How many ids a sentence names.
-const NAMED: usize = 5;
 
 #[derive(Debug, Args)]
 pub struct Choosing {
@@ -31,7 +30,7 @@ pub struct Choosing {
     /// Every flow, also one that is first seen later; pauses of their own that flows have stay
     #[arg(long, conflicts_with_all = ["flows", "select"])]
     pub all: bool,
-    #[arg(long, value_name = "TERMS", long_help = select::HELP, help = select::SHORT)]
+    #[arg(long, value_name = "TERMS", long_help = selecting::HELP, help = selecting::SHORT)]
     pub select: Vec<Selection>,
     /// Do not ask: several flows are shown before anything is sent, and without a terminal nothing is without this
     #[arg(long)]
@@ -95,7 +94,9 @@ impl Choosing {
             beware_of_patterns(&flows, &states)?;
         }
         if shown {
-            confirm(&preview(&flows, &states, plan), false)?;
+            let looked = |id| Looked { id, flow: states.flows.get(id).map(|known| &known.flow) };
+            let looked: Vec<Looked<'_>> = flows.iter().map(looked).collect();
+            confirm(&preview::several(plan.verb, plan.already, &looked), false)?;
         }
         Ok(Chosen { flows, states: Some(states), looked_at: shown || is_selected })
     }
@@ -114,10 +115,7 @@ impl Choosing {
         if !self.yes && !self.dry_run {
             let held: u64 = states.flows.values().map(|known| known.flow.counts.held().total()).sum();
             let all = states.flows.len();
-            let mut preview = format!("This {} every flow: {all} are known, which hold {held} events now.", plan.verb);
-            if own > 0 {
-                preview.push_str(&format!(" {own} of them are paused on their own, and stay as they are."));
-            }
+            let preview = preview::every(plan.verb, all, held, own);
             confirm(&preview, false)?;
         }
         Ok(Chosen { flows, states: Some(states), looked_at: false })
@@ -190,32 +188,6 @@ impl<B: Broker> Chosen<B> {
     }
 }
 
-/// What would happen, in a few sentences.
-fn preview<B: Broker>(flows: &[FlowId], states: &States<B>, plan: &Plan<'_>) -> String {
-    let known: Vec<&Known> = flows.iter().filter_map(|flow| states.flows.get(flow)).collect();
-    let held: u64 = known.iter().map(|known| known.flow.counts.held().total()).sum();
-    let count = |number: usize, one: &str, many: &str| match number {
-        1 => format!("1 {one}"),
-        number => format!("{number} {many}"),
-    };
-    let named = named(flows.iter());
-    let (verb, already) = (plan.verb, plan.already);
-    let mut preview = match flows.len() {
-        1 => format!("This {verb} 1 flow, which holds {held} events now: {named}."),
-        number => format!("This {verb} {number} flows, which hold {held} events now: {named}."),
-    };
-    match known.iter().filter(|known| known.flow.state_word() == already).count() {
-        0 => {}
-        number => preview.push_str(&format!(" {} {already} already.", count(number, "of them is", "of them are"))),
-    }
-    let unknown: Vec<&FlowId> = flows.iter().filter(|flow| !states.flows.contains_key(*flow)).collect();
-    if !unknown.is_empty() {
-        let are = count(unknown.len(), "of them is", "of them are");
-        preview.push_str(&format!(" {are} not known so far: {}.", self::named(unknown.into_iter())));
-    }
-    preview
-}
-
 /// Asks about ids that were probably meant as patterns: they have signs of one, no flow is called so, and known flows fit them.
 fn beware_of_patterns<B: Broker>(flows: &[FlowId], states: &States<B>) -> Result<(), Failure> {
     let odd = flows.iter().filter(|flow| looks_like_one(flow.as_str()));
@@ -237,14 +209,4 @@ fn beware_of_patterns<B: Broker>(flows: &[FlowId], states: &States<B>) -> Result
         confirm_or(&preview, false, &fix)?;
     }
     Ok(())
-}
-
-/// The first ones by name, and how many more there are.
-fn named<'a>(mut flows: impl ExactSizeIterator<Item = &'a FlowId>) -> String {
-    let first: Vec<&str> = flows.by_ref().take(NAMED).map(FlowId::as_str).collect();
-    let first = first.join(", ");
-    match flows.len() {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
 }

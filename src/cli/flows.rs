@@ -9,8 +9,9 @@ use clap::ValueEnum;
 use super::Failure;
 use super::listing::{ListFormat, Listing};
 use super::screen::Screen;
-use super::select::{self, Selection};
+use super::selecting;
 use crate::broker::Broker;
+use crate::client::select::Selection;
 use crate::client::states::{Known, States};
 use crate::clock;
 use crate::flow::State;
@@ -28,7 +29,7 @@ pub struct Args {
     /// Only flows with at least so many events held
     #[arg(long, value_name = "EVENTS")]
     min_held: Option<u64>,
-    #[arg(long, value_name = "TERMS", long_help = select::HELP, help = select::SHORT)]
+    #[arg(long, value_name = "TERMS", long_help = selecting::HELP, help = selecting::SHORT)]
     select: Vec<Selection>,
     /// What comes first: most events held, the next one to resume, or the first id
     #[arg(long, value_enum, default_value_t)]

@@ -13,29 +13,29 @@ mod flow;
 mod flows;
 mod follow;
 mod forget;
-mod glob;
 mod global;
 mod handles;
 mod listing;
 mod log;
 mod man;
+mod open;
 mod output;
 mod pause;
 mod positions;
 mod progress;
 mod purge;
-mod rates;
 mod redrive;
 mod release;
 mod resume;
 mod run;
 mod screen;
-mod select;
+mod selecting;
 mod send;
 mod table;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests;
+mod token;
 mod topics;
 mod until_done;
 mod usage;
@@ -110,6 +110,10 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
+    /// Make tokens for HTTP
+    #[command(subcommand)]
+    Token(token::Command),
+    Open(open::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -147,12 +151,14 @@ impl Cli {
         let sources = global.sources();
         match command {
             Command::Config(command) => config::run(&command, &sources, out),
-            Command::Completions(_) | Command::Man(_) if !global.set.is_empty() => {
+            Command::Completions(_) | Command::Man(_) | Command::Token(_) if !global.set.is_empty() => {
                 let what = "`-X` gives a setting, and this command reads none";
                 Err(Failure::new(exit::CONFIGURATION, what).hint("leave it away"))
             }
             Command::Completions(args) => completions::run(&args, out),
             Command::Man(args) => man::run(&args, definition(), out),
+            Command::Token(command) => token::run(&command, out),
+            Command::Open(args) => open::run(&args, &Settings::load(&sources)?, out),
             Command::Run(args) => {
                 let sources = args.add_to(sources);
                 let settings = Settings::load(&sources)?;
@@ -195,6 +201,7 @@ impl Command {
             Self::Flow(args) => flow::run(&args, broker, topics, screen, out),
             Self::Positions(args) => positions::run(&args, broker, topics, out),
             Self::Demo(_) | Self::Run(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => Ok(()),
+            Self::Token(_) | Self::Open(_) => Ok(()),
         }
     }
 }

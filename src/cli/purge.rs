@@ -11,6 +11,7 @@ use super::progress::Progress;
 use super::send::{Asking, Order, flow_id};
 use super::until_done::order_until_done;
 use crate::broker::Broker;
+use crate::client::preview;
 use crate::client::states::States;
 use crate::flow::{Action, Expect, Flow, FlowId, PurgeOrder, State};
 use crate::legible::legible;
@@ -44,7 +45,7 @@ pub fn run<B: Broker>(
         Some(flow) if matches!(flow.state, State::Paused(_)) && !flow.queue.is_passed() => {
             // Exactly what is shown is discarded, and nothing that comes while somebody thinks about it.
             let through = args.through.map_or(flow.queue.last_entry(), NonZeroU64::get).min(flow.queue.last_entry());
-            confirm(&preview(flow, through, topics), args.yes)?;
+            confirm(&preview::purge(flow, through, &topics.discarded), args.yes)?;
             (NonZeroU64::new(through), None)
         }
         // There is nothing to ask about: the gate says why, unless that has changed.
@@ -59,15 +60,4 @@ pub fn run<B: Broker>(
         writeln!(out, "{}; they are in `{discarded}`", legible(&told))?;
     }
     Ok(())
-}
-
-/// What would happen, in a sentence.
-fn preview(flow: &Flow, through: u64, topics: &Topics) -> String {
-    let (held, last) = (flow.counts.held().total(), flow.queue.last_entry());
-    let which = match through < last {
-        true => format!("what `{}` holds up to entry {through} of {last}, of {held} events held in all,", flow.id),
-        false => format!("what `{}` holds now, {held} events at most (up to entry {last}),", flow.id),
-    };
-    let discarded = &topics.discarded;
-    format!("This discards {which} to `{discarded}`, where it is kept for 90 days. The flow stays paused.")
 }

@@ -15,7 +15,7 @@ use super::connect::kafka;
 use super::handles::Handles;
 use super::topics::refuse;
 use super::{Failure, exit};
-use crate::api::{self, Hosts, Limits};
+use crate::api::{self, Hosts, Limits, OwnKey, Setup};
 use crate::broker::kafka::Kafka;
 use crate::broker::{Action, Broker, Error};
 use crate::config::{Settings, Sources};
@@ -89,9 +89,9 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     watch(&kafka)?;
+    let setup = setup(settings)?;
     let mut ended = bring_up(settings, kafka, &board, &stop)?;
-    let hosts = Hosts::new(settings.http, &settings.http_hosts);
-    let server = tokio::spawn(api::serve(listener, Arc::clone(&board), hosts, limits));
+    let server = tokio::spawn(api::serve(listener, Arc::clone(&board), setup, limits));
     tokio::select! {
         outcome = &mut ended => return outcome.unwrap_or(Ok(())),
         _ = terminate.recv() => {}
@@ -112,6 +112,28 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     };
     server.abort();
     outcome
+}
+
+/// Who may ask, and what HTTP is told of the settings.
+fn setup(settings: &Settings) -> Result<Setup, Failure> {
+    let own_key = OwnKey::random();
+    let own_key = own_key.map_err(|error| Failure::new(exit::OTHER, format!("no random bytes can be had: {error}")))?;
+    let is_loopback = settings.http.ip().is_loopback();
+    if !is_loopback && settings.http_tokens.is_empty() {
+        tracing::warn!(
+            "HTTP is reached from elsewhere, and `http_tokens` is empty: nothing but /metrics, /livez and /readyz is \
+             answered there; `flowgate token create` makes a token"
+        );
+    }
+    Ok(Setup {
+        hosts: Hosts::new(settings.http, &settings.http_hosts),
+        is_loopback,
+        tokens: settings.http_tokens.clone(),
+        is_read_only: settings.http_read_only,
+        topics: settings.topics.clone(),
+        secret: settings.http_secret.clone(),
+        own_key,
+    })
 }
 
 /// Reaches the brokers, checks the topics, runs the workers to their end: on a thread, for all of it blocks.

@@ -1,6 +1,5 @@
 //! What the commands have in common that order something: who asks, sending, and what becomes of it.
 
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::Write;
 use std::time::Duration;
 
@@ -117,7 +116,7 @@ pub fn for_every(asking: &Asking, action: Action) -> Command {
 /// `by` and `at`: who issues it, and when.
 fn command(asking: &Asking, (by, at): (String, Timestamp), target: Target, action: Action, expect: Expect) -> Command {
     Command {
-        id: asking.command_id.clone().unwrap_or_else(new_id),
+        id: asking.command_id.clone().unwrap_or_else(|| control::new_id("cli")),
         target,
         action,
         issued_by: by,
@@ -231,11 +230,4 @@ pub fn judge(sent: &[Sent], asking: &Asking) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
-}
-
-/// Unique by 128 random bits: every process seeds its hashers anew.
-fn new_id() -> CommandId {
-    let random = || std::hash::RandomState::new().build_hasher().finish();
-    let text = format!("cli-{:016x}{:016x}", random(), random());
-    CommandId::new(&text).expect("a short text is a command id")
 }

@@ -103,7 +103,7 @@ impl Place {
 
     pub fn gate(&self) -> Gate {
         let gate = self.starting();
-        eventually("ready", || gate.board.missing().is_empty() && gate.board.flows(|_| ()).is_some());
+        eventually("ready", || gate.board.missing().is_empty() && gate.board.flows(|_| ()).is_ok());
         gate
     }
 

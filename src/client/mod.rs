@@ -7,12 +7,18 @@ pub mod delivered;
 pub mod depth;
 pub mod drains;
 pub mod field;
+pub mod glob;
 pub mod held;
 pub mod letters;
+pub mod listener;
 pub mod peek;
 pub mod positions;
+pub mod preview;
+pub mod rates;
 pub mod redrive;
 pub mod scan;
+pub mod select;
+mod sent;
 pub mod shown;
 pub mod states;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{no_topic, read_on, rest};
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Reader, Record, Result};
+use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Reader, Record, Result, Watermarks};
 use crate::flow::{Flow, FlowId, Partition};
 use crate::schema::{self, Document, topics::Topics};
 use crate::time::Timestamp;
@@ -46,6 +46,15 @@ impl Kept {
         match self {
             Self::Fresh { .. } => "live",
             Self::Full(known) => known.flow.state_word(),
+        }
+    }
+
+    /// What is known beyond its first event.
+    #[must_use]
+    pub fn flow(&self) -> Option<&Flow> {
+        match self {
+            Self::Fresh { .. } => None,
+            Self::Full(known) => Some(&known.flow),
         }
     }
 
@@ -89,13 +98,22 @@ impl Known {
     }
 }
 
+/// How far a reading is, in offsets of all partitions together; some of them may hold nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub read: i64,
+    pub end: i64,
+}
+
 /// A reader of the state topic, and what it has read.
 pub struct States<B: Broker> {
     reader: B::Reader,
     topic: String,
-    /// Where each partition ended when the reading began.
-    ends: Vec<i64>,
+    /// Where each partition began and ended when the reading began.
+    marks: Vec<Watermarks>,
     reading: Vec<i32>,
+    /// The broker's time of the newest record that was read.
+    newest: Timestamp,
     pub flows: BTreeMap<FlowId, Known>,
     pub partitions: BTreeMap<i32, Partition>,
 }
@@ -129,14 +147,14 @@ impl<B: Broker> States<B> {
         let count = count(broker, topics)?;
         let mut reader = broker.reader(Isolation::ReadCommitted)?;
         let reading: Vec<i32> = (0..count).filter(|partition| which(*partition)).collect();
-        let mut ends = Vec::with_capacity(reading.len());
+        let mut marks = Vec::with_capacity(reading.len());
         for partition in &reading {
-            let marks = reader.watermarks(&topics.state, *partition)?;
-            reader.assign(&topics.state, *partition, marks.low)?;
-            ends.push(marks.end);
+            let of_partition = reader.watermarks(&topics.state, *partition)?;
+            reader.assign(&topics.state, *partition, of_partition.low)?;
+            marks.push(of_partition);
         }
-        let (topic, flows, partitions) = (topics.state.clone(), BTreeMap::new(), BTreeMap::new());
-        Ok(Self { reader, topic, ends, reading, flows, partitions })
+        let (topic, newest) = (topics.state.clone(), Timestamp::default());
+        Ok(Self { reader, topic, marks, reading, newest, flows: BTreeMap::new(), partitions: BTreeMap::new() })
     }
 
     /// Reads on; `true` if something came.
@@ -187,6 +205,7 @@ impl<B: Broker> States<B> {
         if records.is_empty() {
             rest();
         }
+        self.newest = records.iter().map(|record| record.timestamp).fold(self.newest, Timestamp::max);
         Ok(records.iter().filter_map(change).collect())
     }
 
@@ -206,15 +225,51 @@ impl<B: Broker> States<B> {
         Ok(())
     }
 
+    /// Whether everything was read that was there when this was opened.
+    ///
     /// # Errors
     /// Of the broker.
     pub fn is_caught_up(&mut self) -> Result<bool> {
-        for (partition, end) in self.reading.iter().zip(&self.ends) {
-            if self.reader.position(&self.topic, *partition)?.unwrap_or_default() < *end {
+        for (partition, marks) in self.reading.iter().zip(&self.marks) {
+            if self.reader.position(&self.topic, *partition)?.unwrap_or_default() < marks.end {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Whether everything was read that is there now: asks the brokers.
+    ///
+    /// # Errors
+    /// Of the broker.
+    pub fn is_at_end(&mut self) -> Result<bool> {
+        for partition in &self.reading {
+            let end = self.reader.watermarks(&self.topic, *partition)?.end;
+            if self.reader.position(&self.topic, *partition)?.unwrap_or_default() < end {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// How much was read of what was there when this was opened.
+    ///
+    /// # Errors
+    /// Of the broker.
+    pub fn progress(&mut self) -> Result<Progress> {
+        let mut progress = Progress::default();
+        for (partition, marks) in self.reading.iter().zip(&self.marks) {
+            let position = self.reader.position(&self.topic, *partition)?.unwrap_or(marks.low);
+            progress.read += position.clamp(marks.low, marks.end) - marks.low;
+            progress.end += marks.end - marks.low;
+        }
+        Ok(progress)
+    }
+
+    /// The broker's time of the newest record that was read.
+    #[must_use]
+    pub fn newest(&self) -> Timestamp {
+        self.newest
     }
 }
 

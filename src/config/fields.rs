@@ -5,10 +5,16 @@ pub struct Field {
     /// As it would be written; empty: none, or worked out from others.
     pub default: &'static str,
     pub meaning: &'static str,
+    /// It is never shown, nor taken as a flag.
+    pub is_secret: bool,
 }
 
 const fn field(name: &'static str, default: &'static str, meaning: &'static str) -> Field {
-    Field { name, default, meaning }
+    Field { name, default, meaning, is_secret: false }
+}
+
+const fn secret(name: &'static str, meaning: &'static str) -> Field {
+    Field { name, default: "", meaning, is_secret: true }
 }
 
 pub const FIELDS: &[Field] = &[
@@ -23,6 +29,17 @@ pub const FIELDS: &[Field] = &[
     field("workers", "1", "workers of this instance, each a thread that owns partitions"),
     field("http", "127.0.0.1:8714", "where metrics, health and the API are served"),
     field("http_hosts", "", "names by which HTTP may be asked, with commas between, beside `localhost` and addresses"),
+    secret(
+        "http_tokens",
+        "who may ask over HTTP, `NAME:ROLE:SHA256` each, with commas between: `flowgate token create` makes them. Without any, whoever \
+         reaches a loopback address may do everything, and on another address nobody anything but ask for metrics and health",
+    ),
+    field("http_read_only", "false", "`true`: no command is taken over HTTP, whoever sends it"),
+    secret(
+        "http_secret",
+        "what sessions of browsers are signed with, 16 characters at least, the same on every instance; without one, who has logged \
+         in at one instance has to log in again after its restart, and at each other one",
+    ),
     field("max_pause", "14d", "the longest pause, at most 14d"),
     field(
         "max_known_flows",

@@ -4,14 +4,15 @@
 //! - [`Sources`] is what was given and where (`sources.rs`: it knows TOML and the names of the environment);
 //! - [`fields::FIELDS`] lists every setting there is, with its default and its meaning;
 //! - `read.rs` turns texts into values, noting a [`Problem`] for each that is none;
+//! - [`Token`] says who may ask over HTTP (`tokens.rs`);
 //! - [`kafka`] knows which of librdkafka's settings are refused, and which of their values are shown.
 //!
 //! Names: `queue.topic_ttl` stands as `[queue] topic_ttl` in the file and as `FLOWGATE_QUEUE__TOPIC_TTL` in the
 //! environment: `__` nests, and the rest is lower-cased. Under `[kafka]` everything is librdkafka's, whose names have dots:
 //! there a single `_` of the environment is a dot, so `FLOWGATE_KAFKA__SASL_USERNAME` is `kafka.sasl.username`.
 //!
-//! Values under `[kafka]` may be secrets: only those of harmless names are printed, and only those are taken as flags, for
-//! a command line is read by every user of the machine.
+//! What [`fields::Field::is_secret`] says, and values under `[kafka]`, may be secrets: only values of harmless names are printed, and
+//! only those are taken as flags, for a command line is read by every user of the machine.
 
 pub mod fields;
 pub mod kafka;
@@ -23,9 +24,11 @@ mod sources;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod tokens;
 
 pub use origin::{Given, Origin};
 pub use problem::{Invalid, Problem};
 pub(crate) use read::host_name;
 pub use settings::{Log, LogFormat, Queue, Settings};
 pub use sources::Sources;
+pub use tokens::{Hash, Role, Secret, Token};

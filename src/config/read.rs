@@ -10,6 +10,7 @@ use super::origin::Origin;
 use super::problem::{Invalid, Problem};
 use super::settings::{Log, LogFormat, Queue, Settings};
 use super::sources::Sources;
+use super::tokens::{Secret, Token};
 use crate::broker::kafka::settings;
 use crate::duration;
 use crate::flow::Limits;
@@ -44,6 +45,12 @@ impl Reader<'_> {
                 text.parse().map_err(|_| format!("`{text}` is no address with a port"))
             });
         let http_hosts = self.value("http_hosts", "give names without scheme and port, with commas between", hosts);
+        let fix = "give `NAME:ROLE:SHA256`, with commas between; `flowgate token create NAME --role ROLE` prints it";
+        let http_tokens = self.value("http_tokens", fix, tokens);
+        let http_read_only = self.value("http_read_only", "use `true` or `false`", |text| {
+            text.parse().map_err(|_| format!("`{text}` is neither"))
+        });
+        let http_secret = self.value("http_secret", "give 16 characters or more, or leave it out", secret);
         let brokers = self.value("brokers", "give `host:port`, with commas between several", brokers);
         let fix = "use letters, digits, `.`, `_` and `-`";
         let topics = self.value("prefix", fix, |text| Topics::new(text).map_err(|why| why.to_string()));
@@ -95,6 +102,9 @@ impl Reader<'_> {
             instance_is_given: self.sources.get("instance").is_some(),
             http: http?,
             http_hosts: http_hosts?,
+            http_tokens: http_tokens?,
+            http_read_only: http_read_only?,
+            http_secret: http_secret?,
             log: Log { format: format?, level: level? },
         })
     }
@@ -223,6 +233,25 @@ fn hosts(text: &str) -> Result<Vec<String>, String> {
     names
         .map(|name| if is_one(name) { Ok(name.to_owned()) } else { Err(format!("`{name}` is no name of a host")) })
         .collect()
+}
+
+fn tokens(text: &str) -> Result<Vec<Token>, String> {
+    let each = text.split(',').map(str::trim).filter(|token| !token.is_empty());
+    let tokens: Vec<Token> = each.map(str::parse).collect::<Result<_, _>>()?;
+    for (place, token) in tokens.iter().enumerate() {
+        if tokens[..place].iter().any(|other| other.name == token.name) {
+            return Err(format!("two tokens are named `{}`", token.name));
+        }
+    }
+    Ok(tokens)
+}
+
+fn secret(text: &str) -> Result<Option<Secret>, String> {
+    match text.chars().count() {
+        0 => Ok(None),
+        16.. => Ok(Some(Secret(text.to_owned()))),
+        _ => Err("it is too short".to_owned()),
+    }
 }
 
 pub(crate) fn host_name() -> Option<String> {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::kafka;
+use super::tokens::{Secret, Token};
 use crate::flow::Limits;
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
@@ -22,6 +23,10 @@ pub struct Settings {
     pub http: SocketAddr,
     /// Names by which HTTP may be asked, beside those that always may.
     pub http_hosts: Vec<String>,
+    /// Who may ask over HTTP.
+    pub http_tokens: Vec<Token>,
+    pub http_read_only: bool,
+    pub http_secret: Option<Secret>,
     pub log: Log,
     pub limits: Limits,
     pub queue: Queue,

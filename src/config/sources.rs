@@ -66,8 +66,11 @@ impl Sources {
     fn wary(mut self, path: &Path, origin: &Origin) -> Self {
         use std::os::unix::fs::PermissionsExt as _;
         let open = std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0);
-        let secret =
-            self.kafka().any(|(name, given)| given.origin == *origin && !settings::may_show(name, &given.value));
+        let may_show = |name: &str, value: &str| match name.strip_prefix(KAFKA) {
+            Some(name) => settings::may_show(name, value),
+            None => !is_secret(name),
+        };
+        let secret = self.given.iter().any(|(name, given)| given.origin == *origin && !may_show(name, &given.value));
         if open && secret {
             let path = path.display();
             let what = format!("{path} holds what may be a secret, and every user may read it: `chmod o-r {path}`");
@@ -134,7 +137,7 @@ impl Sources {
         self.given.iter().map(|(name, given)| {
             let value = match name.strip_prefix(KAFKA) {
                 Some(name) => kafka::shown(name, &given.value),
-                None if settings::looks_secret(&given.value) => REDACTED,
+                None if is_secret(name) || settings::looks_secret(&given.value) => REDACTED,
                 None => given.value.as_str(),
             };
             (name.as_str(), value, &given.origin)
@@ -193,6 +196,7 @@ impl Sources {
                     return self.secret(of_kafka);
                 }
                 Some(_) => return self.set(name, &value, origin.clone()),
+                None if is_secret(name) && *origin == Origin::Flag => return self.secret_of_ours(name),
                 None if fields::find(name).is_some() => return self.set(name, &value, origin.clone()),
                 None => {}
             }
@@ -212,10 +216,15 @@ impl Sources {
             what = format!("{unknown} ({fix}), and ");
             right = kafka::closest(of_kafka).unwrap_or(of_kafka);
         }
-        what.push_str("what may be a secret does not belong on a command line, which every user can read (`ps`)");
+        what.push_str(ON_COMMAND_LINES);
         let name = format!("{KAFKA}{right}");
         let fix = format!("write `{right}` under `[kafka]` in flowgate.toml, or set {}", variable_of(&name));
         self.problem(&format!("{KAFKA}{of_kafka}"), Origin::Flag, what, fix);
+    }
+
+    fn secret_of_ours(&mut self, name: &str) {
+        let fix = format!("write `{name}` in flowgate.toml, or set {}", variable_of(name));
+        self.problem(name, Origin::Flag, ON_COMMAND_LINES.to_owned(), fix);
     }
 
     fn set(&mut self, name: &str, value: &str, origin: Origin) {
@@ -242,6 +251,14 @@ fn closest(name: &str) -> Option<String> {
     let certain = of_kafka.as_ref().is_some_and(|near| near.ends_with(&name.replace('_', ".")));
     let of_ours = fields::closest(name).map(str::to_owned);
     if certain { of_kafka } else { of_ours.or(of_kafka) }
+}
+
+const ON_COMMAND_LINES: &str =
+    "what may be a secret does not belong on a command line, which every user can read (`ps`)";
+
+/// Of our own settings.
+fn is_secret(name: &str) -> bool {
+    fields::find(name).is_some_and(|field| field.is_secret)
 }
 
 const LONGEST_NAME: usize = 100;

@@ -79,6 +79,13 @@ fn each_problem_names_the_field_and_the_fix() {
         ("workers = 'two'", ["`workers`", "no whole number", "1 to 1024"]),
         ("http = '8714'", ["`http`", "no address", "127.0.0.1:8714"]),
         ("http_hosts = 'http://gate:8714'", ["`http_hosts`", "`http://gate:8714` is no name", "without scheme"]),
+        ("http_tokens = 'ci:operator'", ["`http_tokens`", "not written as NAME:ROLE:SHA256", "token create"]),
+        ("http_tokens = 'ci:root:00'", ["`http_tokens`", "the role of `ci` is unknown", "viewer, operator and admin"]),
+        ("http_tokens = 'ci:viewer:00'", ["`http_tokens`", "64 hexadecimal digits", "token create"]),
+        ("http_tokens = 'http:viewer:00'", ["`http_tokens`", "those who need no token", "token create"]),
+        ("http_tokens = 'c i:viewer:00'", ["`http_tokens`", "letters, digits", "token create"]),
+        ("http_read_only = 'yes'", ["`http_read_only`", "`yes` is neither", "`true` or `false`"]),
+        ("http_secret = 'short'", ["`http_secret`", "it is too short", "16 characters"]),
         ("max_pause = '15d'", ["`max_pause`", "out of range", "1s to 14d"]),
         ("max_pause = 14", ["`max_pause`", "`14` is no duration", "1s to 14d"]),
         ("memory = '64MB'", ["`memory`", "no size", "at least"]),
@@ -183,6 +190,31 @@ fn secrets_are_not_shown_nor_told() {
     assert!(harmless.contains("kafka.sasl.username=ops") && harmless.contains("=60000"), "{harmless}");
 }
 
+/// Goal: neither hashes of tokens nor the secret of HTTP come out, right or wrong.
+#[test]
+fn secrets_of_http_are_not_shown_nor_taken_as_flags() {
+    let hash = "0123456789abcdef".repeat(4);
+    let tokens = [format!("ci:operator:{hash}"), format!("ci:viewer:{hash}"), format!("ci:op:{hash}"), hash.clone()];
+    let mut written: Vec<String> = tokens.iter().map(|token| format!("http_tokens = ['{token}']")).collect();
+    written.push(format!("http_tokens = 'ci:operator:{hash},ci:operator:{hash}'"));
+    written.push(format!("http_secret = '{hash}'"));
+    for written in written {
+        let name = written.split(' ').next().unwrap();
+        let value = written.split_once("= ").unwrap().1.trim_matches(['[', ']', '\'']);
+        let variable = format!("FLOWGATE_{}", name.to_ascii_uppercase());
+        let flag = Sources::new().with_assignment(&format!("{name}={value}"));
+        assert!(problems(&flag)[0].contains(&format!("set {variable}")), "{flag:?}");
+        for sources in [text(&written), Sources::new().with_environment(environment(&[(&variable, value)])), flag] {
+            let told = printed(&sources);
+            assert!(told.contains(name) && !told.contains(&hash[..16]), "{told}");
+        }
+    }
+    let both = format!("http_tokens = ['a:viewer:{hash}', 'b:admin:{hash}']\nhttp_read_only = true\n");
+    let settings = Settings::load(&text(&both)).unwrap();
+    let tokens: Vec<_> = settings.http_tokens.iter().map(|token| (token.name.as_str(), token.role)).collect();
+    assert_eq!((tokens, settings.http_read_only), (vec![("a", Role::Viewer), ("b", Role::Admin)], true));
+}
+
 #[test]
 fn a_secret_as_a_flag_is_refused_with_the_right_way() {
     let told = problems(&Sources::new().with_assignment("kafka.sasl.password=x"));
@@ -233,6 +265,7 @@ fn a_file_with_secrets_that_everybody_may_read_is_warned_about() {
     for (written, mode, warned) in [
         ("[kafka]\nsasl.password = 'x'\n", 0o644, true),
         ("[kafka]\nsasl.password = 'x'\n", 0o640, false),
+        ("http_secret = '0123456789abcdef'\n", 0o644, true),
         ("[kafka]\nsasl.username = 'x'\n", 0o644, false),
     ] {
         std::fs::write(&path, written).unwrap();

@@ -1,16 +1,22 @@
 //! What the threads of an instance tell, for HTTP to show.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::client::states::{Change, Kept};
-use crate::flow::FlowId;
+use super::desk::Desk;
+use super::feed::{Feed, News};
+use crate::client::states::{Change, Kept, Progress};
+use crate::flow::{FlowId, Partition};
 use crate::metrics::Metrics;
 use crate::time::Timestamp;
 use crate::worker::Snapshot;
 
 pub struct Board {
     pub metrics: Metrics,
+    /// Where commands are handed in.
+    pub desk: Desk,
+    /// What is new.
+    pub feed: Arc<Feed>,
     workers: Vec<Mutex<Snapshot>>,
     /// Why the workers have not been started, or are leaving.
     hindrance: Mutex<Option<String>>,
@@ -18,17 +24,46 @@ pub struct Board {
     flows: RwLock<Flows>,
 }
 
+/// What the state topic says.
 #[derive(Default)]
-struct Flows {
-    complete: bool,
-    known: BTreeMap<FlowId, Kept>,
+pub struct Flows {
+    pub known: BTreeMap<FlowId, Kept>,
+    pub partitions: BTreeMap<i32, Partition>,
+    reached: Reached,
+    /// The reading that is under way is complete.
+    is_read: bool,
+}
+
+/// How far the state topic has been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Everything has been read that was there when the reading began.
+    pub complete: bool,
+    pub progress: Progress,
+    /// What was committed up to then is known: the time of the newest record that was read, or of when there was nothing
+    /// more to read.
+    pub as_of: Timestamp,
+}
+
+impl Flows {
+    #[must_use]
+    pub fn as_of(&self) -> Timestamp {
+        self.reached.as_of
+    }
 }
 
 impl Board {
     #[must_use]
     pub fn new(metrics: Metrics, workers: usize) -> Self {
         let workers = (0..workers).map(|_| Mutex::default()).collect();
-        Self { metrics, workers, hindrance: Mutex::new(Some("starting".to_owned())), flows: RwLock::default() }
+        Self {
+            metrics,
+            desk: Desk::default(),
+            feed: Arc::default(),
+            workers,
+            hindrance: Mutex::new(Some("starting".to_owned())),
+            flows: RwLock::default(),
+        }
     }
 
     /// Says why nothing can be done yet (any more); `None`: the workers are running.
@@ -80,23 +115,48 @@ impl Board {
         self.metrics.text()
     }
 
-    /// Takes in what the state topic says. `complete`: everything that was in it has been read.
-    pub fn learn(&self, changes: Vec<Change>, complete: bool) {
-        let mut flows = self.flows.write().unwrap_or_else(PoisonError::into_inner);
-        for change in changes {
-            match change {
-                Change::Flow(known) => drop(flows.known.insert(known.flow.id.clone(), Kept::new(known))),
-                Change::Gone(id) => drop(flows.known.remove(id.as_str())),
-                Change::Partition(..) => {}
-            }
-        }
-        flows.complete |= complete;
+    /// The state topic is read from its beginning: that is no news, until all of it was read.
+    pub fn begin_again(&self) {
+        self.flows.write().unwrap_or_else(PoisonError::into_inner).is_read = false;
     }
 
-    /// Looks at all flows; `None` until they were read.
-    pub fn flows<T>(&self, look: impl FnOnce(&BTreeMap<FlowId, Kept>) -> T) -> Option<T> {
+    /// Takes in what the state topic says. What was complete once stays so: whoever begins again only repeats it.
+    pub fn learn(&self, changes: Vec<Change>, reached: Reached) {
+        let mut flows = self.flows.write().unwrap_or_else(PoisonError::into_inner);
+        // Whoever begins again reads everything again: that is no news.
+        let mut news = Vec::new();
+        for change in changes {
+            match change {
+                Change::Flow(known) => {
+                    let id = known.flow.id.clone();
+                    flows.known.insert(id.clone(), Kept::new(known));
+                    news.push(News::Changed(id));
+                }
+                Change::Gone(id) => {
+                    flows.known.remove(id.as_str());
+                    news.push(News::Gone(id));
+                }
+                Change::Partition(number, record) => drop(flows.partitions.insert(number, *record)),
+            }
+        }
+        let (was, is) = (flows.is_read, reached.complete);
+        flows.is_read = is;
+        flows.reached = Reached { complete: flows.reached.complete || is, ..reached };
+        drop(flows);
+        match (was, is) {
+            (true, true) => self.feed.add(news.into_iter()),
+            (false, true) => self.feed.break_off(),
+            (_, false) => {}
+        }
+    }
+
+    /// Looks at all flows.
+    ///
+    /// # Errors
+    /// How far the reading is, until all of them were read.
+    pub fn flows<T>(&self, look: impl FnOnce(&Flows) -> T) -> Result<T, Progress> {
         let flows = self.flows.read().unwrap_or_else(PoisonError::into_inner);
-        flows.complete.then(|| look(&flows.known))
+        if flows.reached.complete { Ok(look(&flows)) } else { Err(flows.reached.progress) }
     }
 }
 

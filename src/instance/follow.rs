@@ -1,15 +1,19 @@
 //! Follows the state topic, so that any instance can show every flow of the prefix.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::board::Board;
+use super::board::{Board, Reached};
 use super::spare::Spare;
 use super::stop::{StopSign, sleep};
 use crate::broker::{Broker, Error};
 use crate::client::states::States;
+use crate::clock;
 use crate::schema::topics::Topics;
 
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How often it asks whether there is anything more to read: that nothing comes may be for want of a broker.
+const ASK: Duration = Duration::from_secs(1);
 
 pub(super) fn look<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: &StopSign) {
     while !stop.is_up() {
@@ -22,15 +26,27 @@ pub(super) fn look<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: 
 
 fn follow<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: &StopSign) -> Result<(), Error> {
     let mut states = States::open(broker, topics)?;
-    let (mut complete, mut spare) = (false, Spare::default());
+    board.begin_again();
+    let (mut reached, mut spare, mut asked) = (Reached::default(), Spare::default(), None::<Instant>);
     while !stop.is_up() {
         let changes = states.read()?;
         match changes.is_empty() {
             true => spare.rest(),
             false => spare.worked(),
         }
-        complete = complete || states.is_caught_up()?;
-        board.learn(changes, complete);
+        if !reached.complete {
+            reached.progress = states.progress()?;
+            reached.complete = states.is_caught_up()?;
+        }
+        reached.as_of = reached.as_of.max(states.newest());
+        if reached.complete && asked.is_none_or(|asked| asked.elapsed() >= ASK) {
+            let now = clock::now();
+            if states.is_at_end()? {
+                reached.as_of = reached.as_of.max(now);
+            }
+            asked = Some(Instant::now());
+        }
+        board.learn(changes, reached);
     }
     Ok(())
 }

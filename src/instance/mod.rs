@@ -2,14 +2,20 @@
 //!
 //! - `drive.rs` steps a worker by the wall clock and meters it;
 //! - `board.rs` is what the threads tell and HTTP shows;
-//! - `lag.rs` and `follow.rs` read what no worker needs: how far behind the input is, and the state of every flow.
+//! - `lag.rs`, `follow.rs` and `listen.rs` read what no worker needs: how far behind the input is, the state of every flow, and
+//!   what the audit tells;
+//! - `feed.rs` is what is new of that;
+//! - `desk.rs` stores the commands that HTTP takes.
 //!
 //! Architecture invariant: nobody who looks on can hold a worker up: what it shows is a copy, made between its steps.
 
 mod board;
+mod desk;
 mod drive;
+mod feed;
 mod follow;
 mod lag;
+mod listen;
 mod spare;
 mod stop;
 
@@ -22,7 +28,9 @@ use crate::broker::Broker;
 use crate::schema::topics::Topics;
 use crate::worker::{Options, Stop};
 
-pub use board::Board;
+pub use board::{Board, Flows, Reached};
+pub use desk::{Stored, Unstored};
+pub use feed::{Awaited, Feed, News};
 pub use spare::give_memory_back_by;
 pub use stop::StopSign;
 
@@ -88,5 +96,7 @@ where
         thread.map(drop).map_err(|error| Stop::Other(format!("no thread can be started: {error}")))
     };
     spawn("lag", lag::look::<B>)?;
-    spawn("follow", follow::look::<B>)
+    spawn("follow", follow::look::<B>)?;
+    spawn("listen", listen::look::<B>)?;
+    spawn("desk", desk::look::<B>)
 }

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 /// RFC 3339 has years 0 to 9999: what lies beyond is written as the nearest time that it has. Only times of events can
 /// lie there, and documents do not hold those.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Instant(pub Timestamp);
+pub struct Instant(pub Timestamp);
 
 const FIRST: i64 = -62_167_219_200_000;
 const LAST: i64 = 253_402_300_799_999;

@@ -2,7 +2,8 @@
 //!
 //! What others write is read without trust, and refused with a sentence that names the field and the fix:
 //! - [`event`]: enrollment events ([`Unreadable`] ones become dead letters);
-//! - [`command`]: control commands (what names a command and a flow is always answered, however wrong).
+//! - [`command`]: control commands (what names a command and a flow is always answered, however wrong);
+//! - [`body`]: commands as HTTP takes them, refused as soon as anything is wrong with them.
 //!
 //! What the gate writes is read back by the next owner, by executors and by people:
 //! - [`state`] and [`partition`]: the two documents of the state topic, rewritten with their unknown fields kept
@@ -18,6 +19,7 @@
 //! values become bytes.
 
 pub mod audit;
+pub mod body;
 pub mod command;
 mod cut;
 mod decimal;
@@ -41,6 +43,7 @@ mod words;
 
 pub use document::{Document, Unknown};
 pub use fields::Malformed;
+pub use instant::Instant;
 pub use json::VERSION;
 pub use text::{Encoding, Text};
 pub use unreadable::{Reason, Unreadable};

@@ -56,12 +56,17 @@ const OPTIONS: [(&str, &[&str]); 6] = [
 ];
 
 /// Where the flow has to stand: an option of every action.
-const EXPECT: &str = "expect";
+pub(super) const EXPECT: &str = "expect";
 
 /// Why a command orders nothing: written by the gate where it tells of one.
-const INVALID: &str = "invalid";
+pub(super) const INVALID: &str = "invalid";
 
 type Result<T> = std::result::Result<T, String>;
+
+/// Whether it means something in a command.
+pub(super) fn is_field(name: &str) -> bool {
+    FIELDS.contains(&name)
+}
 
 /// The fields of a command, unread.
 pub(super) struct Options<'a> {

@@ -69,6 +69,7 @@ pub const RULES: &[Rule] = &[
     Rule { folders: &["src/cli"], words: "", bars: &[] },
     Rule { folders: &["src/api", "src/metrics.rs"], words: "how a turn works", bars: TURN },
     Rule { folders: &["src/config"], words: "", bars: &[] },
+    Rule { folders: &["src/hex.rs"], words: "everything else", bars: &[OursBut(&["src/hex.rs"])] },
     Rule { folders: &["src/legible.rs"], words: "everything else", bars: &[OursBut(&["src/legible.rs"])] },
     Rule {
         folders: &["src/time.rs", "src/duration.rs"],

@@ -27,9 +27,12 @@ fn called(path: &[String]) -> Vec<&'static str> {
         ["forget" | "flow"] => vec!["welcome"],
         ["release"] => vec!["welcome", "--count", "1"],
         ["purge"] => vec!["welcome", "--yes"],
+        ["redrive"] => vec!["discarded", "--flow", "welcome", "--yes"],
         ["flows"] => vec!["--watch", "--select", "state=paused"],
         ["positions", "restore"] => vec!["--partition", "0", "--to-record"],
         ["topics", "create" | "check"] | ["positions"] | ["config", "check" | "show"] => vec![],
+        ["token", "create"] => vec!["ci", "--role", "viewer"],
+        ["open"] => vec!["--print"],
         ["completions"] => vec!["bash"],
         ["man"] => vec![],
         _ => panic!("a new command: say here how `{}` is called", path.join(" ")),
@@ -38,7 +41,7 @@ fn called(path: &[String]) -> Vec<&'static str> {
 
 /// Whether it looks at files and the environment. What does not cannot find them wrong either.
 fn reads_settings(path: &[String]) -> bool {
-    !path.first().is_some_and(|name| ["completions", "man"].contains(&name.as_str()))
+    !path.first().is_some_and(|name| ["completions", "man", "token"].contains(&name.as_str()))
 }
 
 /// The paths of all commands that do something by themselves.

@@ -73,13 +73,13 @@ fn with_handles(count: u32, command: &Command) -> Command {
     shell
 }
 
-/// Goal: HTTP takes no file handle that the brokers need, and whoever looks on gets an answer. Method: a gate with 200 of
+/// Goal: HTTP takes no file handle that the brokers need, and whoever looks on gets an answer. Method: a gate with 242 of
 /// them, 1,500 half-sent requests, and new ones all the time; meanwhile it pauses, makes a queue topic, and drains it.
 #[test]
 fn requests_without_end_hold_up_neither_the_gate_nor_who_looks_at_it() {
     let prefix = "besieged";
     good(prefix, &["topics", "create", "--partitions", "3", "--replication-factor", "1"]);
-    let gate = Gate::start_as(prefix, "one", |command| with_handles(200, &command)).ready();
+    let gate = Gate::start_as(prefix, "one", |command| with_handles(242, &command)).ready();
     let open_files = || std::fs::read_dir(format!("/proc/{}/fd", gate.child.id())).unwrap().count();
     let says = |line: &str| gate.get("/metrics").contains(&format!("\nflowgate_{line}\n"));
     send(prefix, "welcome", 0..10);

@@ -4,12 +4,9 @@ use axum::http::request::Builder;
 
 use super::*;
 
-fn new_board() -> Arc<Board> {
-    Arc::new(Board::new(Metrics::new().unwrap(), 1))
-}
-
 fn ask_with(board: &Arc<Board>, hosts: &Hosts, set: impl FnOnce(Builder) -> Builder) -> Answer {
-    answer(board, hosts, set(Request::builder().uri("/livez")).body(Body::empty()).unwrap())
+    let setup = Setup { hosts: hosts.clone(), ..setup() };
+    answer(board, &setup, set(Request::builder().uri("/livez")).body(Body::empty()).unwrap())
 }
 
 /// Goal: a name that a stranger chose reaches nothing, and an address always may be asked for. Method: a row a `Host`.

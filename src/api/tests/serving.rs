@@ -74,7 +74,7 @@ impl Served {
         let serving = async move {
             let listener = TcpListener::from_std(listener).unwrap();
             let accept = Failing { listener, errors, board: Arc::clone(&on), most: seen };
-            let paths = paths(&on).route("/large", get(|| async { vec![b'x'; LARGE] }));
+            let paths = paths(&on, &setup()).route("/large", get(|| async { vec![b'x'; LARGE] }));
             let router = guarded(paths, &on, Hosts::new(address, &[]), limits);
             tokio::select! {
                 never = serve(accept, router, on.metrics.clone(), limits) => match never {},

@@ -4,6 +4,7 @@ use crate::flow::Rate;
 
 /// Divides the rate in proportion to what each flow holds, so that all of them end at about the same time. The parts are
 /// together the whole to the last thousandth, and none is nothing. `None`: it is too little for so many.
+#[must_use]
 pub fn divide(rate: Rate, held: &[u64]) -> Option<Vec<Rate>> {
     let whole = rate.thousandths();
     if u64::try_from(held.len()).ok()? > whole {

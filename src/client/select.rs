@@ -1,10 +1,10 @@
-//! `--select 'state=paused,match=promo*,held>0'`: which flows, by what is known of them.
+//! `state=paused,match=promo*,held>0`: which flows, by what is known of them.
 
 use std::cmp::Ordering;
 use std::str::FromStr;
 
-use super::glob::{Glob, quoted};
-use crate::client::states::Known;
+use super::glob::Glob;
+use super::states::Known;
 use crate::duration;
 use crate::flow::State;
 use crate::time::Timestamp;
@@ -46,15 +46,6 @@ const OPERATORS: [(&str, Comparison); 6] = [
     ("<", Comparison::Less),
     (">", Comparison::More),
 ];
-
-pub const SHORT: &str = "Only flows for which all of these hold, such as 'state=paused,match=promo*,held>0'";
-
-pub const HELP: &str = "\
-Only flows for which all of these hold, such as 'state=paused,match=promo*,held>0'
-
-state=live|paused|resuming; match=PATTERN, of the id (`*` any text, `?` any one character); by=PATTERN, who paused it; \
-held, a number of events; paused_for and resumes_in, durations such as 3d. They compare with = != < <= > >=, states and \
-patterns with = and !=. A `,` within a pattern is written `\\,`. Can be repeated: then all have to hold.";
 
 impl Selection {
     pub fn fits(&self, known: &Known, now: Timestamp) -> bool {
@@ -179,11 +170,6 @@ impl Comparison {
             Self::AtLeast => order != Ordering::Less,
         }
     }
-}
-
-/// `--select ...` for flows whose ids fit a pattern, as it is typed into a shell.
-pub fn matching(pattern: &str) -> String {
-    format!("--select {}", quoted(&format!("match={}", pattern.replace(',', "\\,"))))
 }
 
 #[cfg(test)]

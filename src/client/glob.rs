@@ -1,7 +1,5 @@
 //! Patterns of flow ids: `*` stands for any text, `?` for any one character, `\` takes what follows as it is.
 
-use std::borrow::Cow;
-
 use regex::Regex;
 
 /// An id may have any character, a newline too, so these are all the signs there are.
@@ -31,23 +29,16 @@ impl Glob {
         Regex::new(&regex).map(Self).map_err(|_| "it is too long; an id has 100 bytes at most".to_owned())
     }
 
+    #[must_use]
     pub fn fits(&self, id: &str) -> bool {
         self.0.is_match(id)
     }
 }
 
 /// Whether somebody may have meant a pattern.
+#[must_use]
 pub fn looks_like_one(id: &str) -> bool {
     id.contains(SIGNS)
-}
-
-/// A text as one word of a shell.
-pub fn quoted(text: &str) -> Cow<'_, str> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.into(),
-        false => format!("'{}'", text.replace('\'', "'\\''")).into(),
-    }
 }
 
 #[cfg(test)]
@@ -71,11 +62,5 @@ mod tests {
         }
         assert!(Glob::new("a\\").unwrap_err().contains("ends with"));
         assert!(Glob::new(&"?".repeat(1_000_000)).is_err());
-    }
-
-    #[test]
-    fn a_word_of_a_shell_is_quoted_where_it_must_be() {
-        assert_eq!(quoted("match=promo"), "match=promo");
-        assert_eq!(quoted("match=it's*"), "'match=it'\\''s*'");
     }
 }

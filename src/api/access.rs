@@ -1,0 +1,148 @@
+//! Who may do what: the one place that knows.
+//!
+//! - Whoever sends a token, as `Authorization: Bearer` or by the session that it was exchanged for, has its role.
+//! - On a loopback address without tokens in the settings everybody is an admin, named `http`: who reaches that address has the
+//!   machine. On any other address nobody is let in without a token.
+//! - `/metrics`, `/livez` and `/readyz` are not asked about here (`probes.rs`).
+//!
+//! A path needs the role of a viewer, or asks for more: [`Caller::needs`].
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::http::{HeaderMap, StatusCode, header};
+use subtle::ConstantTimeEq as _;
+
+use super::Problem;
+use super::allowance::{Allowances, Scan};
+use super::cross_site::Proof;
+use super::session::Sessions;
+use crate::config::{Hash, Role, Token};
+use crate::flow::{Action, Command, Target};
+
+/// Who is let in, and how much of the gate each of them may take.
+pub(super) struct Access {
+    tokens: Vec<Token>,
+    /// Without tokens everybody is let in, else nobody.
+    is_open: bool,
+    pub is_read_only: bool,
+    pub sessions: Sessions,
+    allowances: Allowances,
+}
+
+/// Who asks.
+#[derive(Clone)]
+pub(super) struct Caller {
+    /// As it stands in the audit.
+    pub name: Arc<str>,
+    pub role: Role,
+    /// No command is taken of anybody.
+    pub is_read_only: bool,
+    access: Arc<Access>,
+}
+
+impl Access {
+    pub fn new(tokens: Vec<Token>, is_loopback: bool, is_read_only: bool, sessions: Sessions) -> Self {
+        let is_open = is_loopback && tokens.is_empty();
+        Self { tokens, is_open, is_read_only, sessions, allowances: Allowances::default() }
+    }
+
+    /// The token, in a time that does not tell which or how much of it is right.
+    pub fn known(&self, text: &str) -> Option<&Token> {
+        let hash = Hash::of(text);
+        let mut found = None;
+        for token in &self.tokens {
+            if bool::from(token.hash.0.ct_eq(&hash.0)) {
+                found = Some(token);
+            }
+        }
+        found
+    }
+
+    fn caller(self: &Arc<Self>, name: &str, role: Role) -> Caller {
+        Caller { name: name.into(), role, is_read_only: self.is_read_only, access: Arc::clone(self) }
+    }
+
+    /// Who asks, and whether a browser may have added that by itself.
+    pub fn identify(self: &Arc<Self>, headers: &HeaderMap) -> Result<(Caller, Proof), Problem> {
+        if self.is_open {
+            return Ok((self.caller(Token::NOBODY, Role::Admin), Proof::NotNeeded));
+        }
+        if let Some(sent) = headers.get(header::AUTHORIZATION) {
+            let bearer = sent.to_str().ok().and_then(|text| text.split_once(' '));
+            let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+            let token = bearer.and_then(|(_, token)| self.known(token.trim())).ok_or_else(|| {
+                unauthorized("the token in `Authorization` is not known; send `Bearer` and one of `http_tokens`")
+            })?;
+            return Ok((self.caller(&token.name, token.role), Proof::NotNeeded));
+        }
+        if let Some(name) = self.sessions.open(headers, &self.tokens) {
+            let token = self.tokens.iter().find(|token| token.name == name);
+            return token
+                .map(|token| (self.caller(&token.name, token.role), Proof::Needed))
+                .ok_or_else(|| unauthorized("the token of this session is known no more; log in again"));
+        }
+        Err(unauthorized(match self.tokens.is_empty() {
+            true => {
+                "no tokens are set, and this is no loopback address; `flowgate token create` makes one for `http_tokens`"
+            }
+            false => "send a token as `Authorization: Bearer ...`, or log in by `POST /api/v1/session`",
+        }))
+    }
+}
+
+impl Caller {
+    /// # Errors
+    /// 403, naming the role that it takes.
+    pub fn needs(&self, role: Role, what: &str) -> Result<(), Problem> {
+        if self.role >= role {
+            return Ok(());
+        }
+        let (needed, has) = (role.word(), self.role.word());
+        let detail = format!("{what} takes the role `{needed}`, and `{}` is `{has}`", self.name);
+        let problem = Problem::new(StatusCode::FORBIDDEN, "role-too-low", detail);
+        Err(problem.with("needs", needed.into()).with("role", has.into()))
+    }
+
+    /// Whether these commands may be given, and that many now.
+    ///
+    /// # Errors
+    /// 403 for the role, or where nobody may; 429 for too many.
+    pub fn may_order(&self, commands: &[Command]) -> Result<(), Problem> {
+        if self.is_read_only {
+            let detail = "this gate takes no commands over HTTP (`http_read_only`); use `flowgate` or another gate";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "read-only", detail));
+        }
+        for command in commands {
+            let (role, what) = role_for(command);
+            self.needs(role, &what)?;
+        }
+        self.access.allowances.take_commands(&self.name, commands.len(), Instant::now())
+    }
+
+    /// Begins something that reads topics for its answer; it counts until what is returned is dropped.
+    ///
+    /// # Errors
+    /// 429 if this caller has enough of them under way.
+    #[allow(dead_code, reason = "for the paths that read topics")]
+    pub fn scan(&self) -> Result<Scan, Problem> {
+        self.access.allowances.scan(&self.name)
+    }
+}
+
+/// The role that a command takes, and how it is called.
+fn role_for(command: &Command) -> (Role, String) {
+    let word = command.action.word();
+    let role = match &command.action {
+        Action::Pause(_) | Action::Resume(_) | Action::Release(_) => Role::Operator,
+        Action::Purge(_) | Action::AcceptLoss(_) | Action::Forget | Action::Invalid { .. } => Role::Admin,
+    };
+    match &command.target {
+        Target::Flow(_) => (role, format!("`{word}`")),
+        Target::Every => (Role::Admin, format!("`{word}` of every flow")),
+    }
+}
+
+pub(super) fn unauthorized(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+}

@@ -1,0 +1,45 @@
+//! Stands before every path that is not for everybody: asks who it is, and whether the request comes from where it should.
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::access::Caller;
+use super::{Problem, Shared, cross_site};
+
+/// Lets in whoever may, and notes who it is.
+pub(super) async fn check(State(shared): State<Shared>, mut asked: Request, next: Next) -> Response {
+    let identified = shared.access.identify(asked.headers());
+    let checked = identified.and_then(|(caller, proof)| {
+        cross_site::check(asked.method(), asked.headers(), proof)?;
+        Ok(caller)
+    });
+    match checked {
+        Ok(caller) => {
+            asked.extensions_mut().insert(caller);
+            next.run(asked).await
+        }
+        Err(problem) => challenge(problem),
+    }
+}
+
+/// A 401 says how to be let in.
+pub(super) fn challenge(problem: Problem) -> Response {
+    let mut answer = problem.into_response();
+    if answer.status() == StatusCode::UNAUTHORIZED {
+        let bearer = HeaderValue::from_static("Bearer realm=\"flowgate\"");
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+    }
+    answer
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // Only a path that is not behind `check` has none: a mistake of ours.
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::internal)
+    }
+}

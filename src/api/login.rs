@@ -1,0 +1,86 @@
+//! `POST /api/v1/session` logs a browser in, `DELETE` logs it out.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::access::{Caller, unauthorized};
+use super::cross_site::{self, Proof};
+use super::guard::challenge;
+use super::json;
+use super::problem::Document;
+use super::session::{COOKIE, LASTS, cookie};
+use super::whoami::WhoAmI;
+use super::{Problem, Shared};
+use crate::clock;
+
+pub(super) fn begins() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(begin))
+}
+
+pub(super) fn ends() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(end))
+}
+
+/// A token to log in with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    token: String,
+}
+
+/// Logs in.
+///
+/// Exchanges a token for a session: an HttpOnly, SameSite=Strict cookie that lasts 12 hours.
+#[utoipa::path(
+    post,
+    path = "/api/v1/session",
+    tag = "access",
+    security(()),
+    request_body = Login,
+    responses(
+        (status = 200, description = "Logged in; `Set-Cookie` has the session.", body = WhoAmI),
+        (status = 401, description = "`unauthorized`: the token is not known.", body = Document, content_type = "application/problem+json"),
+        (status = 415, description = "`not-json`: send `Content-Type: application/json`.", body = Document, content_type = "application/problem+json"),
+        (status = 422, description = "`wrong-field`.", body = Document, content_type = "application/problem+json"),
+    ),
+)]
+async fn begin(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
+    cross_site::check(&Method::POST, &headers, Proof::NotNeeded)?;
+    let login: Login = json::read(&headers, &body)?;
+    let Some(token) = shared.access.known(&login.token) else {
+        return Ok(challenge(unauthorized("the token is not known; send one of `http_tokens`")));
+    };
+    let session = shared.access.sessions.begin(token, clock::now());
+    // A browser that has come by TLS, whoever ended that, says so.
+    let is_secure = headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
+    let whoami = WhoAmI::new(&token.name, token.role, shared.access.is_read_only);
+    Ok((with_cookie(&session, LASTS, is_secure)?, Json(whoami)).into_response())
+}
+
+/// Logs out.
+#[utoipa::path(delete, path = "/api/v1/session", tag = "access", responses(
+    (status = 204, description = "The session has ended on this instance, and the browser forgets it."),
+))]
+async fn end(State(shared): State<Shared>, _: Caller, headers: HeaderMap) -> Result<Response, Problem> {
+    if let Some(sealed) = cookie(&headers) {
+        shared.access.sessions.end(sealed);
+    }
+    Ok((StatusCode::NO_CONTENT, with_cookie("", Duration::ZERO, false)?).into_response())
+}
+
+fn with_cookie(value: &str, lasts: Duration, is_secure: bool) -> Result<HeaderMap, Problem> {
+    let secure = if is_secure { "; Secure" } else { "" };
+    let seconds = lasts.as_secs();
+    let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let cookie = HeaderValue::from_str(&cookie).map_err(|_| Problem::internal())?;
+    Ok(HeaderMap::from_iter([(header::SET_COOKIE, cookie)]))
+}

@@ -1,0 +1,166 @@
+//! A page of flows: which, in which order, and where the next one begins.
+//!
+//! A page begins behind the last flow of the one before, by what it is sorted by and its id, not behind so many flows: what
+//! comes and goes meanwhile moves no other flow onto a page twice or off every page. A flow whose own place changes
+//! meanwhile may be met again, or missed.
+
+use std::collections::BinaryHeap;
+use std::ops::Bound;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Problem;
+use super::query::wrong;
+use super::seal::Seal;
+use super::view::FlowView;
+use crate::client::states::{Kept, Progress};
+use crate::flow::{Flow, FlowId};
+use crate::instance::{Board, Flows};
+use crate::schema::Instant;
+
+/// Some flows, and where to go on.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Flows)]
+pub(super) struct Page {
+    flows: Vec<FlowView>,
+    /// What to ask for `after` to get the page behind this one; null on the last one.
+    next: Option<String>,
+    /// All flows that are known, whether they are asked for or not.
+    known: usize,
+    /// What was committed up to then is shown.
+    #[schema(value_type = String, format = DateTime)]
+    as_of: Instant,
+}
+
+/// Which flows.
+#[derive(Clone, Debug)]
+pub(super) struct Filter {
+    pub state: Option<&'static str>,
+    /// It is part of the id.
+    pub text: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Order {
+    #[default]
+    Id,
+    /// Most first.
+    Held,
+    /// Soonest first; what does not resume by itself comes last.
+    ResumesAt,
+}
+
+/// A flow's place in an order: places are sorted by the number, then by the id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank(u64, FlowId);
+
+/// Where a page ends, and of what.
+#[derive(Serialize, Deserialize)]
+struct Cursor {
+    state: Option<String>,
+    text: Option<String>,
+    sort: String,
+    number: u64,
+    id: String,
+}
+
+impl Order {
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("id", Self::Id), ("held", Self::Held), ("resumes_at", Self::ResumesAt)];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Held => "held",
+            Self::ResumesAt => "resumes_at",
+        }
+    }
+
+    fn number(self, kept: &Kept) -> u64 {
+        match self {
+            Self::Id => 0,
+            Self::Held => u64::MAX - kept.flow().map_or(0, |flow| flow.counts.held().total()),
+            Self::ResumesAt => {
+                let deadline = kept.flow().and_then(Flow::deadline);
+                deadline.map_or(u64::MAX, |deadline| deadline.0.max(0).unsigned_abs())
+            }
+        }
+    }
+}
+
+impl Filter {
+    pub fn wants(&self, id: &FlowId, kept: &Kept) -> bool {
+        self.state.is_none_or(|state| state == kept.state_word())
+            && self.text.as_ref().is_none_or(|text| id.as_str().contains(text))
+    }
+
+    /// # Errors
+    /// How far the reading of the states is, until all were read.
+    pub fn page(
+        &self,
+        order: Order,
+        limit: usize,
+        after: Option<&Rank>,
+        board: &Board,
+        seal: &Seal,
+    ) -> Result<Page, Progress> {
+        board.flows(|flows| {
+            let mut ranks = self.first(order, limit + 1, after, flows);
+            let more = ranks.len() > limit;
+            ranks.truncate(limit);
+            let next = ranks.last().filter(|_| more).map(|last| self.seal(order, seal, last));
+            let as_of = flows.as_of();
+            let shown = ranks
+                .iter()
+                .filter_map(|Rank(_, id)| flows.known.get(id).map(|kept| FlowView::of(id, kept, as_of, board)));
+            Page { flows: shown.collect(), next, known: flows.known.len(), as_of: Instant(as_of) }
+        })
+    }
+
+    /// The first flows behind a place, in their order.
+    fn first(&self, order: Order, most: usize, after: Option<&Rank>, flows: &Flows) -> Vec<Rank> {
+        let wanted = |(id, kept): &(&FlowId, &Kept)| self.wants(id, kept);
+        if order == Order::Id {
+            let from = after.map_or(Bound::Unbounded, |Rank(_, id)| Bound::Excluded(id));
+            let behind = flows.known.range::<FlowId, _>((from, Bound::Unbounded)).filter(wanted);
+            return behind.take(most).map(|(id, _)| Rank(0, id.clone())).collect();
+        }
+        // The largest of those kept is on top: it is the one to go.
+        let mut kept_ranks: BinaryHeap<(u64, &FlowId)> = BinaryHeap::with_capacity(most + 1);
+        let after = after.map(|Rank(number, id)| (*number, id));
+        for (id, kept) in flows.known.iter().filter(wanted) {
+            let rank = (order.number(kept), id);
+            if after.is_none_or(|after| rank > after) {
+                kept_ranks.push(rank);
+                if kept_ranks.len() > most {
+                    kept_ranks.pop();
+                }
+            }
+        }
+        kept_ranks.into_sorted_vec().into_iter().map(|(number, id)| Rank(number, id.clone())).collect()
+    }
+
+    fn seal(&self, order: Order, seal: &Seal, Rank(number, id): &Rank) -> String {
+        let (state, text) = (self.state.map(str::to_owned), self.text.clone());
+        let (sort, id) = (order.word().to_owned(), id.to_string());
+        seal.seal(PURPOSE, &Cursor { state, text, sort, number: *number, id })
+    }
+
+    /// Where a cursor of this query points.
+    ///
+    /// # Errors
+    /// 400 if it was not given out here, or for another query.
+    pub fn open(&self, order: Order, seal: &Seal, text: &str) -> Result<Rank, Problem> {
+        let unknown =
+            || wrong("after", "it is no cursor of this list; ask for `next` as it was given, or for the first page");
+        let cursor: Cursor = seal.open(PURPOSE, text).ok_or_else(unknown)?;
+        if (cursor.state.as_deref(), &cursor.text, cursor.sort.as_str()) != (self.state, &self.text, order.word()) {
+            let detail = "it is the cursor of another list; leave `state`, `match` and `sort` as they were";
+            return Err(wrong("after", detail));
+        }
+        FlowId::new(&cursor.id).map(|id| Rank(cursor.number, id)).map_err(|_| unknown())
+    }
+}
+
+const PURPOSE: &str = "cursor of flows";

@@ -1,0 +1,93 @@
+//! What stands behind the `?` of a path, and the ids in it: read by hand, so that what is wrong is told by name.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+
+use super::Problem;
+use crate::flow::FlowId;
+
+/// The parameters of a request, each there once.
+#[derive(Debug)]
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Parameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let Query(mut all) = query.map_err(|error| wrong("query", error.body_text()))?;
+        all.sort();
+        match all.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => Err(wrong(&pair[0].0, format!("`{}` stands there twice; send it once", pair[0].0))),
+            None => Ok(Self(all)),
+        }
+    }
+}
+
+impl Parameters {
+    /// Refuses a parameter that is none of these.
+    ///
+    /// # Errors
+    /// 400, with their names.
+    pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some((name, _)) if known.is_empty() => Err(wrong(name, format!("there is no parameter `{name}` here"))),
+            Some((name, _)) => Err(wrong(name, format!("there is no parameter `{name}`; use {}", known.join(", ")))),
+        }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
+    }
+
+    /// One of some words; absent it is the first.
+    ///
+    /// # Errors
+    /// 400, with the words.
+    pub fn word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        let choices = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ");
+        found.map(Some).ok_or_else(|| wrong(name, format!("`{text}` is unknown; use {}", choices())))
+    }
+
+    /// A whole number within a range.
+    ///
+    /// # Errors
+    /// 400, with the range.
+    pub fn number<T>(&self, name: &str, range: std::ops::RangeInclusive<T>) -> Result<Option<T>, Problem>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let (least, most) = (range.start(), range.end());
+        number.map(Some).ok_or_else(|| wrong(name, format!("`{text}` is no number from {least} to {most}")))
+    }
+}
+
+/// A parameter that is not what it has to be.
+pub(super) fn wrong(parameter: &str, detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "bad-parameter", detail).with("parameter", parameter.into())
+}
+
+/// The flow in the path: `{id}`, percent-encoded.
+#[derive(Debug)]
+pub(super) struct FlowInPath(pub FlowId);
+
+impl<S: Send + Sync> FromRequestParts<S> for FlowInPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
+        let Path(id) =
+            id.map_err(|_| wrong("id", "the id in the path is no UTF-8; percent-encode the bytes of UTF-8"))?;
+        FlowId::new(&id).map(Self).map_err(|why| wrong("id", format!("the flow id in the path {why}")))
+    }
+}

@@ -1,0 +1,27 @@
+//! What all paths share.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+
+use super::access::Access;
+use super::seal::Seal;
+use crate::instance::Board;
+
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub board: Arc<Board>,
+    pub access: Arc<Access>,
+    /// Signs what is given out to be brought back on any instance.
+    pub seal: Arc<Seal>,
+    /// The OpenAPI document.
+    pub document: Arc<str>,
+    /// Where purged events go.
+    pub discarded: Arc<str>,
+}
+
+impl FromRef<Shared> for Arc<Board> {
+    fn from_ref(shared: &Shared) -> Self {
+        Self::clone(&shared.board)
+    }
+}

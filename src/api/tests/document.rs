@@ -1,0 +1,97 @@
+//! The OpenAPI document tells the truth about the paths.
+
+use super::*;
+
+fn document() -> Value {
+    get(&new_board(), "/api/v1/openapi.json").json()
+}
+
+/// Each operation, with its path and method.
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    let of = |(path, item): (&String, &Value)| {
+        let operations = item.as_object().unwrap().clone();
+        operations.into_iter().map(|(method, operation)| (path.clone(), method, operation)).collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(of).collect()
+}
+
+/// Everything that is referred to by `$ref` from the document's own root.
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            // What has an id of its own refers to itself.
+            if !fields.contains_key("$id") {
+                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|value| references(value, found));
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn it_is_whole() {
+    let document = document();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{document}");
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 10);
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    for scheme in ["bearer", "cookie"] {
+        assert!(document["components"]["securitySchemes"][scheme].is_object(), "{document}");
+    }
+}
+
+#[test]
+fn every_answer_of_every_path_is_described() {
+    let document = document();
+    let operations = operations(&document);
+    assert!(operations.len() >= 6);
+    for (path, method, operation) in operations {
+        let at = format!("{method} {path}");
+        assert!(operation["summary"].is_string() && operation["operationId"].is_string(), "{at}: no summary");
+        for name in path.split('{').skip(1).map(|rest| rest.split('}').next().unwrap()) {
+            let parameters = operation["parameters"].as_array().unwrap_or_else(|| panic!("{at}: {name}"));
+            assert!(parameters.iter().any(|found| found["name"] == name && found["in"] == "path"), "{at}: {name}");
+        }
+        for (status, answer) in operation["responses"].as_object().unwrap() {
+            let status: u16 = status.parse().unwrap();
+            assert!(answer["description"].is_string(), "{at}: {status}");
+            let content = answer["content"].as_object();
+            if status >= 400 {
+                let schema = &content.unwrap()["application/problem+json"]["schema"];
+                assert_eq!(schema["$ref"], "#/components/schemas/Problem", "{at}: {status}");
+            } else if status != 204 {
+                assert!(content.is_some_and(|content| !content.is_empty()), "{at}: {status}");
+            }
+        }
+        if path.starts_with("/api/v1") {
+            assert!(operation["responses"]["401"].is_object() && operation["responses"]["503"].is_object(), "{at}");
+        }
+    }
+}
+
+/// Goal: what the document says of parameters is what is read. Method: an unknown one is refused with the names of the others.
+#[test]
+fn the_parameters_are_those_that_are_taken() {
+    let board = new_board();
+    board.learn(Vec::new(), READ);
+    for (path, method, operation) in operations(&document()) {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let of_query = parameters.iter().filter(|parameter| parameter["in"] == "query");
+        let mut described: Vec<&str> = of_query.map(|parameter| parameter["name"].as_str().unwrap()).collect();
+        if method != "get" || described.is_empty() {
+            continue;
+        }
+        let refused = problem(&get(&board, &format!("{}?nonsense=1", path.replace("{id}", "x"))), 400, "bad-parameter");
+        let names = refused["detail"].as_str().unwrap().rsplit_once("use ").unwrap().1;
+        let mut taken: Vec<&str> = names.split(", ").collect();
+        (described.sort_unstable(), taken.sort_unstable());
+        assert_eq!(described, taken, "{path}");
+    }
+}

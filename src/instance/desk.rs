@@ -1,0 +1,140 @@
+//! Where commands are handed in: HTTP may not wait for brokers, so a thread of its own stores them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use super::board::Board;
+use super::stop::StopSign;
+use crate::broker::{Broker, Error};
+use crate::client::control::{asked_by_every, store};
+use crate::flow::{Command, Target};
+use crate::schema::topics::Topics;
+
+/// Orders that wait. What comes while all these do is refused.
+const WAITING: usize = 64;
+
+/// How often it is looked for a stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Commands that are to be stored together, in their order.
+struct Order {
+    commands: Vec<Command>,
+    stored: oneshot::Sender<Result<Stored, Unstored>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Of each command, in the control topic.
+    pub offsets: Vec<i64>,
+    /// How many partitions answer a command for every flow.
+    pub asked: i32,
+}
+
+/// Why commands were not stored.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unstored {
+    #[error("the gate is starting or stopping, or reaches no broker")]
+    Closed,
+    #[error("too many commands wait to be stored")]
+    Full,
+    /// Some of them may be stored all the same.
+    #[error("{0}")]
+    Failed(String),
+}
+
+pub struct Desk {
+    orders: SyncSender<Order>,
+    taken: Mutex<Receiver<Order>>,
+    is_open: AtomicBool,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        let (orders, taken) = sync_channel(WAITING);
+        Self { orders, taken: Mutex::new(taken), is_open: AtomicBool::new(false) }
+    }
+}
+
+impl Desk {
+    /// Hands commands in. Nobody waits here; what comes of it is told where this returns to. If that is dropped before they are
+    /// stored, they are not.
+    ///
+    /// # Errors
+    /// [`Unstored::Closed`], [`Unstored::Full`].
+    pub fn hand_in(&self, commands: Vec<Command>) -> Result<oneshot::Receiver<Result<Stored, Unstored>>, Unstored> {
+        if !self.is_open.load(Ordering::Acquire) {
+            return Err(Unstored::Closed);
+        }
+        let (stored, told) = oneshot::channel();
+        match self.orders.try_send(Order { commands, stored }) {
+            Ok(()) => Ok(told),
+            Err(TrySendError::Full(_)) => Err(Unstored::Full),
+            Err(TrySendError::Disconnected(_)) => Err(Unstored::Closed),
+        }
+    }
+}
+
+pub(super) fn look<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: &StopSign) {
+    let desk = &board.desk;
+    let taken = desk.taken.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut publisher = None;
+    desk.is_open.store(true, Ordering::Release);
+    while !stop.is_up() {
+        let order = match taken.recv_timeout(LOOK) {
+            Ok(order) => order,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        if order.stored.is_closed() {
+            continue;
+        }
+        let outcome = carry_out(broker, &mut publisher, topics, &order.commands).map_err(|error| {
+            tracing::warn!(%error, "commands could not be stored; the next ones are tried with a new producer");
+            publisher = None;
+            Unstored::Failed(error.to_string())
+        });
+        // Whoever asked may have gone meanwhile.
+        let _ = order.stored.send(outcome);
+    }
+    desk.is_open.store(false, Ordering::Release);
+}
+
+fn carry_out<B: Broker>(
+    broker: &B,
+    publisher: &mut Option<B::Publisher>,
+    topics: &Topics,
+    commands: &[Command],
+) -> Result<Stored, Error> {
+    let is_for_every = commands.iter().any(|command| command.target == Target::Every);
+    let asked = if is_for_every { asked_by_every(broker, topics)? } else { 1 };
+    let publisher = match publisher {
+        Some(publisher) => publisher,
+        None => publisher.insert(broker.publisher()?),
+    };
+    Ok(Stored { offsets: store(publisher, topics, commands)?, asked })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Goal: nobody waits at a desk that is closed or full. Method: nobody takes orders here.
+    #[test]
+    fn what_does_not_fit_is_refused_at_once() {
+        let desk = Desk::default();
+        assert_eq!(desk.hand_in(Vec::new()).unwrap_err(), Unstored::Closed);
+        desk.is_open.store(true, Ordering::Release);
+        let waiting: Vec<_> = (0..WAITING).map(|_| desk.hand_in(Vec::new()).unwrap()).collect();
+        assert_eq!(desk.hand_in(Vec::new()).unwrap_err(), Unstored::Full);
+        drop(waiting);
+        let order = desk.taken.lock().unwrap().recv().unwrap();
+        assert!(order.stored.is_closed(), "whoever has gone is seen to have gone");
+        assert!(desk.hand_in(Vec::new()).is_ok());
+    }
+}
