@@ -46,6 +46,25 @@ impl Parameters {
         self.0.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
     }
 
+    /// All of them but these, as they would be sent: two requests with the same text ask for the same.
+    pub fn but(&self, left_out: &[&str]) -> String {
+        let others = self.0.iter().filter(|(name, _)| !left_out.contains(&name.as_str()));
+        others.map(|(name, value)| format!("{name}={value}\n")).collect()
+    }
+
+    /// Text that is read by a rule of its own.
+    ///
+    /// # Errors
+    /// 400, with what the rule says.
+    pub fn read<T, E: Display>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, Problem> {
+        let read = self.get(name).map(read).transpose();
+        read.map_err(|why| wrong(name, format!("`{name}`: {why}")))
+    }
+
     /// One of some words; absent it is the first.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::field::FieldIs;
-use super::scan::{Bound, First, Marks, Progress, Scan};
+use super::scan::{Bound, First, Marks, PAGE_BYTES, Progress, Scan};
 use crate::broker::{Broker, Record, Result};
 use crate::flow::{Flow, Kind, RecordId};
 use crate::schema::entry::{self, Held};
@@ -55,6 +55,7 @@ impl Fate {
     }
 }
 
+/// It ends early with [`PAGE_BYTES`].
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// In the order that was asked for.
@@ -85,9 +86,10 @@ pub fn look<B: Broker>(
         scan.go_on_at(marks);
     }
     let mut reader = entry::Reader::new(&flow.id);
-    let mut entries = Vec::new();
-    while entries.len() < limit {
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    while entries.len() < limit && bytes < PAGE_BYTES {
         let Some(found) = scan.next(|record| pick(&mut reader, record, flow, wanted))? else { break };
+        bytes += found.what.value.as_ref().map_or(0, Bytes::len);
         entries.push(found.what);
     }
     let progress = scan.progress();

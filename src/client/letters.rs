@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-use super::scan::{Bound, First, Marks, Progress, Scan};
+use super::scan::{Bound, First, Marks, PAGE_BYTES, Progress, Scan};
 use crate::broker::{Broker, Header, Record, Result};
 use crate::flow::{FlowId, RecordId};
 use crate::schema::headers::{self, Source};
@@ -140,6 +140,7 @@ impl Wanted {
     }
 }
 
+/// It ends early with [`PAGE_BYTES`].
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// In the order that was asked for.
@@ -169,10 +170,11 @@ pub fn look<B: Broker>(
     if let Some(marks) = from {
         scan.go_on_at(marks);
     }
-    let mut letters = Vec::new();
-    while letters.len() < limit {
+    let (mut letters, mut bytes) = (Vec::new(), 0);
+    while letters.len() < limit && bytes < PAGE_BYTES {
         let pick = |record: &Record| Some(Letter::read(record)).filter(|letter| wanted.fits(letter));
         let Some(found) = scan.next(pick)? else { break };
+        bytes += found.what.value.as_ref().map_or(0, Bytes::len);
         letters.push(found.what);
     }
     let progress = scan.progress();

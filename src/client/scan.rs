@@ -26,6 +26,9 @@ pub struct Bound {
     pub time: Duration,
 }
 
+/// Bytes of the values on one page: it ends early when there are more.
+pub const PAGE_BYTES: usize = 8 * 1024 * 1024;
+
 /// Where a scan is in each of its partitions. From the newest: what lies below has not been looked at; from the oldest:
 /// what lies here and behind it.
 pub type Marks = BTreeMap<i32, i64>;

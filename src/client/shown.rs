@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::depth::Point;
 use super::held::Entry;
@@ -13,14 +14,14 @@ use crate::schema::Text;
 use crate::schema::headers::Source;
 
 /// A place in a topic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Place {
     pub topic: String,
     pub partition: i32,
     pub offset: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ShownHeader {
     pub name: Text,
     /// Null: a header without a value.
@@ -28,7 +29,7 @@ pub struct ShownHeader {
 }
 
 /// Key, value and headers of an event, byte for byte.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Content {
     pub key: Option<Text>,
     pub value: Option<Text>,
@@ -36,7 +37,7 @@ pub struct Content {
 }
 
 /// A held event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct HeldEvent {
     /// Entries of a flow are numbered from 1 on.
     pub entry: u64,
@@ -61,7 +62,7 @@ pub struct HeldEvent {
 }
 
 /// An event, or a command, that was not delivered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ShownLetter {
     /// Partition and offset in its topic, as `3/58`: what a redrive is told.
     pub item: String,
@@ -82,7 +83,7 @@ pub struct ShownLetter {
 }
 
 /// How deep a queue was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Depth {
     pub at: String,
     /// The newest entry then.

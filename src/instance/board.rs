@@ -1,10 +1,11 @@
 //! What the threads of an instance tell, for HTTP to show.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use super::desk::Desk;
 use super::feed::{Feed, News};
+use super::reads::Reads;
 use crate::client::states::{Change, Kept, Progress};
 use crate::flow::{FlowId, Partition};
 use crate::metrics::Metrics;
@@ -17,6 +18,8 @@ pub struct Board {
     pub desk: Desk,
     /// What is new.
     pub feed: Arc<Feed>,
+    /// Reads topics; there is none before the instance runs.
+    reads: OnceLock<Box<dyn Reads>>,
     workers: Vec<Mutex<Snapshot>>,
     /// Why the workers have not been started, or are leaving.
     hindrance: Mutex<Option<String>>,
@@ -60,10 +63,22 @@ impl Board {
             metrics,
             desk: Desk::default(),
             feed: Arc::default(),
+            reads: OnceLock::new(),
             workers,
             hindrance: Mutex::new(Some("starting".to_owned())),
             flows: RwLock::default(),
         }
+    }
+
+    /// Says who reads topics; the first one counts.
+    pub(super) fn read_with(&self, reads: Box<dyn Reads>) {
+        let _ = self.reads.set(reads);
+    }
+
+    /// Who reads topics; `None` before the instance runs.
+    #[must_use]
+    pub fn reads(&self) -> Option<&dyn Reads> {
+        self.reads.get().map(Box::as_ref)
     }
 
     /// Says why nothing can be done yet (any more); `None`: the workers are running.

@@ -5,7 +5,8 @@
 //! - `lag.rs`, `follow.rs` and `listen.rs` read what no worker needs: how far behind the input is, the state of every flow, and
 //!   what the audit tells;
 //! - `feed.rs` is what is new of that;
-//! - `desk.rs` stores the commands that HTTP takes.
+//! - `desk.rs` stores the commands that HTTP takes;
+//! - `reads.rs` reads topics for who asks over HTTP.
 //!
 //! Architecture invariant: nobody who looks on can hold a worker up: what it shows is a copy, made between its steps.
 
@@ -16,6 +17,7 @@ mod feed;
 mod follow;
 mod lag;
 mod listen;
+mod reads;
 mod spare;
 mod stop;
 
@@ -31,6 +33,7 @@ use crate::worker::{Options, Stop};
 pub use board::{Board, Flows, Reached};
 pub use desk::{Stored, Unstored};
 pub use feed::{Awaited, Feed, News};
+pub use reads::{Reads, Window};
 pub use spare::give_memory_back_by;
 pub use stop::StopSign;
 
@@ -90,6 +93,7 @@ fn look_on<B>(broker: &B, topics: &Topics, board: &Arc<Board>, stop: &StopSign) 
 where
     B: Broker + Send + 'static,
 {
+    board.read_with(Box::new(reads::Reading::new(broker.clone(), topics.clone())));
     let spawn = |name: &str, look: fn(&B, &Topics, &Board, &StopSign)| {
         let (broker, topics, board, stop) = (broker.clone(), topics.clone(), Arc::clone(board), stop.clone());
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || look(&broker, &topics, &board, &stop));
