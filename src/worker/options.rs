@@ -56,7 +56,7 @@ pub struct Budget {
     /// Held entries passed in one turn, all draining flows together; an unlimited drain goes beyond it to outrun what
     /// arrives for its flow.
     pub backlog: usize,
-    /// Queue topics made for one turn. It writes to eight times as many at most.
+    /// Queue topics made for one turn; few where it answers commands. It writes to eight times as many at most.
     pub topics: usize,
     /// Commands taken in one turn; a turn with more of them waiting takes nothing else.
     pub commands: usize,

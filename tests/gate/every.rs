@@ -72,6 +72,29 @@ fn every_flow_is_paused_and_resumed() {
     rig.order("mine", "resume", json!({}));
 }
 
+/// Goal: whoever pauses every flow has the answer before the queue topics of all of them are made; they are made all the same.
+#[test]
+fn a_pause_of_every_flow_waits_for_few_queue_topics() {
+    let mut rig = Rig::new();
+    let flows: Vec<String> = (0..100).map(|number| format!("flow-{number}")).collect();
+    flows.iter().for_each(|flow| rig.send_all(flow, "a"));
+    rig.settle();
+    rig.command("*", "pause", json!({}));
+    flows.iter().for_each(|flow| rig.send_all(flow, "b"));
+    while rig.answers().is_empty() {
+        assert!(!rig.step(0).unwrap(), "nothing is left to do, and nothing is answered");
+    }
+    let made = rig.queue_topics().len();
+    assert!(made < 20, "{made} topics were made before the answer");
+    rig.settle();
+    assert_eq!(rig.queue_topics().len(), flows.len());
+    rig.order("*", "resume", json!({}));
+    for flow in &flows {
+        rig.run_until_live(flow);
+        assert_eq!(rig.delivered(flow), "a b", "{flow}");
+    }
+}
+
 /// Goal: the default ends at its deadline, as the pauses that it made do; who takes over knows it.
 #[test]
 fn a_default_ends_at_its_deadline() {

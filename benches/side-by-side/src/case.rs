@@ -29,6 +29,9 @@ The following are for gates alone, with F [and events] by default:
               `--records` scales all three
   repeats-F   [1, 10,000,000] the same with three events of each record, of which the last is delivered
   cost-F      [1, 10,000,000] CPU time of the drain of so many, beside that of 30 drains of 10,000
+  every-F     [10,000, 30,000 from the pause on] 5,000 events a second of live flows, all of which `pause --all` pauses: until each
+              partition has answered; each event delivered at the wrong side of the pause, not once or out of order is
+              a violation. Then `resume --all --rate 500`: what comes in a second, and how far flows are off their shares
   takeover-F  [100] 1,000 live events a second through two instances, one of which is killed (-9): until every partition
               delivers again; p50 and p99 are of all events
 
@@ -59,11 +62,13 @@ pub enum Kind {
     Repeats,
     /// Of a drained event, of few and of many.
     Cost,
+    /// All flows are paused by one command, and resumed with one rate.
+    Every,
     /// An instance dies, another one has its partitions.
     Takeover,
 }
 
-const KINDS: [(&str, Kind); 14] = [
+const KINDS: [(&str, Kind); 15] = [
     ("live", Kind::Live),
     ("hold", Kind::Hold),
     ("drain", Kind::Drain),
@@ -77,6 +82,7 @@ const KINDS: [(&str, Kind); 14] = [
     ("memory", Kind::Memory),
     ("repeats", Kind::Repeats),
     ("cost", Kind::Cost),
+    ("every", Kind::Every),
     ("takeover", Kind::Takeover),
 ];
 
@@ -138,7 +144,7 @@ impl Kind {
         match self {
             Self::Live | Self::Hold | Self::Drain | Self::Latency | Self::Pause | Self::Memory => None,
             Self::Restart | Self::Rebuilt | Self::Repeats | Self::Cost => Some(1),
-            Self::Timers => Some(10_000),
+            Self::Timers | Self::Every => Some(10_000),
             Self::Known => Some(100_000),
             Self::Beside | Self::Takeover => Some(100),
         }
@@ -151,6 +157,7 @@ impl Kind {
             Self::Known | Self::Takeover => return flows,
             Self::Live | Self::Hold => 2_000_000,
             Self::Drain | Self::Restart | Self::Rebuilt | Self::Beside => 1_000_000,
+            Self::Every => 30_000,
             Self::Latency => 200_000,
             Self::Pause => 3_000_000,
             Self::Memory | Self::Repeats | Self::Cost => 10_000_000,

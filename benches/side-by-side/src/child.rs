@@ -27,6 +27,18 @@ fn tie() -> Result<()> {
     Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
+/// A program that ends with this one, in a directory where no configuration lies about.
+pub fn tied(directory: &Path, program: &Path, args: &[String], env: &[(&str, &str)]) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FLOWGATE_") {
+            command.env_remove(name);
+        }
+    }
+    command.arg("tied").arg(program).args(args).envs(env.iter().copied()).current_dir(directory);
+    Ok(command)
+}
+
 /// A running contestant.
 pub struct Contender {
     child: Child,
@@ -34,16 +46,10 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// Starts a program in a directory of its own, where no configuration lies about.
+    /// Starts a program in a directory of its own.
     pub fn start(directory: &Path, program: &Path, args: &[String], env: &[(&str, &str)]) -> Result<Self> {
         let log = directory.join("log");
-        let mut command = Command::new(std::env::current_exe()?);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("FLOWGATE_") {
-                command.env_remove(name);
-            }
-        }
-        command.arg("tied").arg(program).args(args).envs(env.iter().copied()).current_dir(directory);
+        let mut command = tied(directory, program, args, env)?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         Ok(Self { child: command.spawn()?, log })
     }

@@ -29,8 +29,16 @@ pub fn write(value: &mut Vec<u8>, flow: &str, number: u32) {
 
 /// When an event was written, in microseconds since 1970.
 pub fn sent(value: &[u8]) -> Option<u64> {
-    const FIELD: &[u8] = br#""sent":"#;
-    let at = value.windows(FIELD.len()).position(|some| some == FIELD)? + FIELD.len();
+    number_after(value, br#""sent":"#)
+}
+
+/// The number that it was written with.
+pub fn number(value: &[u8]) -> Option<u32> {
+    number_after(value, br#""record_id":"contact-"#)?.try_into().ok()
+}
+
+fn number_after(value: &[u8], field: &[u8]) -> Option<u64> {
+    let at = value.windows(field.len()).position(|some| some == field)? + field.len();
     let digits = value[at..].iter().take_while(|byte| byte.is_ascii_digit());
     Some(digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }

@@ -30,11 +30,14 @@ mod backlog;
 mod beside;
 mod case;
 mod child;
+mod cli;
 mod contestant;
 mod copy;
 mod cost;
 mod count;
+mod deliveries;
 mod event;
+mod every;
 mod figures;
 mod fill;
 mod gate;
@@ -54,12 +57,15 @@ mod round;
 #[allow(clippy::unwrap_used, dead_code)]
 #[path = "../../../tests/support/kafka.rs"]
 mod server;
+mod shares;
 mod site;
 mod stream;
 mod streams;
 mod takeover;
 mod throughput;
 mod timers;
+mod told;
+mod transactions;
 mod usage;
 mod watch;
 

@@ -86,6 +86,11 @@ pub fn downstream(
     watcher: &Watcher,
     partitions: impl Fn(i32) -> bool,
 ) -> Result<BaseConsumer> {
+    reader(site, &topics.records, watcher, partitions)
+}
+
+/// Reads what is committed to a topic from here on.
+pub fn reader(site: &Site, topic: &str, watcher: &Watcher, partitions: impl Fn(i32) -> bool) -> Result<BaseConsumer> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &site.brokers)
         .set("group.id", "executor")
@@ -93,9 +98,9 @@ pub fn downstream(
         .set("isolation.level", "read_committed")
         .create()?;
     let mut assigned = TopicPartitionList::new();
-    for (partition, end) in (0..).zip(watcher.stable_ends(&topics.records)?) {
+    for (partition, end) in (0..).zip(watcher.stable_ends(topic)?) {
         if partitions(partition) {
-            assigned.add_partition_offset(&topics.records, partition, Offset::Offset(end))?;
+            assigned.add_partition_offset(topic, partition, Offset::Offset(end))?;
         }
     }
     consumer.assign(&assigned)?;
