@@ -109,10 +109,7 @@ impl Caller {
     /// # Errors
     /// 403 for the role, or where nobody may; 429 for too many.
     pub fn may_order(&self, commands: &[Command]) -> Result<(), Problem> {
-        if self.is_read_only {
-            let detail = "this gate takes no commands over HTTP (`http_read_only`); use `flowgate` or another gate";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "read-only", detail));
-        }
+        self.may_change()?;
         for command in commands {
             let (role, what) = role_for(command);
             self.needs(role, &what)?;
@@ -120,11 +117,30 @@ impl Caller {
         self.access.allowances.take_commands(&self.name, commands.len(), Instant::now())
     }
 
+    /// Whether letters may be redriven by them.
+    ///
+    /// # Errors
+    /// As [`Caller::may_order`].
+    pub fn may_redrive(&self) -> Result<(), Problem> {
+        self.may_change()?;
+        self.needs(Role::Admin, "redriving letters")?;
+        self.access.allowances.take_commands(&self.name, 1, Instant::now())
+    }
+
+    fn may_change(&self) -> Result<(), Problem> {
+        match self.is_read_only {
+            false => Ok(()),
+            true => {
+                let detail = "this gate takes no commands over HTTP (`http_read_only`); use `flowgate` or another gate";
+                Err(Problem::new(StatusCode::FORBIDDEN, "read-only", detail))
+            }
+        }
+    }
+
     /// Begins something that reads topics for its answer; it counts until what is returned is dropped.
     ///
     /// # Errors
     /// 429 if this caller has enough of them under way.
-    #[allow(dead_code, reason = "for the paths that read topics")]
     pub fn scan(&self) -> Result<Scan, Problem> {
         self.access.allowances.scan(&self.name)
     }

@@ -7,6 +7,11 @@
 //! | `GET /readyz` | 200, or 503 with what is missing |
 //! | `GET /api/v1/flows?state=&match=&sort=&limit=&after=` | every flow of the prefix, page by page; or all in one answer, a line each |
 //! | `GET /api/v1/flows/{id}` | one flow |
+//! | `GET /api/v1/flows/{id}/queue?record=&where=&from=&limit=&values=&after=` | what it holds, and what becomes of that |
+//! | `GET /api/v1/flows/{id}/depth?points=` | how its queue has grown |
+//! | `GET /api/v1/flows/{id}/audit`, `GET /api/v1/audit?flow=&by=&event=&command=&since=&from=&limit=&after=` | what has happened |
+//! | `GET /api/v1/letters/dead`, `/letters/discarded` | what was not delivered |
+//! | `POST /api/v1/redrives` | puts letters back into the enrollments, or shows what that would do |
 //! | `POST /api/v1/flows/{id}/commands?wait=5s` | gives a command, and waits for its answer |
 //! | `POST /api/v1/commands?wait=5s` | several commands, or one for every flow |
 //! | `GET /api/v1/commands/{id}?flow=` | the answer to a command |
@@ -24,6 +29,7 @@
 mod access;
 mod allowance;
 mod answer;
+mod audit;
 mod body;
 mod commands;
 mod connections;
@@ -34,8 +40,10 @@ mod fresh;
 mod guard;
 mod hosts;
 mod json;
+mod letters;
 mod limits;
 mod login;
+mod looking;
 mod openapi;
 mod orders;
 mod page;
@@ -45,6 +53,8 @@ mod probes;
 mod problem;
 mod pulse;
 mod query;
+mod queue;
+mod redrives;
 mod seal;
 mod serve;
 mod session;
@@ -120,6 +130,7 @@ fn paths(board: &Arc<Board>, setup: &Setup) -> Router {
         seal: Arc::new(Seal::of_prefix(&setup.topics.prefix, secret)),
         document: openapi::complete(document.into_openapi()).into(),
         discarded: setup.topics.discarded.as_str().into(),
+        enrollments: setup.topics.enrollments.as_str().into(),
     };
     let guarded = guarded.route_layer(from_fn_with_state(shared.clone(), guard::check));
     let (router, _) = open.merge(guarded).split_for_parts();
@@ -132,6 +143,10 @@ fn routes() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>) {
     let open = OpenApiRouter::new().merge(probes::routes()).merge(login::begins());
     let guarded = OpenApiRouter::new()
         .merge(flows::routes())
+        .merge(queue::routes())
+        .merge(audit::routes())
+        .merge(letters::routes())
+        .merge(redrives::routes())
         .merge(commands::routes())
         .merge(previews::routes())
         .merge(login::ends())

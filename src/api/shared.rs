@@ -18,6 +18,8 @@ pub(super) struct Shared {
     pub document: Arc<str>,
     /// Where purged events go.
     pub discarded: Arc<str>,
+    /// Where redriven letters go.
+    pub enrollments: Arc<str>,
 }
 
 impl FromRef<Shared> for Arc<Board> {

@@ -4,6 +4,7 @@ mod asking;
 mod crowding;
 mod document;
 mod letting_in;
+mod looking;
 mod ordering;
 mod paging;
 mod previewing;

@@ -89,8 +89,10 @@ pub fn run<B: Broker>(
             1 => String::new(),
             stopped => format!(" ({} more letters cannot be redriven either)", stopped - 1),
         };
-        let what =
-            format!("{kind} letter {item} cannot be redriven: {}{more}. Nothing was written", why(obstacle, topics));
+        let what = format!(
+            "{kind} letter {item} cannot be redriven: {}{more}. Nothing was written",
+            obstacle.sentence(&topics.enrollments)
+        );
         return Err(Failure::new(exit::OTHER, what).hint(hint(obstacle)));
     }
     if args.dry_run {
@@ -143,7 +145,7 @@ impl Args {
     fn tell(&self, report: &Report, verb: &str, topics: &Topics, out: &mut dyn Write) -> Result<(), Failure> {
         let flows: serde_json::Map<String, Value> =
             report.flows.iter().map(|(flow, count)| (flow.to_string(), (*count).into())).collect();
-        let obstacle = |(item, obstacle): &(Item, Obstacle)| json!({"item": item.to_string(), "obstacle": word(obstacle), "detail": why(obstacle, topics)});
+        let obstacle = |(item, obstacle): &(Item, Obstacle)| json!({"item": item.to_string(), "obstacle": obstacle.word(), "detail": obstacle.sentence(&topics.enrollments)});
         let obstacles: Vec<Value> = report.obstacles.iter().map(obstacle).collect();
         let document = json!({
             "dry_run": self.dry_run,
@@ -156,7 +158,7 @@ impl Args {
         self.output.write(out, &document, |_| {
             let mut lines = vec![format!("{} {verb}{}", letters(report.letters), of_flows(report))];
             for (item, obstacle) in report.obstacles.iter().take(SHOWN) {
-                lines.push(format!("{item} not: {}", why(obstacle, topics)));
+                lines.push(format!("{item} not: {}", obstacle.sentence(&topics.enrollments)));
             }
             if report.stopped > SHOWN as u64 {
                 lines.push(format!("{} more not", report.stopped - SHOWN as u64));
@@ -228,31 +230,6 @@ fn question(found: &Report, order: &Order, topics: &Topics) -> String {
         question.push_str(" Its value is replaced by the one given; the audit keeps both.");
     }
     question
-}
-
-/// A word for scripts.
-fn word(obstacle: &Obstacle) -> &'static str {
-    match obstacle {
-        Obstacle::NotThere => "not_there",
-        Obstacle::Before(_) => "redriven_before",
-        Obstacle::WithoutValue => "without_value",
-        Obstacle::Command => "command",
-        Obstacle::Unreadable(_) => "unreadable",
-        Obstacle::Refused(_) => "refused",
-    }
-}
-
-fn why(obstacle: &Obstacle, topics: &Topics) -> String {
-    match obstacle {
-        Obstacle::NotThere => "there is no such letter (any more)".to_owned(),
-        Obstacle::Before(redriven) => {
-            format!("{} has redriven it at {} to `{}`", redriven.by, redriven.at, redriven.to)
-        }
-        Obstacle::WithoutValue => "its value was too large to be kept here".to_owned(),
-        Obstacle::Command => format!("it is a command, not an event of `{}`", topics.enrollments),
-        Obstacle::Unreadable(why) => format!("it would be a dead letter again: {why}"),
-        Obstacle::Refused(why) => format!("the brokers do not take it: {why}"),
-    }
 }
 
 fn hint(obstacle: &Obstacle) -> &'static str {

@@ -20,6 +20,26 @@ pub struct Told {
     pub document: Bytes,
 }
 
+/// Every word of [`Wanted::event`].
+pub const WORDS: [&str; 16] = [
+    "seen",
+    "paused",
+    "updated",
+    "resumed",
+    "expired",
+    "redirected",
+    "repaused",
+    "live",
+    "purging",
+    "purged",
+    "sampling",
+    "sampled",
+    "loss_accepted",
+    "expiring",
+    "forgotten",
+    "answer",
+];
+
 /// Which events.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {

@@ -24,7 +24,8 @@ impl Serialize for Instant {
 
 /// Reads a time in any offset; what is finer than a millisecond is cut off. One that has no year of four digits in UTC is
 /// none: it could not be written again.
-pub(super) fn read(text: &str) -> Option<Timestamp> {
+#[must_use]
+pub fn read(text: &str) -> Option<Timestamp> {
     // The parser would take a space for the `T`, which the RFC tolerates and JSON Schema does not.
     if !matches!(text.as_bytes().get(10), Some(b'T' | b't')) {
         return None;

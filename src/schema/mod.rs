@@ -43,7 +43,7 @@ mod words;
 
 pub use document::{Document, Unknown};
 pub use fields::Malformed;
-pub use instant::Instant;
+pub use instant::{Instant, read as read_time};
 pub use json::VERSION;
 pub use text::{Encoding, Text};
 pub use unreadable::{Reason, Unreadable};

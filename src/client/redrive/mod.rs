@@ -66,6 +66,36 @@ pub enum Obstacle {
     Refused(String),
 }
 
+impl Obstacle {
+    /// For scripts.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NotThere => "not_there",
+            Self::Before(_) => "redriven_before",
+            Self::WithoutValue => "without_value",
+            Self::Command => "command",
+            Self::Unreadable(_) => "unreadable",
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// For people; `enrollments`: the topic.
+    #[must_use]
+    pub fn sentence(&self, enrollments: &str) -> String {
+        match self {
+            Self::NotThere => "there is no such letter (any more)".to_owned(),
+            Self::Before(redriven) => {
+                format!("{} has redriven it at {} to `{}`", redriven.by, redriven.at, redriven.to)
+            }
+            Self::WithoutValue => "its value was too large to be kept here".to_owned(),
+            Self::Command => format!("it is a command, not an event of `{enrollments}`"),
+            Self::Unreadable(why) => format!("it would be a dead letter again: {why}"),
+            Self::Refused(why) => format!("the brokers do not take it: {why}"),
+        }
+    }
+}
+
 /// A letter that can be redriven, and what it will be.
 #[derive(Clone, Debug)]
 struct Ready {
@@ -95,6 +125,18 @@ pub struct Report {
 impl Report {
     pub const FLOWS: usize = 1_000;
     pub const OBSTACLES: usize = 1_000;
+
+    /// Of a preview: what it has seen ends here.
+    #[must_use]
+    pub fn ends(&self) -> &Marks {
+        &self.ends
+    }
+
+    /// As a preview that ended there, to redrive what it has seen.
+    #[must_use]
+    pub fn until(ends: Marks) -> Self {
+        Self { ends, ..Self::default() }
+    }
 
     fn stop(&mut self, item: Item, obstacle: Obstacle) {
         self.stopped += 1;
