@@ -3,6 +3,7 @@
 mod asking;
 mod crowding;
 mod document;
+mod following;
 mod letting_in;
 mod ordering;
 mod paging;
@@ -77,7 +78,8 @@ fn setup() -> Setup {
 
 fn answer(board: &Arc<Board>, setup: &Setup, request: Request<Body>) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let router = super::guarded(super::paths(board, setup), board, setup.hosts.clone(), Limits::default());
+    let router =
+        super::guarded(super::paths(board, setup, Limits::default()), board, setup.hosts.clone(), Limits::default());
     runtime.block_on(async {
         let response = router.oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
