@@ -20,6 +20,8 @@ pub struct Limits {
     /// Of the request line and the headers together; hyper takes no less than 8 KiB.
     pub header_bytes: usize,
     pub body_bytes: usize,
+    /// In which a stream of events says nothing: then it sends a comment, so that who is in between keeps it open.
+    pub silence: Duration,
     /// After nothing could be accepted, until it is tried again.
     pub pause: Duration,
 }
@@ -41,6 +43,8 @@ impl Default for Limits {
             header_bytes: 16 * 1024,
             // Some hundred commands.
             body_bytes: 64 * 1024,
+            // nginx cuts after 60 s of nothing, some clouds' balancers after 20.
+            silence: Duration::from_secs(15),
             pause: Duration::from_millis(100),
         }
     }

@@ -16,6 +16,7 @@
 //! | `POST /api/v1/commands?wait=5s` | several commands, or one for every flow |
 //! | `GET /api/v1/commands/{id}?flow=` | the answer to a command |
 //! | `POST /api/v1/previews` | what a command would do |
+//! | `GET /api/v1/events` | what is new, as it is committed (server-sent events) |
 //! | `GET /api/v1/whoami` | who asks, and what they may do |
 //! | `POST`, `DELETE /api/v1/session` | logs a browser in and out |
 //! | `GET /api/v1/openapi.json` | all of this for machines |
@@ -34,6 +35,7 @@ mod body;
 mod commands;
 mod connections;
 mod cross_site;
+mod events;
 mod flows;
 mod forms;
 mod fresh;
@@ -106,7 +108,7 @@ pub struct Setup {
 /// Serves what `board` shows, without end.
 pub async fn serve(listener: TcpListener, board: Arc<Board>, setup: Setup, limits: Limits) -> Infallible {
     let metrics = board.metrics.clone();
-    let paths = paths(&board, &setup);
+    let paths = paths(&board, &setup, limits);
     serve::serve(listener, guarded(paths, &board, setup.hosts, limits), metrics, limits).await
 }
 
@@ -117,7 +119,7 @@ fn guarded(paths: Router, board: &Arc<Board>, hosts: Hosts, limits: Limits) -> R
         .layer(from_fn_with_state((Arc::new(hosts), Arc::clone(board)), hosts::check))
 }
 
-fn paths(board: &Arc<Board>, setup: &Setup) -> Router {
+fn paths(board: &Arc<Board>, setup: &Setup, limits: Limits) -> Router {
     let secret = setup.secret.as_ref();
     let sessions = Sessions::new(secret.map_or_else(|| setup.own_key.seal(), Seal::of_secret));
     let access = Access::new(setup.tokens.clone(), setup.is_loopback, setup.is_read_only, sessions);
@@ -129,6 +131,7 @@ fn paths(board: &Arc<Board>, setup: &Setup) -> Router {
         access: Arc::new(access),
         seal: Arc::new(Seal::of_prefix(&setup.topics.prefix, secret)),
         document: openapi::complete(document.into_openapi()).into(),
+        silence: limits.silence,
         discarded: setup.topics.discarded.as_str().into(),
         enrollments: setup.topics.enrollments.as_str().into(),
     };
@@ -149,6 +152,7 @@ fn routes() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>) {
         .merge(redrives::routes())
         .merge(commands::routes())
         .merge(previews::routes())
+        .merge(events::routes())
         .merge(login::ends())
         .merge(whoami::routes())
         .merge(openapi::routes());

@@ -74,9 +74,15 @@ fn problem(description: &str) -> utoipa::openapi::Response {
     ResponseBuilder::new().description(description).content(KIND, content).build()
 }
 
-/// The state of a flow as `schemas/flow-state.json` has it. Its references are to itself, by the name that it has there.
+/// The state of a flow as `schemas/flow-state.json` has it, with what it refers to in its own file found in this document.
 fn flow_state() -> Value {
-    serde_json::from_str(include_str!("../../schemas/flow-state.json")).unwrap_or_default()
+    let text =
+        include_str!("../../schemas/flow-state.json").replace("\"#/$defs/", "\"#/components/schemas/FlowState/$defs/");
+    let mut schema: Value = serde_json::from_str(&text).unwrap_or_default();
+    if let Some(fields) = schema.as_object_mut() {
+        fields.retain(|name, _| !["$id", "$schema"].contains(&name.as_str()));
+    }
+    schema
 }
 
 /// This document: OpenAPI 3.1.

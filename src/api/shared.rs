@@ -1,6 +1,7 @@
 //! What all paths share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRef;
 
@@ -16,6 +17,8 @@ pub(super) struct Shared {
     pub seal: Arc<Seal>,
     /// The OpenAPI document.
     pub document: Arc<str>,
+    /// The longest time in which a stream of events says nothing.
+    pub silence: Duration,
     /// Where purged events go.
     pub discarded: Arc<str>,
     /// Where redriven letters go.

@@ -3,6 +3,8 @@
 mod asking;
 mod crowding;
 mod document;
+mod following;
+mod generated;
 mod letting_in;
 mod looking;
 mod ordering;
@@ -78,7 +80,8 @@ fn setup() -> Setup {
 
 fn answer(board: &Arc<Board>, setup: &Setup, request: Request<Body>) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let router = super::guarded(super::paths(board, setup), board, setup.hosts.clone(), Limits::default());
+    let router =
+        super::guarded(super::paths(board, setup, Limits::default()), board, setup.hosts.clone(), Limits::default());
     runtime.block_on(async {
         let response = router.oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());

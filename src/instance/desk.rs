@@ -1,4 +1,4 @@
-//! Where commands are handed in: HTTP may not wait for brokers, so a thread of its own stores them.
+//! Where commands are handed in: HTTP may not wait for brokers, so a thread of its own (`clerk.rs`) stores them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -8,12 +8,8 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use super::board::Board;
 use super::stop::StopSign;
-use crate::broker::{Broker, Error};
-use crate::client::control::{asked_by_every, store};
-use crate::flow::{Command, Target};
-use crate::schema::topics::Topics;
+use crate::flow::Command;
 
 /// Orders that wait. What comes while all these do is refused.
 const WAITING: usize = 64;
@@ -77,46 +73,24 @@ impl Desk {
             Err(TrySendError::Disconnected(_)) => Err(Unstored::Closed),
         }
     }
-}
 
-pub(super) fn look<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: &StopSign) {
-    let desk = &board.desk;
-    let taken = desk.taken.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut publisher = None;
-    desk.is_open.store(true, Ordering::Release);
-    while !stop.is_up() {
-        let order = match taken.recv_timeout(LOOK) {
-            Ok(order) => order,
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
-        if order.stored.is_closed() {
-            continue;
+    /// Takes orders until a stop, and has each of them carried out.
+    pub(super) fn serve(&self, stop: &StopSign, mut carry_out: impl FnMut(&[Command]) -> Result<Stored, Unstored>) {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_open.store(true, Ordering::Release);
+        while !stop.is_up() {
+            let order = match taken.recv_timeout(LOOK) {
+                Ok(order) => order,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if !order.stored.is_closed() {
+                // Whoever asked may go meanwhile.
+                let _ = order.stored.send(carry_out(&order.commands));
+            }
         }
-        let outcome = carry_out(broker, &mut publisher, topics, &order.commands).map_err(|error| {
-            tracing::warn!(%error, "commands could not be stored; the next ones are tried with a new producer");
-            publisher = None;
-            Unstored::Failed(error.to_string())
-        });
-        // Whoever asked may have gone meanwhile.
-        let _ = order.stored.send(outcome);
+        self.is_open.store(false, Ordering::Release);
     }
-    desk.is_open.store(false, Ordering::Release);
-}
-
-fn carry_out<B: Broker>(
-    broker: &B,
-    publisher: &mut Option<B::Publisher>,
-    topics: &Topics,
-    commands: &[Command],
-) -> Result<Stored, Error> {
-    let is_for_every = commands.iter().any(|command| command.target == Target::Every);
-    let asked = if is_for_every { asked_by_every(broker, topics)? } else { 1 };
-    let publisher = match publisher {
-        Some(publisher) => publisher,
-        None => publisher.insert(broker.publisher()?),
-    };
-    Ok(Stored { offsets: store(publisher, topics, commands)?, asked })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -46,6 +47,8 @@ pub struct Feed {
     end: watch::Sender<u64>,
     waiting: Mutex<Waiting>,
     hears: AtomicBool,
+    /// Tells the numbers of this process from those of others.
+    pub run: String,
 }
 
 #[derive(Default)]
@@ -59,13 +62,21 @@ struct Ring {
 #[derive(Default)]
 struct Waiting {
     next: u64,
-    by_key: HashMap<Key, Vec<(u64, mpsc::Sender<Arc<Told>>)>>,
+    by_key: HashMap<Key, Vec<Waits>>,
+}
+
+/// One who waits, by its number.
+struct Waits {
+    number: u64,
+    answers: mpsc::Sender<Arc<Told>>,
 }
 
 impl Default for Feed {
     fn default() -> Self {
         let (ring, waiting) = (Mutex::default(), Mutex::default());
-        Self { ring, end: watch::Sender::new(0), waiting, hears: AtomicBool::new(false) }
+        // Every process seeds its hashers differently.
+        let run = format!("{:016x}", RandomState::new().build_hasher().finish());
+        Self { ring, end: watch::Sender::new(0), waiting, hears: AtomicBool::new(false), run }
     }
 }
 
@@ -87,9 +98,9 @@ impl Feed {
         for told in &told {
             let Happening::Answer { command, .. } = &told.event.happening else { continue };
             let Some(all) = waiting.by_key.get(&(command.target.clone(), command.id.clone())) else { continue };
-            for (_, waits) in all {
+            for waits in all {
                 // Whoever does not read its answers in time has stopped waiting.
-                let _ = waits.try_send(Arc::clone(told));
+                let _ = waits.answers.try_send(Arc::clone(told));
             }
         }
         drop(waiting);
@@ -148,7 +159,7 @@ impl Feed {
         let number = waiting.next;
         waiting.next += 1;
         for key in &keys {
-            waiting.by_key.entry(key.clone()).or_default().push((number, sender.clone()));
+            waiting.by_key.entry(key.clone()).or_default().push(Waits { number, answers: sender.clone() });
         }
         drop(waiting);
         Awaited { feed: Arc::clone(self), keys, number, answers }
@@ -188,7 +199,7 @@ impl Drop for Awaited {
         let mut waiting = lock(&self.feed.waiting);
         for key in self.keys.drain(..) {
             if let Entry::Occupied(mut all) = waiting.by_key.entry(key) {
-                all.get_mut().retain(|(number, _)| *number != self.number);
+                all.get_mut().retain(|waits| waits.number != self.number);
                 if all.get().is_empty() {
                     all.remove();
                 }

@@ -5,12 +5,13 @@
 //! - `lag.rs`, `follow.rs` and `listen.rs` read what no worker needs: how far behind the input is, the state of every flow, and
 //!   what the audit tells;
 //! - `feed.rs` is what is new of that;
-//! - `desk.rs` stores the commands that HTTP takes;
+//! - `desk.rs` is where HTTP hands commands in, and `clerk.rs` stores them;
 //! - `reads.rs` reads topics for who asks over HTTP.
 //!
 //! Architecture invariant: nobody who looks on can hold a worker up: what it shows is a copy, made between its steps.
 
 mod board;
+mod clerk;
 mod desk;
 mod drive;
 mod feed;
@@ -102,5 +103,5 @@ where
     spawn("lag", lag::look::<B>)?;
     spawn("follow", follow::look::<B>)?;
     spawn("listen", listen::look::<B>)?;
-    spawn("desk", desk::look::<B>)
+    spawn("desk", clerk::look::<B>)
 }

@@ -162,7 +162,12 @@ fn a_browser_logs_in_and_out() {
 #[test]
 fn a_session_ends_when_it_is_told_to() {
     let (board, setup) = (known_board(), closed());
-    let router = crate::api::guarded(crate::api::paths(&board, &setup), &board, setup.hosts.clone(), Limits::default());
+    let router = crate::api::guarded(
+        crate::api::paths(&board, &setup, Limits::default()),
+        &board,
+        setup.hosts.clone(),
+        Limits::default(),
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let send = |request: axum::http::request::Builder, body: &str| {
         let request = request.header("host", "localhost:8714").body(Body::from(body.to_owned())).unwrap();

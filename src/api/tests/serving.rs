@@ -74,7 +74,9 @@ impl Served {
         let serving = async move {
             let listener = TcpListener::from_std(listener).unwrap();
             let accept = Failing { listener, errors, board: Arc::clone(&on), most: seen };
-            let paths = paths(&on, &setup()).route("/large", get(|| async { vec![b'x'; LARGE] }));
+            let paths = paths(&on, &setup(), limits)
+                .route("/endless", get(endless))
+                .route("/large", get(|| async { vec![b'x'; LARGE] }));
             let router = guarded(paths, &on, Hosts::new(address, &[]), limits);
             tokio::select! {
                 never = serve(accept, router, on.metrics.clone(), limits) => match never {},
@@ -188,6 +190,46 @@ fn bytes_that_trickle_in_win_no_time() {
         served.refused("late_headers") == 1
     });
     eventually("its handle is back", || served.metric("http_connections") == 0);
+}
+
+/// A streamed answer that never ends.
+async fn endless() -> axum::response::Response {
+    let pieces =
+        futures_util::stream::repeat(Ok::<_, std::convert::Infallible>(axum::body::Bytes::from_static(&[b'x'; 65536])));
+    let mut answer = axum::response::IntoResponse::into_response(Body::from_stream(pieces));
+    answer.extensions_mut().insert(super::super::pulse::Streamed);
+    answer
+}
+
+/// Goal: a stream has no end of its own, and whoever does not read it is cut off all the same.
+#[test]
+fn a_stream_lasts_as_long_as_it_is_read() {
+    let served = Served::new(Limits { answer: MOMENT, ..patient() });
+    let _deaf = served.sent("GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    eventually("cut off", || served.refused("late_reader") == 1 && served.metric("http_connections") == 0);
+    let served = Served::new(patient());
+    let mut stream = served.sent("GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut some = vec![0; LARGE];
+    stream.read_exact(&mut some).unwrap();
+}
+
+/// Goal: what a stream has written counts from the last of it, what another answer has from its beginning.
+#[test]
+fn only_a_stream_wins_time_by_being_read() {
+    use super::super::pulse::{Doing, Pulse};
+    let pulse = Pulse::new();
+    pulse.asked();
+    let mut beats = pulse.listen();
+    pulse.moved();
+    assert!(!beats.has_changed().unwrap());
+    pulse.streams();
+    let began = *beats.borrow_and_update();
+    pulse.moved();
+    assert!(beats.has_changed().unwrap());
+    assert!(beats.borrow().since >= began.since && began.doing == Doing::Streaming);
+    pulse.written();
+    pulse.flushed();
+    assert_eq!(pulse.beat().doing, Doing::Idle);
 }
 
 #[test]
