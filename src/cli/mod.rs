@@ -2,6 +2,9 @@
 //! the memory broker; only [`main`] connects to a cluster.
 
 mod actor;
+mod audit;
+mod audit_rows;
+mod audit_words;
 mod choose;
 mod completions;
 mod config;
@@ -10,12 +13,18 @@ mod connect;
 mod demo;
 mod failure;
 mod flow;
+mod flow_rows;
 mod flows;
 mod follow;
 mod forget;
 mod glob;
 mod global;
 mod handles;
+mod held_rows;
+mod known;
+mod left;
+mod letter_rows;
+mod letters;
 mod listing;
 mod log;
 mod man;
@@ -24,7 +33,10 @@ mod pause;
 mod positions;
 mod progress;
 mod purge;
+mod queue;
+mod queue_words;
 mod rates;
+mod reach;
 mod release;
 mod resume;
 mod run;
@@ -38,6 +50,7 @@ pub(crate) mod tests;
 mod topics;
 mod until_done;
 mod usage;
+mod values;
 mod watch;
 mod yaml;
 
@@ -100,6 +113,13 @@ enum Command {
     Flows(flows::Args),
     /// Show one flow in full
     Flow(flow::Args),
+    /// Show the events that a flow holds, and what becomes of each when it is resumed
+    Queue(queue::Args),
+    /// Show what has happened to flows, and the answers to commands: the newest last
+    Audit(audit::Args),
+    /// Show events that were not delivered, and why
+    #[command(subcommand)]
+    Letters(letters::Command),
     /// Show where the gate is in its input, or restore it after it was lost
     Positions(positions::Args),
     /// Look at the settings
@@ -187,6 +207,9 @@ impl Command {
             Self::Flows(args) if args.watch => watch::watch(&args, broker, topics, screen, out),
             Self::Flows(args) => flows::run(&args, broker, topics, screen, out),
             Self::Flow(args) => flow::run(&args, broker, topics, screen, out),
+            Self::Queue(args) => queue::run(&args, broker, topics, screen, out),
+            Self::Audit(args) => audit::run(&args, broker, topics, screen, out),
+            Self::Letters(command) => letters::run(&command, broker, topics, screen, out),
             Self::Positions(args) => positions::run(&args, broker, topics, out),
             Self::Demo(_) | Self::Run(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => Ok(()),
         }
