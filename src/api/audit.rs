@@ -12,7 +12,8 @@ use super::access::Caller;
 use super::looking::{Look, Looked, read};
 use super::query::{FlowInPath, Parameters};
 use super::{Problem, Shared};
-use crate::client::trail::{Told, WORDS, Wanted};
+use crate::client::audited::Audited;
+use crate::client::trail::{Told, Wanted};
 use crate::flow::FlowId;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -100,8 +101,8 @@ async fn page(
 /// # Errors
 /// The words that there are.
 fn word(word: &str) -> Result<String, String> {
-    match WORDS.contains(&word) {
+    match Audited::WORDS.contains(&word) {
         true => Ok(word.to_owned()),
-        false => Err(format!("`{word}` is no event of the audit; use {}", WORDS.join(", "))),
+        false => Err(format!("`{word}` is no event of the audit; use {}", Audited::WORDS.join(", "))),
     }
 }

@@ -10,6 +10,7 @@ use super::access::Caller;
 use super::json::wrong_field;
 use super::query::{Parameters, wrong};
 use super::{Problem, Shared};
+use crate::client::audited::Audited;
 use crate::client::control::{Sent, new_id};
 use crate::clock;
 use crate::duration;
@@ -150,9 +151,10 @@ impl Issue {
 async fn collect(sent: &mut [Sent], awaited: &mut Awaited, deadline: Instant) {
     while sent.iter().any(|sent| sent.outcome.is_none()) {
         let Ok(Some(told)) = timeout_at(deadline, awaited.next()).await else { return };
-        let target = told.event.flow.clone().map_or(Target::Every, Target::Flow);
+        let Audited::Gate(event) = &told.event else { continue };
+        let target = event.flow.clone().map_or(Target::Every, Target::Flow);
         if let Some(sent) = sent.iter_mut().find(|sent| sent.command.target == target) {
-            sent.hear(&told.event);
+            sent.hear(event);
         }
     }
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::completions::flow_ids;
-use super::flows::READ;
+use super::known::known;
 use super::listing::{Listing, whole};
 use super::screen::Screen;
 use super::send::{Asking, flow_id, issuer, order, reason};
 use super::{Failure, exit};
 use crate::broker::{Broker, Error};
 use crate::client::delivered::{Bound, Delivered, Look, last_delivered};
-use crate::client::states::{Known, States};
+use crate::client::states::Known;
 use crate::clock;
 use crate::duration;
 use crate::flow::{AcceptLossOrder, Action, FlowId, Kind, PerKind, State, Wanted};
@@ -48,15 +48,7 @@ pub fn run<B: Broker>(
     if let Some(at_most) = args.accept_loss {
         return args.accept_loss(at_most, broker, topics, out);
     }
-    let mut states = States::home_of(broker, topics, &args.flow)?;
-    states.catch_up(READ)?;
-    let Some(known) = states.flows.get(&args.flow) else {
-        return Err(Failure::new(
-            exit::OTHER,
-            format!("no flow `{}` is known under the prefix `{}`", args.flow, topics.prefix),
-        )
-        .hint("`flowgate flows --match TEXT` finds it; a flow is known from its first event or pause on"));
-    };
+    let known = &known(broker, topics, &args.flow)?;
     match args.listing.plain() {
         Some(output) => {
             let looked = match &known.flow.state {

@@ -1,15 +1,14 @@
-//! Flows as rows: of tables for people, of CSV for scripts.
+//! Lists in each format: tables for people, JSON, YAML and CSV for scripts, and names.
 
 use std::io::{BufWriter, Write};
 
 use clap::{Args, ValueEnum};
 
+use serde_json::Value;
+
 use super::output::{Format, Output, json_line, json_list};
-use super::table::stream;
+use super::table::{Layout, shortened, stream};
 use super::{Failure, exit, yaml};
-use crate::client::states::Known;
-use crate::duration;
-use crate::flow::{Keep, NewRecords, OnExpiry, Pause, State};
 use crate::legible::legible;
 use crate::time::Timestamp;
 
@@ -20,12 +19,12 @@ pub enum ListFormat {
     /// A table with more columns
     Wide,
     Json,
-    /// JSON, a line for each flow
+    /// JSON, a line each
     Jsonl,
     Yaml,
     /// All columns, exact, with a line of their names
     Csv,
-    /// Only the ids, a line each, with control characters as signs
+    /// Only the names, a line each, with control characters as signs
     Name,
 }
 
@@ -53,150 +52,82 @@ impl Listing {
         Some(Output { format })
     }
 
-    /// Columns of the table.
-    pub fn header(self) -> &'static [&'static str] {
-        if self.format == ListFormat::Wide { &HEADER } else { &HEADER[..NARROW] }
+    /// Whether people read it, rather than scripts.
+    pub fn is_for_people(self) -> bool {
+        matches!(self.format, ListFormat::Table | ListFormat::Wide)
     }
 
-    /// The cells of a flow, one for each of [`Listing::header`].
-    pub fn row(self, known: &Known, now: Timestamp) -> Vec<String> {
-        let mut row = narrow(known, now);
-        if self.format == ListFormat::Wide {
-            row.extend(wide(known));
-        }
-        row
-    }
-
-    /// Writes flows one by one. `terminal`: whether people would see signs that their terminal obeys.
+    /// Writes rows one by one: they are made anew each time they are needed, and none is kept. `terminal`: whether people would
+    /// see signs that their terminal obeys.
     ///
     /// # Errors
     /// Of the output.
-    pub fn write<'a>(
+    pub fn write_rows<R: Row>(
         self,
         out: &mut dyn Write,
         terminal: bool,
-        mut flows: impl Iterator<Item = &'a Known> + Clone,
-        now: Timestamp,
+        sheet: &Sheet<'_>,
+        mut rows: impl Iterator<Item = R> + Clone,
     ) -> Result<(), Failure> {
         // Standard output is written through at the end of every line.
         let mut out = BufWriter::with_capacity(64 * 1024, out);
         match self.format {
-            ListFormat::Table | ListFormat::Wide => {
-                stream(&mut out, self.header(), !self.no_headers, flows.map(|known| self.row(known, now)))?;
-            }
-            ListFormat::Json => json_list(&mut out, flows.map(Known::json))?,
-            ListFormat::Jsonl => flows.try_for_each(|known| json_line(&mut out, &known.json()))?,
-            ListFormat::Yaml => yaml::write_list(&mut out, flows.map(Known::json))?,
+            ListFormat::Table | ListFormat::Wide => self.write_table(&mut out, sheet, rows)?,
+            ListFormat::Json => json_list(&mut out, rows.map(|row| row.document()))?,
+            ListFormat::Jsonl => rows.try_for_each(|row| json_line(&mut out, &row.document()))?,
+            ListFormat::Yaml => yaml::write_list(&mut out, rows.map(|row| row.document()))?,
             ListFormat::Csv => {
                 if !self.no_headers {
-                    csv_line(&mut out, terminal, &CSV)?;
+                    csv_line(&mut out, terminal, sheet.csv)?;
                 }
-                flows.try_for_each(|known| csv_line(&mut out, terminal, &csv_row(known)))?;
+                rows.try_for_each(|row| csv_line(&mut out, terminal, &row.csv()))?;
             }
-            ListFormat::Name => flows.try_for_each(|known| writeln!(out, "{}", legible(known.flow.id.as_str())))?,
+            ListFormat::Name => rows.try_for_each(|row| writeln!(out, "{}", legible(&row.name())))?,
         }
         Ok(out.flush()?)
     }
+
+    fn write_table<R: Row>(
+        self,
+        out: &mut dyn Write,
+        sheet: &Sheet<'_>,
+        rows: impl Iterator<Item = R> + Clone,
+    ) -> Result<(), Failure> {
+        let (header, titles) = (sheet.header, !self.no_headers);
+        let Some(columns) = sheet.columns else {
+            return stream(out, header, titles, rows.map(|row| row.cells()));
+        };
+        let cells = rows.map(|row| row.cells());
+        let room = Layout::of(header, cells.clone()).room_for_last(columns);
+        let fitting = cells.map(|mut cells| {
+            cells.last_mut().into_iter().for_each(|last| *last = shortened(last, room));
+            cells
+        });
+        stream(out, header, titles, fitting)
+    }
 }
 
-const HEADER: [&str; 15] = [
-    "FLOW",
-    "STATE",
-    "HELD",
-    "FOR",
-    "RESUMES IN",
-    "BY",
-    "QUEUED",
-    "RELEASED",
-    "REPLACED",
-    "REMOVED",
-    "TURNED AWAY",
-    "KEEP",
-    "NEW RECORDS",
-    "PARTITION",
-    "REASON",
-];
-
-/// Columns of a table that is not wide.
-const NARROW: usize = 6;
-
-fn narrow(known: &Known, now: Timestamp) -> Vec<String> {
-    let flow = &known.flow;
-    vec![
-        flow.id.to_string(),
-        flow.state_word().to_owned(),
-        flow.counts.held().total().to_string(),
-        of_pause(known, "-", |pause| duration::show(whole(now.since(pause.paused_at)))),
-        match &flow.state {
-            State::Paused(pause) => duration::show(whole(pause.resumes_at.since(now))),
-            State::Live | State::Resuming { .. } => "-".to_owned(),
-        },
-        of_pause(known, "-", |pause| pause.by.clone()),
-    ]
+/// The columns of a list.
+pub struct Sheet<'a> {
+    pub header: &'a [&'a str],
+    /// Of CSV. In a later version others may come behind them; none goes or changes its place.
+    pub csv: &'a [&'a str],
+    /// The last cell of a row is cut so that the row has no more columns than the terminal; `None`: nothing is cut.
+    pub columns: Option<u16>,
 }
 
-fn wide(known: &Known) -> [String; HEADER.len() - NARROW] {
-    let counts = &known.flow.counts;
-    [
-        counts.queued.total().to_string(),
-        counts.released.total().to_string(),
-        counts.replaced.total().to_string(),
-        counts.removed.total().to_string(),
-        counts.turned_away.total().to_string(),
-        of_pause(known, "-", |pause| keep(pause.keep).to_owned()),
-        of_pause(known, "-", |pause| new_records(pause.new_records).to_owned()),
-        known.partition.to_string(),
-        of_pause(known, "-", |pause| pause.reason.clone().unwrap_or_else(|| "-".to_owned())),
-    ]
-}
+/// One thing of a list.
+pub trait Row {
+    /// One for each column of the table.
+    fn cells(&self) -> Vec<String>;
 
-/// The columns of CSV. Others may come behind them, none goes or changes its place.
-const CSV: [&str; 19] = [
-    "flow_id",
-    "state",
-    "held",
-    "queued",
-    "released",
-    "replaced",
-    "removed",
-    "lost",
-    "turned_away",
-    "paused_at",
-    "resumes_at",
-    "by",
-    "reason",
-    "new_records",
-    "keep",
-    "on_expiry",
-    "expiry_rate",
-    "partition",
-    "updated_at",
-];
+    /// One for each column of CSV.
+    fn csv(&self) -> Vec<String>;
 
-fn csv_row(known: &Known) -> [String; CSV.len()] {
-    let (flow, counts) = (&known.flow, &known.flow.counts);
-    let of_pause = |text: fn(&Pause) -> String| of_pause(known, "", text);
-    [
-        flow.id.to_string(),
-        flow.state_word().to_owned(),
-        counts.held().total().to_string(),
-        counts.queued.total().to_string(),
-        counts.released.total().to_string(),
-        counts.replaced.total().to_string(),
-        counts.removed.total().to_string(),
-        counts.lost.total().to_string(),
-        counts.turned_away.total().to_string(),
-        of_pause(|pause| pause.paused_at.to_string()),
-        of_pause(|pause| pause.resumes_at.to_string()),
-        of_pause(|pause| pause.by.clone()),
-        of_pause(|pause| pause.reason.clone().unwrap_or_default()),
-        of_pause(|pause| new_records(pause.new_records).to_owned()),
-        of_pause(|pause| keep(pause.keep).to_owned()),
-        of_pause(|pause| on_expiry(pause.on_expiry).to_owned()),
-        of_pause(|pause| pause.expiry_rate.map(|rate| rate.to_string()).unwrap_or_default()),
-        known.partition.to_string(),
-        flow.updated_at.to_string(),
-    ]
+    /// For JSON and YAML.
+    fn document(&self) -> Value;
+
+    fn name(&self) -> String;
 }
 
 /// Exact for programs; a terminal is shown signs in place of what it would obey.
@@ -214,30 +145,9 @@ fn csv_line(out: &mut dyn Write, terminal: bool, cells: &[impl AsRef<str>]) -> R
     Ok(writer.flush()?)
 }
 
-/// `none` where there is no pause.
-fn of_pause(known: &Known, none: &str, text: impl Fn(&Pause) -> String) -> String {
-    known.flow.pause().map_or_else(|| none.to_owned(), text)
-}
-
-fn keep(keep: Keep) -> &'static str {
-    match keep {
-        Keep::Latest => "latest",
-        Keep::All => "all",
-    }
-}
-
-fn new_records(new_records: NewRecords) -> &'static str {
-    match new_records {
-        NewRecords::Queue => "queue",
-        NewRecords::Discard => "discard",
-    }
-}
-
-fn on_expiry(on_expiry: OnExpiry) -> &'static str {
-    match on_expiry {
-        OnExpiry::Resume => "resume",
-        OnExpiry::Discard => "discard",
-    }
+/// Nobody counts milliseconds of what people have done.
+pub fn to_the_second(time: Timestamp) -> Timestamp {
+    Timestamp(time.0.div_euclid(1000) * 1000)
 }
 
 /// Nobody counts milliseconds of a pause.

@@ -2,6 +2,9 @@
 //! the memory broker; only [`main`] connects to a cluster.
 
 mod actor;
+mod audit;
+mod audit_rows;
+mod audit_words;
 mod choose;
 mod completions;
 mod config;
@@ -10,11 +13,17 @@ mod connect;
 mod demo;
 mod failure;
 mod flow;
+mod flow_rows;
 mod flows;
 mod follow;
 mod forget;
 mod global;
 mod handles;
+mod held_rows;
+mod known;
+mod left;
+mod letter_rows;
+mod letters;
 mod listing;
 mod log;
 mod man;
@@ -24,6 +33,9 @@ mod pause;
 mod positions;
 mod progress;
 mod purge;
+mod queue;
+mod queue_words;
+mod reach;
 mod redrive;
 mod release;
 mod resume;
@@ -39,6 +51,7 @@ mod token;
 mod topics;
 mod until_done;
 mod usage;
+mod values;
 mod watch;
 mod yaml;
 
@@ -105,6 +118,13 @@ enum Command {
     Flows(flows::Args),
     /// Show one flow in full
     Flow(flow::Args),
+    /// Show the events that a flow holds, and what becomes of each when it is resumed
+    Queue(queue::Args),
+    /// Show what has happened to flows, and the answers to commands: the newest last
+    Audit(audit::Args),
+    /// Show events that were not delivered, and why
+    #[command(subcommand)]
+    Letters(letters::Command),
     /// Show where the gate is in its input, or restore it after it was lost
     Positions(positions::Args),
     /// Look at the settings
@@ -199,6 +219,9 @@ impl Command {
             Self::Flows(args) if args.watch => watch::watch(&args, broker, topics, screen, out),
             Self::Flows(args) => flows::run(&args, broker, topics, screen, out),
             Self::Flow(args) => flow::run(&args, broker, topics, screen, out),
+            Self::Queue(args) => queue::run(&args, broker, topics, screen, out),
+            Self::Audit(args) => audit::run(&args, broker, topics, screen, out),
+            Self::Letters(command) => letters::run(&command, broker, topics, screen, out),
             Self::Positions(args) => positions::run(&args, broker, topics, out),
             Self::Demo(_) | Self::Run(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => Ok(()),
             Self::Token(_) | Self::Open(_) => Ok(()),

@@ -61,7 +61,8 @@ enum OnExpiryArg {
     Discard,
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+/// A time as people write it, with its zone.
+pub fn time(text: &str) -> Result<Timestamp, String> {
     let time = chrono::DateTime::parse_from_rfc3339(text);
     time.map(|time| Timestamp(time.timestamp_millis()))
         .map_err(|_| "write date, time and zone, such as 2026-12-24T18:00:00+01:00 or 2026-12-24T17:00:00Z".to_owned())

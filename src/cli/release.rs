@@ -32,7 +32,7 @@ fn count(text: &str) -> Result<NonZeroU32, String> {
     count.ok_or_else(|| format!("give 1 to {}; for more, `flowgate resume --rate`", ReleaseOrder::MOST))
 }
 
-fn record_id(text: &str) -> Result<RecordId, String> {
+pub fn record_id(text: &str) -> Result<RecordId, String> {
     RecordId::new(text).map_err(|why| format!("it {why}"))
 }
 

@@ -1,12 +1,15 @@
 //! What a command knows of where it is shown.
 
 use std::io::IsTerminal as _;
+#[cfg(not(test))]
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{Failure, exit};
+use crate::legible::legible;
 
 #[derive(Clone, Debug, Default)]
 pub struct Screen {
@@ -15,11 +18,26 @@ pub struct Screen {
     /// Columns and lines, where they are not to be asked for.
     size: Option<(u16, u16)>,
     ended: Arc<AtomicBool>,
+    #[cfg(test)]
+    noted: Arc<std::sync::Mutex<String>>,
 }
 
 impl Screen {
     pub fn of_process() -> Self {
         Self { terminal: std::io::stdout().is_terminal(), ..Self::default() }
+    }
+
+    /// Tells people something beside the output, which scripts may read.
+    pub fn note(&self, line: &str) {
+        let line = legible(line);
+        #[cfg(test)]
+        if let Ok(mut noted) = self.noted.lock() {
+            noted.push_str(&line);
+            noted.push('\n');
+        }
+        // Nobody may be reading: the output is the same.
+        #[cfg(not(test))]
+        let _ = writeln!(std::io::stderr(), "{line}");
     }
 
     /// From now on Ctrl-C ends what is being watched, and not the process: the second one does.
@@ -39,6 +57,12 @@ impl Screen {
     #[cfg(test)]
     pub fn of_size(size: (u16, u16)) -> Self {
         Self { terminal: true, size: Some(size), ..Self::default() }
+    }
+
+    /// What was told beside the output.
+    #[cfg(test)]
+    pub fn noted(&self) -> String {
+        self.noted.lock().map(|noted| noted.clone()).unwrap_or_default()
     }
 
     #[cfg(test)]

@@ -5,13 +5,16 @@
 
 use std::io::Write;
 
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::Failure;
 use crate::legible::legible;
 
 /// Between two columns.
 const GAP: usize = 2;
+
+/// Less of a text says nothing.
+const LEAST: usize = 20;
 
 /// How wide each column is.
 #[derive(Clone, Debug)]
@@ -29,6 +32,14 @@ impl Layout {
         Self(widths)
     }
 
+    /// How wide the last cell of a line may be, so that the line leaves one of so many columns free. Where the others take
+    /// them all it is shown all the same, as much of it as is of any use.
+    pub fn room_for_last(&self, columns: u16) -> usize {
+        let others = self.0.split_last().map_or(&[][..], |(_, others)| others);
+        let taken: usize = others.iter().map(|width| width + GAP).sum();
+        usize::from(columns).saturating_sub(taken + 1).max(LEAST)
+    }
+
     /// One line, without its end. A cell that is wider than its column pushes the others on.
     pub fn line(&self, cells: &[impl AsRef<str>]) -> String {
         let mut line = String::new();
@@ -42,6 +53,27 @@ impl Layout {
         line.truncate(line.trim_end().len());
         line
     }
+}
+
+/// A text as signs, cut where it would be wider than so many columns.
+pub fn shortened(text: &str, width: usize) -> String {
+    // The rest may be long, and hardly anything of it would be shown.
+    let (head, rest) = text.char_indices().nth(width + 1).map_or((text, ""), |(end, _)| text.split_at(end));
+    let head = legible(head);
+    let is_whole = rest.is_empty() && head.width() <= width;
+    if is_whole { head.into_owned() } else { format!("{}…", cut(&head, width)) }
+}
+
+/// As much of a line as fits, with one column left: a full line would be followed by an empty one.
+pub fn cut(line: &str, columns: usize) -> String {
+    let mut left = columns.saturating_sub(1);
+    let fits = |c: &char| {
+        let width = c.width().unwrap_or_default();
+        let fits = width <= left;
+        left = left.saturating_sub(width);
+        fits
+    };
+    line.chars().take_while(fits).collect()
 }
 
 /// Writes the rows as they come. Without `titles` there is no line of them.
@@ -89,6 +121,38 @@ mod tests {
         let mut out = Vec::new();
         stream(&mut out, &["FLOW", "STATE", "BY"], false, rows.iter()).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "welcome  live\n日本\\n   paused  x\n");
+    }
+
+    #[test]
+    fn a_line_is_cut_before_it_is_full() {
+        assert_eq!(cut("welcome", 8), "welcome");
+        assert_eq!(cut("welcome", 7), "welcom");
+        assert_eq!(cut("日本", 4), "日");
+        assert_eq!(cut("日本", 5), "日本");
+        assert_eq!(cut("x", 0), "");
+    }
+
+    #[test]
+    fn a_text_is_cut_where_it_is_too_wide() {
+        for (text, shown) in [
+            ("welcome", "welcome"),
+            ("welcome!", "welcome!"),
+            ("welcomes!", "welcome…"),
+            ("日本語日", "日本語日"),
+            ("日本語日本", "日本語…"),
+            ("a\nbcdef", "a\\nbcdef"),
+            ("a\nbcdefg", "a\\nbcde…"),
+            ("e\u{301}e\u{301}e\u{301}e\u{301}", "e\u{301}e\u{301}e\u{301}e\u{301}"),
+        ] {
+            assert_eq!(shortened(text, 8), shown);
+        }
+    }
+
+    #[test]
+    fn the_last_cell_has_what_the_others_leave() {
+        let layout = Layout::of(&["ENTRY", "VALUE"], [["1".to_owned(), "x".repeat(99)]].iter());
+        assert_eq!(layout.room_for_last(80), 72);
+        assert_eq!(layout.room_for_last(10), LEAST);
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! The commands on the memory broker, with a gate on its threads beside them where one is needed.
 
+mod audit;
 mod choosing;
 mod delivered;
 mod every;
 pub mod flows;
+mod letters;
 mod many;
 mod metrics;
 mod positions;
+mod queue;
 mod redrive;
 mod resuming;
 mod schemas;
@@ -71,6 +74,20 @@ impl Place {
         let (outcome, out) = self.run(args);
         outcome.unwrap_or_else(|failure| panic!("{args:?}: {failure}\n{out}"));
         out
+    }
+
+    /// What is printed, and what is told beside it.
+    #[track_caller]
+    pub fn both(&self, args: &[&str]) -> (String, String) {
+        let (screen, mut out) = (Screen::default(), Vec::new());
+        self.run_on(&screen, args, &mut out).unwrap_or_else(|failure| panic!("{args:?}: {failure}"));
+        (String::from_utf8(out).unwrap(), screen.noted())
+    }
+
+    /// Waits until the broker's clock has gone on: what comes to it in one millisecond has no order of time.
+    pub fn a_moment_later(&self) {
+        let now = self.memory.now();
+        eventually("later", || self.memory.now() > now);
     }
 
     pub fn send(&self, partition: Option<i32>, value: &str) {

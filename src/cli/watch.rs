@@ -9,13 +9,12 @@ use crossterm::queue;
 use crossterm::style::Print;
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 use serde_json::json;
-use unicode_width::UnicodeWidthChar as _;
 
 use super::flows::{Args, READ};
 use super::listing::{ListFormat, Listing};
 use super::output::json_line;
 use super::screen::Screen;
-use super::table::Layout;
+use super::table::{Layout, cut};
 use super::{Failure, exit};
 use crate::broker::Broker;
 use crate::client::states::{Known, States};
@@ -97,18 +96,6 @@ fn draw(lines: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// As much of a line as fits, with one column left: a full line would be followed by an empty one.
-fn cut(line: &str, columns: usize) -> String {
-    let mut left = columns.saturating_sub(1);
-    let fits = |c: &char| {
-        let width = c.width().unwrap_or_default();
-        let fits = width <= left;
-        left = left.saturating_sub(width);
-        fits
-    };
-    line.chars().take_while(fits).collect()
-}
-
 fn lines<B: Broker>(args: &Args, mut states: States<B>, screen: &Screen, out: &mut dyn Write) -> Result<(), Failure> {
     let listing = args.listing;
     let now = clock::now();
@@ -159,19 +146,5 @@ fn forgotten(listing: Listing, layout: &Layout, id: &str, out: &mut dyn Write) -
         ListFormat::Name => Ok(writeln!(out, "{}", legible(id))?),
         // A row of nothing but an id would look like a flow.
         ListFormat::Csv | ListFormat::Json | ListFormat::Yaml => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_cut_before_it_is_full() {
-        assert_eq!(cut("welcome", 8), "welcome");
-        assert_eq!(cut("welcome", 7), "welcom");
-        assert_eq!(cut("日本", 4), "日");
-        assert_eq!(cut("日本", 5), "日本");
-        assert_eq!(cut("x", 0), "");
     }
 }

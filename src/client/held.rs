@@ -1,15 +1,21 @@
 //! What a flow holds: the entries of its queue topic, and what becomes of each when the flow is resumed as it stands.
 
-use std::collections::HashMap;
+mod fate;
+mod judge;
+mod place;
+
+use std::time::Instant;
 
 use bytes::Bytes;
 
+pub use fate::{Entry, Fate};
+use place::ONLY;
+
 use super::field::FieldIs;
 use super::scan::{Bound, First, Marks, PAGE_BYTES, Progress, Scan};
-use crate::broker::{Broker, Record, Result};
+use crate::broker::{Broker, Code, Error, Isolation, Reader, Record, Result, Watermarks};
 use crate::flow::{Flow, Kind, RecordId};
-use crate::schema::entry::{self, Held};
-use crate::time::Timestamp;
+use crate::schema::entry;
 
 /// Which held events.
 #[derive(Clone, Debug, Default)]
@@ -21,40 +27,6 @@ pub struct Wanted {
     pub after: Option<u64>,
 }
 
-/// A held event.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    pub held: Held,
-    /// Where it stands in the queue topic.
-    pub offset: i64,
-    /// The event's own.
-    pub timestamp: Timestamp,
-    pub value: Option<Bytes>,
-    /// `None`: not everything behind it was looked at.
-    pub fate: Option<Fate>,
-}
-
-/// What becomes of a held event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    Released,
-    /// A newer event or a withdraw of its record is held.
-    Replaced,
-    /// A purge or a resume that discards is on its way to it.
-    Removed,
-}
-
-impl Fate {
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Released => "released",
-            Self::Replaced => "replaced",
-            Self::Removed => "removed",
-        }
-    }
-}
-
 /// It ends early with [`PAGE_BYTES`].
 #[derive(Clone, Debug, Default)]
 pub struct Page {
@@ -63,12 +35,25 @@ pub struct Page {
     pub progress: Progress,
     /// Where to go on; `None`: nothing is left.
     pub next: Option<Marks>,
+    /// The same as the number of an entry: what is left lies behind it, or before it where the newest come first.
+    pub beyond: Option<u64>,
+    /// Somebody has deleted held events, or it looks like that because the flow has gone on since its state was read.
+    pub missing: Option<Missing>,
+}
+
+/// What was deleted of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The topic: nothing that is held can be read.
+    Topic,
+    /// The records where the flow is to go on, or the topic that had them: there may be later ones.
+    Records,
 }
 
 /// Looks through the queue of a flow, as its state says where that is.
 ///
 /// # Errors
-/// Of the broker; [`crate::broker::Code::TimedOut`] if nothing could be read in time.
+/// Of the broker; [`Code::TimedOut`] if nothing could be read in time.
 pub fn look<B: Broker>(
     broker: &B,
     flow: &Flow,
@@ -77,11 +62,19 @@ pub fn look<B: Broker>(
     from: Option<&Marks>,
     bound: Bound,
 ) -> Result<Page> {
-    let Some(topic) = flow.queue.topic.as_deref().filter(|_| !flow.queue.is_passed()) else {
-        return Ok(Page { progress: Progress { is_whole: true, ..Progress::default() }, ..Page::default() });
-    };
-    let mut scan = Scan::open(broker, topic, Some(&[0]), first, bound)?;
-    scan.leave_out_before(flow.queue.watermark.offset);
+    if flow.queue.is_passed() {
+        return Ok(Page::empty(None));
+    }
+    let Some((topic, marks)) = queue_of(broker, flow)? else { return Ok(Page::empty(Some(Missing::Topic))) };
+    let deadline = Instant::now() + bound.time;
+    // Where the flow goes on; if that is gone, whatever is there.
+    let is_there = marks.reach(flow.queue.watermark.offset);
+    let mut begin = if is_there { flow.queue.watermark.offset } else { marks.low };
+    if let Some(after) = wanted.after {
+        begin = place::of(broker, topic, (begin, marks.end), after.saturating_add(1), deadline)?;
+    }
+    let mut scan = Scan::open(broker, topic, Some(&[ONLY]), first, bound)?;
+    scan.leave_out_before(begin);
     if let Some(marks) = from {
         scan.go_on_at(marks);
     }
@@ -92,10 +85,55 @@ pub fn look<B: Broker>(
         bytes += found.what.value.as_ref().map_or(0, Bytes::len);
         entries.push(found.what);
     }
-    let progress = scan.progress();
-    let next = (!progress.is_whole).then(|| scan.marks());
-    judge(broker, topic, flow, &mut entries, bound)?;
-    Ok(Page { entries, progress, next })
+    let mut progress = scan.progress();
+    let mut next = (!progress.is_whole).then(|| scan.marks());
+    let beyond = match (&next, entries.last()) {
+        (None, _) => None,
+        (Some(_), Some(last)) if entries.len() == limit => Some(last.held.number),
+        (Some(next), _) => beyond(broker, topic, first, next, deadline)?,
+    };
+    if beyond.is_none() && first == First::Oldest {
+        // What is left has no entry.
+        (progress.is_whole, next) = (true, None);
+    }
+    let left = Bound {
+        records: bound.records.saturating_sub(progress.scanned),
+        time: deadline.saturating_duration_since(Instant::now()),
+    };
+    judge::judge(broker, topic, flow, &mut entries, left)?;
+    Ok(Page { entries, progress, next, beyond, missing: (!is_there).then_some(Missing::Records) })
+}
+
+/// Where the entries from this number on begin, for a scan from the newest: it goes on with what lies before.
+///
+/// # Errors
+/// Of the broker; [`Code::TimedOut`] if it could not be found in time.
+pub fn before<B: Broker>(broker: &B, flow: &Flow, number: u64, bound: Bound) -> Result<Marks> {
+    let Some((topic, marks)) = queue_of(broker, flow)? else { return Ok(Marks::new()) };
+    let offset = place::of(broker, topic, (marks.low, marks.end), number, Instant::now() + bound.time)?;
+    Ok(Marks::from([(ONLY, offset)]))
+}
+
+/// The queue topic and its log; `None`: there is no topic.
+fn queue_of<'a, B: Broker>(broker: &B, flow: &'a Flow) -> Result<Option<(&'a str, Watermarks)>> {
+    let Some(topic) = flow.queue.topic.as_deref() else { return Ok(None) };
+    match broker.reader(Isolation::ReadCommitted)?.watermarks(topic, ONLY) {
+        Err(Error { code: Code::UnknownTopic, .. }) => Ok(None),
+        marks => Ok(Some((topic, marks?))),
+    }
+}
+
+/// The number behind which, or before which, these marks go on.
+fn beyond<B: Broker>(broker: &B, topic: &str, first: First, next: &Marks, deadline: Instant) -> Result<Option<u64>> {
+    let Some(offset) = next.get(&ONLY) else { return Ok(None) };
+    let number = place::number_at(broker, topic, *offset, deadline)?;
+    Ok(number.map(|number| if first == First::Newest { number } else { number.saturating_sub(1) }))
+}
+
+impl Page {
+    fn empty(missing: Option<Missing>) -> Self {
+        Self { progress: Progress { is_whole: true, ..Progress::default() }, missing, ..Self::default() }
+    }
 }
 
 /// The record as a held event, if it is one that is wanted: neither passed, nor released by name, nor a withdraw.
@@ -114,42 +152,4 @@ fn pick(reader: &mut entry::Reader, record: &Record, flow: &Flow, wanted: &Wante
         value: record.value.clone(),
         fate: None,
     })
-}
-
-/// Reads on behind these entries, to the end of the queue if the bound allows, for what replaces them.
-fn judge<B: Broker>(broker: &B, topic: &str, flow: &Flow, entries: &mut [Entry], bound: Bound) -> Result<()> {
-    let Some(from) = entries.iter().map(|entry| entry.offset).min() else { return Ok(()) };
-    let mut of_record: HashMap<String, Vec<usize>> = HashMap::new();
-    for (index, entry) in entries.iter().enumerate() {
-        of_record.entry(entry.held.record_id.to_string()).or_default().push(index);
-    }
-    let mut scan: Scan<B, ()> = Scan::open(broker, topic, Some(&[0]), First::Oldest, bound)?;
-    scan.leave_out_before(from + 1);
-    let mut look = |record: &Record| -> Option<()> {
-        let later = entry::indexed(record)?;
-        for index in of_record.get(later.record)? {
-            let Some(entry) = entries.get_mut(*index) else { continue };
-            let replaces =
-                later.kind == Kind::Withdraw || later.kind == entry.held.kind && later.latest && entry.held.latest;
-            if replaces && later.number > entry.held.number {
-                entry.fate = Some(Fate::Replaced);
-            }
-        }
-        None
-    };
-    scan.next(&mut look)?;
-    let is_whole = scan.progress().is_whole;
-    for entry in entries.iter_mut().filter(|entry| entry.fate.is_none()) {
-        entry.fate = match is_removed(flow, entry.held.number) {
-            true => Some(Fate::Removed),
-            false => is_whole.then_some(Fate::Released),
-        };
-    }
-    Ok(())
-}
-
-/// Whether a line that was drawn lies behind the entry.
-fn is_removed(flow: &Flow, number: u64) -> bool {
-    let purged = flow.queue.purge_through.as_ref().is_some_and(|purge| number <= purge.entry);
-    purged || flow.queue.discard_through.as_ref().is_some_and(|line| number <= line.entry)
 }

@@ -95,6 +95,11 @@ impl Letter {
         Item { partition: self.at.partition, offset: self.at.offset }
     }
 
+    /// Whether this purge, or this resume, is why. A detail may quote other things: a pause that turns records away, an option.
+    fn is_by(&self, command: &str) -> bool {
+        ["purge", "resume"].iter().any(|action| self.detail.contains(&format!("{action} `{command}`")))
+    }
+
     #[must_use]
     pub fn read(record: &Record) -> Self {
         let text = |name| {
@@ -136,7 +141,7 @@ impl Wanted {
     pub fn fits(&self, letter: &Letter) -> bool {
         self.flow.as_ref().is_none_or(|flow| letter.flow.as_ref() == Some(flow))
             && self.reason.as_ref().is_none_or(|reason| *reason == letter.reason)
-            && self.command.as_ref().is_none_or(|command| letter.detail.contains(&format!("`{command}`")))
+            && self.command.as_ref().is_none_or(|command| letter.is_by(command))
     }
 }
 

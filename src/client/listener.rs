@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{read_on, rest};
-use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Reader, Result};
-use crate::flow::AuditEvent;
-use crate::schema::{self, topics::Topics};
+use super::audited::Audited;
+use super::{no_topic, read_on, rest};
+use crate::broker::{Admin, Broker, Isolation, Reader, Result};
+use crate::schema::topics::Topics;
 
 /// An event of the audit, and the document that tells it.
 #[derive(Clone, Debug)]
 pub struct Told {
-    pub event: AuditEvent,
+    pub event: Audited,
     pub document: Bytes,
 }
 
@@ -29,12 +29,9 @@ impl<B: Broker> Listener<B> {
     /// Goes on where another one was; partitions that it did not know are heard from their end on.
     ///
     /// # Errors
-    /// Of the broker; [`Code::UnknownTopic`] if there is no audit topic.
+    /// Of the broker; [`crate::broker::Code::UnknownTopic`] if there is no audit topic.
     pub fn open(broker: &B, topics: &Topics, mut places: Places) -> Result<Self> {
-        let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| {
-            let detail = format!("topic `{}` does not exist", topics.audit);
-            Error::new(Action::Stop, Code::UnknownTopic, detail)
-        })?;
+        let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| no_topic(&topics.audit))?;
         let mut reader = broker.reader(Isolation::ReadCommitted)?;
         for partition in 0..count {
             let place = match places.get(&partition) {
@@ -59,7 +56,7 @@ impl<B: Broker> Listener<B> {
         let mut told = Vec::with_capacity(records.len());
         for record in &records {
             self.places.insert(record.partition, record.offset + 1);
-            match record.value.as_deref().map(schema::audit::read) {
+            match record.value.as_deref().map(Audited::read) {
                 // Of its own: the record's memory would be kept whole with it.
                 Some(Ok(event)) => {
                     let document = Bytes::copy_from_slice(record.value.as_deref().unwrap_or_default());

@@ -1,3 +1,4 @@
 //! What tools read, on the memory broker.
 
+mod held;
 mod scan;

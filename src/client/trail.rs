@@ -1,13 +1,16 @@
 //! The audit, looked through and followed.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
+use super::audited::Audited;
 use super::scan::{Bound, First, Marks, Progress, Scan};
 use super::{no_topic, read_on, rest};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Admin, Broker, Isolation, Reader, Record, Result};
-use crate::flow::{AuditEvent, FlowId, Happening};
-use crate::schema::{self, topics::Topics};
+use crate::flow::{CommandId, FlowId, Happening};
+use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 
 /// An event of the audit.
@@ -15,38 +18,28 @@ use crate::time::Timestamp;
 pub struct Told {
     pub partition: i32,
     pub offset: i64,
-    pub event: AuditEvent,
+    pub event: Audited,
     /// As it stands in the topic, with fields that only a newer gate knows.
     pub document: Bytes,
+    /// Of a transition that a command caused: whose command that was, if its answer came by, wanted or not.
+    pub ordered: Option<Ordered>,
 }
 
-/// Every word of [`Wanted::event`].
-pub const WORDS: [&str; 16] = [
-    "seen",
-    "paused",
-    "updated",
-    "resumed",
-    "expired",
-    "redirected",
-    "repaused",
-    "live",
-    "purging",
-    "purged",
-    "sampling",
-    "sampled",
-    "loss_accepted",
-    "expiring",
-    "forgotten",
-    "answer",
-];
+/// What an answer says of its command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ordered {
+    pub command: CommandId,
+    pub by: String,
+    pub reason: Option<String>,
+}
 
 /// Which events.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     pub flow: Option<FlowId>,
-    /// Who issued the command: answers alone say so.
+    /// Who issued the command, or redrove the letter: transitions do not say so.
     pub by: Option<String>,
-    /// The word of a transition, or `answer`.
+    /// One of [`Audited::WORDS`].
     pub event: Option<String>,
     /// The command that an event answers, or whose end it tells.
     pub command: Option<String>,
@@ -56,31 +49,19 @@ impl Told {
     /// `None` for what is no audit event that this version can read.
     fn read(record: &Record) -> Option<Self> {
         let document = record.value.clone()?;
-        let event = schema::audit::read(&document).ok()?;
-        Some(Self { partition: record.partition, offset: record.offset, event, document })
-    }
-
-    /// The word of the transition, or `answer`.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match &self.event.happening {
-            Happening::Transition { transition, .. } => transition.word(),
-            Happening::Answer { .. } => "answer",
-        }
+        let event = Audited::read(&document).ok()?;
+        Some(Self { partition: record.partition, offset: record.offset, event, document, ordered: None })
     }
 }
 
 impl Wanted {
     #[must_use]
     pub fn fits(&self, told: &Told) -> bool {
-        let (by, command) = match &told.event.happening {
-            Happening::Answer { command, .. } => (Some(command.issued_by.as_str()), Some(&command.id)),
-            Happening::Transition { transition, .. } => (None, transition.done().map(|done| &done.command)),
-        };
-        self.flow.as_ref().is_none_or(|flow| told.event.flow.as_ref() == Some(flow))
-            && self.by.as_ref().is_none_or(|wanted| by == Some(wanted))
-            && self.event.as_ref().is_none_or(|event| event == told.word())
-            && self.command.as_ref().is_none_or(|id| command.is_some_and(|command| command.as_str() == id))
+        let event = &told.event;
+        self.flow.as_ref().is_none_or(|flow| event.flow() == Some(flow))
+            && self.by.as_ref().is_none_or(|wanted| event.by() == Some(wanted))
+            && self.event.as_ref().is_none_or(|word| word == event.word())
+            && self.command.as_ref().is_none_or(|id| event.command().is_some_and(|command| command.as_str() == id))
     }
 
     /// The only partition that can have such events; `None`: any may.
@@ -121,19 +102,55 @@ pub fn look<B: Broker>(
     if let Some(marks) = from {
         scan.go_on_at(marks);
     }
-    let mut events = Vec::new();
+    let (mut events, mut answers) = (Vec::new(), Answers::default());
     while events.len() < limit {
-        let Some(found) = scan.next(|record| Told::read(record).filter(|told| wanted.fits(told)))? else { break };
+        let Some(found) = scan.next(|record| answers.hear(record, wanted))? else { break };
         events.push(found.what);
+        // Older answers may push it out before all is read.
+        events.last_mut().into_iter().for_each(|told| answers.tell(told));
     }
+    events.iter_mut().for_each(|told| answers.tell(told));
     let progress = scan.progress();
     Ok(Page { events, progress, next: (!progress.is_whole).then(|| scan.marks()) })
+}
+
+/// Whose commands have been answered, by where these stand in the control topic. The answer to a command stands behind the
+/// transition that it caused, in the same partition.
+#[derive(Default)]
+struct Answers(HashMap<i64, Ordered>);
+
+impl Answers {
+    /// How many are remembered: those of the largest step of a scan have room.
+    const MOST: usize = 100_000;
+
+    /// The record as an event, if it is wanted.
+    fn hear(&mut self, record: &Record, wanted: &Wanted) -> Option<Told> {
+        let told = Told::read(record)?;
+        if let Some(Happening::Answer { command, offset, .. }) = told.event.happening() {
+            if self.0.len() >= Self::MOST {
+                self.0.clear();
+            }
+            let (by, reason) = (command.issued_by.clone(), command.reason.clone());
+            self.0.insert(*offset, Ordered { command: command.id.clone(), by, reason });
+        }
+        wanted.fits(&told).then_some(told)
+    }
+
+    fn tell(&self, told: &mut Told) {
+        if let Some(Happening::Transition { command: Some(offset), .. }) = told.event.happening()
+            && told.ordered.is_none()
+        {
+            told.ordered = self.0.get(offset).cloned();
+        }
+    }
 }
 
 /// Reads the audit as it is written, from its end on.
 pub struct Follower<B: Broker> {
     reader: B::Reader,
     wanted: Wanted,
+    began_at: Marks,
+    answers: Answers,
 }
 
 impl<B: Broker> Follower<B> {
@@ -142,23 +159,34 @@ impl<B: Broker> Follower<B> {
     pub fn from_now_on(broker: &B, topics: &Topics, wanted: Wanted) -> Result<Self> {
         let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| no_topic(&topics.audit))?;
         let only = wanted.partition(broker, topics)?;
-        let mut reader = broker.reader(Isolation::ReadCommitted)?;
+        let (mut reader, mut began_at) = (broker.reader(Isolation::ReadCommitted)?, Marks::new());
         for partition in (0..count).filter(|partition| only.is_none_or(|only| only == *partition)) {
             let end = reader.watermarks(&topics.audit, partition)?.end;
             reader.assign(&topics.audit, partition, end)?;
+            began_at.insert(partition, end);
         }
-        Ok(Self { reader, wanted })
+        Ok(Self { reader, wanted, began_at, answers: Answers::default() })
     }
 
-    /// What has come since; waits a moment if that is nothing.
+    /// Where it has begun: a look from the newest that goes on there ends just before what this brings.
+    #[must_use]
+    pub fn began_at(&self) -> &Marks {
+        &self.began_at
+    }
+
+    /// What has come since, in the order of time; waits a moment if that is nothing.
     ///
     /// # Errors
     /// Of the broker, but not those that pass.
     pub fn poll(&mut self) -> Result<Vec<Told>> {
-        let records = read_on(&mut self.reader)?;
+        let mut records = read_on(&mut self.reader)?;
         if records.is_empty() {
             rest();
         }
-        Ok(records.iter().filter_map(Told::read).filter(|told| self.wanted.fits(told)).collect())
+        records.sort_by_key(|record| record.timestamp);
+        let Self { answers, wanted, .. } = self;
+        let mut events: Vec<Told> = records.iter().filter_map(|record| answers.hear(record, wanted)).collect();
+        events.iter_mut().for_each(|told| answers.tell(told));
+        Ok(events)
     }
 }

@@ -96,7 +96,7 @@ impl Feed {
         let told: Vec<Arc<Told>> = told.into_iter().map(Arc::new).collect();
         let waiting = lock(&self.waiting);
         for told in &told {
-            let Happening::Answer { command, .. } = &told.event.happening else { continue };
+            let Some(Happening::Answer { command, .. }) = told.event.happening() else { continue };
             let Some(all) = waiting.by_key.get(&(command.target.clone(), command.id.clone())) else { continue };
             for waits in all {
                 // Whoever does not read its answers in time has stopped waiting.

@@ -23,6 +23,16 @@ pub enum Encoding {
     Base64,
 }
 
+impl Encoding {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Utf8 => "utf-8",
+            Self::Base64 => "base64",
+        }
+    }
+}
+
 impl Text {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {

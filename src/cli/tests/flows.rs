@@ -206,10 +206,10 @@ fn bad_values_name_the_field_and_what_would_be_right() {
 
 /// What a command has written so far.
 #[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
+pub struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl Written {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 }
@@ -235,13 +235,18 @@ impl Drop for End<'_> {
 
 /// Watches while `meanwhile` goes on; what was written.
 fn watched(place: &Place, screen: &Screen, args: &[&str], meanwhile: impl FnOnce(&Written)) -> String {
+    running(place, screen, &[&["flows", "--watch"], args].concat(), meanwhile)
+}
+
+/// Runs a command that has no end while `meanwhile` goes on, and ends it; what was written.
+pub fn running(place: &Place, screen: &Screen, args: &[&str], meanwhile: impl FnOnce(&Written)) -> String {
     let written = Written::default();
     std::thread::scope(|scope| {
         let (mut out, end) = (written.clone(), End(screen));
-        let watching = scope.spawn(move || place.run_on(screen, &[&["flows", "--watch"], args].concat(), &mut out));
+        let running = scope.spawn(move || place.run_on(screen, args, &mut out));
         meanwhile(&written);
         drop(end);
-        watching.join().unwrap().unwrap();
+        running.join().unwrap().unwrap();
     });
     written.text()
 }
@@ -298,7 +303,7 @@ fn a_terminal_shows_as_much_of_the_table_as_fits_and_draws_it_again() {
 }
 
 /// Nobody reads any more.
-struct Closed;
+pub struct Closed;
 
 impl Write for Closed {
     fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {

@@ -1,0 +1,114 @@
+//! `flowgate letters dead|discarded [FLOW]`: events that were not delivered.
+
+use std::io::Write;
+
+use clap::builder::PossibleValuesParser;
+
+use super::Failure;
+use super::completions::flow_ids;
+use super::left::{Left, nothing};
+use super::letter_rows::{Columns, LetterRow};
+use super::listing::{Listing, Sheet};
+use super::reach::{Reach, Since, grouped, limit};
+use super::screen::Screen;
+use super::send::flow_id;
+use crate::broker::Broker;
+use crate::client::letters::{self, Kind, Page, Wanted};
+use crate::client::scan::First;
+use crate::clock;
+use crate::flow::FlowId;
+use crate::schema::headers::Discarded;
+use crate::schema::{Reason, topics::Topics};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Events, and commands, that could not be understood or not be stored
+    Dead {
+        /// Only those that were set aside for this
+        #[arg(long, value_name = "REASON", value_parser = PossibleValuesParser::new(Reason::ALL.map(Reason::word)))]
+        reason: Option<String>,
+        #[command(flatten)]
+        args: Args,
+    },
+    /// Events that were not delivered on purpose: purged, turned away, expired
+    Discarded {
+        /// Only those that were set aside for this
+        #[arg(long, value_name = "REASON", value_parser = PossibleValuesParser::new(Discarded::ALL.map(Discarded::word)))]
+        reason: Option<String>,
+        /// Only those that this purge, or this resume, has discarded
+        #[arg(long, value_name = "ID")]
+        command: Option<String>,
+        #[command(flatten)]
+        args: Args,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only of this flow [default: of all]
+    #[arg(value_name = "FLOW", value_parser = flow_id, add = flow_ids())]
+    flow: Option<FlowId>,
+    /// Only since then: so long ago, such as 2h, or a time, such as 2026-12-24T18:00:00+01:00
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+    /// How many at most: 1 to 100000
+    #[arg(long, value_name = "LETTERS", default_value = "20", value_parser = limit())]
+    limit: u32,
+    /// The oldest first, instead of the newest
+    #[arg(long)]
+    oldest: bool,
+    /// With the value of each event, in documents with key and headers too
+    #[arg(long)]
+    values: bool,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    listing: Listing,
+}
+
+pub fn run<B: Broker>(
+    command: &Command,
+    broker: &B,
+    topics: &Topics,
+    screen: &Screen,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let (kind, args, wanted) = command.parts();
+    let first = if args.oldest { First::Oldest } else { First::Newest };
+    let since = args.since.map(|since| since.at(clock::now()));
+    let order = (first, args.limit as usize);
+    let page = letters::look(broker, (topics, kind), &wanted, order, since, None, args.reach.bound())?;
+    match page.letters.is_empty() && args.listing.is_for_people() {
+        true => writeln!(out, "{}", nothing(kind.topic(topics), page.progress, since.is_some()))?,
+        false => args.show(&page, screen, out)?,
+    }
+    let (which, others) = if args.oldest { ("oldest", "newer") } else { ("newest", "older") };
+    let shown = page.letters.len();
+    let more = format!("the {which} {}; {others} ones with --limit", grouped(shown as u64));
+    let left = Left { progress: page.progress, is_full: shown >= args.limit as usize, more };
+    left.tell((args.listing, args.reach), screen, out)
+}
+
+impl Command {
+    fn parts(&self) -> (Kind, &Args, Wanted) {
+        match self {
+            Self::Dead { reason, args } => {
+                (Kind::Dead, args, Wanted { flow: args.flow.clone(), reason: reason.clone(), command: None })
+            }
+            Self::Discarded { reason, command, args } => {
+                let (flow, reason, command) = (args.flow.clone(), reason.clone(), command.clone());
+                (Kind::Discarded, args, Wanted { flow, reason, command })
+            }
+        }
+    }
+}
+
+impl Args {
+    fn show(&self, page: &Page, screen: &Screen, out: &mut dyn Write) -> Result<(), Failure> {
+        let columns = Columns { listing: self.listing, values: self.values };
+        let width = (self.values && screen.terminal).then(|| screen.size().0);
+        let sheet = Sheet { header: &columns.header(), csv: &columns.csv(), columns: width };
+        let rows = page.letters.iter().map(|letter| LetterRow { letter, columns });
+        self.listing.write_rows(out, screen.terminal, &sheet, rows)
+    }
+}
