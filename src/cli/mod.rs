@@ -119,10 +119,18 @@ enum Command {
     /// Show one flow in full
     Flow(flow::Args),
     /// Show the events that a flow holds, and what becomes of each when it is resumed
+    ///
+    /// FATE says what happens to an event if the flow is resumed as it stands: it is `released`; `replaced`, for a newer event or a
+    /// withdraw of its record is held; `removed` by a purge; or `?`: what is held behind it was not read to its end, so nobody
+    /// knows. `-o name` prints the numbers of entries.
     Queue(queue::Args),
     /// Show what has happened to flows, and the answers to commands: the newest last
+    ///
+    /// `-o name` prints partition and offset of each event, such as 3/58.
     Audit(audit::Args),
     /// Show events that were not delivered, and why
+    ///
+    /// ITEM, which `-o name` prints, is partition and offset in the topic of such events, such as 3/58.
     #[command(subcommand)]
     Letters(letters::Command),
     /// Show where the gate is in its input, or restore it after it was lost

@@ -28,7 +28,7 @@ pub struct Args {
     /// Only events of this record
     #[arg(long, value_name = "ID", value_parser = record_id)]
     record: Option<RecordId>,
-    /// Only events with this text in this field, such as /customer/country=DE; given again, all have to hold
+    /// Only events with this text in this field, such as /customer/country=DE; can be repeated: all have to hold
     ///
     /// The field is a JSON pointer (RFC 6901) into the value. Numbers and the like are compared as their JSON.
     #[arg(long = "where", value_name = "FIELD=TEXT")]

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Reach {
-    /// How many offsets to look through at most [default: 1000000, and for 30s]
+    /// How many offsets to look through at most [default: 1000000, within 30s]
     #[arg(long, value_name = "OFFSETS")]
     scan: Option<NonZeroU64>,
 }

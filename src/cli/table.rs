@@ -138,6 +138,7 @@ mod tests {
             ("welcome", "welcome"),
             ("welcome!", "welcome!"),
             ("welcomes!", "welcome…"),
+            (&"e\u{301}".repeat(10), "e\u{301}e\u{301}e\u{301}e\u{301}e…"),
             ("日本語日", "日本語日"),
             ("日本語日本", "日本語…"),
             ("a\nbcdef", "a\\nbcdef"),
