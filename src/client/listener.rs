@@ -30,7 +30,8 @@ impl<B: Broker> Listener<B> {
     ///
     /// # Errors
     /// Of the broker; [`Code::UnknownTopic`] if there is no audit topic.
-    pub fn open(broker: &B, topics: &Topics, mut places: Places) -> Result<Self> {
+    pub fn open(broker: &B, topics: &Topics, places: &Places) -> Result<Self> {
+        let mut places = places.clone();
         let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| {
             let detail = format!("topic `{}` does not exist", topics.audit);
             Error::new(Action::Stop, Code::UnknownTopic, detail)
