@@ -39,7 +39,7 @@ const MOST: usize = 500;
 /// With the same `Idempotency-Key` it is applied once, however often it is sent, and answered the same.
 #[utoipa::path(
     post,
-    path = "/api/v1/flows/{id}/commands",
+    path = "/api/v1/flows/{id}/commands", operation_id = "orderOfFlow",
     tag = "commands",
     params(
         ("id" = String, Path, description = "The flow id, percent-encoded."),
@@ -97,7 +97,7 @@ struct Many<'a> {
 /// several looks at each of them.
 #[utoipa::path(
     post,
-    path = "/api/v1/commands",
+    path = "/api/v1/commands", operation_id = "orderOfSeveral",
     tag = "commands",
     params(
         ("wait" = Option<String>, Query, description = "How long to wait for the answers, such as `5s` (the default); at most 15 s."),
@@ -150,7 +150,7 @@ async fn for_many(
 /// A flow remembers the last 64, a partition the last 1,024 for every flow and for flows that are not known.
 #[utoipa::path(
     get,
-    path = "/api/v1/commands/{id}",
+    path = "/api/v1/commands/{id}", operation_id = "showAnswer",
     tag = "commands",
     params(
         ("id" = String, Path, description = "The command id, percent-encoded."),

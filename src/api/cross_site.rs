@@ -35,9 +35,10 @@ pub(super) fn check(method: &Method, headers: &HeaderMap, proof: Proof) -> Resul
     });
     match (from_here, same_origin, proof) {
         (Some(false), ..) => Err(cross_site("`Sec-Fetch-Site` says so")),
-        (_, Some(false), _) => Err(cross_site("`Origin` is not what `Host` is")),
+        // Whatever is in between may have changed `Host`.
+        (Some(true), ..) | (None, Some(true), _) | (None, None, Proof::NotNeeded) => Ok(()),
+        (None, Some(false), _) => Err(cross_site("`Origin` is not what `Host` is")),
         (None, None, Proof::Needed) => Err(cross_site("neither `Origin` nor `Sec-Fetch-Site` says otherwise")),
-        _ => Ok(()),
     }
 }
 

@@ -36,7 +36,7 @@ const PIECE: usize = 100;
 /// stands in the topic. `resync`: something was missed; ask for flows again. A comment comes when nothing else did.
 #[utoipa::path(
     get,
-    path = "/api/v1/events",
+    path = "/api/v1/events", operation_id = "followEvents",
     tag = "flows",
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received.")),
     responses((status = 200, description = "Events, without end.", body = String, content_type = "text/event-stream")),

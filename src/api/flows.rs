@@ -33,7 +33,7 @@ const PARAMETERS: [&str; 5] = ["state", "match", "sort", "limit", "after"];
 /// Page by page, or all of them in one answer: `Accept: application/x-ndjson` gives a flow a line, by id, as fast as they are read.
 #[utoipa::path(
     get,
-    path = "/api/v1/flows",
+    path = "/api/v1/flows", operation_id = "listFlows",
     tag = "flows",
     params(
         ("state" = Option<String>, Query, description = "Only `live`, `paused` or `resuming` ones."),
@@ -77,7 +77,7 @@ fn wants_lines(headers: &HeaderMap) -> bool {
 /// One flow.
 #[utoipa::path(
     get,
-    path = "/api/v1/flows/{id}",
+    path = "/api/v1/flows/{id}", operation_id = "showFlow",
     tag = "flows",
     params(("id" = String, Path, description = "The flow id, percent-encoded.")),
     responses(

@@ -42,7 +42,7 @@ struct Login {
 /// Exchanges a token for a session: an HttpOnly, SameSite=Strict cookie that lasts 12 hours.
 #[utoipa::path(
     post,
-    path = "/api/v1/session",
+    path = "/api/v1/session", operation_id = "logIn",
     tag = "access",
     security(()),
     request_body = Login,
@@ -67,7 +67,7 @@ async fn begin(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) ->
 }
 
 /// Logs out.
-#[utoipa::path(delete, path = "/api/v1/session", tag = "access", responses(
+#[utoipa::path(delete, path = "/api/v1/session", operation_id = "logOut", tag = "access", responses(
     (status = 204, description = "The session has ended on this instance, and the browser forgets it."),
 ))]
 async fn end(State(shared): State<Shared>, _: Caller, headers: HeaderMap) -> Result<Response, Problem> {

@@ -74,19 +74,34 @@ fn problem(description: &str) -> utoipa::openapi::Response {
     ResponseBuilder::new().description(description).content(KIND, content).build()
 }
 
-/// The state of a flow as `schemas/flow-state.json` has it, with what it refers to in its own file found in this document.
+/// The state of a flow as `schemas/flow-state.json` has it.
 fn flow_state() -> Value {
-    let text =
-        include_str!("../../schemas/flow-state.json").replace("\"#/$defs/", "\"#/components/schemas/FlowState/$defs/");
-    let mut schema: Value = serde_json::from_str(&text).unwrap_or_default();
+    let mut schema: Value = serde_json::from_str(include_str!("../../schemas/flow-state.json")).unwrap_or_default();
     if let Some(fields) = schema.as_object_mut() {
-        fields.retain(|name, _| !["$id", "$schema"].contains(&name.as_str()));
+        fields.retain(|name, _| !["$schema", "$id"].contains(&name.as_str()));
     }
+    lead(&mut schema, "#/$defs/", "#/components/schemas/FlowState/$defs/");
     schema
 }
 
+/// Has references lead to where a schema stands here.
+fn lead(schema: &mut Value, from: &str, to: &str) {
+    match schema {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(reference) if name == "$ref" => *reference = reference.replacen(from, to, 1),
+                    value => lead(value, from, to),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| lead(value, from, to)),
+        _ => {}
+    }
+}
+
 /// This document: OpenAPI 3.1.
-#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "about", responses(
+#[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "showDocument", tag = "about", responses(
     (status = 200, description = "The document.", content_type = "application/json", body = Object),
 ))]
 async fn document(State(shared): State<Shared>) -> impl IntoResponse {

@@ -38,7 +38,7 @@ struct Form {
 /// Shows what a command would do.
 ///
 /// Nothing is changed by it. The `expect` of the answer goes into the command: it is rejected if the flow stands elsewhere by then.
-#[utoipa::path(post, path = "/api/v1/previews", tag = "commands", request_body = PreviewForm, responses(
+#[utoipa::path(post, path = "/api/v1/previews", operation_id = "showPreview", tag = "commands", request_body = PreviewForm, responses(
     (status = 200, description = "What it would do.", body = Preview),
     (status = 415, description = "`not-json`: send `Content-Type: application/json`.", body = Document, content_type = "application/problem+json"),
     (status = 422, description = "`wrong-field`, with the field.", body = Document, content_type = "application/problem+json"),

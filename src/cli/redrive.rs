@@ -1,7 +1,7 @@
 //! `flowgate redrive dead|discarded`
 
 use std::io::{Read as _, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -124,7 +124,7 @@ impl Args {
             )
             .hint("name one with --item"));
         }
-        let edit = self.edit.as_ref().map(|file| value(file)).transpose()?;
+        let edit = self.edit.as_deref().map(value).transpose()?;
         let kind = match self.kind {
             KindArg::Dead => Kind::Dead,
             KindArg::Discarded => Kind::Discarded,
@@ -171,7 +171,7 @@ impl Args {
 /// Letters that are not redriven, and flows, of which a table or a question says more than their number.
 const SHOWN: usize = 10;
 
-fn value(file: &PathBuf) -> Result<Bytes, Failure> {
+fn value(file: &Path) -> Result<Bytes, Failure> {
     let cannot = |error: std::io::Error| {
         Failure::new(exit::CONFIGURATION, format!("`--edit`: `{}` cannot be read: {error}", file.display()))
             .hint("give a file with the whole value of the event, or `-` for standard input")

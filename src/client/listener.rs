@@ -30,7 +30,8 @@ impl<B: Broker> Listener<B> {
     ///
     /// # Errors
     /// Of the broker; [`crate::broker::Code::UnknownTopic`] if there is no audit topic.
-    pub fn open(broker: &B, topics: &Topics, mut places: Places) -> Result<Self> {
+    pub fn open(broker: &B, topics: &Topics, places: &Places) -> Result<Self> {
+        let mut places = places.clone();
         let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| no_topic(&topics.audit))?;
         let mut reader = broker.reader(Isolation::ReadCommitted)?;
         for partition in 0..count {

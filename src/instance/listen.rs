@@ -27,7 +27,7 @@ fn listen<B: Broker>(
     stop: &StopSign,
     places: &mut Places,
 ) -> Result<(), Error> {
-    let mut listener = Listener::open(broker, topics, std::mem::take(places))?;
+    let mut listener = Listener::open(broker, topics, places)?;
     // From here on no answer is missed: it stays so when this begins again.
     board.feed.hears();
     while !stop.is_up() {

@@ -1,5 +1,9 @@
 //! The OpenAPI document tells the truth about the paths.
 
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
 use super::*;
 
 fn document() -> Value {
@@ -19,8 +23,7 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 /// Everything that is referred to by `$ref` from the document's own root.
 fn references(value: &Value, found: &mut Vec<String>) {
     match value {
-        // What has an id of its own refers to itself.
-        Value::Object(fields) if !fields.contains_key("$id") => {
+        Value::Object(fields) => {
             found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
             fields.values().for_each(|value| references(value, found));
         }
@@ -49,7 +52,10 @@ fn it_is_whole() {
 fn every_answer_of_every_path_is_described() {
     let document = document();
     let operations = operations(&document);
-    assert!(operations.len() >= 6);
+    assert!(operations.len() >= 14);
+    let ids: BTreeSet<&str> =
+        operations.iter().map(|(.., operation)| operation["operationId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), operations.len(), "clients are made with these names: {ids:?}");
     for (path, method, operation) in operations {
         let at = format!("{method} {path}");
         assert!(operation["summary"].is_string() && operation["operationId"].is_string(), "{at}: no summary");
@@ -72,6 +78,47 @@ fn every_answer_of_every_path_is_described() {
             assert!(operation["responses"]["401"].is_object() && operation["responses"]["503"].is_object(), "{at}");
         }
     }
+}
+
+#[track_caller]
+fn judge(document: &Value, schema: &str, value: &Value) {
+    let name = format!("#/components/schemas/{schema}");
+    assert!(document.pointer(&name[1..]).is_some(), "{schema}");
+    let schema = json!({"$ref": name, "components": document["components"]});
+    let validator = jsonschema::options().should_validate_formats(true).offline().build(&schema).unwrap();
+    let judged = validator.validate(value).map_err(|error| error.to_string());
+    judged.unwrap_or_else(|error| panic!("{name}: {error}: {value:#}"));
+}
+
+/// Goal: what is answered is what the document says. Method: an answer of each kind, judged by its schema; and one that lacks
+/// something.
+#[test]
+fn answers_are_as_the_document_says() {
+    let place = Place::new();
+    let gate = place.gate();
+    let (board, document) = (&gate.board, document());
+    let send = |path: &str, body: Value| post(board, &setup(), path, &body, &[]).json();
+    judge(&document, "Answer", &send("/api/v1/flows/a/commands?wait=0s", json!({"action": "pause"})));
+    judge(&document, "Answer", &send("/api/v1/flows/b/commands", json!({"action": "resume"})));
+    place.event("a", "r1");
+    eventually("held", || get(board, "/api/v1/flows/a").json()["held"]["total"] == 1);
+    let mut flow = get(board, "/api/v1/flows/a").json();
+    judge(&document, "Flow", &flow);
+    judge(&document, "Flows", &get(board, "/api/v1/flows?limit=1").json());
+    judge(&document, "WhoAmI", &get(board, "/api/v1/whoami").json());
+    let purge = json!({"action": "purge", "flows": ["a", "never"]});
+    judge(&document, "Preview", &send("/api/v1/previews", purge));
+    let every = send("/api/v1/previews", json!({"action": "resume", "all": true}));
+    judge(&document, "Preview", &every);
+    let every = json!({"commands": [{"flow_id": "*", "action": "resume", "expect": every["expect"]}]});
+    judge(&document, "Commands", &every);
+    judge(&document, "Answers", &send("/api/v1/commands", every));
+    let refused = send("/api/v1/flows/b/commands", json!({"action": "release", "count": 1}));
+    judge(&document, "Problem", &refused);
+    judge(&document, "Answer", &refused["answer"]);
+    gate.stop().unwrap();
+    flow["held"].as_object_mut().unwrap().remove("total");
+    assert!(std::panic::catch_unwind(|| judge(&document, "Flow", &flow)).is_err());
 }
 
 /// Goal: the fields of a command are those that `schemas/command.json` has, but for what the request says otherwise.

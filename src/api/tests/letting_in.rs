@@ -197,6 +197,7 @@ fn a_page_from_elsewhere_orders_nothing() {
         (vec![own], true, true),
         (vec![("sec-fetch-site", "same-origin")], true, true),
         (vec![own, ("sec-fetch-site", "same-origin")], true, true),
+        (vec![("origin", "http://localhost:3000"), ("sec-fetch-site", "same-origin")], true, true),
         (vec![("sec-fetch-site", "same-site")], false, false),
         (vec![("sec-fetch-site", "cross-site")], false, false),
         (vec![("origin", "http://localhost:3000")], false, false),
