@@ -64,7 +64,8 @@ fn a_letter_that_is_its_event() {
 
 #[test]
 fn what_is_wrong_with_one_is_said() {
-    let broken: [(fn(&mut Log), &str); 8] = [
+    type Break = fn(&mut Log);
+    let broken: [(Break, &str); 8] = [
         (|log| log.enrollments.clear(), "there is no event at"),
         (|log| drop(log.enrollments[0].headers.pop()), "does not say that it was"),
         (|log| log.enrollments[0].headers.remove(0).0.clear(), "is not the letter"),

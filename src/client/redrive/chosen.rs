@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::before::Before;
-use super::{Obstacle, Order, Ready, Which};
+use super::order::{Obstacle, Order, Ready, Which};
 use crate::broker::{Action, Broker, Code, Error, Isolation, Reader, Record, Result};
 use crate::client::letters::{Item, Kind, Letter, Wanted};
 use crate::client::peek::peek;

@@ -4,155 +4,31 @@
 //! So there is one redrive at a time, and what was redriven is known exactly: whoever begins makes the producer first, which
 //! ends what an earlier one has left open, and reads the audit then.
 //!
-//! - `chosen.rs`: which letters, and what stands against one;
+//! - `order.rs`: what is to be redriven, and what may stand against it; `report.rs`: what would be done, or was;
+//! - `chosen.rs`: which letters these are;
 //! - `before.rs`: what was redriven before, by the audit;
 //! - `write.rs`: a transaction.
 
 mod before;
 mod chosen;
+mod order;
+mod report;
 mod write;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::letters::{Item, Kind, Letter, Wanted};
-use super::scan::{Bound, Marks};
+use super::scan::Bound;
 use crate::broker::{Broker, Result};
-use crate::flow::{Event, FlowId};
-use crate::schema::redriven::Redriven;
 use crate::schema::topics::Topics;
 use before::Before;
 use chosen::Choice;
+use order::Ready;
 use write::{Outcome, Writer};
 
-/// What is to be redriven.
-#[derive(Clone, Debug)]
-pub struct Order {
-    pub kind: Kind,
-    pub which: Which,
-    /// Who asks.
-    pub by: String,
-    pub reason: Option<String>,
-    /// Letters too that were redriven before.
-    pub again: bool,
-    /// Of the only letter that is named: what its value is to be.
-    pub edit: Option<Bytes>,
-}
-
-#[derive(Clone, Debug)]
-pub enum Which {
-    /// These, each of which has to be there.
-    Items(Vec<Item>),
-    /// All that are like this, as of now.
-    Like(Wanted),
-}
-
-/// What stands against redriving a letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Obstacle {
-    /// There is no letter at this place (any more).
-    NotThere,
-    /// It was redriven before.
-    Before(Box<Redriven>),
-    /// Its value was too large to be kept.
-    WithoutValue,
-    /// It is a command, not an event.
-    Command,
-    /// It would be a dead letter again: why.
-    Unreadable(String),
-    /// The enrollments do not take it: why.
-    Refused(String),
-}
-
-impl Obstacle {
-    /// For scripts.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::NotThere => "not_there",
-            Self::Before(_) => "redriven_before",
-            Self::WithoutValue => "without_value",
-            Self::Command => "command",
-            Self::Unreadable(_) => "unreadable",
-            Self::Refused(_) => "refused",
-        }
-    }
-
-    /// For people; `enrollments`: the topic.
-    #[must_use]
-    pub fn sentence(&self, enrollments: &str) -> String {
-        match self {
-            Self::NotThere => "there is no such letter (any more)".to_owned(),
-            Self::Before(redriven) => {
-                format!("{} has redriven it at {} to `{}`", redriven.by, redriven.at, redriven.to)
-            }
-            Self::WithoutValue => "its value was too large to be kept here".to_owned(),
-            Self::Command => format!("it is a command, not an event of `{enrollments}`"),
-            Self::Unreadable(why) => format!("it would be a dead letter again: {why}"),
-            Self::Refused(why) => format!("the brokers do not take it: {why}"),
-        }
-    }
-}
-
-/// A letter that can be redriven, and what it will be.
-#[derive(Clone, Debug)]
-struct Ready {
-    letter: Letter,
-    event: Event,
-    /// What is written: the letter's own value, or the one it gets.
-    value: Option<Bytes>,
-}
-
-/// What a redrive would do, or has done.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// Letters that can be, or were, redriven.
-    pub letters: u64,
-    /// Bytes of their values.
-    pub bytes: u64,
-    /// How many of each flow; of the first [`Report::FLOWS`] flows.
-    pub flows: BTreeMap<FlowId, u64>,
-    /// Those that are not redriven, and why: the first [`Report::OBSTACLES`].
-    pub obstacles: Vec<(Item, Obstacle)>,
-    /// All of those.
-    pub stopped: u64,
-    /// What came behind this is not part of it.
-    ends: Marks,
-}
-
-impl Report {
-    pub const FLOWS: usize = 1_000;
-    pub const OBSTACLES: usize = 1_000;
-
-    /// Of a preview: what it has seen ends here.
-    #[must_use]
-    pub fn ends(&self) -> &Marks {
-        &self.ends
-    }
-
-    /// As a preview that ended there, to redrive what it has seen.
-    #[must_use]
-    pub fn until(ends: Marks) -> Self {
-        Self { ends, ..Self::default() }
-    }
-
-    fn stop(&mut self, item: Item, obstacle: Obstacle) {
-        self.stopped += 1;
-        if self.obstacles.len() < Self::OBSTACLES {
-            self.obstacles.push((item, obstacle));
-        }
-    }
-
-    fn add(&mut self, Ready { event, value, .. }: &Ready) {
-        self.letters += 1;
-        self.bytes += value.as_ref().map_or(0, |value| value.len() as u64);
-        if self.flows.len() < Self::FLOWS || self.flows.contains_key(&event.flow) {
-            *self.flows.entry(event.flow.clone()).or_default() += 1;
-        }
-    }
-}
+pub use order::{Obstacle, Order, Which};
+pub use report::Report;
 
 /// What a redrive would do. Nothing is written.
 ///
@@ -162,7 +38,7 @@ pub fn preview<B: Broker>(broker: &B, topics: &Topics, order: &Order, limit: Dur
     let bound = whole(limit);
     let mut choice = Choice::new(broker, topics, order, None, bound)?;
     let mut before = Before::default();
-    let mut report = Report { ends: choice.ends(), ..Report::default() };
+    let mut report = Report::until(choice.ends());
     before.read(broker, topics, order.kind, choice.since(), bound)?;
     while let Some((item, found)) = choice.next()? {
         match chosen::judge(order, topics, &before, found) {
@@ -199,7 +75,7 @@ pub fn redrive<B: Broker>(
     let bound = whole(LIMIT);
     let mut writer = Writer::open(broker, topics)?;
     let mut before = Before::default();
-    let mut choice = Choice::new(broker, topics, order, Some(&preview.ends), bound)?;
+    let mut choice = Choice::new(broker, topics, order, Some(preview.ends()), bound)?;
     let mut report = Report::default();
     before.read(broker, topics, order.kind, choice.since(), bound)?;
     loop {

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Order, Ready};
+use super::order::{Order, Ready};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{
     Abort, Action, Admin, Broker, Code, Commit, Compression, Delivered, Error, Header, Outgoing, Producer,
     ProducerOptions, Result, Stored, Topic, Transaction,
 };
-use crate::client::no_topic;
+use crate::client::{no_topic, rest};
 use crate::clock;
 use crate::schema::headers::{self, Source};
 use crate::schema::redriven::{self, Edit, Redriven};
@@ -243,7 +243,7 @@ fn again<T>(limit: Duration, mut call: impl FnMut() -> Result<T>) -> Result<T> {
     let deadline = Instant::now() + limit;
     loop {
         match call() {
-            Err(error) if error.action == Action::Retry && Instant::now() < deadline => super::super::rest(),
+            Err(error) if error.action == Action::Retry && Instant::now() < deadline => rest(),
             settled => return settled,
         }
     }

@@ -1,0 +1,57 @@
+//! What a redrive would do, or has done.
+
+use std::collections::BTreeMap;
+
+use super::order::{Obstacle, Ready};
+use crate::client::letters::Item;
+use crate::client::scan::Marks;
+use crate::flow::FlowId;
+
+/// What a redrive would do, or has done.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Letters that can be, or were, redriven.
+    pub letters: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+    /// How many of each flow; of the first [`Report::FLOWS`] flows.
+    pub flows: BTreeMap<FlowId, u64>,
+    /// Those that are not redriven, and why: the first [`Report::OBSTACLES`].
+    pub obstacles: Vec<(Item, Obstacle)>,
+    /// All of those.
+    pub stopped: u64,
+    /// What came behind this is not part of it.
+    ends: Marks,
+}
+
+impl Report {
+    pub const FLOWS: usize = 1_000;
+    pub const OBSTACLES: usize = 1_000;
+
+    /// Of a preview: what it has seen ends here.
+    #[must_use]
+    pub fn ends(&self) -> &Marks {
+        &self.ends
+    }
+
+    /// As a preview that ended there, to redrive what it has seen.
+    #[must_use]
+    pub fn until(ends: Marks) -> Self {
+        Self { ends, ..Self::default() }
+    }
+
+    pub(super) fn stop(&mut self, item: Item, obstacle: Obstacle) {
+        self.stopped += 1;
+        if self.obstacles.len() < Self::OBSTACLES {
+            self.obstacles.push((item, obstacle));
+        }
+    }
+
+    pub(super) fn add(&mut self, Ready { event, value, .. }: &Ready) {
+        self.letters += 1;
+        self.bytes += value.as_ref().map_or(0, |value| value.len() as u64);
+        if self.flows.len() < Self::FLOWS || self.flows.contains_key(&event.flow) {
+            *self.flows.entry(event.flow.clone()).or_default() += 1;
+        }
+    }
+}
