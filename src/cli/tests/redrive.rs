@@ -196,3 +196,31 @@ fn whoever_was_stopped_in_the_middle_goes_on_where_it_was() {
     assert!(matches!(transaction.commit(), crate::broker::Commit::Unknown(_) | crate::broker::Commit::Abort(..)));
     eventually("held again", || held(&place) == 4);
 }
+
+/// Goal: what was redriven is known, though a gate's open transaction hides it. Method: one is left open in the audit before the
+/// letters are redriven, and ends by its timeout.
+#[test]
+fn what_lies_behind_an_open_transaction_is_waited_for() {
+    use crate::broker::{Broker, Compression, Outgoing, Producer, ProducerOptions, Transaction, UNTRACKED};
+    let (place, gate) = purged(2);
+    gate.stop().unwrap();
+    let options = ProducerOptions {
+        transactional_id: "some-gate".to_owned(),
+        transaction_timeout: std::time::Duration::from_secs(2),
+        compression: Compression::None,
+    };
+    let mut producer = place.memory.producer(&options).unwrap();
+    let topic = producer.topic("flow.audit").unwrap();
+    assert!(producer.leaders_known(&[topic]).unwrap());
+    let mut transaction = producer.begin().map_err(|(_, error)| error).unwrap();
+    for partition in 0..3 {
+        let record = Outgoing { topic, partition, timestamp: None, key: Some(b"x"), value: Some(b"{}"), headers: &[] };
+        transaction.send(&record, UNTRACKED).unwrap();
+    }
+    let again = ["redrive", "discarded", "--flow", "welcome", "--yes"];
+    // Nothing was redriven before, which is known without the audit's end.
+    place.good(&again);
+    let (outcome, out) = place.run(&again);
+    assert_eq!(outcome.unwrap_err().code, exit::OTHER, "{out}");
+    each_once(&place, 2);
+}

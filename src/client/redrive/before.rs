@@ -1,11 +1,12 @@
 //! What was redriven before.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::broker::{Action, Broker, Code, Error, Result};
+use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Reader, Result};
 use crate::client::letters::{Item, Kind};
 use crate::client::scan::{Bound, First, Scan};
+use crate::client::{no_topic, rest};
 use crate::schema::redriven::{self, Redriven};
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
@@ -33,6 +34,7 @@ impl Before {
         bound: Bound,
     ) -> Result<()> {
         let bound = Bound { records: u64::MAX, ..bound };
+        wait_for_open_transactions(broker, &topics.audit)?;
         let mut scan: Scan<B, Redriven> = Scan::open(broker, &topics.audit, None, First::Oldest, bound)?;
         if let Some(since) = since {
             scan.leave_out_until(since.before(CLOCKS))?;
@@ -63,4 +65,28 @@ impl Before {
     pub fn first(&self, item: Item) -> Option<&Redriven> {
         self.letters.get(&item).map(|(_, redriven)| &**redriven)
     }
+}
+
+/// How long a transaction of a gate may stay open: its timeout, and what a broker takes to notice that.
+const OPEN: Duration = Duration::from_secs(60);
+
+/// What was committed behind a transaction that is still open is not shown yet. Gates write to the audit all the time, so whoever
+/// wants to know all that is committed by now waits until everything that is in the topic by now is decided.
+fn wait_for_open_transactions<B: Broker>(broker: &B, topic: &str) -> Result<()> {
+    let count = broker.admin()?.partitions(topic)?.ok_or_else(|| no_topic(topic))?;
+    let (mut all, mut decided) = (broker.reader(Isolation::ReadUncommitted)?, broker.reader(Isolation::ReadCommitted)?);
+    let ends: Vec<i64> =
+        (0..count).map(|partition| Ok(all.watermarks(topic, partition)?.end)).collect::<Result<_>>()?;
+    let deadline = Instant::now() + OPEN;
+    for (partition, end) in (0..count).zip(ends) {
+        while decided.watermarks(topic, partition)?.end < end {
+            if Instant::now() >= deadline {
+                let detail =
+                    format!("a transaction has been open in `{topic}` for {OPEN:?}: what lies behind it is not known");
+                return Err(Error::new(Action::Retry, Code::TimedOut, detail));
+            }
+            rest();
+        }
+    }
+    Ok(())
 }
