@@ -22,6 +22,15 @@
 //! | `GET /api/v1/openapi.json` | all of this for machines |
 //!
 //! `openapi.rs` makes that document from the paths themselves: each is registered with its description, or not at all.
+//!
+//! Who may do what is decided in `access.rs` alone, before a path is reached (`guard.rs`, `cross_site.rs`): a path needs the role of a
+//! viewer, and one that needs more asks its `Caller`. `query.rs` and `json.rs` read what is asked for, `problem.rs` says what is
+//! wrong with it.
+//!
+//! One thread serves everybody, and may never wait for a broker. So a command is handed in at the instance's desk, which stores it,
+//! and its answer comes with the audit, which the instance hears (`orders.rs`). What is new comes from the same places
+//! (`events.rs`).
+//!
 //! Errors are problem documents (RFC 9457). [`Limits`] bounds connections, times and sizes (`serve.rs`, `connections.rs`,
 //! `body.rs`); only [`Hosts`] are answered. Flows are followed from the state topic as it is committed: what is shown may
 //! be a moment old, and is the same on every instance, but for `indexing`: how far the index of a flow is being rebuilt is known

@@ -14,7 +14,7 @@ use crate::client::rates::divide;
 use crate::client::select::Selection;
 use crate::client::states::Kept;
 use crate::clock;
-use crate::flow::{Action, Flow, FlowId, PurgeOrder, Rate, ReleaseOrder, State};
+use crate::flow::{Action, Flow, FlowId, PurgeOrder, Rate, Release, ReleaseOrder, State};
 use crate::instance::Flows;
 use crate::schema::Instant;
 use crate::time::Timestamp;
@@ -211,6 +211,9 @@ impl Asked {
     /// In whole seconds, the last one begun.
     fn eta(&self, held: u64) -> Option<u64> {
         let Action::Resume(order) = &self.action else { return None };
+        if order.release == Some(Release::None) {
+            return None;
+        }
         let thousandths = order.max_rate?.thousandths();
         Some(held.saturating_mul(1000).div_ceil(thousandths))
     }

@@ -100,23 +100,23 @@ mod tests {
     #[test]
     fn what_was_sealed_opens_with_the_same_key_for_the_same_purpose_and_unchanged() {
         let seal = Seal::of_prefix("flow", None);
-        let text = seal.seal("cursor", &("held", 7));
+        let text = seal.seal("preview", &("held", 7));
         let open = |seal: &Seal, purpose: &str, text: &str| seal.open::<(String, u64)>(purpose, text);
-        assert_eq!(open(&Seal::of_prefix("flow", None), "cursor", &text), Some(("held".to_owned(), 7)));
+        assert_eq!(open(&Seal::of_prefix("flow", None), "preview", &text), Some(("held".to_owned(), 7)));
         for (key, purpose) in [
-            (Seal::of_prefix("flow", Some(&Secret("secret".to_owned()))), "cursor"),
-            (Seal::of_prefix("other", None), "cursor"),
-            (seal.clone(), "preview"),
+            (Seal::of_prefix("flow", Some(&Secret("secret".to_owned()))), "preview"),
+            (Seal::of_prefix("other", None), "preview"),
+            (seal.clone(), "session"),
         ] {
             assert_eq!(open(&key, purpose, &text), None);
         }
         for place in 0..text.len() {
             let mut changed = text.clone().into_bytes();
             changed[place] = if changed[place] == b'0' { b'1' } else { b'0' };
-            assert_eq!(open(&seal, "cursor", std::str::from_utf8(&changed).unwrap()), None, "{place}");
+            assert_eq!(open(&seal, "preview", std::str::from_utf8(&changed).unwrap()), None, "{place}");
         }
         for text in ["", "00", "xyz", "é"] {
-            assert_eq!(open(&seal, "cursor", text), None, "{text}");
+            assert_eq!(open(&seal, "preview", text), None, "{text}");
         }
     }
 }

@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use super::*;
+use crate::broker::memory::{Fault, Operation};
+use crate::broker::{Action, Code, Error};
 use crate::cli::tests::Gate;
 use crate::client::states::Change;
 
@@ -194,4 +196,26 @@ fn what_cannot_be_taken_is_told_with_the_reason() {
     problem(&post(&board, &setup(), &commands("a"), &json!({"action": "pause"}), &key), 400, "bad-parameter");
     board.learn(Vec::<Change>::new(), READ);
     problem(&get(&board, "/api/v1/commands/x"), 400, "bad-parameter");
+}
+
+/// Goal: a command that may not have been stored is told as such, with what makes it safe to send again; and the next one
+/// is not refused for it.
+#[test]
+fn a_broker_that_fails_is_told_and_the_command_can_be_sent_again() {
+    let place = Place::new();
+    let gate = place.gate();
+    let refused = Error::new(Action::Retry, Code::Other, "the broker is away");
+    place.memory.fail_next(Operation::Publish, Fault::Fail(refused));
+    let pause = json!({"action": "pause"});
+    let failed = problem(&order(&gate, "a", pause.clone()), 503, "not-stored");
+    let detail = failed["detail"].as_str().unwrap();
+    let id = failed["command_id"].as_str().unwrap();
+    assert!(detail.contains("the broker is away") && detail.contains(&format!("`Idempotency-Key: {id}`")), "{detail}");
+    let again = post(&gate.board, &setup(), &commands("a"), &pause, &[("idempotency-key", id)]);
+    assert_eq!((again.status, &again.json()["repeated"]), (StatusCode::OK, &false.into()), "{}", again.text);
+    let board = Arc::clone(&gate.board);
+    gate.stop().unwrap();
+    eventually("nobody stores anything any more", || {
+        post(&board, &setup(), &commands("a"), &pause, &[]).status == StatusCode::SERVICE_UNAVAILABLE
+    });
 }
