@@ -35,7 +35,7 @@ const PARAMETERS: [&str; 7] = ["by", "event", "command", "since", "from", "limit
 /// What has happened to all flows: transitions, answers to commands, letters that were redriven.
 #[utoipa::path(
     get,
-    path = "/api/v1/audit",
+    path = "/api/v1/audit", operation_id = "showAudit",
     tag = "audit",
     params(
         ("flow" = Option<String>, Query, description = "Only those of this flow."),
@@ -58,7 +58,7 @@ async fn all(State(shared): State<Shared>, caller: Caller, asked: Parameters) ->
 /// What has happened to a flow.
 #[utoipa::path(
     get,
-    path = "/api/v1/flows/{id}/audit",
+    path = "/api/v1/flows/{id}/audit", operation_id = "showAuditOfFlow",
     tag = "audit",
     params(
         ("id" = String, Path, description = "The flow id, percent-encoded."),

@@ -36,7 +36,7 @@ struct Letters {
 /// `dead`: events and commands that could not be understood, or not be stored. `discarded`: events that were not delivered on purpose.
 #[utoipa::path(
     get,
-    path = "/api/v1/letters/{kind}",
+    path = "/api/v1/letters/{kind}", operation_id = "showLetters",
     tag = "letters",
     params(
         ("kind" = String, Path, description = "`dead` or `discarded`."),

@@ -39,7 +39,7 @@ struct Queue {
 /// Each says what becomes of it if the flow is resumed as it stands. What arrives meanwhile may be in it or not.
 #[utoipa::path(
     get,
-    path = "/api/v1/flows/{id}/queue",
+    path = "/api/v1/flows/{id}/queue", operation_id = "showQueue",
     tag = "flows",
     params(
         ("id" = String, Path, description = "The flow id, percent-encoded."),
@@ -88,7 +88,7 @@ struct Depths {
 /// How deep the queue of a flow was, from its oldest held event on.
 #[utoipa::path(
     get,
-    path = "/api/v1/flows/{id}/depth",
+    path = "/api/v1/flows/{id}/depth", operation_id = "showDepth",
     tag = "flows",
     params(
         ("id" = String, Path, description = "The flow id, percent-encoded."),

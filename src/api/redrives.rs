@@ -118,7 +118,7 @@ struct Token {
 ///
 /// Without `expect` nothing is written: the answer says what would be, and gives the `expect` with which it is done. Every letter, and
 /// what the audit tells of it, is one transaction with the event; so the same request, sent again after it was cut off, goes on where it was.
-#[utoipa::path(post, path = "/api/v1/redrives", tag = "letters", request_body = Form, responses(
+#[utoipa::path(post, path = "/api/v1/redrives", operation_id = "redriveLetters", tag = "letters", request_body = Form, responses(
     (status = 200, description = "What was done, or would be.", body = Redriven),
     (status = 409, description = "`fenced`: another redrive of this prefix has begun meanwhile; send the same again when that has ended.", body = Document, content_type = "application/problem+json"),
     (status = 415, description = "`not-json`: send `Content-Type: application/json`.", body = Document, content_type = "application/problem+json"),

@@ -96,7 +96,7 @@ mod tests {
         stop.raise();
         thread.join().unwrap();
         let flow = |news: &News| match news {
-            News::Audit(told) => told.event.flow.as_ref().unwrap().to_string(),
+            News::Audit(told) => told.event.flow().unwrap().to_string(),
             other => panic!("{other:?}"),
         };
         assert_eq!(heard().iter().map(flow).collect::<Vec<_>>(), ["one", "two", "three"]);
