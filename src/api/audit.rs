@@ -13,7 +13,8 @@ use super::looking::{Look, Looked, read};
 use super::query::{FlowInPath, Parameters};
 use super::{Problem, Shared};
 use crate::client::audited::Audited;
-use crate::client::trail::{Told, Wanted};
+use crate::client::trail::Wanted;
+use crate::config::Role;
 use crate::flow::FlowId;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -23,7 +24,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 /// Some events of the audit, and where to go on.
 #[derive(Debug, Serialize, ToSchema)]
 struct Audit {
-    /// As they stand in the audit topic (`schemas/audit-event.json` and `redriven.json`), with `id`, partition and offset there.
+    /// As they stand in the audit topic (`schemas/audit-event.json` and `redriven.json`), with `id`, partition and offset there. `edit` of
+    /// a redriven letter, which holds values, is empty for the role `viewer`.
     #[schema(value_type = Vec<Object>)]
     events: Vec<Value>,
     #[serde(flatten)]
@@ -94,7 +96,8 @@ async fn page(
     let wanted = Wanted { flow, by: text("by"), event, command: text("command") };
     let window = look.window.clone();
     let page = read(shared, caller, move |reads| reads.trail(&wanted, &window)).await?;
-    let events = page.events.iter().map(Told::json).collect();
+    let whole = caller.role >= Role::Operator;
+    let events = page.events.iter().map(|told| told.json(whole)).collect();
     Ok(Json(Audit { events, looked: look.looked(page.progress, page.next) }))
 }
 

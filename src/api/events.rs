@@ -16,10 +16,13 @@ use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::Caller;
 use super::flows::find;
 use super::pulse::Streamed;
 use super::query::Parameters;
 use super::{Problem, Shared};
+use crate::client::shown::audit_document;
+use crate::config::Role;
 use crate::flow::FlowId;
 use crate::instance::News;
 
@@ -41,11 +44,16 @@ const PIECE: usize = 100;
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received.")),
     responses((status = 200, description = "Events, without end.", body = String, content_type = "text/event-stream")),
 )]
-async fn events(State(shared): State<Shared>, asked: Parameters, headers: HeaderMap) -> Result<Response, Problem> {
+async fn events(
+    State(shared): State<Shared>,
+    caller: Caller,
+    asked: Parameters,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     asked.only(&[])?;
     let silence = shared.silence;
     let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
-    let reading = Reading::after(shared, last);
+    let reading = Reading::after(shared, caller.role >= Role::Operator, last);
     let events = stream::unfold(reading, |mut reading| async {
         let event = reading.next().await;
         event.map(|event| (Ok::<_, Infallible>(event), reading))
@@ -58,6 +66,8 @@ async fn events(State(shared): State<Shared>, asked: Parameters, headers: Header
 /// One who reads.
 struct Reading {
     shared: Shared,
+    /// Values of events may be shown.
+    whole: bool,
     /// The number of the first news that it has not seen.
     next: u64,
     end: watch::Receiver<u64>,
@@ -66,12 +76,12 @@ struct Reading {
 }
 
 impl Reading {
-    fn after(shared: Shared, last: Option<&str>) -> Self {
+    fn after(shared: Shared, whole: bool, last: Option<&str>) -> Self {
         let end = shared.board.feed.end();
         let now = *end.borrow();
         let run = shared.board.feed.run.clone();
         let known = last.and_then(|id| id.strip_prefix(&run)?.strip_prefix('-')?.parse().ok());
-        let mut reading = Self { shared, next: known.unwrap_or(now), end, pending: VecDeque::new() };
+        let mut reading = Self { shared, whole, next: known.unwrap_or(now), end, pending: VecDeque::new() };
         // Without data it is no event, but whoever loses the connection before the first one can go on from here.
         let first = match last {
             Some(_) if known.is_none() => reading.resync(),
@@ -110,10 +120,7 @@ impl Reading {
                 News::Changed(id) if !seen.insert(id.clone()) => None,
                 News::Changed(id) => self.flow(&id),
                 News::Gone(id) => json(Event::default().event("flow-gone"), &json!({"flow_id": id})),
-                News::Audit(told) => {
-                    let document = std::str::from_utf8(&told.document).ok();
-                    document.map(|document| Event::default().event("audit").data(document))
-                }
+                News::Audit(told) => json(Event::default().event("audit"), &audit_document(&told.document, self.whole)),
             };
             let id = self.id(last - back as u64);
             self.pending.extend(event.map(|event| event.id(id)));

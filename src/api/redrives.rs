@@ -20,8 +20,7 @@ use super::problem::Document;
 use super::query::Parameters;
 use super::{Problem, Shared};
 use crate::client::letters::{Item, Kind, Wanted};
-use crate::client::redrive::{Obstacle, Order, Report, Which};
-use crate::client::scan::Marks;
+use crate::client::redrive::{Obstacle, Order, Report, Seen, Which};
 use crate::clock;
 use crate::flow::FlowId;
 use crate::hex;
@@ -109,7 +108,7 @@ struct ShownObstacle {
 struct Token {
     /// Of what was asked for.
     asked: String,
-    ends: Marks,
+    seen: Seen,
     /// In milliseconds since 1970.
     at: i64,
 }
@@ -138,24 +137,24 @@ async fn redrive(
     let fingerprint = form.fingerprint();
     let expect = form.expect.as_deref().map(|token| open(&shared, token, &fingerprint)).transpose()?;
     let order = form.order(&caller)?;
-    let Some(ends) = expect else {
+    let Some(seen) = expect else {
         let report = read(&shared, &caller, move |reads| reads.redrivable(&order, LOOK)).await?;
         too_many(&report)?;
-        let token = Token { asked: fingerprint, ends: report.ends().clone(), at: clock::now().0 };
+        let token = Token { asked: fingerprint, seen: report.seen().clone(), at: clock::now().0 };
         let expect = (report.letters > 0).then(|| shared.seal.seal(PURPOSE, &token));
         return Ok(Json(Redriven::of(&report, &shared, expect, false)));
     };
-    let done = read(&shared, &caller, move |reads| reads.redrive(&order, &Report::until(ends))).await?;
+    let done = read(&shared, &caller, move |reads| reads.redrive(&order, &seen)).await?;
     Ok(Json(Redriven::of(&done, &shared, None, true)))
 }
 
-fn open(shared: &Shared, token: &str, fingerprint: &str) -> Result<Marks, Problem> {
+fn open(shared: &Shared, token: &str, fingerprint: &str) -> Result<Seen, Problem> {
     let token: Option<Token> = shared.seal.open(PURPOSE, token);
     let age = |token: &Token| clock::now().0.saturating_sub(token.at);
     let fits = |token: &Token| {
         token.asked == fingerprint && i64::try_from(PREVIEW.as_millis()).is_ok_and(|most| age(token) <= most)
     };
-    token.filter(fits).map(|token| token.ends).ok_or_else(|| {
+    token.filter(fits).map(|token| token.seen).ok_or_else(|| {
         let detail =
             "this `expect` is of another request, or too old; send the request without it to see what it would do";
         Problem::new(StatusCode::PRECONDITION_REQUIRED, "preview-required", detail).with("field", "expect".into())

@@ -24,7 +24,7 @@ mod record;
 mod topic;
 
 pub use error::{Action, Code, Error, Result};
-pub use record::{Header, Outgoing, Record, sizes};
+pub use record::{Header, Outgoing, Record, size, sizes};
 pub use topic::Topic;
 
 use std::collections::BTreeMap;

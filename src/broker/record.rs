@@ -33,10 +33,16 @@ impl Record {
     /// Bytes of key, value and headers.
     #[must_use]
     pub fn size(&self) -> usize {
-        let length = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
-        let headers: usize = self.headers.iter().map(|header| header.name.len() + length(&header.value)).sum();
-        length(&self.key) + length(&self.value) + headers
+        size(self.key.as_ref(), self.value.as_ref(), &self.headers)
     }
+}
+
+/// Bytes of a key, a value and headers.
+#[must_use]
+pub fn size(key: Option<&Bytes>, value: Option<&Bytes>, headers: &[Header]) -> usize {
+    let length = |part: Option<&Bytes>| part.map_or(0, Bytes::len);
+    let headers: usize = headers.iter().map(|header| header.name.len() + length(header.value.as_ref())).sum();
+    length(key) + length(value) + headers
 }
 
 /// Bytes of keys, values and headers of all of these.

@@ -120,7 +120,7 @@ impl Row for AuditRow<'_> {
     }
 
     fn document(&self) -> Value {
-        self.told.json()
+        self.told.json(true)
     }
 
     fn name(&self) -> String {

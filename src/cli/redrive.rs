@@ -106,9 +106,9 @@ pub fn run<B: Broker>(
     confirm(&question(&found, &order, topics), args.yes)?;
     let of = found.letters;
     let mut show = |done: u64| progress.show("redrive", done, of.saturating_sub(done), None);
-    let done = redrive(broker, topics, &order, &found, &mut show).map_err(|error| match error.code {
+    let done = redrive(broker, topics, &order, found.seen(), &mut show).map_err(|error| match error.code {
         Code::Fenced => Failure::new(exit::FENCED, "another redrive of this prefix has begun, which ended this one")
-            .hint("let it end, then give this command again: what was redriven is not redriven twice"),
+            .hint("let it end, then look by --dry-run at what is left"),
         _ => Failure::from(error),
     })?;
     progress.done();

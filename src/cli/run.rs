@@ -62,7 +62,10 @@ pub fn run(settings: &Settings) -> Result<(), Failure> {
     // One thread serves everybody; what looks at every flow is done beside it, by a few that take turns.
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(BESIDE).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(exit::OTHER, format!("the process cannot start: {error}")))?;
-    runtime.block_on(serve(settings))
+    let outcome = runtime.block_on(serve(settings));
+    // What is still being read or redriven for HTTP is not waited for: it ends with the process, and loses nothing.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn serve(settings: &Settings) -> Result<(), Failure> {

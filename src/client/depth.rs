@@ -1,15 +1,15 @@
 //! How a queue has grown: entries spread over its topic say when they were held, and how many there were by then.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::peek::peek;
-use crate::broker::{Broker, Isolation, Reader, Result};
+use crate::broker::{Broker, Code, Isolation, Reader, Result};
 use crate::flow::Flow;
 use crate::schema::entry;
 use crate::time::Timestamp;
 
-/// How long one look into the topic may take.
-const LOOK: Duration = Duration::from_secs(2);
+/// How long all looks into the topic may take together.
+const LOOK: Duration = Duration::from_secs(8);
 
 /// At this moment this was the newest entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Point {
     pub depth: u64,
 }
 
-/// So many points at most, from the oldest entry that has not been passed to the newest.
+/// So many points at most, from the oldest entry that has not been passed to the newest; fewer if the brokers are slow.
 ///
 /// # Errors
 /// Of the broker.
@@ -32,11 +32,15 @@ pub fn sample<B: Broker>(broker: &B, flow: &Flow, points: u32) -> Result<Vec<Poi
     let from = flow.queue.watermark.offset.clamp(marks.low, marks.end);
     let (length, steps) = (marks.end - from, i64::from(points.max(2) - 1));
     let mut entries = entry::Reader::new(&flow.id);
-    let mut found: Vec<Point> = Vec::new();
+    let (mut found, deadline): (Vec<Point>, _) = (Vec::new(), Instant::now() + LOOK);
     for step in 0..=steps {
         // The last offset is a marker's.
         let offset = (from + length * step / steps).min(marks.end - 2).max(from);
-        let Some(record) = peek(&mut reader, (topic, 0), offset, LOOK)? else { continue };
+        let record = match peek(&mut reader, (topic, 0), offset, deadline) {
+            Err(error) if error.code == Code::TimedOut => break,
+            peeked => peeked?,
+        };
+        let Some(record) = record else { continue };
         let Some(held) = entries.read(&record).ok().flatten() else { continue };
         let is_new = found.last().is_none_or(|last| last.entry < held.number);
         if is_new && held.number > flow.queue.watermark.entry {

@@ -6,8 +6,6 @@ mod place;
 
 use std::time::Instant;
 
-use bytes::Bytes;
-
 pub use fate::{Entry, Fate};
 use place::ONLY;
 
@@ -82,7 +80,7 @@ pub fn look<B: Broker>(
     let (mut entries, mut bytes) = (Vec::new(), 0);
     while entries.len() < limit && bytes < PAGE_BYTES {
         let Some(found) = scan.next(|record| pick(&mut reader, record, flow, wanted))? else { break };
-        bytes += found.what.value.as_ref().map_or(0, Bytes::len);
+        bytes += found.what.size();
         entries.push(found.what);
     }
     let mut progress = scan.progress();

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 
 use super::scan::{Bound, First, Marks, PAGE_BYTES, Progress, Scan};
-use crate::broker::{Broker, Header, Record, Result};
+use crate::broker::{Broker, Header, Record, Result, size};
 use crate::flow::{FlowId, RecordId};
 use crate::schema::headers::{self, Source};
 use crate::schema::{self, topics::Topics};
@@ -90,6 +90,12 @@ pub struct Letter {
 }
 
 impl Letter {
+    /// Bytes of key, value and headers.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size(self.key.as_ref(), self.value.as_ref(), &self.headers)
+    }
+
     #[must_use]
     pub fn item(&self) -> Item {
         Item { partition: self.at.partition, offset: self.at.offset }
@@ -179,7 +185,7 @@ pub fn look<B: Broker>(
     while letters.len() < limit && bytes < PAGE_BYTES {
         let pick = |record: &Record| Some(Letter::read(record)).filter(|letter| wanted.fits(letter));
         let Some(found) = scan.next(pick)? else { break };
-        bytes += found.what.value.as_ref().map_or(0, Bytes::len);
+        bytes += found.what.size();
         letters.push(found.what);
     }
     let progress = scan.progress();

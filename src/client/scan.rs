@@ -26,7 +26,7 @@ pub struct Bound {
     pub time: Duration,
 }
 
-/// Bytes of the values on one page: it ends early when there are more.
+/// Bytes of what is on one page: it ends early when there are more.
 pub const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Where a scan is in each of its partitions. From the newest: what lies below has not been looked at; from the oldest:
@@ -91,8 +91,10 @@ struct Step<T> {
     tape: usize,
     from: i64,
     to: i64,
+    /// Of all records in it, and of those that were found.
     bytes: usize,
-    found: VecDeque<Found<T>>,
+    kept: usize,
+    found: VecDeque<(Found<T>, usize)>,
 }
 
 impl<B: Broker, T> Scan<B, T> {
@@ -148,6 +150,11 @@ impl<B: Broker, T> Scan<B, T> {
     #[must_use]
     pub fn ends(&self) -> Marks {
         self.tapes.iter().map(|tape| (tape.partition, tape.end)).collect()
+    }
+
+    /// Has so much time from now on.
+    pub fn give(&mut self, time: Duration) {
+        self.deadline = Instant::now() + time;
     }
 
     /// Goes on where an earlier scan with the same partitions has stopped.
@@ -212,7 +219,7 @@ impl<B: Broker, T> Scan<B, T> {
             for record in &records {
                 let step = steps.iter_mut().find(|step| self.tapes[step.tape].partition == record.partition);
                 if let Some(step) = step {
-                    step.take(record, pick);
+                    step.take(record, self.first, pick);
                 }
             }
             if records.is_empty() {
@@ -261,7 +268,8 @@ impl<B: Broker, T> Scan<B, T> {
                 step.from = tape.edge;
             }
         }
-        tape.found.append(&mut step.found);
+        tape.found.extend(step.found.drain(..).map(|(found, _)| found));
+        step.kept = 0;
         if *first == First::Oldest && tape.found.is_empty() && tape.edge < step.to {
             return Ok(Some(step));
         }
@@ -324,7 +332,7 @@ impl<T> Tape<T> {
             First::Newest => (self.low.max(self.edge.saturating_sub(self.step.min(most))), self.edge),
             First::Oldest => (self.edge, self.end.min(self.edge.saturating_add(most))),
         };
-        Step { tape: index, from, to, bytes: 0, found: VecDeque::new() }
+        Step { tape: index, from, to, bytes: 0, kept: 0, found: VecDeque::new() }
     }
 }
 
@@ -333,14 +341,22 @@ impl<T> Step<T> {
         u64::try_from(self.to - self.from).unwrap_or_default()
     }
 
-    fn take(&mut self, record: &Record, pick: &mut impl FnMut(&Record) -> Option<T>) {
+    fn take(&mut self, record: &Record, first: First, pick: &mut impl FnMut(&Record) -> Option<T>) {
         if !(self.from..self.to).contains(&record.offset) {
             return;
         }
-        self.bytes += record.size();
+        let size = record.size();
+        self.bytes += size;
         if let Some(what) = pick(record) {
             let Record { partition, offset, timestamp, .. } = *record;
-            self.found.push_back(Found { partition, offset, timestamp, what });
+            self.found.push_back((Found { partition, offset, timestamp, what }, size));
+            self.kept += size;
+        }
+        // Backwards, what comes first in a step is given out last: where it is too much it is left for the next step.
+        while first == First::Newest && self.kept > LARGE && self.found.len() > 1 {
+            let Some((dropped, size)) = self.found.pop_front() else { return };
+            self.from = dropped.offset + 1;
+            self.kept -= size;
         }
     }
 

@@ -157,13 +157,24 @@ impl From<&Point> for Depth {
 }
 
 impl Told {
-    /// The event as it stands in the topic, and where that is: `id`, partition and offset as `3/58`.
+    /// The event as it stands in the topic, and where that is: `id`, partition and offset as `3/58`. `whole`: with values of
+    /// events, which stand in it where one was changed.
     #[must_use]
-    pub fn json(&self) -> Value {
-        let mut document: Value = serde_json::from_slice(&self.document).unwrap_or_default();
+    pub fn json(&self, whole: bool) -> Value {
+        let mut document = audit_document(&self.document, whole);
         if let Some(fields) = document.as_object_mut() {
             fields.insert("id".to_owned(), format!("{}/{}", self.partition, self.offset).into());
         }
         document
     }
+}
+
+/// A document of the audit. `whole`: with values of events, which stand in it where one was changed; else it says only that it was.
+#[must_use]
+pub fn audit_document(document: &[u8], whole: bool) -> Value {
+    let mut document: Value = serde_json::from_slice(document).unwrap_or_default();
+    if let Some(edit) = document.get_mut("edit").filter(|_| !whole) {
+        *edit = Value::Object(serde_json::Map::new());
+    }
+    document
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::audited::Audited;
-use super::scan::{Bound, First, Marks, Progress, Scan};
+use super::scan::{Bound, First, Marks, PAGE_BYTES, Progress, Scan};
 use super::{no_topic, read_on, rest};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Admin, Broker, Isolation, Reader, Record, Result};
@@ -102,9 +102,10 @@ pub fn look<B: Broker>(
     if let Some(marks) = from {
         scan.go_on_at(marks);
     }
-    let (mut events, mut answers) = (Vec::new(), Answers::default());
-    while events.len() < limit {
+    let (mut events, mut answers, mut bytes) = (Vec::new(), Answers::default(), 0);
+    while events.len() < limit && bytes < PAGE_BYTES {
         let Some(found) = scan.next(|record| answers.hear(record, wanted))? else { break };
+        bytes += found.what.document.len();
         events.push(found.what);
         // Older answers may push it out before all is read.
         events.last_mut().into_iter().for_each(|told| answers.tell(told));

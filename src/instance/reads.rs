@@ -47,7 +47,7 @@ pub trait Reads: Send + Sync {
 
     /// # Errors
     /// As [`redrive::redrive`].
-    fn redrive(&self, order: &redrive::Order, preview: &redrive::Report) -> Result<redrive::Report>;
+    fn redrive(&self, order: &redrive::Order, seen: &redrive::Seen) -> Result<redrive::Report>;
 }
 
 /// Reads with the clients of a broker.
@@ -90,7 +90,7 @@ impl<B: Broker + Send> Reads for Reading<B> {
         redrive::preview(&self.broker(), &self.topics, order, limit)
     }
 
-    fn redrive(&self, order: &redrive::Order, preview: &redrive::Report) -> Result<redrive::Report> {
-        redrive::redrive(&self.broker(), &self.topics, order, preview, &mut |_| {})
+    fn redrive(&self, order: &redrive::Order, seen: &redrive::Seen) -> Result<redrive::Report> {
+        redrive::redrive(&self.broker(), &self.topics, order, seen, &mut |_| {})
     }
 }

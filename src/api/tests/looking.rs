@@ -209,6 +209,11 @@ fn letters_are_shown_and_put_back() {
     let mut mended = mended;
     mended["expect"] = expect;
     assert_eq!(redrive(&mended).json()["flows"], json!({"other": 1}));
+    // Both values stand in the audit, for whoever may see values.
+    for (name, keys) in [("watcher", 0), ("worker", 2)] {
+        let told = ask_as(&gate, name, "/api/v1/flows/other/audit?event=redriven").json();
+        assert_eq!(told["events"][0]["edit"].as_object().unwrap().len(), keys, "{name}: {told}");
+    }
     eventually("delivered", || place.count("flow.records") == 1);
     gate.stop().unwrap();
 }

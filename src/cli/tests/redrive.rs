@@ -224,3 +224,86 @@ fn what_lies_behind_an_open_transaction_is_waited_for() {
     assert_eq!(outcome.unwrap_err().code, exit::OTHER, "{out}");
     each_once(&place, 2);
 }
+
+/// Goal: a redrive whose producer is used up knows what another one has done before it has the next. Method: its first commit uses it
+/// up, and the other one runs to its end before the second.
+#[test]
+fn two_redrives_do_nothing_twice() {
+    use crate::client::letters::{Kind, Wanted};
+    use crate::client::redrive::{Order, Which, preview, redrive};
+    let place = Place::new();
+    let gate = place.gate();
+    place.good(&["pause", "welcome"]);
+    (0..600).for_each(|number| place.event("welcome", &number.to_string()));
+    eventually("held", || held(&place) == 600);
+    place.good(&["purge", "welcome", "--yes"]);
+    gate.stop().unwrap();
+    let (broker, topics) = (&place.memory, &place.settings.topics);
+    let mut armed = true;
+    broker.set_fault_hook(Some(Box::new(move |call| {
+        let is_it = call.operation == Operation::Commit && call.subject == "flowgate-flow-redrive";
+        (is_it && std::mem::take(&mut armed)).then_some(Fault::Replace)
+    })));
+    let which = Which::Like(Wanted { reason: Some("purge".to_owned()), ..Wanted::default() });
+    let (kind, by) = (Kind::Discarded, "ops".to_owned());
+    let order = Order { kind, which, by, reason: None, again: false, edit: None };
+    let found = preview(broker, topics, &order, std::time::Duration::from_secs(30)).unwrap();
+    assert_eq!(found.letters, 600);
+    let mut others = 0;
+    let done = redrive(broker, topics, &order, found.seen(), &mut |_| {
+        if others == 0 {
+            place.memory.deliver_strays();
+            let out = place.good(&["redrive", "discarded", "--reason", "purge", "--yes"]);
+            others = out.split(' ').next().unwrap().parse().unwrap();
+        }
+    });
+    let done = done.unwrap();
+    assert_eq!((done.letters, others, done.stopped), (500, 100, 100));
+    each_once(&place, 600);
+}
+
+/// Goal: what is redriven once more is so once, however often the same order is given. Method: the preview of the first order is
+/// used for the second.
+#[test]
+fn again_is_once_more_and_no_more() {
+    use crate::client::letters::{Kind, Wanted};
+    use crate::client::redrive::{Order, Which, preview, redrive};
+    let (place, gate) = purged(3);
+    gate.stop().unwrap();
+    place.good(&["redrive", "discarded", "--flow", "welcome", "--yes"]);
+    let (broker, topics) = (&place.memory, &place.settings.topics);
+    let which = Which::Like(Wanted { reason: Some("purge".to_owned()), ..Wanted::default() });
+    let (kind, by) = (Kind::Discarded, "ops".to_owned());
+    let order = Order { kind, which, by, reason: None, again: true, edit: None };
+    let found = preview(broker, topics, &order, std::time::Duration::from_secs(30)).unwrap();
+    assert_eq!(found.letters, 3);
+    for (letters, stopped) in [(3, 0), (0, 3)] {
+        let done = redrive(broker, topics, &order, found.seen(), &mut |_| {}).unwrap();
+        assert_eq!((done.letters, done.stopped), (letters, stopped));
+    }
+    assert_eq!(told(&place).len(), 6);
+}
+
+/// Goal: nobody is told that a letter was never redriven by an audit that has forgotten it. Method: records can be deleted of
+/// partition 0 here, so the flow's home is that one.
+#[test]
+fn an_audit_that_does_not_reach_back_is_no_proof() {
+    use crate::broker::murmur2::partition_for;
+    use crate::broker::{Admin, Broker};
+    let flow =
+        (0..).map(|number| format!("flow-{number}")).find(|flow| partition_for(flow.as_bytes(), 3) == 0).unwrap();
+    let place = Place::new();
+    let gate = place.gate();
+    place.good(&["pause", &flow]);
+    hold(&place, &flow, 2);
+    place.good(&["purge", &flow, "--yes"]);
+    gate.stop().unwrap();
+    let redrive = ["redrive", "discarded", "--flow", &flow, "--yes"];
+    place.good(&redrive);
+    place.good(&[&redrive[..], &["--again"]].concat());
+    let last = place.memory.dump("flow.audit", 0, Isolation::ReadCommitted).unwrap().last().unwrap().offset;
+    place.memory.admin().unwrap().delete_records(&[("flow.audit".to_owned(), last)]).unwrap().remove(0).unwrap();
+    let failure = place.run(&redrive).0.unwrap_err().to_string();
+    assert!(failure.contains("reaches back to"), "{failure}");
+    place.good(&[&redrive[..], &["--again"]].concat());
+}

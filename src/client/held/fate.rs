@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::broker::size;
 use crate::schema::entry::Held;
 use crate::time::Timestamp;
 
@@ -16,6 +17,14 @@ pub struct Entry {
     pub value: Option<Bytes>,
     /// `None`: not everything behind it was looked at.
     pub fate: Option<Fate>,
+}
+
+impl Entry {
+    /// Bytes of key, value and headers.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size(self.held.key.as_ref(), self.value.as_ref(), &self.held.headers)
+    }
 }
 
 /// What becomes of a held event.

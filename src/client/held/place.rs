@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::broker::{Broker, Isolation, Record, Result};
+use crate::broker::{Action, Broker, Code, Error, Isolation, Record, Result};
 use crate::client::peek::peek;
 use crate::client::scan::{Bound, First, Scan};
 use crate::schema::entry;
@@ -30,10 +30,10 @@ pub fn of<B: Broker>(
     let (mut to, mut place) = (end, end);
     while from < to {
         let middle = from + (to - from) / 2;
-        let peeked = peek(&mut reader, (topic, ONLY), middle, left(deadline).min(LOOK))?;
+        let peeked = peek(&mut reader, (topic, ONLY), middle, deadline)?;
         let entry = match peeked.as_ref().and_then(entry_in) {
             Some(entry) => Some(entry),
-            // A tombstone, a marker, or nothing in time.
+            // A tombstone, or something that is no entry.
             None => next_entry(broker, topic, middle, deadline)?,
         };
         match entry {
@@ -51,10 +51,11 @@ pub fn of<B: Broker>(
 /// As [`of`].
 pub fn number_at<B: Broker>(broker: &B, topic: &str, offset: i64, deadline: Instant) -> Result<Option<u64>> {
     let mut reader = broker.reader(Isolation::ReadCommitted)?;
-    let peeked = peek(&mut reader, (topic, ONLY), offset, LOOK)?;
+    let deadline = deadline.max(Instant::now() + LOOK);
+    let peeked = peek(&mut reader, (topic, ONLY), offset, deadline)?;
     let entry = match peeked.as_ref().and_then(entry_in) {
         Some(entry) => Some(entry),
-        None => next_entry(broker, topic, offset, deadline.max(Instant::now() + LOOK))?,
+        None => next_entry(broker, topic, offset, deadline)?,
     };
     Ok(entry.map(|(_, number)| number))
 }
@@ -64,7 +65,14 @@ fn next_entry<B: Broker>(broker: &B, topic: &str, offset: i64, deadline: Instant
     let bound = Bound { records: u64::MAX, time: left(deadline) };
     let mut scan = Scan::open(broker, topic, Some(&[ONLY]), First::Oldest, bound)?;
     scan.leave_out_before(offset);
-    Ok(scan.next(entry_in)?.map(|found| found.what))
+    match scan.next(entry_in)? {
+        Some(found) => Ok(Some(found.what)),
+        None if scan.progress().is_whole => Ok(None),
+        None => {
+            let detail = format!("`{topic}` could not be read on from {offset} in time");
+            Err(Error::new(Action::Retry, Code::TimedOut, detail))
+        }
+    }
 }
 
 /// Offset and number.

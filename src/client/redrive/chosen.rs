@@ -1,7 +1,7 @@
 //! Which letters an order is about, and what stands against one.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use super::before::Before;
 use super::order::{Obstacle, Order, Ready, Which};
@@ -13,94 +13,96 @@ use crate::schema;
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 
-/// How long one look for a letter may take.
-const LOOK: Duration = Duration::from_secs(10);
-
 /// The letters of an order, one by one.
 pub enum Choice<B: Broker> {
     /// In the order in which they were named; `None`: it is not there.
-    Named { letters: std::vec::IntoIter<(Item, Option<Letter>)>, since: Option<Timestamp> },
+    Named(VecDeque<(Item, Option<Letter>)>),
     /// In the order in which they were set aside.
-    Like { scan: Box<Scan<B, Letter>>, wanted: Wanted, ends: Marks, since: Option<Timestamp> },
+    Like { scan: Box<Scan<B, Letter>>, wanted: Wanted, first: Option<Letter> },
 }
 
 impl<B: Broker> Choice<B> {
     /// `ends`: what came behind them is left out.
-    pub fn new(broker: &B, topics: &Topics, order: &Order, ends: Option<&Marks>, bound: Bound) -> Result<Self> {
+    ///
+    /// # Errors
+    /// Of the broker; [`Code::TimedOut`] if the first ones cannot be found in time.
+    pub fn new(broker: &B, topics: &Topics, order: &Order, ends: Option<&Marks>, limit: Duration) -> Result<Self> {
+        let topic = order.kind.topic(topics);
         match &order.which {
             Which::Items(items) => {
-                let mut letters = Vec::with_capacity(items.len());
-                let mut seen = BTreeMap::new();
-                for item in items.iter().filter(|item| seen.insert(**item, ()).is_none()) {
-                    letters.push((*item, find(broker, order.kind.topic(topics), *item)?));
+                let (mut reader, deadline) = (broker.reader(Isolation::ReadCommitted)?, Instant::now() + limit);
+                let (mut letters, mut seen) = (VecDeque::new(), BTreeSet::new());
+                for item in items.iter().filter(|item| seen.insert(**item)) {
+                    letters.push_back((*item, find(&mut reader, topic, *item, deadline)?));
                 }
-                let since = letters.iter().filter_map(|(_, letter)| Some(letter.as_ref()?.set_aside_at)).min();
-                Ok(Self::Named { letters: letters.into_iter(), since })
+                Ok(Self::Named(letters))
             }
             Which::Like(wanted) => {
-                let mut scan = Scan::open(broker, order.kind.topic(topics), None, First::Oldest, bound)?;
+                let bound = Bound { records: u64::MAX, time: limit };
+                let mut scan = Box::new(Scan::open(broker, topic, None, First::Oldest, bound)?);
                 if let Some(ends) = ends {
                     scan.leave_out_from(ends);
                 }
-                let ends = scan.ends();
-                let since = oldest(broker, order.kind.topic(topics), ends.keys())?;
-                Ok(Self::Like { scan: Box::new(scan), wanted: wanted.clone(), ends, since })
+                let first = next_like(&mut scan, wanted)?;
+                Ok(Self::Like { scan, wanted: wanted.clone(), first })
             }
         }
     }
 
-    /// When the oldest letter was set aside that it may be about; `None`: there is none.
+    /// When the oldest of them was set aside; `None`: there is none.
     pub fn since(&self) -> Option<Timestamp> {
         match self {
-            Self::Named { since, .. } | Self::Like { since, .. } => *since,
+            Self::Named(letters) => letters.iter().filter_map(|(_, letter)| Some(letter.as_ref()?.set_aside_at)).min(),
+            Self::Like { first, .. } => first.as_ref().map(|letter| letter.set_aside_at),
         }
     }
 
+    /// What came behind this is not among them.
     pub fn ends(&self) -> Marks {
         match self {
-            Self::Named { .. } => Marks::new(),
-            Self::Like { ends, .. } => ends.clone(),
+            Self::Named(_) => Marks::new(),
+            Self::Like { scan, .. } => scan.ends(),
+        }
+    }
+
+    /// Has so much time from now on.
+    pub fn give(&mut self, limit: Duration) {
+        if let Self::Like { scan, .. } = self {
+            scan.give(limit);
         }
     }
 
     /// # Errors
-    /// Of the broker; [`Code::TimedOut`] if the bound is reached before the end.
+    /// Of the broker; [`Code::TimedOut`] if the time is over before the end.
     pub fn next(&mut self) -> Result<Option<(Item, Option<Letter>)>> {
         match self {
-            Self::Named { letters, .. } => Ok(letters.next()),
-            Self::Like { scan, wanted, .. } => {
-                let pick = |record: &Record| Some(Letter::read(record)).filter(|letter| wanted.fits(letter));
-                match scan.next(pick)? {
-                    Some(found) => Ok(Some((found.what.item(), Some(found.what)))),
-                    None if scan.progress().is_whole => Ok(None),
-                    None => {
-                        Err(Error::new(Action::Retry, Code::TimedOut, "not all letters could be looked at in time"))
-                    }
-                }
+            Self::Named(letters) => Ok(letters.pop_front()),
+            Self::Like { scan, wanted, first } => {
+                let letter = match first.take() {
+                    Some(first) => Some(first),
+                    None => next_like(scan, wanted)?,
+                };
+                Ok(letter.map(|letter| (letter.item(), Some(letter))))
             }
         }
     }
 }
 
-/// When the oldest record of these partitions was stored.
-fn oldest<'a, B: Broker>(
-    broker: &B,
-    topic: &str,
-    partitions: impl Iterator<Item = &'a i32>,
-) -> Result<Option<Timestamp>> {
-    let mut reader = broker.reader(Isolation::ReadCommitted)?;
-    let mut oldest = None;
-    for partition in partitions {
-        let low = reader.watermarks(topic, *partition)?.low;
-        let first = peek(&mut reader, (topic, *partition), low, LOOK)?.map(|record| record.timestamp);
-        oldest = first.into_iter().chain(oldest).min();
+fn next_like<B: Broker>(scan: &mut Scan<B, Letter>, wanted: &Wanted) -> Result<Option<Letter>> {
+    let pick = |record: &Record| Some(Letter::read(record)).filter(|letter| wanted.fits(letter));
+    match scan.next(pick)? {
+        Some(found) => Ok(Some(found.what)),
+        None if scan.progress().is_whole => Ok(None),
+        None => Err(Error::new(Action::Retry, Code::TimedOut, "not all letters could be looked at in time")),
     }
-    Ok(oldest)
 }
 
-fn find<B: Broker>(broker: &B, topic: &str, item: Item) -> Result<Option<Letter>> {
-    let mut reader = broker.reader(Isolation::ReadCommitted)?;
-    let record = peek(&mut reader, (topic, item.partition), item.offset, LOOK)?;
+fn find(reader: &mut impl Reader, topic: &str, item: Item, deadline: Instant) -> Result<Option<Letter>> {
+    let record = match peek(reader, (topic, item.partition), item.offset, deadline) {
+        // There is no such partition.
+        Err(error) if error.code == Code::UnknownTopic => return Ok(None),
+        peeked => peeked?,
+    };
     Ok(record.filter(|record| record.offset == item.offset).map(|record| Letter::read(&record)))
 }
 
@@ -112,8 +114,8 @@ pub fn judge(
     letter: Option<Letter>,
 ) -> std::result::Result<Ready, Obstacle> {
     let letter = letter.ok_or(Obstacle::NotThere)?;
-    if let Some(redriven) = before.first(letter.item()).filter(|_| !order.again) {
-        return Err(Obstacle::Before(Box::new(redriven.clone())));
+    if let Some(earlier) = before.first(letter.item()) {
+        return Err(Obstacle::Before(earlier.clone()));
     }
     if order.kind == Kind::Dead && letter.source.as_ref().is_some_and(|source| *source.topic == *topics.control) {
         return Err(Obstacle::Command);

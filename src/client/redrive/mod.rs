@@ -17,9 +17,6 @@ mod write;
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::scan::Bound;
 use crate::broker::{Broker, Result};
 use crate::schema::topics::Topics;
 use before::Before;
@@ -28,20 +25,22 @@ use order::Ready;
 use write::{Outcome, Writer};
 
 pub use order::{Obstacle, Order, Which};
-pub use report::Report;
+pub use report::{Report, Seen};
 
 /// What a redrive would do. Nothing is written.
 ///
 /// # Errors
-/// Of the broker; [`crate::broker::Code::TimedOut`] if the letters, or the audit, cannot be looked through within `limit`.
+/// Of the broker; [`crate::broker::Code::TimedOut`] if the letters, or the audit, cannot be looked through within `limit` each.
 pub fn preview<B: Broker>(broker: &B, topics: &Topics, order: &Order, limit: Duration) -> Result<Report> {
-    let bound = whole(limit);
-    let mut choice = Choice::new(broker, topics, order, None, bound)?;
-    let mut before = Before::default();
-    let mut report = Report::until(choice.ends());
-    before.read(broker, topics, order.kind, choice.since(), bound)?;
+    let mut choice = Choice::new(broker, topics, order, None, limit)?;
+    let before = before(broker, topics, order, &choice, None, limit)?;
+    let seen = Seen { letters: choice.ends(), audit: before.ends.clone() };
+    // Whoever wants letters again has seen all that was redriven.
+    let known = if order.again { Before::default() } else { before };
+    let mut report = Report { seen, ..Report::default() };
+    choice.give(limit);
     while let Some((item, found)) = choice.next()? {
-        match chosen::judge(order, topics, &before, found) {
+        match chosen::judge(order, topics, &known, found) {
             Ok(ready) => report.add(&ready),
             Err(obstacle) => report.stop(item, obstacle),
         }
@@ -49,35 +48,45 @@ pub fn preview<B: Broker>(broker: &B, topics: &Topics, order: &Order, limit: Dur
     Ok(report)
 }
 
+/// What was redriven before; `seen`: how far a preview has read the audit.
+fn before<B: Broker>(
+    broker: &B,
+    topics: &Topics,
+    order: &Order,
+    choice: &Choice<B>,
+    seen: Option<&Seen>,
+    limit: Duration,
+) -> Result<Before> {
+    match choice.since() {
+        Some(since) => Before::read(broker, topics, order, since, seen.map(|seen| &seen.audit), limit),
+        None => Ok(Before::default()),
+    }
+}
+
 /// Longer than any redrive.
 const LIMIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-fn whole(time: Duration) -> Bound {
-    Bound { records: u64::MAX, time }
-}
-
-/// Letters of one transaction, and bytes of their values: it must not take long, for it holds back all who read the enrollments.
+/// Letters of one transaction, and bytes of them: it must not take long, for it holds back all who read the enrollments.
 const LETTERS: usize = 500;
 const BYTES: usize = 4 * 1024 * 1024;
 
-/// Redrives what `preview` has found, and nothing that came since. `progress` is told the letters redriven so far.
+/// Redrives what a preview has seen, and nothing that came since. `progress` is told the letters redriven so far.
 ///
 /// # Errors
 /// Of the broker; [`crate::broker::Code::Fenced`]: another redrive has begun. What was redriven by then stays so, and the same
-/// order goes on behind it.
+/// order, with what the same preview has seen, goes on behind it.
 pub fn redrive<B: Broker>(
     broker: &B,
     topics: &Topics,
     order: &Order,
-    preview: &Report,
+    seen: &Seen,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report> {
-    let bound = whole(LIMIT);
     let mut writer = Writer::open(broker, topics)?;
-    let mut before = Before::default();
-    let mut choice = Choice::new(broker, topics, order, Some(preview.ends()), bound)?;
+    let mut choice = Choice::new(broker, topics, order, Some(&seen.letters), LIMIT)?;
+    let since = choice.since();
+    let mut before = before(broker, topics, order, &choice, Some(seen), LIMIT)?;
     let mut report = Report::default();
-    before.read(broker, topics, order.kind, choice.since(), bound)?;
     loop {
         let mut batch: Vec<Ready> = Vec::new();
         let (mut bytes, mut is_whole) = (0, false);
@@ -88,14 +97,15 @@ pub fn redrive<B: Broker>(
             };
             match chosen::judge(order, topics, &before, found) {
                 Ok(ready) => {
-                    bytes += ready.value.as_ref().map_or(0, Bytes::len);
+                    bytes += ready.size();
                     batch.push(ready);
                 }
                 Err(obstacle) => report.stop(item, obstacle),
             }
         }
         while !batch.is_empty() {
-            match writer.write(order, &batch)? {
+            let outcome = writer.write(order, &batch)?;
+            match outcome {
                 Outcome::Written => {
                     batch.drain(..).for_each(|ready| report.add(&ready));
                     progress(report.letters);
@@ -104,15 +114,14 @@ pub fn redrive<B: Broker>(
                     let refused = batch.remove(index);
                     report.stop(refused.letter.item(), Obstacle::Refused(why));
                 }
-                // The new producer has ended it, one way or the other: the audit knows which.
-                Outcome::Unknown => {
+                Outcome::Unknown | Outcome::WithoutProducer => {
                     writer.begin_again()?;
-                    let mut now = Before::default();
-                    now.read(broker, topics, order.kind, choice.since(), bound)?;
-                    let is_written = |ready: &Ready| now.count(ready.letter.item()) > before.count(ready.letter.item());
-                    let (written, left): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_written);
-                    written.iter().for_each(|ready| report.add(ready));
-                    batch = left;
+                    let now = match since {
+                        Some(since) => Before::read(broker, topics, order, since, Some(&seen.audit), LIMIT)?,
+                        None => Before::default(),
+                    };
+                    let is_ours = matches!(outcome, Outcome::Unknown);
+                    batch = left(batch, (&before, &now), is_ours, &mut report);
                     before = now;
                 }
             }
@@ -121,4 +130,19 @@ pub fn redrive<B: Broker>(
             return Ok(report);
         }
     }
+}
+
+/// What is left of a batch, by what the audit says now: the new producer has ended whatever was under way, one way or the other.
+/// `is_ours`: what was redriven meanwhile is our own batch.
+fn left(batch: Vec<Ready>, (before, now): (&Before, &Before), is_ours: bool, report: &mut Report) -> Vec<Ready> {
+    let mut left = Vec::new();
+    for ready in batch {
+        let item = ready.letter.item();
+        match now.first(item).filter(|_| now.count(item) > before.count(item)) {
+            None => left.push(ready),
+            Some(_) if is_ours => report.add(&ready),
+            Some(earlier) => report.stop(item, Obstacle::Before(earlier.clone())),
+        }
+    }
+    left
 }

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
+use crate::broker::size;
 use crate::client::letters::{Item, Kind, Letter, Wanted};
 use crate::flow::Event;
-use crate::schema::redriven::Redriven;
+use crate::time::Timestamp;
 
 /// What is to be redriven.
 #[derive(Clone, Debug)]
@@ -14,7 +15,7 @@ pub struct Order {
     /// Who asks.
     pub by: String,
     pub reason: Option<String>,
-    /// Letters too that were redriven before.
+    /// Letters too that were redriven before, but not since the preview: so the same order, given once more, goes on where it was.
     pub again: bool,
     /// Of the only letter that is named: what its value is to be.
     pub edit: Option<Bytes>,
@@ -34,7 +35,7 @@ pub enum Obstacle {
     /// There is no letter at this place (any more).
     NotThere,
     /// It was redriven before.
-    Before(Box<Redriven>),
+    Before(Earlier),
     /// Its value was too large to be kept.
     WithoutValue,
     /// It is a command, not an event.
@@ -43,6 +44,16 @@ pub enum Obstacle {
     Unreadable(String),
     /// The enrollments do not take it: why.
     Refused(String),
+}
+
+/// When a letter was redriven for the first time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    pub times: u64,
+    pub by: String,
+    pub at: Timestamp,
+    /// The event that it became, `topic/partition/offset`.
+    pub to: String,
 }
 
 impl Obstacle {
@@ -64,9 +75,7 @@ impl Obstacle {
     pub fn sentence(&self, enrollments: &str) -> String {
         match self {
             Self::NotThere => "there is no such letter (any more)".to_owned(),
-            Self::Before(redriven) => {
-                format!("{} has redriven it at {} to `{}`", redriven.by, redriven.at, redriven.to)
-            }
+            Self::Before(Earlier { by, at, to, .. }) => format!("{by} has redriven it at {at} to `{to}`"),
             Self::WithoutValue => "its value was too large to be kept here".to_owned(),
             Self::Command => format!("it is a command, not an event of `{enrollments}`"),
             Self::Unreadable(why) => format!("it would be a dead letter again: {why}"),
@@ -82,4 +91,11 @@ pub(super) struct Ready {
     pub event: Event,
     /// What is written: the letter's own value, or the one it gets.
     pub value: Option<Bytes>,
+}
+
+impl Ready {
+    /// Bytes of what is written.
+    pub fn size(&self) -> usize {
+        size(self.letter.key.as_ref(), self.value.as_ref(), &self.letter.headers)
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::order::{Obstacle, Ready};
 use crate::client::letters::Item;
 use crate::client::scan::Marks;
@@ -20,24 +22,25 @@ pub struct Report {
     pub obstacles: Vec<(Item, Obstacle)>,
     /// All of those.
     pub stopped: u64,
-    /// What came behind this is not part of it.
-    ends: Marks,
+    /// Of a preview: what it has seen.
+    pub(super) seen: Seen,
+}
+
+/// How far a preview has looked. What came behind is not part of a redrive.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub letters: Marks,
+    pub audit: Marks,
 }
 
 impl Report {
     pub const FLOWS: usize = 1_000;
     pub const OBSTACLES: usize = 1_000;
 
-    /// Of a preview: what it has seen ends here.
+    /// Of a preview: what a redrive is to be told.
     #[must_use]
-    pub fn ends(&self) -> &Marks {
-        &self.ends
-    }
-
-    /// As a preview that ended there, to redrive what it has seen.
-    #[must_use]
-    pub fn until(ends: Marks) -> Self {
-        Self { ends, ..Self::default() }
+    pub fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     pub(super) fn stop(&mut self, item: Item, obstacle: Obstacle) {

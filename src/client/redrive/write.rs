@@ -32,6 +32,8 @@ pub enum Outcome {
     Refused(usize, String),
     /// It may have been written or not.
     Unknown,
+    /// Nothing was written: the producer was used up by an earlier transaction.
+    WithoutProducer,
 }
 
 pub struct Writer<'a, B: Broker> {
@@ -92,13 +94,8 @@ impl<'a, B: Broker> Writer<'a, B> {
     /// # Errors
     /// Of the broker, after which nothing was written; [`Code::Fenced`]: another redrive has begun.
     pub fn write(&mut self, order: &Order, batch: &[Ready]) -> Result<Outcome> {
-        let mut producer = match self.producer.take() {
-            Some(producer) => producer,
-            None => {
-                self.begin_again()?;
-                return self.write(order, batch);
-            }
-        };
+        // A new one would fence whoever has begun since, and know nothing of what they did.
+        let Some(mut producer) = self.producer.take() else { return Ok(Outcome::WithoutProducer) };
         let topics = (producer.topic(&self.topics.enrollments)?, producer.topic(&self.topics.audit)?);
         let mut transaction = producer.begin().map_err(|(_, error)| error)?;
         match self.fill(&mut transaction, topics, order, batch) {
