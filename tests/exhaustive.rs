@@ -10,18 +10,26 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "exhaustive/desk.rs"]
+mod desk;
+#[path = "exhaustive/everyone.rs"]
+mod everyone;
 #[path = "exhaustive/explore.rs"]
 mod explore;
 #[path = "exhaustive/ledger.rs"]
 mod ledger;
 #[path = "exhaustive/log.rs"]
 mod log;
+#[path = "exhaustive/missing.rs"]
+mod missing;
 #[path = "exhaustive/orders.rs"]
 mod orders;
 #[path = "exhaustive/recall.rs"]
 mod recall;
 #[path = "support/say.rs"]
 mod say;
+#[path = "exhaustive/search.rs"]
+mod search;
 #[path = "exhaustive/space.rs"]
 mod space;
 #[path = "exhaustive/turn.rs"]
@@ -33,7 +41,10 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use flowgate::flow::Kind::{Advance, Enroll, Withdraw};
-use orders::Order::{PauseAll, PauseDiscard, PauseLatest, PauseShort, Purge, ResumeAll, ResumeNone, Sample};
+use orders::Order::{
+    AcceptLoss, PauseAll, PauseDiscard, PauseEvery, PauseEveryShort, PauseLatest, PauseShort, Purge, ResumeAll,
+    ResumeEvery, ResumeNone, Sample, SampleOf,
+};
 use orders::{Input, Order};
 use say::say;
 use space::Space;
@@ -60,6 +71,7 @@ fn two_flows_two_workers_four_records() {
         commands: 2,
         repeats: false,
         cleaner: false,
+        deletes: false,
         ticks: 1,
         max_pause: 1,
         found: RefCell::default(),
@@ -76,6 +88,7 @@ fn one_flow(inputs: Vec<Input>, orders: &[Order], commands: usize) -> Space {
         commands,
         repeats: false,
         cleaner: false,
+        deletes: false,
         ticks: 1,
         max_pause: 1,
         found: RefCell::default(),
@@ -114,4 +127,41 @@ fn one_purge_and_what_comes_into_it() {
     let orders = [PauseLatest, ResumeNone, Purge, Sample];
     let space = Space { ticks: 0, ..one_flow(three, &orders, 4) };
     every_state("one flow, what comes into a purge", &space, 10_000);
+}
+
+/// Named records are looked for, while a resume, a re-pause, the timer, a withdraw, a purge or a newer event comes, and the
+/// cleaner.
+#[test]
+fn one_flow_and_records_by_name() {
+    let inputs = vec![(Enroll, 0), (Enroll, 1), (Advance, 0), (Enroll, 0)];
+    let orders = [PauseLatest, ResumeAll, Purge, SampleOf(0)];
+    let space = Space { cleaner: true, ..one_flow(inputs, &orders, 3) };
+    every_state("one flow, records by name", &space, 10_000);
+}
+
+/// And what passes entries that were taken.
+#[test]
+fn one_flow_and_entries_that_were_taken() {
+    let inputs = vec![(Enroll, 0), (Enroll, 1), (Enroll, 0), (Withdraw, 1)];
+    let orders = [PauseAll, ResumeNone, Sample, SampleOf(0), SampleOf(1)];
+    let space = Space { ticks: 0, ..one_flow(inputs, &orders, 4) };
+    every_state("one flow, taken entries", &space, 10_000);
+}
+
+/// `*` beside commands that name the flow, before and after it is first seen, and deadlines.
+#[test]
+fn one_flow_and_every_flow() {
+    let inputs = vec![(Enroll, 0), (Enroll, 0)];
+    let orders = [PauseLatest, PauseShort, ResumeNone, PauseEvery, PauseEveryShort, ResumeEvery];
+    let space = Space { repeats: true, ticks: 2, max_pause: 2, ..one_flow(inputs, &orders, 3) };
+    every_state("one flow, every flow", &space, 10_000);
+}
+
+/// Somebody deletes what a drain, a purge or a sample comes to.
+#[test]
+fn one_flow_and_losses() {
+    let inputs = vec![(Enroll, 0), (Enroll, 1), (Enroll, 0), (Withdraw, 1)];
+    let orders = [PauseLatest, ResumeAll, Purge, Sample, SampleOf(1), AcceptLoss(1), AcceptLoss(3)];
+    let space = Space { deletes: true, ticks: 0, ..one_flow(inputs, &orders, 3) };
+    every_state("one flow, losses", &space, 10_000);
 }

@@ -1,22 +1,28 @@
 //! The promises for one flow, kept with an ordinary list: no entry numbers, no gaps, no index, no transactions. What is
-//! committed has to be what stands here.
+//! committed has to be what stands here. `desk.rs` has what commands make of it.
 
-use flowgate::flow::{Keep, Kind, NewRecords, OnExpiry, PauseEnd, PauseOrder, Verdict};
+use flowgate::flow::{Kind, Verdict};
 
-use super::orders::{Input, Issued, Order};
+use super::orders::Input;
 
 /// Where an event ended. No event ends twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     Live,
     Released,
+    /// Released by name, ahead of what was held before it.
+    Taken,
     Replaced,
     Removed,
+    /// Deleted by somebody, and accepted as lost.
+    Lost,
     TurnedAway,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ledger {
+    /// An event has come, or a pause has taken effect.
+    pub known: bool,
     pub mode: Mode,
     pub backlog: Vec<Held>,
     /// By the place of the event in the input.
@@ -24,25 +30,43 @@ pub struct Ledger {
     /// What is downstream, in its order.
     pub delivered: Vec<usize>,
     /// What was answered, by id.
-    answers: Vec<(u8, Verdict)>,
+    pub answers: Vec<(u8, Verdict)>,
     /// Up to and with this event everything held is purged.
-    purge: Option<usize>,
-    /// How many are to be released though the flow is paused.
-    sample: u8,
+    pub purge: Option<usize>,
+    /// What is to be released though the flow is paused.
+    pub sample: Option<Sample>,
+    /// What `*` is paused with, perhaps past its deadline.
+    pub default: Option<Pause>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     #[default]
     Live,
-    Paused {
-        since: i64,
-        until: i64,
-        turns_away: bool,
-        latest: bool,
-        discards: bool,
+    Paused(Pause),
+    Resuming {
+        /// From a pause of `*`.
+        by_all: bool,
     },
-    Resuming,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pause {
+    pub since: i64,
+    pub until: i64,
+    pub turns_away: bool,
+    pub latest: bool,
+    pub discards: bool,
+    /// `*` made it, and nobody has named the flow since.
+    pub by_all: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sample {
+    /// The next event from the head that nothing has replaced.
+    Head,
+    /// What is held of a record up to an event.
+    Of { record: u8, through: usize, newest: Option<usize>, released: u64 },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +76,9 @@ pub struct Held {
     record: u8,
     latest: bool,
     superseded: bool,
-    doomed: bool,
+    pub doomed: bool,
+    /// Released by name: it keeps its place.
+    taken: bool,
 }
 
 impl Ledger {
@@ -63,11 +89,15 @@ impl Ledger {
     fn end(&mut self, event: usize, kind: Kind, end: End) {
         assert_eq!(self.ends[event], None, "P1: event {event} ends as {end:?} too");
         self.ends[event] = Some(end);
-        if matches!(end, End::Live | End::Released) {
-            let paused = matches!(self.mode, Mode::Paused { .. });
-            let sampled = end == End::Released && self.sample > 0;
+        if matches!(end, End::Live | End::Released | End::Taken) {
+            let paused = matches!(self.mode, Mode::Paused(_));
+            let sampled = match self.sample {
+                Some(Sample::Head) => end == End::Released,
+                Some(Sample::Of { .. }) => end == End::Taken,
+                None => false,
+            };
             assert!(!paused || kind == Kind::Withdraw || sampled, "P3: event {event} is delivered while paused");
-            self.sample -= u8::from(sampled);
+            self.sample = self.sample.filter(|sample| !(sampled && *sample == Sample::Head));
             self.delivered.push(event);
         }
     }
@@ -75,11 +105,11 @@ impl Ledger {
     pub fn arrive(&mut self, event: usize, (kind, record): Input) {
         let latest = match self.mode {
             Mode::Live => return self.end(event, kind, End::Live),
-            Mode::Paused { turns_away: true, .. } if kind == Kind::Enroll => {
+            Mode::Paused(Pause { turns_away: true, .. }) if kind == Kind::Enroll => {
                 return self.end(event, kind, End::TurnedAway);
             }
-            Mode::Paused { latest, .. } => latest,
-            Mode::Resuming => false,
+            Mode::Paused(pause) => pause.latest,
+            Mode::Resuming { .. } => false,
         };
         if kind == Kind::Withdraw {
             self.end(event, kind, End::Live);
@@ -90,104 +120,28 @@ impl Ledger {
         for held in self.backlog.iter_mut().filter(|held| held.record == record) {
             held.superseded |= kind == Kind::Withdraw || (latest && held.latest && held.kind == kind);
         }
-        self.backlog.push(Held { event, kind, record, latest, superseded: false, doomed: false });
+        self.backlog.push(Held { event, kind, record, latest, superseded: false, doomed: false, taken: false });
     }
 
     /// The deadline, if it has passed; not before.
     pub fn timer(&mut self, now: i64) {
-        let Mode::Paused { until, discards, .. } = self.mode else { return };
+        let Mode::Paused(Pause { until, discards, by_all, .. }) = self.mode else { return };
         if until <= now {
-            self.mode = Mode::Resuming;
-            self.sample = 0;
+            self.mode = Mode::Resuming { by_all };
+            self.sample = None;
             if discards {
                 self.doom(true);
             }
         }
     }
 
-    fn doom(&mut self, doomed: bool) {
+    pub fn doom(&mut self, doomed: bool) {
         self.backlog.iter_mut().for_each(|held| held.doomed = doomed);
-    }
-
-    /// The answer, and whether it had been given before.
-    pub fn command(&mut self, issued: &Issued, now: i64, max_pause: i64) -> (Verdict, bool) {
-        // The deadline first, if the broker and this gate agree that it had passed.
-        self.timer(now.min(issued.recorded_at));
-        if let Some((_, verdict)) = self.answers.iter().find(|(id, _)| *id == issued.id) {
-            return (*verdict, true);
-        }
-        let verdict = match (issued.order, issued.order.pause()) {
-            (_, Some(order)) => self.pause(&order, now, max_pause),
-            (Order::Purge, _) => self.purge(),
-            (Order::Sample, _) => self.release(),
-            (order, _) => self.resume(order == Order::ResumeNone),
-        };
-        self.answers.push((issued.id, verdict));
-        (verdict, false)
-    }
-
-    fn pause(&mut self, order: &PauseOrder, now: i64, max_pause: i64) -> Verdict {
-        let old = match self.mode {
-            Mode::Paused { since, until, turns_away, latest, discards } => (since, until, turns_away, latest, discards),
-            Mode::Live | Mode::Resuming => (now, now + max_pause, false, true, false),
-        };
-        let until = match order.end {
-            None => old.1,
-            Some(PauseEnd::For(duration)) => now + i64::try_from(duration.as_millis()).unwrap(),
-            Some(PauseEnd::Until(_)) => panic!("no such order"),
-        };
-        // P5: nothing moves the cap of a pause in force.
-        if until > old.0 + max_pause {
-            return Verdict::Rejected;
-        }
-        self.mode = Mode::Paused {
-            since: old.0,
-            until,
-            turns_away: order.new_records.map_or(old.2, |new| new == NewRecords::Discard),
-            latest: order.keep.map_or(old.3, |keep| keep == Keep::Latest),
-            discards: order.on_expiry.map_or(old.4, |expiry| expiry == OnExpiry::Discard),
-        };
-        self.doom(false);
-        Verdict::Applied
-    }
-
-    fn resume(&mut self, none: bool) -> Verdict {
-        if self.mode == Mode::Live {
-            return Verdict::Unchanged;
-        }
-        self.mode = Mode::Resuming;
-        self.sample = 0;
-        self.doom(none);
-        Verdict::Applied
-    }
-
-    fn purge(&mut self) -> Verdict {
-        if !matches!(self.mode, Mode::Paused { .. }) {
-            return Verdict::Rejected;
-        }
-        let newest = self.backlog.last().map(|held| held.event);
-        if newest <= self.purge {
-            return Verdict::Unchanged;
-        }
-        (self.purge, self.sample) = (newest, 0);
-        Verdict::Applied
-    }
-
-    fn release(&mut self) -> Verdict {
-        match self.mode {
-            Mode::Paused { .. } if self.sample > 0 => Verdict::Rejected,
-            Mode::Paused { .. } if self.backlog.is_empty() => Verdict::Unchanged,
-            Mode::Paused { .. } => {
-                self.sample = 1;
-                Verdict::Applied
-            }
-            Mode::Live | Mode::Resuming => Verdict::Rejected,
-        }
     }
 
     /// Whether something of what is held may end.
     pub fn passes(&self) -> bool {
-        self.mode == Mode::Resuming || self.purge.is_some() || self.sample > 0
+        matches!(self.mode, Mode::Resuming { .. }) || self.purge.is_some() || self.sample == Some(Sample::Head)
     }
 
     /// Everything held up to and with this event ends.
@@ -203,6 +157,7 @@ impl Ledger {
             let purged = self.purge >= Some(held.event);
             match (held.kind, held.superseded, held.doomed || purged) {
                 (Kind::Withdraw, ..) => {}
+                _ if held.taken => {}
                 (kind, true, _) => self.end(held.event, kind, End::Replaced),
                 (kind, false, true) => self.end(held.event, kind, End::Removed),
                 (kind, false, false) => self.end(held.event, kind, End::Released),
@@ -216,21 +171,79 @@ impl Ledger {
         if first.is_none_or(|first| self.purge < Some(first)) {
             self.purge = None;
         }
-        if first.is_none() {
-            self.sample = 0;
-        }
-        if self.mode == Mode::Resuming && self.backlog.is_empty() {
+        self.sample = self.sample.filter(|sample| match sample {
+            Sample::Head => first.is_some(),
+            Sample::Of { through, .. } => first.is_some_and(|first| first <= *through),
+        });
+        if matches!(self.mode, Mode::Resuming { .. }) && self.backlog.is_empty() {
             self.mode = Mode::Live;
         }
     }
 
-    pub fn held(&self, kind: Kind) -> usize {
-        self.backlog.iter().filter(|held| held.kind == kind).count()
+    /// An event is released by name.
+    pub fn take(&mut self, event: usize) {
+        let (purge, sample) = (self.purge, self.sample);
+        let held = self.backlog.iter_mut().find(|held| held.event == event);
+        let held = held.unwrap_or_else(|| panic!("P1: event {event} is released by name, and is not held"));
+        assert!(held.is_wanted(sample, purge), "P3: event {event} is released by name for {sample:?}: {held:?}");
+        held.taken = true;
+        let kind = held.kind;
+        self.end(event, kind, End::Taken);
+        if let Some(Sample::Of { newest, released, .. }) = &mut self.sample {
+            assert!(*newest < Some(event), "P2: event {event} is released by name after {newest:?}");
+            (*newest, *released) = (Some(event), *released + 1);
+        }
     }
 
-    /// P2: all but withdraws are delivered in the order in which they arrived, over everything that is committed.
+    /// Everything that is there and wanted has been released by name. Returns how many were.
+    pub fn end_search(&mut self, there: &[usize]) -> u64 {
+        let is_left = |held: &&Held| held.is_wanted(self.sample, self.purge) && there.contains(&held.event);
+        let left = self.backlog.iter().find(is_left);
+        assert_eq!(left, None, "is held of a record that was to be released");
+        let released = self.sampled().unwrap_or_default();
+        self.sample = None;
+        released
+    }
+
+    /// Everything held before this event is lost, if it is no more than so many.
+    pub fn lose(&mut self, before: usize, at_most: u32) -> Verdict {
+        let gone: Vec<_> = self.backlog.iter().filter(|held| held.event < before).cloned().collect();
+        let lost: Vec<_> = gone.iter().filter(|held| held.kind != Kind::Withdraw && !held.taken).collect();
+        if gone.is_empty() || lost.len() > at_most as usize {
+            return Verdict::Rejected;
+        }
+        lost.iter().for_each(|held| self.end(held.event, held.kind, End::Lost));
+        self.backlog.drain(..gone.len());
+        self.settle();
+        Verdict::Applied
+    }
+
+    /// How many events the sample under way has released.
+    pub fn sampled(&self) -> Option<u64> {
+        self.sample.map(|sample| match sample {
+            Sample::Head => 0,
+            Sample::Of { released, .. } => released,
+        })
+    }
+
+    pub fn held(&self, kind: Kind) -> usize {
+        self.backlog.iter().filter(|held| held.kind == kind && !held.taken).count()
+    }
+
+    /// P2: all but withdraws and what was released by name are delivered in the order in which they arrived, over everything
+    /// that is committed.
     pub fn check_order(&self, inputs: &[Input]) {
-        let moving: Vec<_> = self.delivered.iter().filter(|event| inputs[**event].0 != Kind::Withdraw).collect();
+        let is_ahead = |event: usize| inputs[event].0 == Kind::Withdraw || self.ends[event] == Some(End::Taken);
+        let moving: Vec<_> = self.delivered.iter().filter(|event| !is_ahead(**event)).collect();
         assert!(moving.is_sorted(), "P2: delivered in this order: {:?}", self.delivered);
+    }
+}
+
+impl Held {
+    /// Whether a sample by name is still to release it.
+    fn is_wanted(&self, sample: Option<Sample>, purge: Option<usize>) -> bool {
+        let Some(Sample::Of { record, through, .. }) = sample else { return false };
+        let is_its = self.record == record && self.event <= through && self.kind != Kind::Withdraw;
+        is_its && !self.superseded && !self.taken && purge < Some(self.event)
     }
 }

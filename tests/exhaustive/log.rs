@@ -4,11 +4,12 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use flowgate::flow::drain::Survivor;
 use flowgate::flow::index::Indexed;
-use flowgate::flow::{Flow, FlowId, Kind, Partition, RecordId};
+use flowgate::flow::{Flow, FlowId, Kind, Partition, RecordId, Watermark};
 use flowgate::schema::{Document, partition, state};
 use flowgate::time::Timestamp;
 
 use super::ledger::{Ledger, Mode};
+use super::missing::Missing;
 
 /// Everything that transactions write. A turn makes a new one, and its commit puts it in the place of the old one.
 #[derive(Clone)]
@@ -57,8 +58,9 @@ impl Log {
             state::write(&mut Document::new(flow))
         });
         let entries: Vec<_> = self.queue.iter().map(|entry| (entry.event, entry.latest)).collect();
-        let Partition { control, input, unknown, .. } = &self.record;
-        self.key = key(&(document, entries, control, input, unknown.len(), &self.ledger));
+        let Partition { control, input, unknown, default, .. } = &self.record;
+        let default = default.as_ref().map(|default| format!("{default:?}"));
+        self.key = key(&(document, entries, control, input, unknown.len(), default, &self.ledger));
         self
     }
 
@@ -83,9 +85,28 @@ impl Log {
     }
 
     /// The entries that are still to be passed and still there.
-    pub fn unread(&self, cleaned: u64) -> impl Iterator<Item = &Entry> {
+    pub fn unread(&self, missing: Missing) -> impl Iterator<Item = &Entry> {
         let offset = self.flow.as_ref().map_or(0, |flow| flow.queue.watermark.offset);
-        self.queue.iter().filter(move |entry| entry.survivor.offset >= offset && !entry.is_in(cleaned))
+        self.queue.iter().filter(move |entry| entry.survivor.offset >= offset && !missing.has(entry))
+    }
+
+    /// What a worker finds that reads what is to be passed: everything before this entry, and before this event, is gone, for
+    /// somebody has deleted it. `None`: it is not blocked.
+    pub fn gone(&self, missing: Missing) -> Option<(Watermark, usize)> {
+        let flow = self.flow.as_ref().filter(|flow| flow.passes())?;
+        if !missing.blocks(flow.queue.watermark.entry) {
+            return None;
+        }
+        match self.unread(missing).next() {
+            Some(first) => Some((first.survivor.before(), first.event)),
+            None => self.queue.last().map(|last| (flow.queue.end(last.survivor.offset + 1), last.event + 1)),
+        }
+    }
+
+    /// Somebody may delete everything up to one of these entries.
+    pub fn deletable(&self, missing: Missing) -> impl Iterator<Item = u64> {
+        let passed = self.flow.as_ref().map_or(0, |flow| flow.queue.watermark.entry).max(missing.deleted);
+        self.queue.iter().map(|entry| entry.survivor.number).filter(move |number| *number > passed)
     }
 
     /// The entries that the cleaner may remove: a later one has the same key, or a withdraw wrote a tombstone for it.

@@ -1,9 +1,12 @@
-//! What a worker knows of a flow beside what is committed, and loses with it: which entries are replaced.
+//! What a worker knows of a flow beside what is committed, and loses with it: which entries are replaced, and what was found
+//! of named records.
 
 use flowgate::flow::index::{Index, Read};
 use flowgate::flow::{Flow, State};
 
 use super::log::{Entry, Log};
+use super::missing::Missing;
+use super::search::Search;
 
 /// Kept as `flow::index` tells a worker to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,25 +15,29 @@ pub struct Recall {
     from: u64,
     /// While entries are passed: the entries that slices found replaced, a bit each; none where the index is enough.
     swept: Option<u64>,
+    /// While records that a sample names are looked for.
+    pub search: Option<Search>,
 }
 
 impl Recall {
     /// Of a new owner: an index that begins with the next entry.
-    pub fn new(log: &Log, cleaned: u64) -> Self {
-        Self { from: log.next_entry(), swept: None }.after(log, cleaned)
+    pub fn new(log: &Log, missing: Missing) -> Self {
+        Self { from: log.next_entry(), swept: None, search: None }.after(log, missing)
     }
 
     /// When a turn that made this log is committed.
-    pub fn after(&self, log: &Log, cleaned: u64) -> Self {
+    pub fn after(&self, log: &Log, missing: Missing) -> Self {
+        let from = self.from;
         match log.flow.as_ref().map(|flow| &flow.state) {
-            None | Some(State::Live) => Self { from: log.next_entry(), swept: None },
+            None | Some(State::Live) => Self { from: log.next_entry(), swept: None, search: None },
             // What comes meanwhile replaces what is left: it is looked at anew.
             Some(State::Paused(_)) => {
                 let passes = log.flow.as_ref().is_some_and(Flow::passes);
-                Self { swept: passes.then(|| self.sliced(log, cleaned)), ..*self }
+                let swept = if passes { self.sliced(log, missing) } else { None };
+                Self { from, swept, search: Search::after(self.search.as_ref(), log, missing) }
             }
             Some(State::Resuming { .. }) => {
-                Self { swept: self.swept.or_else(|| Some(self.sliced(log, cleaned))), ..*self }
+                Self { from, swept: self.swept.or_else(|| self.sliced(log, missing)), search: None }
             }
         }
     }
@@ -40,16 +47,20 @@ impl Recall {
         self.swept.is_some()
     }
 
-    /// What an index finds that has no room, so that it is made in as many slices as there can be.
-    fn sliced(&self, log: &Log, cleaned: u64) -> u64 {
-        let Some(queue) = log.flow.as_ref().map(|flow| &flow.queue) else { return 0 };
+    /// What an index finds that has no room, so that it is made in as many slices as there can be. `None`: what is to be read
+    /// was deleted.
+    fn sliced(&self, log: &Log, missing: Missing) -> Option<u64> {
+        let queue = &log.flow.as_ref()?.queue;
+        if missing.blocks(queue.watermark.entry) {
+            return None;
+        }
         if self.from <= queue.watermark.entry + 1 {
-            return 0;
+            return Some(0);
         }
         let mut index = Index::behind(queue);
         index.no_room_to_read(queue, true);
         while !index.is_ready() {
-            for entry in log.unread(cleaned) {
+            for entry in log.unread(missing) {
                 match index.read(entry.indexed(), queue.last_entry(), &mut index.room_to_read(0, 256)) {
                     Ok(Read::On) => {}
                     Ok(Read::Again | Read::Done) => break,
@@ -60,10 +71,8 @@ impl Recall {
                 }
             }
         }
-        log.unread(cleaned)
-            .filter(|entry| index.replaced(entry.indexed()))
-            .map(|entry| 1 << entry.survivor.number)
-            .sum()
+        let replaced = log.unread(missing).filter(|entry| index.replaced(entry.indexed()));
+        Some(replaced.map(|entry| 1 << entry.survivor.number).sum())
     }
 
     /// Which entries are replaced. The cleaner does not matter: they were fed as they were held.

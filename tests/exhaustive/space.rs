@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::explore::Model;
 use super::log::{self, Log};
+use super::missing::Missing;
 use super::orders::{Input, Issued, Order};
 use super::recall::Recall;
 use super::turn::{Around, Share};
@@ -23,6 +24,8 @@ pub struct Space {
     /// Commands come twice.
     pub repeats: bool,
     pub cleaner: bool,
+    /// Somebody deletes records of queues behind the gate's back.
+    pub deletes: bool,
     /// The clock goes this far.
     pub ticks: i64,
     /// The longest pause.
@@ -54,6 +57,8 @@ pub enum Action {
     Repeat(usize, usize),
     /// The cleaner takes an entry.
     Clean(usize, u64),
+    /// Somebody deletes everything up to an entry.
+    Delete(usize, u64),
     /// The group gives the partition to this worker.
     Rebalance(usize, usize),
     /// The worker hears of it.
@@ -108,14 +113,19 @@ impl Model for Space {
         match action {
             Action::Tick => next.now += 1,
             Action::Send(flow, order) => {
-                let id = u8::try_from(world.control[flow].len()).unwrap();
-                next.control[flow].push(Issued { order, id, recorded_at: world.now });
+                for (of, control) in next.control.iter_mut().enumerate() {
+                    if of == flow || order.is_for_every() {
+                        let id = u8::try_from(control.len()).unwrap();
+                        control.push(Issued { order, id, recorded_at: world.now });
+                    }
+                }
             }
             Action::Repeat(flow, place) => {
                 let again = Issued { recorded_at: world.now, ..world.control[flow][place] };
                 next.control[flow].push(again);
             }
-            Action::Clean(flow, number) => next.cleaned[flow] |= 1 << number,
+            Action::Clean(flow, number) => next.missing[flow].cleaned |= 1 << number,
+            Action::Delete(flow, number) => next.missing[flow].deleted = number,
             Action::Rebalance(partition, to) => {
                 let from = std::mem::replace(&mut next.owner[partition], to);
                 if let Some(memory) = &mut next.workers[from].memory[partition] {
@@ -132,7 +142,7 @@ impl Model for Space {
                 if self.found.borrow_mut().restored.insert(log.key) {
                     log.restored();
                 }
-                let recall = Recall::new(&log, world.cleaned[partition]);
+                let recall = Recall::new(&log, world.missing[partition]);
                 next.workers[worker].memory[partition] = Some(Memory { log, recall, stale: false });
             }
             Action::Stage(worker, partition, share) => {
@@ -169,9 +179,13 @@ impl Space {
             if self.repeats && world.sent() < self.commands {
                 actions.extend((0..world.control[flow].len()).map(|place| Action::Repeat(flow, place)));
             }
-            let cleaned = world.cleaned[flow];
-            let cleanable = world.logs[flow].cleanable().filter(|number| self.cleaner && cleaned >> number & 1 == 0);
+            let (log, missing) = (&world.logs[flow], world.missing[flow]);
+            let Missing { cleaned, deleted } = missing;
+            let is_there = |number: &u64| cleaned >> number & 1 == 0 && *number > deleted;
+            let cleanable = log.cleanable().filter(|number| self.cleaner && is_there(number));
             actions.extend(cleanable.map(|number| Action::Clean(flow, number)));
+            let deletable = log.deletable(missing).filter(|_| self.deletes);
+            actions.extend(deletable.map(|number| Action::Delete(flow, number)));
         }
     }
 
@@ -192,7 +206,12 @@ impl Space {
     fn turns(&self, world: &World, number: usize, actions: &mut Vec<Action>) {
         for (partition, memory) in world.workers[number].memory.iter().enumerate() {
             let Some(Memory { log, recall, .. }) = memory else { continue };
-            let unread = if recall.drains() { log.unread(world.cleaned[partition]).count() } else { 0 };
+            let unread = match &recall.search {
+                // With nothing found it still has to end.
+                Some(search) => search.found().max(1),
+                None if recall.drains() => log.unread(world.missing[partition]).count(),
+                None => 0,
+            };
             let waiting = self.inputs[world.start][partition].len() - usize::try_from(log.record.input).unwrap();
             for entries in shares(unread) {
                 let shares = shares(waiting).map(|events| Share { entries, events });
@@ -217,7 +236,7 @@ impl Space {
 
     fn turn(&self, memory: &Memory, share: Share, around: Around<'_>, of: (usize, usize)) -> Arc<Log> {
         let Memory { log, recall, .. } = memory;
-        let key = log::key(&(of, log.key, recall, share, around.now, around.control, around.cleaned));
+        let key = log::key(&(of, log.key, recall, share, around.now, around.control, around.missing));
         if let Some(turn) = self.found.borrow().turns.get(&key) {
             return Arc::clone(turn);
         }
@@ -228,16 +247,16 @@ impl Space {
 
     fn around<'a>(&'a self, world: &'a World, partition: usize) -> Around<'a> {
         let inputs = &self.inputs[world.start][partition];
-        let (control, cleaned) = (&world.control[partition], world.cleaned[partition]);
-        Around { now: world.now, max_pause: self.max_pause, control, inputs, cleaned }
+        let (control, missing) = (&world.control[partition], world.missing[partition]);
+        Around { now: world.now, max_pause: self.max_pause, control, inputs, missing }
     }
 
     fn commit(&self, world: &mut World, worker: usize) {
         let Some(turn) = world.workers[worker].turn.take() else { return };
         for (partition, log) in turn {
-            let cleaned = world.cleaned[partition];
+            let missing = world.missing[partition];
             let Some(memory) = &mut world.workers[worker].memory[partition] else { continue };
-            memory.recall = memory.recall.after(&log, cleaned);
+            memory.recall = memory.recall.after(&log, missing);
             memory.log = Arc::clone(&log);
             log.follows(&world.logs[partition]);
             world.logs[partition] = log;
@@ -247,22 +266,27 @@ impl Space {
 
     /// From here on, with nothing more coming in and a new owner, everything comes to its end.
     fn ends(&self, world: &World, partition: usize) {
-        let around = Around { now: self.ticks + self.max_pause + 1, ..self.around(world, partition) };
+        let now = self.ticks + self.max_pause + 1;
+        let around = Around { now, ..self.around(world, partition) };
         let log = &world.logs[partition];
-        let key = log::key(&(world.start, partition, log.key, around.control, around.cleaned));
+        let key = log::key(&(world.start, partition, log.key, around.control, around.missing));
         if !self.found.borrow_mut().ended.insert(key) {
             return;
         }
         let mut log = log.restored();
-        let mut recall = Recall::new(&log, around.cleaned);
+        let mut recall = Recall::new(&log, around.missing);
+        let mut control = around.control.to_vec();
         let all = Share { entries: usize::MAX, events: usize::MAX };
         // A purge, the timer, the backlog, what came meanwhile, and some to spare.
-        for _ in 0..6 {
+        for round in 0..6 {
             if log.is_at_rest(around.inputs.len()) {
                 return;
             }
-            log = log.turn(&recall, all, around);
-            recall = recall.after(&log, around.cleaned);
+            if log.gone(around.missing).is_some() {
+                control.push(Issued { order: Order::AcceptLoss(u32::MAX), id: u8::MAX - round, recorded_at: now });
+            }
+            log = log.turn(&recall, all, Around { control: &control, ..around });
+            recall = recall.after(&log, around.missing);
         }
         assert!(log.is_at_rest(around.inputs.len()), "the drain does not end: {:?}", log.ledger);
     }

@@ -5,12 +5,16 @@ use std::time::Duration;
 use flowgate::flow::arrive::Fate;
 use flowgate::flow::command::apply;
 use flowgate::flow::drain::{Passing, Survivor};
-use flowgate::flow::{Event, Flow, Issue, Kind, Limits, Moment, PerKind, RecordId, State};
+use flowgate::flow::every::Every;
+use flowgate::flow::{
+    Event, Flow, FlowId, Issue, Kind, Limits, Moment, Partition, PerKind, State, Transition, Verdict,
+};
 use flowgate::time::Timestamp;
 
 use super::ledger::{End, Mode};
 use super::log::{Entry, Log};
-use super::orders::{Input, Issued};
+use super::missing::Missing;
+use super::orders::{self, Input, Issued};
 use super::recall::Recall;
 
 /// How far one turn goes in a partition.
@@ -27,39 +31,62 @@ pub struct Around<'a> {
     pub max_pause: i64,
     pub control: &'a [Issued],
     pub inputs: &'a [Input],
-    /// Entries that the cleaner has removed, a bit each.
-    pub cleaned: u64,
+    pub missing: Missing,
 }
 
 impl Log {
     /// One turn: commands, timers, what is held, events, in this order.
     pub fn turn(&self, recall: &Recall, share: Share, around: Around<'_>) -> Self {
-        let Around { now, max_pause, control, inputs, cleaned } = around;
+        let Around { now, max_pause, inputs, missing, .. } = around;
         let mut turn = self.clone();
-        turn.commands(control, now, max_pause);
+        turn.commands(around);
         turn.timer(now);
+        turn.search(recall, share.entries, around);
         if recall.drains() {
-            turn.drain(recall, share.entries, cleaned);
+            turn.drain(recall, share.entries, missing);
         }
         turn.settle(now);
-        turn.events(share.events, inputs, now);
+        turn.events(share.events, around);
         turn.check(inputs, now, max_pause);
         turn.keyed()
     }
 
-    fn commands(&mut self, control: &[Issued], now: i64, max_pause: i64) {
-        let limits = Limits { max_pause: Duration::from_millis(max_pause.unsigned_abs()) };
+    fn commands(&mut self, around: Around<'_>) {
+        let Around { now, max_pause, control, missing, .. } = around;
+        let limits = limits(max_pause);
+        // What the worker knows is what it has read of the flow as it was committed.
+        let gone = self.gone(missing);
         let from = usize::try_from(self.record.control).unwrap();
         for (offset, issued) in control.iter().enumerate().skip(from) {
             let command = issued.command(&self.id);
             let offset = i64::try_from(offset).unwrap();
             let issue = Issue { command: &command, offset, recorded_at: Timestamp(issued.recorded_at) };
-            let moment = Moment { now: Timestamp(now), limits: &limits, gone: None };
-            let applied = apply(&mut self.flow, &self.id, &mut self.record, &issue, &moment);
+            let answer = if issued.order.is_for_every() {
+                self.every(&issue, now, &limits)
+            } else {
+                let moment = Moment { now: Timestamp(now), limits: &limits, gone: gone.map(|(gone, _)| gone) };
+                let applied = apply(&mut self.flow, &self.id, &mut self.record, &issue, &moment);
+                (applied.outcome.verdict, applied.repeated)
+            };
             self.record.control = offset + 1;
-            let answer = (applied.outcome.verdict, applied.repeated);
-            assert_eq!(answer, self.ledger.command(issued, now, max_pause), "P6: {issued:?} is answered {applied:?}");
+            let expected = self.ledger.command(issued, gone.map(|(_, event)| event), (now, max_pause));
+            assert_eq!(answer, expected, "P6: the answer to {issued:?}");
         }
+    }
+
+    /// Every flow of the partition: the one, if it is known.
+    fn every(&mut self, issue: &Issue<'_>, now: i64, limits: &Limits) -> (Verdict, bool) {
+        let known = usize::from(self.flow.is_some());
+        let answer = match Every::begin(&mut self.record, *issue, Timestamp(now), limits, known) {
+            Err(answer) => answer,
+            Ok(mut every) => {
+                if let Some(flow) = &mut self.flow {
+                    every.order(flow);
+                }
+                every.end(&mut self.record)
+            }
+        };
+        (answer.outcome.verdict, answer.repeated)
     }
 
     fn timer(&mut self, now: i64) {
@@ -69,12 +96,35 @@ impl Log {
         self.ledger.timer(now);
     }
 
-    /// Passes what the cleaner has left, up to so many entries.
-    fn drain(&mut self, recall: &Recall, entries: usize, cleaned: u64) {
+    /// Releases so many of what was found of named records; with none the search still goes on.
+    fn search(&mut self, recall: &Recall, entries: usize, around: Around<'_>) {
+        let Some(flow) = &mut self.flow else { return };
+        let Some(search) = recall.search.as_ref().filter(|search| entries > 0 && search.is_of(flow)) else { return };
+        let mut found = self.queue.iter().filter(|entry| search.has_found(entry));
+        for entry in found.by_ref().take(entries) {
+            let taken = flow.take(entry.survivor.number, entry.survivor.kind);
+            assert!(taken, "event {} is found and not wanted", entry.event);
+            self.ledger.take(entry.event);
+        }
+        if found.next().is_none() {
+            let there = |entry: &&Entry| !around.missing.has(entry);
+            let there: Vec<_> = self.queue.iter().filter(there).map(|entry| entry.event).collect();
+            let released = self.ledger.end_search(&there);
+            let ended = flow.end_search(Timestamp(around.now));
+            let [Transition::Sampled(done)] = &ended[..] else { panic!("a search ends with {ended:?}") };
+            assert_eq!(done.count.total(), released, "{ended:?}");
+        }
+    }
+
+    /// Passes what is left, up to so many entries.
+    fn drain(&mut self, recall: &Recall, entries: usize, missing: Missing) {
         let Some(flow) = self.flow.as_mut().filter(|flow| flow.passes()) else { return };
+        if missing.blocks(flow.queue.watermark.entry) {
+            return;
+        }
         let replaced = recall.judge(&self.queue);
         let offset = flow.queue.watermark.offset;
-        let unread = self.queue.iter().filter(|entry| entry.survivor.offset >= offset && !entry.is_in(cleaned));
+        let unread = self.queue.iter().filter(|entry| entry.survivor.offset >= offset && !missing.has(entry));
         for entry in unread.take(entries) {
             let passing = flow.pass(&entry.survivor, replaced(entry));
             if passing == Passing::Stays {
@@ -86,6 +136,7 @@ impl Log {
             self.ledger.pass_through(entry.event);
             let expected = match self.ledger.ends[entry.event] {
                 Some(End::Released) => Passing::Release,
+                Some(End::Taken) => Passing::Taken,
                 Some(End::Replaced) => Passing::Replaced,
                 Some(End::Live) => Passing::Withdrawal,
                 Some(End::Removed) => {
@@ -105,11 +156,22 @@ impl Log {
         self.ledger.settle();
     }
 
-    fn events(&mut self, events: usize, inputs: &[Input], now: i64) {
+    /// It is first seen: a default that is in force pauses it.
+    fn first_seen(id: &FlowId, record: &Partition, now: i64, max_pause: i64) -> Flow {
+        let mut flow = Flow::new(id.clone(), Timestamp(now));
+        if let Some(default) = record.default_in_force(Timestamp(now)) {
+            flow.begin_default(default, Timestamp(now), &limits(max_pause));
+        }
+        flow
+    }
+
+    fn events(&mut self, events: usize, around: Around<'_>) {
+        let Around { now, max_pause, inputs, .. } = around;
         let from = usize::try_from(self.record.input).unwrap();
         for (event, (kind, name)) in inputs.iter().enumerate().skip(from).take(events) {
-            let flow = self.flow.get_or_insert_with(|| Flow::new(self.id.clone(), Timestamp(now)));
-            let record = RecordId::new(&name.to_string()).unwrap();
+            self.ledger.see(now, max_pause);
+            let flow = self.flow.get_or_insert_with(|| Self::first_seen(&self.id, &self.record, now, max_pause));
+            let record = orders::record(*name);
             let fate = flow.arrive(&Event { flow: self.id.clone(), record: record.clone(), kind: *kind });
             self.record.input += 1;
             self.ledger.arrive(event, (*kind, *name));
@@ -134,36 +196,53 @@ impl Log {
     /// What holds of everything that is committed.
     fn check(&self, inputs: &[Input], now: i64, max_pause: i64) {
         self.ledger.check_order(inputs);
+        let default = self.record.default_in_force(Timestamp(now)).map(|default| default.pause.resumes_at.0);
+        assert_eq!(default, self.ledger.default_until(now), "the default of the partition");
+        assert_eq!(self.flow.is_some(), self.ledger.known, "whether it is known");
         let Some(flow) = &self.flow else { return };
-        let (state, deadline) = match self.ledger.mode {
-            Mode::Live => ("live", None),
-            Mode::Paused { until, .. } => ("paused", Some(until)),
-            Mode::Resuming => ("resuming", None),
+        let (state, deadline, by_all) = match self.ledger.mode {
+            Mode::Live => ("live", None, None),
+            Mode::Paused(pause) => ("paused", Some(Timestamp(pause.until)), Some(pause.by_all)),
+            Mode::Resuming { by_all } => ("resuming", None, Some(by_all)),
         };
-        assert_eq!((flow.state_word(), flow.deadline()), (state, deadline.map(Timestamp)));
+        let stands = (flow.state_word(), flow.deadline(), flow.pause().map(|pause| pause.by_all));
+        assert_eq!(stands, (state, deadline, by_all));
+        let sample = flow.sample.as_ref().map(|sample| sample.released.total());
+        assert_eq!(sample, self.ledger.sampled(), "a sample has released");
         if let State::Paused(pause) = &flow.state {
             assert!(pause.resumes_at.0 <= pause.paused_at.0 + max_pause, "P5: {pause:?}");
             assert!(now < pause.resumes_at.0, "P5: still paused at {now}: {pause:?}");
         }
         for (kind, of) in [(Kind::Enroll, (|c| c.enroll) as fn(&PerKind) -> u64), (Kind::Advance, |c| c.advance)] {
-            let ended = |end| {
+            let ended = |ends: &[End]| {
                 let all = self.ledger.ends.iter().zip(inputs);
-                all.filter(|(ended, input)| **ended == Some(end) && input.0 == kind).count() as u64
+                all.filter(|(ended, input)| ended.is_some_and(|end| ends.contains(&end)) && input.0 == kind).count()
+                    as u64
             };
-            let fates = [End::Released, End::Replaced, End::Removed, End::TurnedAway].map(ended);
+            let fates: [&[End]; 5] =
+                [&[End::Released, End::Taken], &[End::Replaced], &[End::Removed], &[End::Lost], &[End::TurnedAway]];
+            let fates = fates.map(ended);
             let counts = &flow.counts;
-            let counted =
-                [counts.released, counts.replaced, counts.removed, counts.turned_away].map(|count| of(&count));
+            let counted = [counts.released, counts.replaced, counts.removed, counts.lost, counts.turned_away];
+            let counted = counted.map(|count| of(&count));
             let held = self.ledger.held(kind) as u64;
             assert_eq!((counted, of(&counts.held())), (fates, held), "P1: counts of {kind:?}");
         }
         let (queue, held) = (&flow.queue, flow.counts.held());
-        let beyond = (queue.enrolls - queue.watermark.enrolls, queue.advances - queue.watermark.advances);
+        let taken = queue.taken.count();
+        let beyond = (
+            queue.enrolls - queue.watermark.enrolls - taken.enroll,
+            queue.advances - queue.watermark.advances - taken.advance,
+        );
         assert_eq!(beyond, (held.enroll, held.advance), "P1: entries beyond the watermark");
-        let taken = usize::try_from(self.record.input).unwrap();
+        let read = usize::try_from(self.record.input).unwrap();
         for (event, end) in self.ledger.ends.iter().enumerate() {
             let held = self.ledger.backlog.iter().any(|held| held.event == event && inputs[event].0 != Kind::Withdraw);
-            assert_eq!(end.is_some() || held, event < taken, "P1: event {event} of {taken} read");
+            assert_eq!(end.is_some() || held, event < read, "P1: event {event} of {read} read");
         }
     }
+}
+
+fn limits(max_pause: i64) -> Limits {
+    Limits { max_pause: Duration::from_millis(max_pause.unsigned_abs()) }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::log::{self, Log};
+use super::missing::Missing;
 use super::orders::{Input, Issued};
 use super::recall::Recall;
 use super::space::Space;
@@ -14,8 +15,8 @@ pub struct World {
     /// A partition with one flow each.
     pub logs: Vec<Arc<Log>>,
     pub control: Vec<Vec<Issued>>,
-    /// What the cleaner has removed from each queue, a bit an entry.
-    pub cleaned: Vec<u64>,
+    /// What is not in the queues any more.
+    pub missing: Vec<Missing>,
     /// Whom the group gave each partition to.
     pub owner: Vec<usize>,
     pub workers: Vec<Worker>,
@@ -48,7 +49,7 @@ impl World {
             now: 0,
             logs: inputs.iter().zip(["a", "b"]).map(|(inputs, name)| Arc::new(Log::new(name, inputs.len()))).collect(),
             control: vec![Vec::new(); flows],
-            cleaned: vec![0; flows],
+            missing: vec![Missing::default(); flows],
             owner: (0..flows).map(|flow| flow % space.workers).collect(),
             workers: vec![Worker { memory: vec![None; flows], ..Worker::default() }; space.workers],
         };
@@ -70,13 +71,13 @@ impl World {
     pub fn key(&self) -> u128 {
         let workers: Vec<_> = self.workers.iter().map(Worker::key).collect();
         let logs: Vec<_> = self.logs.iter().map(|log| log.key).collect();
-        let World { start, now, control, cleaned, owner, .. } = self;
+        let World { start, now, control, missing, owner, .. } = self;
         let last = workers.len() - 1;
         // It makes no difference which worker is called the first: with two of them, the smaller key stands for both.
         let named = |worker: usize| if workers[0] <= workers[last] { worker } else { last - worker };
         let owner: Vec<_> = owner.iter().map(|worker| named(*worker)).collect();
         let workers: Vec<_> = (0..workers.len()).map(|worker| workers[named(worker)]).collect();
-        log::key(&(start, now, logs, control, cleaned, owner, workers))
+        log::key(&(start, now, logs, control, missing, owner, workers))
     }
 }
 
