@@ -18,7 +18,7 @@ pub enum Choice<B: Broker> {
     /// In the order in which they were named; `None`: it is not there.
     Named(VecDeque<(Item, Option<Letter>)>),
     /// In the order in which they were set aside.
-    Like { scan: Box<Scan<B, Letter>>, wanted: Wanted, first: Option<Letter> },
+    Like { scan: Box<Scan<B, Letter>>, wanted: Wanted, first: Option<Box<Letter>> },
 }
 
 impl<B: Broker> Choice<B> {
@@ -43,7 +43,7 @@ impl<B: Broker> Choice<B> {
                 if let Some(ends) = ends {
                     scan.leave_out_from(ends);
                 }
-                let first = next_like(&mut scan, wanted)?;
+                let first = next_like(&mut scan, wanted)?.map(Box::new);
                 Ok(Self::Like { scan, wanted: wanted.clone(), first })
             }
         }
@@ -79,7 +79,7 @@ impl<B: Broker> Choice<B> {
             Self::Named(letters) => Ok(letters.pop_front()),
             Self::Like { scan, wanted, first } => {
                 let letter = match first.take() {
-                    Some(first) => Some(first),
+                    Some(first) => Some(*first),
                     None => next_like(scan, wanted)?,
                 };
                 Ok(letter.map(|letter| (letter.item(), Some(letter))))
