@@ -72,9 +72,10 @@ impl Seal {
         hex::write(&[&signature[..SIGNATURE], &content].concat())
     }
 
-    /// `None`: it was not sealed with this key, or for another purpose.
+    /// `None`: it was not sealed with this key, or for another purpose. It opens as it was written alone, not with other digits for
+    /// the same bytes: so what is known by its text, as an ended session is, has no second name.
     pub fn open<T: DeserializeOwned>(&self, purpose: &str, text: &str) -> Option<T> {
-        let bytes = hex::read(text)?;
+        let bytes = hex::read(text).filter(|bytes| hex::write(bytes) == text)?;
         let (signature, content) = bytes.split_at_checked(SIGNATURE)?;
         self.mac(purpose, content).verify_truncated_left(signature).ok()?;
         serde_json::from_slice(content).ok()
@@ -115,7 +116,9 @@ mod tests {
             changed[place] = if changed[place] == b'0' { b'1' } else { b'0' };
             assert_eq!(open(&seal, "preview", std::str::from_utf8(&changed).unwrap()), None, "{place}");
         }
-        for text in ["", "00", "xyz", "é"] {
+        let upper = text.to_uppercase();
+        assert_ne!(upper, text);
+        for text in ["", "00", "xyz", "é", &upper] {
             assert_eq!(open(&seal, "preview", text), None, "{text}");
         }
     }

@@ -118,12 +118,10 @@ impl Feed {
         if ring.news.len() == before {
             return;
         }
-        let end = ring.end();
         while ring.news.len() > KEPT || ring.bytes > BYTES {
             ring.drop_first();
         }
-        drop(ring);
-        self.end.send_replace(end);
+        self.give_out(&ring);
     }
 
     /// Nobody can go on: something may have been missed.
@@ -132,8 +130,13 @@ impl Feed {
         // The number of what was missed.
         let end = ring.end() + 1;
         *ring = Ring { first: end, ..Ring::default() };
-        drop(ring);
-        self.end.send_replace(end);
+        self.give_out(&ring);
+    }
+
+    /// Says how far the news go; under the lock of the ring, for the end of one who has added before must not come after ours:
+    /// a reader who is told an earlier end than it has read would be sent away.
+    fn give_out(&self, ring: &MutexGuard<'_, Ring>) {
+        self.end.send_replace(ring.end());
     }
 
     /// The news from a number on, a few at most; `None` if some of them are gone, or the number was never given out.
@@ -242,6 +245,23 @@ mod tests {
         assert!(feed.from(1, 1).is_none(), "gone");
         assert_eq!(ids(&feed.from(2, 1).unwrap()), ["2"]);
         assert_eq!(*feed.end().borrow(), KEPT as u64 + 2);
+    }
+
+    /// Goal: whoever is told an end never hears of an earlier one. Method: two threads add while a reader compares.
+    #[test]
+    fn the_end_never_goes_back() {
+        const EACH: usize = 20_000;
+        let feed = Feed::default();
+        std::thread::scope(|scope| {
+            let adding = [0, 1].map(|_| scope.spawn(|| (0..EACH).for_each(|id| changed(&feed, id..id + 1))));
+            let (end, mut seen) = (feed.end(), 0);
+            while adding.iter().any(|thread| !thread.is_finished()) {
+                let now = *end.borrow();
+                assert!(now >= seen, "{now} after {seen}");
+                seen = now;
+            }
+        });
+        assert_eq!(*feed.end().borrow(), 2 * EACH as u64);
     }
 
     #[test]

@@ -331,8 +331,8 @@ mod tests {
             max_age: Some(std::time::Duration::from_secs(604_800)),
         };
         assert_eq!(resume.action, Action::Resume(order));
-        let ids = ["r", "1"].map(|id| RecordId::new(id).unwrap()).to_vec();
-        let records = with(r#""action":"release","record_ids":["r",1]"#);
+        let ids = ["r", "1", "0", "-0"].map(|id| RecordId::new(id).unwrap()).to_vec();
+        let records = with(r#""action":"release","record_ids":["r",1,-0,"-0"]"#);
         assert_eq!(records.action, Action::Release(ReleaseOrder::Records(ids)));
         let count = with(r#""action":"release","count":10000,"expect":{"next_entry":12}"#);
         assert_eq!(count.expect, Expect { pause: None, next_entry: Some(12) });

@@ -92,15 +92,10 @@ pub(super) fn invalid(field: &'static str, why: Invalid) -> Unreadable {
 
 fn record_id(slot: Slot<'_>) -> Result<RecordIdRef<'_>, Unreadable> {
     const WANTED: &str = "a string or an integer";
-    let id = match slot.value(RECORD_ID)? {
-        Some(Scalar::Text(text)) => text,
-        Some(Scalar::Integer("-0")) => "0".into(),
-        Some(Scalar::Integer(digits)) => digits.into(),
-        Some(other) => return Err(wrong_type(RECORD_ID, &other, WANTED)),
-        None => {
-            return Err(Unreadable::field(Reason::MissingField, RECORD_ID, format_args!("is missing; send {WANTED}")));
-        }
+    let Some(value) = slot.value(RECORD_ID)? else {
+        return Err(Unreadable::field(Reason::MissingField, RECORD_ID, format_args!("is missing; send {WANTED}")));
     };
+    let id = value.id().map_err(|other| wrong_type(RECORD_ID, &other, WANTED))?;
     RecordIdRef::new(id).map_err(|why| invalid(RECORD_ID, why))
 }
 

@@ -152,6 +152,18 @@ pub(super) fn scalar<'a>(json: &'a str) -> Result<Scalar<'a>, serde_json::Error>
     })
 }
 
+impl<'a> Scalar<'a> {
+    /// The text of an id, which is a string or an integer: `-0` is 0. Anything else comes back.
+    pub(super) fn id(self) -> Result<Cow<'a, str>, Self> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Integer("-0") => Ok("0".into()),
+            Self::Integer(digits) => Ok(digits.into()),
+            other => Err(other),
+        }
+    }
+}
+
 impl<'a> Slot<'a> {
     /// The value, `None` if absent.
     ///

@@ -248,13 +248,10 @@ fn record_ids(options: &Options<'_>) -> Result<Option<Vec<RecordId>>> {
         _ => {}
     }
     let read = |id: &RawValue| {
-        let checked = match scalar(id.get()) {
-            Ok(Scalar::Text(text)) => RecordId::new(&text),
-            Ok(Scalar::Integer(digits)) => RecordId::new(digits),
-            Ok(other) => return Err(format!("{FIELD} holds {}; send {WANTED}", other.noun())),
-            Err(_) => return Err(format!("{FIELD} holds half a surrogate pair; escape whole characters")),
-        };
-        checked.map_err(|why| format!("{FIELD} holds one that {why}"))
+        let value = scalar(id.get());
+        let value = value.map_err(|_| format!("{FIELD} holds half a surrogate pair; escape whole characters"))?;
+        let text = value.id().map_err(|other| format!("{FIELD} holds {}; send {WANTED}", other.noun()))?;
+        RecordId::new(&text).map_err(|why| format!("{FIELD} holds one that {why}"))
     };
     ids.into_iter().map(read).collect::<Result<_>>().map(Some)
 }

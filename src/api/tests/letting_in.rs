@@ -182,6 +182,10 @@ fn a_session_ends_when_it_is_told_to() {
     assert_eq!(ended.status(), StatusCode::NO_CONTENT);
     assert!(ended.headers()["set-cookie"].to_str().unwrap().starts_with("flowgate_session=; Path=/; Max-Age=0;"));
     assert_eq!(send(with("GET", "/api/v1/whoami"), "").status(), StatusCode::UNAUTHORIZED);
+    let (name, value) = cookie.split_once('=').unwrap();
+    let respelled =
+        Request::builder().uri("/api/v1/whoami").header("cookie", format!("{name}={}", value.to_uppercase()));
+    assert_eq!(send(respelled, "").status(), StatusCode::UNAUTHORIZED, "written otherwise it is the same session");
 }
 
 /// A row what a browser says, and whether a cookie, or an open address, lets an order in.
