@@ -10,7 +10,7 @@ use crate::upstream::{Partitioner, Upstream};
 const KILLS: u32 = 30;
 
 /// One of two gates: the next may be the same (and fences its predecessor) or another (and waits for the session to end).
-fn start(company: &Company, dice: &mut Dice) -> Gate {
+pub fn start(company: &Company, dice: &mut Dice) -> Gate {
     let instance = ["a", "b"][dice.below(2) as usize];
     company.gate(instance, &["turn.backlog=20", "turn.records=200"])
 }

@@ -73,6 +73,7 @@ pub struct Company {
     logs: TempDir,
     gates: AtomicU32,
     commands: AtomicU32,
+    clients: AtomicU32,
 }
 
 impl Company {
@@ -87,10 +88,10 @@ impl Company {
         let kafka = Kafka::new(KafkaOptions::new(brokers));
         let topics = Topics::new(prefix).unwrap();
         let logs = tempfile::tempdir().unwrap();
-        let (gates, commands) = Default::default();
+        let (gates, commands, clients) = Default::default();
         let control = Mutex::new(kafka.publisher().unwrap());
         let [brokers, brokers_of_gates] = [brokers, brokers_of_gates].map(str::to_owned);
-        let company = Self { kafka, topics, brokers, brokers_of_gates, control, logs, gates, commands };
+        let company = Self { kafka, topics, brokers, brokers_of_gates, control, logs, gates, commands, clients };
         let [partitions, replicas] = [partitions, replicas].map(|number| number.to_string());
         company.good(&["topics", "create", "--partitions", &partitions, "--replication-factor", &replicas]);
         company
@@ -138,8 +139,10 @@ impl Company {
         assert!(publisher.flush(PATIENCE).unwrap().iter().all(Result::is_ok));
     }
 
+    /// No two clients send events that are equal byte for byte: nobody could tell which of them was delivered.
     pub fn client(&self, partitioner: Partitioner) -> Client {
-        Client::new(&self.kafka, &self.topics.enrollments, partitioner)
+        let before = u64::from(self.clients.fetch_add(1, Ordering::Relaxed)) * 1_000_000_000;
+        Client::new(&self.kafka, &self.topics.enrollments, partitioner, before)
     }
 
     /// Starts a gate with further settings, `name=value`.
@@ -236,9 +239,12 @@ impl Company {
         self.until_log("all is read", |log| {
             let Report { flows, commands, .. } = flowgate_checker::check(log);
             let answered = commands.applied + commands.unchanged + commands.rejected + commands.dead;
+            // One for every flow is answered by each partition.
+            let of_every = log.control.iter().filter(|command| command.key.as_deref() == Some(b"*")).count() as u64;
+            let wanted = commands.read + of_every * u64::from(log.enrollment_partitions.unsigned_abs() - 1);
             let placed =
                 |of: &Sums| of.delivered_live + of.queued.total() + of.turned_away.total() + of.dead + of.rerouted;
-            answered == commands.read && log.enrollments.len() as u64 == flows.values().map(placed).sum::<u64>()
+            answered == wanted && log.enrollments.len() as u64 == flows.values().map(placed).sum::<u64>()
         });
     }
 
@@ -274,6 +280,12 @@ impl Onlooker {
     pub fn flow(&mut self, flow: &str) -> Option<Flow> {
         self.states.poll().unwrap();
         self.states.flows.get(flow).map(|known| known.flow.clone())
+    }
+
+    /// Every flow there is by now.
+    pub fn flows(&mut self) -> Vec<String> {
+        self.states.poll().unwrap();
+        self.states.flows.keys().map(ToString::to_string).collect()
     }
 }
 

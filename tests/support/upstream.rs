@@ -25,18 +25,20 @@ pub struct Client {
     publisher: KafkaPublisher,
     topic: String,
     partitioner: Partitioner,
-    sent: u64,
+    /// The number of the last event.
+    number: u64,
 }
 
 impl Client {
-    pub fn new(kafka: &Kafka, topic: &str, partitioner: Partitioner) -> Self {
-        Self { publisher: kafka.publisher().unwrap(), topic: topic.to_owned(), partitioner, sent: 0 }
+    /// Its events are numbered from behind `before` on.
+    pub fn new(kafka: &Kafka, topic: &str, partitioner: Partitioner, before: u64) -> Self {
+        Self { publisher: kafka.publisher().unwrap(), topic: topic.to_owned(), partitioner, number: before }
     }
 
     /// The next event of a flow: three enrolls of four, one of 400 records, and now and then one that leaves.
     pub fn next(&mut self, flow: &str) {
-        self.sent += 1;
-        let number = self.sent;
+        self.number += 1;
+        let number = self.number;
         let kind = match number % 40 {
             39 => "withdraw",
             rest if rest % 4 == 0 => "advance",
