@@ -15,6 +15,8 @@ mod inject;
 mod load;
 #[path = "chaos/network.rs"]
 mod network;
+#[path = "chaos/orders.rs"]
+mod orders;
 #[path = "chaos/plan.rs"]
 mod plan;
 #[path = "support/process.rs"]
@@ -39,7 +41,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum as _;
 use company::{Company, Dice};
-use flowgate_checker::{Circumstances, Departure, Fault, Report, Retention};
+use flowgate_checker::{Circumstances, Log, Report, Retention};
 use inject::Chaos;
 use load::Load;
 use plan::{Plan, Tallies};
@@ -81,27 +83,22 @@ fn chaos() {
     let load = Load::start(&company, PARTITIONS, plan.events_a_second, plan.seed.wrapping_add(2));
     chaos.run(&plan);
     let commands = chaos.settle(load, plan.events);
-    let (tallies, doomed, ended) = chaos.stop();
-    let log = company.log_at_rest();
+    let (tallies, deleted, ended) = chaos.stop();
+    let log = Log { deleted, ..company.log_at_rest() };
     drop(cluster);
     let report = flowgate_checker::check(&log);
     let replay = flowgate_checker::replay(&log);
-    let is_robbed = |flow: &Option<String>| flow.as_ref().is_some_and(|flow| doomed.contains(flow));
     let broken = flowgate_checker::promises(&log, CIRCUMSTANCES);
-    let anomalies = report.anomalies.iter().chain(&broken).map(|of| {
-        let excused = is_robbed(&of.flow) && matches!(of.fault, Fault::HeldMissing { .. } | Fault::Lost { .. });
-        (excused, of.to_string())
-    });
-    let differences = replay.differences.iter().map(|of| {
-        let excused = is_robbed(&of.flow) && matches!(of.departure, Departure::Missing { .. });
-        (excused, format!("the list says: {of}"))
-    });
-    let (excused, others): (Vec<_>, Vec<_>) = anomalies.chain(differences).partition(|(excused, _)| *excused);
-    tell(&tallies, &report, others.len());
+    let anomalies = report.anomalies.iter().chain(&broken).map(ToString::to_string);
+    let differences = replay.differences.iter().map(|of| format!("the list says: {of}"));
+    let anomalies: Vec<String> = anomalies.chain(differences).collect();
+    let applied = orders::applied(&log);
+    tell(&tallies, &report, anomalies.len());
+    say(&format!("chaos: orders applied: {applied:?}"));
     say(&format!(
         "chaos: seed {}, {} events, {} of {} deliveries compared with the list ({:.1} %), {commands} commands ({} of them \
-         answered as repeated), {} faults, {} anomalies (and {} events missed of the {} flows whose held events were deleted), \
-         gates that ended by themselves, by exit code: {ended:?}, {:.0} s",
+         answered as repeated), {} faults, {} anomalies, {} flows whose held events were deleted, gates that \
+         ended by themselves, by exit code: {ended:?}, {:.0} s",
         plan.seed,
         report.events,
         replay.compared,
@@ -109,14 +106,13 @@ fn chaos() {
         100.0 * replay.share(),
         report.commands.repeated,
         tallies.values().map(|tally| tally.happened).sum::<u32>(),
-        others.len(),
-        excused.len(),
-        doomed.len(),
+        anomalies.len(),
+        log.deleted.len(),
         began.elapsed().as_secs_f64()
     ));
-    let first: Vec<&String> = others.iter().take(20).map(|(_, what)| what).collect();
-    assert!(others.is_empty(), "seed {}: {first:#?}{}", plan.seed, company.logs());
-    let open = report.flows.iter().filter(|(flow, sums)| !doomed.contains(flow) && !sums.closes());
+    let first: Vec<&String> = anomalies.iter().take(20).collect();
+    assert!(anomalies.is_empty(), "seed {}: {first:#?}{}", plan.seed, company.logs());
+    let open = report.flows.iter().filter(|(_, sums)| !sums.closes());
     assert_eq!(open.map(|(flow, _)| flow).collect::<Vec<_>>(), Vec::<&String>::new(), "sums that do not close");
     assert!(replay.share() >= 0.9, "{} of {} deliveries compared", replay.compared, replay.deliveries);
     assert!(report.events >= plan.events, "{} events", report.events);
@@ -126,6 +122,8 @@ fn chaos() {
             let happened = tallies.get(fault).map_or(0, |tally| tally.happened);
             assert!(happened >= plan.times, "{fault}: {happened} times, wanted {}", plan.times);
         }
+        let missing: Vec<_> = orders::WANTED.iter().filter(|order| !applied.contains_key(**order)).collect();
+        assert!(missing.is_empty(), "never applied: {missing:?}");
     }
 }
 

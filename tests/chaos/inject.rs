@@ -1,14 +1,15 @@
 //! One fault after another, each counted only if it really happened, and the way back to rest.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowgate::broker::{Admin, Broker};
-use flowgate::flow::Flow;
+use flowgate::flow::{Flow, State};
 use serde_json::json;
 
 use crate::PATIENCE;
-use crate::company::{Company, Dice, Onlooker, is_live, is_resuming};
+use crate::company::{Company, Dice, Onlooker, is_live};
 use crate::fleet::Fleet;
 use crate::load::Load;
 use crate::plan::{Fault, Plan, Tallies};
@@ -26,10 +27,10 @@ pub struct Chaos {
     /// For flows that the load knows nothing of: each has one client.
     pub client: Client,
     onlooker: Onlooker,
-    /// Flows that have to end blocked: somebody deleted what they held.
-    pub doomed: Vec<String>,
-    /// All that faults made flows of.
-    flows: Vec<String>,
+    /// The newest entry of each flow that somebody has deleted.
+    pub deleted: BTreeMap<String, u64>,
+    /// How many flows faults have made.
+    flows: u32,
     pub tallies: Tallies,
 }
 
@@ -46,8 +47,8 @@ impl Chaos {
             dice,
             client: company.client(Partitioner::Java),
             onlooker: company.onlooker(),
-            doomed: Vec::new(),
-            flows: ["compacted", "idle"].map(str::to_owned).to_vec(),
+            deleted: BTreeMap::new(),
+            flows: 0,
             tallies: Tallies::new(),
         }
     }
@@ -130,9 +131,21 @@ impl Chaos {
 
     /// A flow that nothing was ever done with.
     pub fn new_flow(&mut self, kind: &str) -> String {
-        let flow = format!("{kind}-{}", self.flows.len());
-        self.flows.push(flow.clone());
-        flow
+        self.flows += 1;
+        format!("{kind}-{}", self.flows)
+    }
+
+    /// Whatever pause of every flow is in force: an own pause, which ends by command.
+    pub fn pause(&mut self, flow: &str) {
+        let options = json!({"new_records": "queue", "keep": "latest", "on_expiry": "resume", "for_seconds": 3600});
+        self.company.command(flow, "pause", &options);
+        self.until("paused on its own", flow, |flow| matches!(&flow.state, State::Paused(pause) if !pause.by_all));
+    }
+
+    /// Whether it is live within a limit.
+    pub fn is_live_within(&mut self, flow: &str, limit: Duration) -> bool {
+        let Self { fleet, onlooker, .. } = self;
+        fleet.within(limit, |_| onlooker.flow(flow).is_some_and(|flow| is_live(&flow)))
     }
 
     /// As it is known by now.
@@ -150,7 +163,7 @@ impl Chaos {
         }
     }
 
-    /// All faults healed, everything sent, every flow live that can be, everything read. How many commands there were.
+    /// All faults healed, everything sent, losses accepted, every flow live, everything read. How many commands the operator sent.
     pub fn settle(&mut self, load: Load, events: u64) -> u64 {
         self.proxy.swallow_nothing();
         self.proxy.delay(Duration::ZERO);
@@ -158,30 +171,27 @@ impl Chaos {
         load.hurry();
         self.fleet.until("everything is sent", |_| load.sent() >= events);
         let commands = load.stop();
-        let flows: Vec<String> = crate::load::flows().into_iter().chain(self.flows.clone()).collect();
-        let healthy = flows.iter().filter(|flow| !self.doomed.contains(*flow) && self.onlooker.flow(flow).is_some());
-        let healthy: Vec<String> = healthy.cloned().collect();
-        for flow in &healthy {
-            self.company.command(flow, "resume", &json!({"release": "all", "max_rate": 1_000_000}));
+        for flow in ["*".to_owned()].into_iter().chain(self.onlooker.flows()) {
+            self.company.command(&flow, "resume", &json!({"release": "all", "max_rate": 1_000_000}));
         }
         // First, or a flow may be live because a pause before that has not been read.
         self.company.until_all_is_read();
-        for flow in &healthy {
-            self.until("live at the end", flow, is_live);
+        for flow in self.deleted.keys().cloned().collect::<Vec<String>>() {
+            self.accept_loss(&flow);
         }
-        for flow in self.doomed.clone() {
-            // Nobody has accepted the loss.
-            self.until("blocked to the end", &flow, is_resuming);
+        for flow in self.onlooker.flows() {
+            self.until("live at the end", &flow, is_live);
         }
+        self.company.until_all_is_read();
         commands
     }
 
     /// Both gates leave in good order.
-    pub fn stop(self) -> (Tallies, Vec<String>, std::collections::BTreeMap<i32, u32>) {
-        let Self { mut fleet, tallies, doomed, .. } = self;
+    pub fn stop(self) -> (Tallies, BTreeMap<String, u64>, BTreeMap<i32, u32>) {
+        let Self { mut fleet, tallies, deleted, .. } = self;
         fleet.tend();
         let Fleet { gates, ended, .. } = fleet;
         gates.into_iter().for_each(|gate| drop(gate.stop()));
-        (tallies, doomed, ended)
+        (tallies, deleted, ended)
     }
 }

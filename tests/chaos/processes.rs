@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::company::is_paused;
 use crate::inject::Chaos;
 use crate::server::cluster::{Coordinator, NODES};
 
@@ -66,8 +65,7 @@ impl Chaos {
         // Not every flow is at home in a partition of this gate.
         for _ in 0..12 {
             let flow = self.new_flow("fresh");
-            self.company.command(&flow, "pause", &json!({}));
-            self.until("paused", &flow, is_paused);
+            self.pause(&flow);
             self.client.burst(&flow, 10);
             flows.push(flow);
             self.fleet.within(Duration::from_secs(2), |fleet| fleet.gates[slot].log().contains("cannot be made"));

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use flowgate::broker::{Action, Admin, Broker, Code, Error, Isolation, PollLimit, Reader, Record};
+use flowgate::flow::Flow;
+use flowgate::schema::entry;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use serde_json::json;
 
 use crate::PATIENCE;
-use crate::company::{Gate, is_live, is_paused, is_resuming};
+use crate::company::{Gate, is_live, is_resuming};
 use crate::inject::Chaos;
 
 /// How the cleaner is made to run at once. What a queue topic must have besides is kept. Not `delete.retention.ms`: for that
@@ -36,13 +38,12 @@ impl Chaos {
     pub fn compact(&mut self) -> bool {
         let flow = "compacted";
         let before = self.flow(flow).map_or(0, |flow| flow.counts.queued.total());
-        self.company.command(flow, "pause", &json!({}));
-        self.until("paused", flow, is_paused);
+        self.pause(flow);
         // 400 records, each twice.
         self.client.burst(flow, 800);
         self.until("held", flow, |flow| flow.counts.queued.total() >= before + 700);
         let Some(topic) = self.flow(flow).and_then(|flow| flow.queue.topic) else { return false };
-        let held = self.entries(&topic);
+        let held = self.offsets(&topic);
         let settings = self.cleaner_settings();
         self.alter(&settings, &CLEAN_NOW);
         let began = Instant::now();
@@ -51,7 +52,7 @@ impl Chaos {
             // A segment is closed by the first record that comes too late for it.
             self.client.burst(flow, 5);
             self.fleet.within(Duration::from_millis(600), |_| false);
-            let left = self.entries(&topic);
+            let left = self.offsets(&topic);
             cleaned = held.iter().any(|offset| !left.contains(offset));
         }
         // Small segments everywhere are a fault of their own: the brokers would do little else in the end.
@@ -62,7 +63,11 @@ impl Chaos {
     }
 
     /// The offsets that a reader of a queue topic sees.
-    fn entries(&self, topic: &str) -> BTreeSet<i64> {
+    fn offsets(&self, topic: &str) -> BTreeSet<i64> {
+        self.entries(topic).iter().map(|record| record.offset).collect()
+    }
+
+    fn entries(&self, topic: &str) -> Vec<Record> {
         const LIMIT: PollLimit = PollLimit { records: 10_000, bytes: 1 << 24, wait: Duration::from_millis(50) };
         let read = || -> flowgate::broker::Result<Vec<Record>> {
             let mut reader = self.company.kafka.reader(Isolation::ReadCommitted)?;
@@ -77,7 +82,7 @@ impl Chaos {
             }
             Ok(records)
         };
-        self.company.patiently(read).iter().map(|record| record.offset).collect()
+        self.company.patiently(read)
     }
 
     /// The settings that the cleaner goes by, of every queue topic there is.
@@ -134,23 +139,23 @@ impl Chaos {
     }
 
     /// It counts if the flow is blocked, says how many are lost, goes on holding, and its neighbour in the
-    /// partition goes on.
+    /// partition goes on. The loss is accepted then, or at the end: so blocked flows meet the other faults too.
     pub fn delete_held_events(&mut self) -> bool {
-        let flow = self.new_flow("doomed");
-        self.hold_some(&flow, 300);
+        const EVENTS: u32 = 300;
+        let (times, flow) = (self.deleted.len(), self.new_flow("robbed"));
+        self.hold_some(&flow, EVENTS);
+        let all = |flow: &Flow| flow.counts.queued.total() + flow.withdrawn == u64::from(EVENTS);
+        self.until("nothing of it is on its way", &flow, all);
         let queue = self.flow(&flow).unwrap().queue;
-        let topic = queue.topic.unwrap();
-        match self.doomed.len() % 2 {
-            0 => drop(self.delete_topic(&topic)),
-            _ => {
-                let half = queue.next_entry.cast_signed() / 2;
-                self.company.patiently(|| {
-                    let answers = self.company.kafka.admin()?.delete_records(&[(topic.clone(), half)])?;
-                    answers.into_iter().collect::<flowgate::broker::Result<Vec<()>>>()
-                });
+        let topic = queue.topic.clone().unwrap();
+        let newest = match times % 2 {
+            0 => {
+                self.delete_topic(&topic);
+                queue.last_entry()
             }
-        }
-        self.doomed.push(flow.clone());
+            _ => self.delete_half(&topic, queue.next_entry.cast_signed() / 2),
+        };
+        self.deleted.insert(flow.clone(), newest);
         self.company.command(&flow, "resume", &json!({}));
         let (of_flow, mut told) = (format!("\"flow\":\"{flow}\""), None);
         self.fleet.until("what is blocked is told", |fleet| {
@@ -184,14 +189,41 @@ impl Chaos {
         self.hold_some(&beside, 20);
         self.company.command(&beside, "resume", &json!({}));
         self.until("the neighbour is live", &beside, is_live);
+        if times % 4 == 1 || times % 4 == 2 {
+            self.accept_loss(&flow);
+        }
         true
+    }
+
+    /// Deletes the entries below an offset; the number of the newest of them.
+    fn delete_half(&mut self, topic: &str, below: i64) -> u64 {
+        let entries = self.entries(topic);
+        let gone = entries.iter().filter(|record| record.offset < below).filter_map(entry::indexed);
+        let newest = gone.map(|entry| entry.number).max().unwrap();
+        self.company.patiently(|| {
+            let answers = self.company.kafka.admin()?.delete_records(&[(topic.to_owned(), below)])?;
+            answers.into_iter().collect::<flowgate::broker::Result<Vec<()>>>()
+        });
+        newest
+    }
+
+    /// Has a loss accepted, and sees the flow live behind it.
+    pub fn accept_loss(&mut self, flow: &str) {
+        let began = Instant::now();
+        // More is gone than that.
+        let mut most = 1;
+        while !self.is_live_within(flow, Duration::from_secs(2)) {
+            assert!(began.elapsed() < PATIENCE, "{flow}: a loss that is accepted stays{}", self.fleet.tails());
+            // Again: whoever has just taken the flow over may not know yet that it is blocked.
+            self.company.command(flow, "accept_loss", &json!({"at_most": most}));
+            most = self.flow(flow).unwrap().queue.last_entry();
+        }
     }
 
     /// Pauses a flow and sends it events until some are held.
     fn hold_some(&mut self, flow: &str, events: u32) {
         let before = self.flow(flow).map_or(0, |flow| flow.counts.queued.total());
-        self.company.command(flow, "pause", &json!({}));
-        self.until("paused", flow, is_paused);
+        self.pause(flow);
         self.client.burst(flow, events);
         let some = u64::from(events) * 3 / 4;
         self.until("held", flow, |flow| flow.counts.queued.total() >= before + some);

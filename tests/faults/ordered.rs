@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::company::{Company, Dice, Gate, happened, is_live, is_paused};
 use crate::killed::start;
+use crate::process::eventually;
 use crate::upstream::{Client, Partitioner, Upstream};
 
 const PARTITIONS: u32 = 4;
@@ -134,7 +135,7 @@ fn kill_at_an_order(
 /// was not live again.
 #[test]
 fn while_it_pauses_and_resumes_every_flow() {
-    const OF_EACH: u32 = 5;
+    const OF_EACH: u32 = 3;
     let company = Company::new("killed-every", PARTITIONS);
     let mut dice = Dice::new("killed while it pauses and resumes every flow");
     let flows = ["f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "own"];
@@ -157,10 +158,8 @@ fn while_it_pauses_and_resumes_every_flow() {
             gate = start(&company, &mut dice);
         }
         client.burst(&seen_late, 20);
-        for flow in every.iter().copied().chain([&*seen_late]) {
-            company.until("paused with every flow", flow, |of| is_paused_by_all(of) && of.counts.held().total() > 0);
-        }
-        late.push(seen_late);
+        let all: Vec<&str> = every.iter().copied().chain([&*seen_late]).collect();
+        until_each(&company, "paused with every flow", &all, |of| is_paused_by_all(of) && of.counts.held().total() > 0);
         every.iter().for_each(|flow| client.burst(flow, 60));
         company.command("*", "resume", &json!({"max_rate": 500}));
         dice.moment(Duration::from_millis(60));
@@ -169,9 +168,8 @@ fn while_it_pauses_and_resumes_every_flow() {
             resumes += u32::from(!every.iter().all(|flow| is_live(&company.flow(flow).unwrap())));
             gate = start(&company, &mut dice);
         }
-        for flow in every.iter().copied().chain(late.last().map(|flow| &**flow)) {
-            company.until("live with every flow", flow, is_live);
-        }
+        until_each(&company, "live with every flow", &all, is_live);
+        late.push(seen_late);
         assert!(is_paused(&company.flow("own").unwrap()), "its own pause stays");
     }
     upstream.stop();
@@ -187,6 +185,13 @@ fn while_it_pauses_and_resumes_every_flow() {
         "{:?}",
         report.flows
     );
+}
+
+/// Waits until something holds for each of these flows at once, as committed.
+#[track_caller]
+fn until_each(company: &Company, what: &str, flows: &[&str], holds: impl Fn(&Flow) -> bool) {
+    let mut onlooker = company.onlooker();
+    eventually(what, || flows.iter().all(|flow| onlooker.flow(flow).is_some_and(|of| holds(&of))));
 }
 
 fn is_paused_by_all(flow: &Flow) -> bool {
