@@ -109,12 +109,20 @@ impl Caller {
     /// # Errors
     /// 403 for the role, or where nobody may; 429 for too many.
     pub fn may_order(&self, commands: &[Command]) -> Result<(), Problem> {
-        self.may_change()?;
         for command in commands {
-            let (role, what) = role_for(command);
-            self.needs(role, &what)?;
+            self.may_give(&command.target, &command.action)?;
         }
         self.access.allowances.take_commands(&self.name, commands.len(), Instant::now())
+    }
+
+    /// Whether such a command may be given by them, however many.
+    ///
+    /// # Errors
+    /// 403 for the role, or where nobody may.
+    pub fn may_give(&self, target: &Target, action: &Action) -> Result<(), Problem> {
+        self.may_change()?;
+        let (role, what) = role_for(target, action);
+        self.needs(role, &what)
     }
 
     /// Whether letters may be redriven by them.
@@ -147,13 +155,13 @@ impl Caller {
 }
 
 /// The role that a command takes, and how it is called.
-fn role_for(command: &Command) -> (Role, String) {
-    let word = command.action.word();
-    let role = match &command.action {
+fn role_for(target: &Target, action: &Action) -> (Role, String) {
+    let word = action.word();
+    let role = match action {
         Action::Pause(_) | Action::Resume(_) | Action::Release(_) => Role::Operator,
         Action::Purge(_) | Action::AcceptLoss(_) | Action::Forget | Action::Invalid { .. } => Role::Admin,
     };
-    match &command.target {
+    match target {
         Target::Flow(_) => (role, format!("`{word}`")),
         Target::Every => (Role::Admin, format!("`{word}` of every flow")),
     }

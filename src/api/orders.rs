@@ -83,8 +83,11 @@ impl Issue {
     /// The command that an order makes.
     ///
     /// # Errors
-    /// 422: it is for the wrong target; `within`: where it stands in the body. 428: its sender has to have seen a preview.
+    /// 403: the caller may not. 422: it is for the wrong target; `within`: where it stands in the body. 428: its sender has to
+    /// have seen a preview.
     pub fn command(&self, shared: &Shared, target: Target, order: Ordered, within: &str) -> Result<Command, Problem> {
+        // Nobody is sent to look at a preview of what they may not order.
+        self.caller.may_give(&target, &order.action)?;
         let wrong_expect = |detail: &str| wrong_field(&format!("{within}expect"), format!("{within}expect {detail}"));
         let expect = match (&target, order.expect) {
             (Target::Flow(_), Expected::Flow(expect)) => expect,

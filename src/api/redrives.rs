@@ -227,8 +227,14 @@ impl Redriven {
             obstacle: obstacle.word(),
             detail: obstacle.sentence(&shared.enrollments),
         };
-        let verb = if done { "were redriven" } else { "would be redriven" };
-        let mut sentence = format!("{} letters {verb}, into {} flows", report.letters, report.flows.len());
+        let count = |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+        let verb = match (done, report.letters) {
+            (false, _) => "would be redriven",
+            (true, 1) => "was redriven",
+            (true, _) => "were redriven",
+        };
+        let (letters, flows) = (count(report.letters, "letter"), count(report.flows.len() as u64, "flow"));
+        let mut sentence = format!("{letters} {verb}, into {flows}");
         if report.stopped > 0 {
             sentence.push_str(&format!("; {} more like this were not: `obstacles` says why", report.stopped));
         }

@@ -19,7 +19,7 @@ use crate::client::preview::{self, Looked, named};
 use crate::client::select::Selection;
 use crate::client::states::{Known, States};
 use crate::clock;
-use crate::flow::{Action, Command, Expect, FlowId};
+use crate::flow::{Action, Command, Expect, FlowId, Target};
 use crate::schema;
 use crate::schema::topics::Topics;
 
@@ -152,6 +152,21 @@ impl<B: Broker> Chosen<B> {
         self.states.as_ref()?.flows.get(flow)
     }
 
+    /// How the flow is that a command is for, or how many there are if it is for every flow; and what is held.
+    fn standing(&self, command: &Command) -> (String, u64) {
+        let held = |known: &Known| known.flow.counts.held().total();
+        match (&command.target, &self.states) {
+            (Target::Every, Some(states)) => {
+                (format!("{} known", states.flows.len()), states.flows.values().map(held).sum())
+            }
+            (Target::Flow(flow), _) => {
+                let known = self.known(flow);
+                (known.map_or("not known", |known| known.flow.state_word()).to_owned(), known.map_or(0, held))
+            }
+            (Target::Every, None) => ("-".to_owned(), 0),
+        }
+    }
+
     /// Shows the commands that would be sent.
     ///
     /// # Errors
@@ -167,15 +182,15 @@ impl<B: Broker> Chosen<B> {
             let header = ["FLOW", "STATE", "HELD", "ACTION", "RATE", "COMMAND"];
             let columns = if wide { 6 } else { 5 };
             let rows = commands.iter().map(|command| {
-                let known = self.states.as_ref().and_then(|states| states.flows.get(target(command)));
                 let rate = match &command.action {
                     Action::Resume(order) => order.max_rate,
                     _ => None,
                 };
+                let (state, held) = self.standing(command);
                 let mut row = vec![
                     target(command).to_owned(),
-                    known.map_or("not known", |known| known.flow.state_word()).to_owned(),
-                    known.map_or(0, |known| known.flow.counts.held().total()).to_string(),
+                    state,
+                    held.to_string(),
                     command.action.word().to_owned(),
                     rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate}/s")),
                     String::from_utf8_lossy(&schema::command::write(command)).into_owned(),

@@ -101,11 +101,13 @@ fn delivered(looked: &Result<Look, Error>) -> String {
         Some(Delivered { offset, timestamp, kind, sample }) => {
             let what = match (kind, sample) {
                 (Kind::Withdraw, _) => "a withdraw, which no pause holds",
-                (Kind::Enroll | Kind::Advance, true) => "released as a sample",
-                (Kind::Enroll | Kind::Advance, false) => "the last one",
+                (Kind::Enroll | Kind::Advance, true) => "a sample, released while paused",
+                (Kind::Enroll | Kind::Advance, false) => "the last event",
             };
             let ago = duration::show(whole(clock::now().since(*timestamp)));
-            format!("{what}, is of {timestamp} ({ago} ago), partition {partition} offset {offset}; nothing since")
+            format!(
+                "{what}; its own time: {timestamp} ({ago} ago); partition {partition} offset {offset}; nothing since"
+            )
         }
         None if from > low => {
             format!("nothing among the last {} records of its partition; older ones were not looked at", end - from)

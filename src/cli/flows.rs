@@ -34,7 +34,8 @@ pub struct Args {
     /// What comes first: most events held, the next one to resume, or the first id
     #[arg(long, value_enum, default_value_t)]
     sort: SortArg,
-    /// Go on showing what changes, until Ctrl-C: in a terminal the whole table, else a line for each change
+    /// Go on showing what changes, until Ctrl-C: in a terminal the whole table, else a line for each change, of counts once a
+    /// second
     #[arg(long, short = 'w')]
     pub watch: bool,
     #[command(flatten)]

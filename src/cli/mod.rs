@@ -112,7 +112,8 @@ enum Command {
     Forget(forget::Args),
     /// Put letters back into the enrollments, as new events
     ///
-    /// What was purged by mistake comes back to its paused flow like this, behind what is held.
+    /// What was purged by mistake comes back to its paused flow like this, behind what is held. Under `keep: latest` it
+    /// replaces what is held of its record and kind, though that is newer: look with `flowgate queue FLOW --record ID`.
     Redrive(redrive::Args),
     /// List flows
     Flows(flows::Args),

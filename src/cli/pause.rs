@@ -7,10 +7,11 @@ use clap::ValueEnum;
 
 use super::Failure;
 use super::choose::{Choosing, Plan};
-use super::send::{Asking, Order, commands, for_every, send, send_and_tell, tell};
+use super::send::{Asking, Order, commands, for_every, send, send_and_tell, target, tell};
 use crate::broker::Broker;
 use crate::duration;
 use crate::flow::{Action, Expect, FlowId, Keep, NewRecords, OnExpiry, PauseEnd, PauseOrder, Rate};
+use crate::legible::legible;
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 
@@ -89,7 +90,17 @@ pub fn run<B: Broker>(args: &Args, broker: &B, topics: &Topics, out: &mut dyn Wr
         return chosen.rehearse(&commands(&args.asking, orders), &args.asking, out);
     }
     let (sent, _) = send(&args.asking, orders, broker, topics)?;
-    tell(&sent, &args.asking, out)
+    tell(&sent, &args.asking, out)?;
+    if args.asking.output.is_for_people() {
+        for sent in sent.iter().filter(|sent| sent.is_new) {
+            let told = legible(target(&sent.command));
+            writeln!(
+                out,
+                "`{told}` was not known: no event of it has come so far; `flowgate flows` lists the known ones"
+            )?;
+        }
+    }
+    Ok(())
 }
 
 impl Args {

@@ -11,8 +11,8 @@ use crate::legible::legible;
 
 pub struct Progress {
     bar: Option<ProgressBar>,
-    /// When the first state was seen, and when a line was last written.
-    began: Option<Instant>,
+    /// When the first state was seen, and what was to pass then; and when a line was last written.
+    began: Option<(Instant, u64)>,
     written: Option<Instant>,
 }
 
@@ -34,8 +34,9 @@ impl Progress {
 
     pub fn show(&mut self, flow: &str, passed: u64, left: u64, limit: Option<Rate>) {
         let (now, flow) = (Instant::now(), legible(flow));
-        let elapsed = now.duration_since(*self.began.get_or_insert(now));
-        let pace = pace(passed, left, elapsed, limit);
+        let (began, expected) = *self.began.get_or_insert((now, passed + left));
+        let arrived = (passed + left).saturating_sub(expected);
+        let pace = pace((passed, left, arrived), now.duration_since(began), limit);
         if let Some(bar) = &self.bar {
             // What arrives meanwhile makes it longer.
             bar.set_length(passed + left);
@@ -59,17 +60,22 @@ impl Progress {
     }
 }
 
-/// The rate so far, and the time left: by the limit if there is one, for it is known before anything has passed.
-fn pace(passed: u64, left: u64, elapsed: Duration, limit: Option<Rate>) -> String {
+/// The rate so far, and the time left: by the limit if there is one, for it is known before anything has passed. What arrives
+/// meanwhile has to pass too.
+fn pace((passed, left, arrived): (u64, u64, u64), elapsed: Duration, limit: Option<Rate>) -> String {
     let seconds = elapsed.as_secs_f64();
     let measured = (passed > 0 && seconds >= 0.5).then(|| passed as f64 / seconds);
     let expected = measured.or(limit.map(Rate::per_second));
     match expected.filter(|rate| *rate > 0.0) {
         None => String::new(),
         Some(rate) => {
-            let eta = Duration::from_secs((left as f64 / rate).ceil() as u64);
-            let rate = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
-            format!(", {rate}/s, about {} left", duration::show(eta))
+            let arriving = if measured.is_some() { arrived as f64 / seconds } else { 0.0 };
+            let shown = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
+            if arriving >= rate {
+                return format!(", {shown}/s, and as many arrive");
+            }
+            let eta = Duration::from_secs((left as f64 / (rate - arriving)).ceil() as u64);
+            format!(", {shown}/s, about {} left", duration::show(eta))
         }
     }
 }
@@ -81,9 +87,15 @@ mod tests {
     #[test]
     fn rate_and_time_left() {
         let limit = Rate::new(500);
-        assert_eq!(pace(0, 1000, Duration::ZERO, None), "", "nothing is known yet");
-        assert_eq!(pace(0, 1000, Duration::ZERO, limit), ", 500/s, about 2s left");
-        assert_eq!(pace(100, 900, Duration::from_secs(1), limit), ", 100/s, about 9s left");
-        assert_eq!(pace(1, 3599, Duration::from_secs(1), None), ", 1.0/s, about 59m59s left");
+        assert_eq!(pace((0, 1000, 0), Duration::ZERO, None), "", "nothing is known yet");
+        assert_eq!(pace((0, 1000, 0), Duration::ZERO, limit), ", 500/s, about 2s left");
+        assert_eq!(pace((100, 900, 0), Duration::from_secs(1), limit), ", 100/s, about 9s left");
+        assert_eq!(pace((1, 3599, 0), Duration::from_secs(1), None), ", 1.0/s, about 59m59s left");
+        assert_eq!(
+            pace((100, 900, 50), Duration::from_secs(1), limit),
+            ", 100/s, about 18s left",
+            "50 a second arrive"
+        );
+        assert_eq!(pace((100, 900, 100), Duration::from_secs(1), limit), ", 100/s, and as many arrive");
     }
 }

@@ -13,7 +13,7 @@ use super::until_done::order_until_done;
 use crate::broker::Broker;
 use crate::client::preview;
 use crate::client::states::States;
-use crate::flow::{Action, Expect, Flow, FlowId, PurgeOrder, State};
+use crate::flow::{Action, Done, Expect, Flow, FlowId, PurgeOrder, State};
 use crate::legible::legible;
 use crate::schema::topics::Topics;
 
@@ -54,10 +54,11 @@ pub fn run<B: Broker>(
     let pause = flow.and_then(Flow::pause).map(|pause| pause.id.clone());
     let action = Action::Purge(PurgeOrder { through_entry });
     let order = Order { flow: args.flow.clone(), action, expect: Expect { pause: Some(pause), next_entry } };
-    if let Some(done) = order_until_done(&args.asking, order, broker, topics, progress, out)? {
-        let (enroll, advance, discarded) = (done.enroll, done.advance, &topics.discarded);
-        let told = format!("{}: {} discarded ({enroll} enroll, {advance} advance)", args.flow, done.total());
-        writeln!(out, "{}; they are in `{discarded}`", legible(&told))?;
+    if let Some(Done { command, count }) = order_until_done(&args.asking, order, broker, topics, progress, out)? {
+        let (enroll, advance, discarded) = (count.enroll, count.advance, &topics.discarded);
+        let told = format!("{}: {} discarded ({enroll} enroll, {advance} advance)", args.flow, count.total());
+        let back = format!("`flowgate redrive discarded --command {command}` puts them back");
+        writeln!(out, "{}; they are in `{discarded}`: {}", legible(&told), legible(&back))?;
     }
     Ok(())
 }

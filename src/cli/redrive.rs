@@ -96,10 +96,10 @@ pub fn run<B: Broker>(
         return Err(Failure::new(exit::OTHER, what).hint(hint(obstacle)));
     }
     if args.dry_run {
-        return args.tell(&found, "would be redriven", topics, out);
+        return args.tell(&found, false, topics, out);
     }
     if found.letters == 0 {
-        args.tell(&found, "were redriven", topics, out)?;
+        args.tell(&found, true, topics, out)?;
         let hint = format!("`flowgate letters {kind}` shows what is there");
         return Err(Failure::new(exit::OTHER, format!("no letter of `{topic}` is to be redriven")).hint(hint));
     }
@@ -112,7 +112,7 @@ pub fn run<B: Broker>(
         _ => Failure::from(error),
     })?;
     progress.done();
-    args.tell(&done, "were redriven", topics, out)
+    args.tell(&done, true, topics, out)
 }
 
 impl Args {
@@ -142,7 +142,7 @@ impl Args {
     }
 
     /// Shows what would be done, or was.
-    fn tell(&self, report: &Report, verb: &str, topics: &Topics, out: &mut dyn Write) -> Result<(), Failure> {
+    fn tell(&self, report: &Report, is_done: bool, topics: &Topics, out: &mut dyn Write) -> Result<(), Failure> {
         let flows: serde_json::Map<String, Value> =
             report.flows.iter().map(|(flow, count)| (flow.to_string(), (*count).into())).collect();
         let obstacle = |(item, obstacle): &(Item, Obstacle)| json!({"item": item.to_string(), "obstacle": obstacle.word(), "detail": obstacle.sentence(&topics.enrollments)});
@@ -156,6 +156,11 @@ impl Args {
             "obstacles": obstacles,
         });
         self.output.write(out, &document, |_| {
+            let verb = match (is_done, report.letters) {
+                (false, _) => "would be redriven",
+                (true, 1) => "was redriven",
+                (true, _) => "were redriven",
+            };
             let mut lines = vec![format!("{} {verb}{}", letters(report.letters), of_flows(report))];
             for (item, obstacle) in report.obstacles.iter().take(SHOWN) {
                 lines.push(format!("{item} not: {}", obstacle.sentence(&topics.enrollments)));
@@ -216,7 +221,7 @@ fn question(found: &Report, order: &Order, topics: &Topics) -> String {
     let (topic, enrollments) = (order.kind.topic(topics), &topics.enrollments);
     let mut question = format!(
         "This writes {} of `{topic}`{} into `{enrollments}` as new events, behind what has arrived there: where a flow is \
-         paused they are held again.",
+         paused they are held again, and under `keep: latest` each replaces what is held of its record and kind.",
         letters(found.letters),
         of_flows(found)
     );

@@ -9,7 +9,7 @@ use super::send::{Asking, Order, flow_id};
 use super::until_done::order_until_done;
 use super::{Failure, exit};
 use crate::broker::Broker;
-use crate::flow::{Action, Expect, FlowId, RecordId, ReleaseOrder};
+use crate::flow::{Action, Done, Expect, FlowId, RecordId, ReleaseOrder};
 use crate::legible::legible;
 use crate::schema::topics::Topics;
 
@@ -56,10 +56,14 @@ pub fn run<B: Broker>(
     };
     let action = Action::Release(order);
     let order = Order { flow: args.flow.clone(), action, expect: Expect::default() };
-    if let Some(done) = order_until_done(&args.asking, order, broker, topics, progress, out)? {
+    if let Some(Done { count: done, .. }) = order_until_done(&args.asking, order, broker, topics, progress, out)? {
         let (enroll, advance) = (done.enroll, done.advance);
         let told = format!("{}: {} released ({enroll} enroll, {advance} advance)", args.flow, done.total());
         writeln!(out, "{}; it stays paused unless it was resumed meanwhile", legible(&told))?;
+        if let (0, Some(record)) = (done.total(), args.records.first()) {
+            let look = format!("`flowgate queue {} --record {record}`", args.flow);
+            writeln!(out, "nothing of that was to be delivered: {} shows what is held", legible(&look))?;
+        }
     }
     Ok(())
 }

@@ -192,8 +192,20 @@ pub fn show(
     asking.output.write(out, &document, |wide| {
         let header = ["FLOW", "OUTCOME", "DETAIL", "COMMAND", "OFFSET"];
         let columns = if wide { 5 } else { 3 };
-        table(&header[..columns], rows.iter().map(|row| row[..columns].to_vec()))
+        table(&header[..columns], rows.iter().flat_map(|row| lines_of(&row[..columns])))
     })
+}
+
+/// The rows of an answer: where partitions say different things, each has a line.
+fn lines_of(row: &[String]) -> Vec<Vec<String>> {
+    const DETAIL: usize = 2;
+    // Of one flow all is one line, whatever it quotes.
+    let lines = if row[0] == "*" { usize::MAX } else { 1 };
+    let mut details = row[DETAIL].splitn(lines, '\n');
+    let mut first = row.to_vec();
+    first[DETAIL] = details.next().unwrap_or_default().to_owned();
+    let others = details.map(|detail| vec![String::new(), String::new(), detail.to_owned()]);
+    std::iter::once(first).chain(others).collect()
 }
 
 /// Whom a command is for.

@@ -281,7 +281,10 @@ fn a_paused_flow_is_sampled_purged_and_a_misspelt_one_forgotten() {
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told[0]["done"], json!({"enroll": 1, "advance": 0}), "{told}");
     let told = place.good(&["purge", "welcome", "--yes", "--reason", "wrong coupon"]);
-    assert!(told.contains("welcome: 2 discarded (2 enroll, 0 advance); they are in `flow.discarded`"), "{told}");
+    assert!(
+        told.contains("welcome: 2 discarded (2 enroll, 0 advance); they are in `flow.discarded`: `flowgate redrive"),
+        "{told}"
+    );
     let told = place.good(&["purge", "welcome", "--yes"]);
     assert!(told.contains("unchanged  nothing is held"), "{told}");
     assert!(place.good(&["flow", "welcome"]).contains("state        paused"));

@@ -15,8 +15,8 @@ pub enum Command {
         /// Who uses it: what they order stands in the audit under this name
         #[arg(value_parser = Token::checked)]
         name: String,
-        /// What it allows: `viewer` sees states, counts and the audit; `operator` pauses, resumes and sees events; `admin` may do
-        /// everything
+        /// What it allows: `viewer` sees states, counts and the audit; `operator` pauses, resumes and releases single flows too,
+        /// and sees events; `admin` may do everything: purge, redrive, accept losses, forget, and order for every flow
         #[arg(long)]
         role: Role,
     },

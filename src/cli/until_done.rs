@@ -9,7 +9,7 @@ use super::send::{Asking, Order, send, tell};
 use crate::broker::Broker;
 use crate::client::control::{Answers, Sent};
 use crate::client::states::States;
-use crate::flow::{CommandId, Flow, FlowId, PerKind, Verdict, Wanted};
+use crate::flow::{CommandId, Done, Flow, FlowId, PerKind, Verdict, Wanted};
 use crate::schema::topics::Topics;
 
 /// Sends the order, waits until it has ended, and shows its answer. What it has done, if people are to be told more of it.
@@ -23,12 +23,13 @@ pub fn order_until_done<B: Broker>(
     topics: &Topics,
     progress: Progress,
     out: &mut dyn Write,
-) -> Result<Option<PerKind>, Failure> {
+) -> Result<Option<Done>, Failure> {
     let flow = order.flow.clone();
     let (mut sent, mut answers) = send(asking, vec![order], broker, topics)?;
     let done = until_done(&mut sent, &mut answers, &flow, broker, topics, progress)?;
     tell(&sent, asking, out)?;
-    Ok(done.filter(|_| asking.output.is_for_people()))
+    let told = done.zip(sent.into_iter().next()).filter(|_| asking.output.is_for_people());
+    Ok(told.map(|(count, Sent { command, .. })| Done { command: command.id, count }))
 }
 
 /// What it has done; `None` if there is nothing to wait for: no answer came, it was not applied, or it had been answered before,

@@ -1,6 +1,8 @@
 //! `flowgate flows --watch`: the whole table again and again in a terminal, else a line for each change.
+//!
+//! A busy flow changes its counts with every turn: of those alone a line says no more than once a second.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -102,20 +104,32 @@ fn lines<B: Broker>(args: &Args, mut states: States<B>, screen: &Screen, out: &m
     let first = args.chosen(&states, now);
     listing.write(out, screen.terminal, first.iter().copied(), now)?;
     let layout = Layout::of(listing.header(), first.iter().map(|known| listing.row(known, now)));
-    let mut shown: BTreeSet<String> = first.iter().map(|known| known.flow.id.to_string()).collect();
+    let mut shown: BTreeMap<String, &str> = first.iter().map(|known| is_now(known)).collect();
+    let (mut waiting, mut written) = (BTreeSet::new(), Instant::now());
     out.flush()?;
     while !screen.is_ended() {
-        for id in states.poll_changed()? {
+        waiting.extend(states.poll_changed()?);
+        let all = written.elapsed() >= AGAIN;
+        if all {
+            written = Instant::now();
+        }
+        // The others differ by their counts alone.
+        let differs =
+            |id: &String| states.flows.get(id.as_str()).map(is_now).map(|(_, state)| state) != shown.get(id).copied();
+        let (due, later): (BTreeSet<String>, _) = waiting.into_iter().partition(|id| all || differs(id));
+        waiting = later;
+        for id in due {
             let now = clock::now();
             let known = states.flows.get(id.as_str());
             // What was shown and is like that no more is shown once more: as it is now.
-            let wanted = known.is_some_and(|known| args.wants(known, now));
+            let wanted = known.filter(|known| args.wants(known, now)).map(is_now);
+            let is_wanted = wanted.is_some();
             let before = match wanted {
-                true => !shown.insert(id.clone()),
-                false => shown.remove(&id),
+                Some((id, state)) => shown.insert(id, state).is_some(),
+                None => shown.remove(&id).is_some(),
             };
             match known {
-                Some(known) if wanted || before => line(listing, &layout, known, screen, now, out)?,
+                Some(known) if is_wanted || before => line(listing, &layout, known, screen, now, out)?,
                 None if before => forgotten(listing, &layout, &id, out)?,
                 _ => {}
             }
@@ -123,6 +137,11 @@ fn lines<B: Broker>(args: &Args, mut states: States<B>, screen: &Screen, out: &m
         out.flush()?;
     }
     Ok(())
+}
+
+/// What of a flow is told at once when it changes.
+fn is_now(known: &Known) -> (String, &'static str) {
+    (known.flow.id.to_string(), known.flow.state_word())
 }
 
 fn line(

@@ -8,7 +8,7 @@ pub use super::sent::{Sent, together};
 use super::{no_topic, read_on, rest};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Admin, Broker, Isolation, Publication, Publisher, Reader, Result};
-use crate::flow::{Command, CommandId, Happening, Target};
+use crate::flow::{Command, CommandId, Happening, Target, Transition};
 use crate::schema::{self, topics::Topics};
 
 /// How long the brokers may take to store a command.
@@ -113,12 +113,20 @@ impl<B: Broker> Answers<B> {
     pub fn poll(&mut self, sent: &mut [Sent]) -> Result<()> {
         let records = read_on(&mut self.reader)?;
         for event in records.iter().filter_map(|record| schema::audit::read(record.value.as_deref()?).ok()) {
+            let target = event.flow.clone().map_or(Target::Every, Target::Flow);
             let id = match &event.happening {
+                // What made a flow known is told by the offset of the command alone.
+                Happening::Transition { transition: Transition::Seen, command: Some(offset), .. } => {
+                    let caused = |sent: &&mut Sent| sent.offset == *offset && sent.command.target == target;
+                    if let Some(sent) = sent.iter_mut().find(caused) {
+                        sent.hear(&event);
+                    }
+                    continue;
+                }
                 Happening::Answer { command, .. } => Some(&command.id),
                 Happening::Transition { transition, .. } => transition.done().map(|done| &done.command),
             };
             let Some(id) = id else { continue };
-            let target = event.flow.clone().map_or(Target::Every, Target::Flow);
             let place = self.places.get(&(id.clone(), target));
             if let Some(sent) = place.and_then(|place| sent.get_mut(*place)) {
                 sent.hear(&event);

@@ -50,11 +50,16 @@ pub fn several(verb: &str, already: &str, flows: &[Looked<'_>]) -> String {
 /// For every flow: `known` of them, which hold so many events; `own`: those that are paused on their own.
 #[must_use]
 pub fn every(verb: &str, known: usize, held: u64, own: usize) -> String {
-    let mut preview = format!("This {verb} every flow: {known} are known, which hold {held} events now.");
-    if own > 0 {
-        preview.push_str(&format!(" {own} of them are paused on their own, and stay as they are."));
-    }
-    preview
+    let flows = match known {
+        1 => "1 is known, which holds".to_owned(),
+        known => format!("{known} are known, which hold"),
+    };
+    let alone = match own {
+        0 => String::new(),
+        1 => " 1 of them is paused on its own, and stays as it is.".to_owned(),
+        own => format!(" {own} of them are paused on their own, and stay as they are."),
+    };
+    format!("This {verb} every flow: {flows} {held} events now.{alone}")
 }
 
 /// For a purge of what one flow holds up to an entry. `discarded`: the topic to which it goes.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::flow::{AuditEvent, Command, Done, Happening, Outcome, PerKind, Target, Verdict};
+use crate::flow::{AuditEvent, Command, Done, Happening, Outcome, PerKind, Target, Transition, Verdict};
 
 /// A command that is stored, and its answer if one came.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Sent {
     pub repeated: bool,
     /// What it has done, of an order that takes its time (a purge, a sample), once that has ended.
     pub done: Option<PerKind>,
+    /// The flow was not known before: nobody has sent an event of it so far, and its name may be a mistake.
+    pub is_new: bool,
     /// Of a command for every flow: the answers that came, by partition. All of them together are its answer.
     pub partitions: BTreeMap<i32, Outcome>,
     /// How many partitions answer such a command.
@@ -25,7 +27,16 @@ impl Sent {
     /// `asked`: how many partitions answer a command for every flow.
     #[must_use]
     pub fn new(command: Command, offset: i64, asked: i32) -> Self {
-        Self { command, offset, outcome: None, repeated: false, done: None, partitions: BTreeMap::new(), asked }
+        Self {
+            command,
+            offset,
+            outcome: None,
+            repeated: false,
+            done: None,
+            is_new: false,
+            partitions: BTreeMap::new(),
+            asked,
+        }
     }
 
     /// The partitions that have not answered a command for every flow, for people.
@@ -47,7 +58,8 @@ impl Sent {
                     Target::Every => self.answered_by(event.partition, outcome.clone()),
                 }
             }
-            Happening::Transition { transition, .. } => {
+            Happening::Transition { transition, command, .. } => {
+                self.is_new |= matches!(transition, Transition::Seen) && *command == Some(self.offset);
                 if let Some(Done { command, count }) = transition.done()
                     && *command == self.command.id
                 {

@@ -130,7 +130,7 @@ impl<'a> Every<'a> {
         let outcome = match &self.order {
             Order::Pause(default) => {
                 let until = default.resumes_at;
-                Outcome::applied(format!("paused {changed} and all that are first seen, until {until}{alone}"))
+                Outcome::applied(format!("paused {changed}, and every new one, until {until}{alone}"))
             }
             Order::Resume { ends_default, .. } if *ends_default || self.changed > 0 => {
                 Outcome::applied(format!("resuming {changed}{alone}"))
@@ -327,7 +327,7 @@ mod tests {
         let paused = hall.every("p", pause());
         assert_eq!(
             answer(&paused),
-            "applied: paused 1 flow and all that are first seen, until 2024-01-15T00:00:00Z; 1 flow has a pause of its \
+            "applied: paused 1 flow, and every new one, until 2024-01-15T00:00:00Z; 1 flow has a pause of its \
              own, which stays as it is"
         );
         assert_eq!(paused.1, [PAUSED.to_vec(), vec![]]);

@@ -135,7 +135,7 @@ fn every_flow_is_paused_with_the_token_of_a_preview() {
     problem(&ask(json!({"flow_id": "*", "action": "pause", "expect": {"pause_id": null}})), 422, "wrong-field");
     let show = json!({"action": "pause", "all": true});
     let preview = post(&gate.board, &setup(), "/api/v1/previews", &show, &[]).json();
-    assert_eq!(preview["sentence"], "This pauses every flow: 1 are known, which hold 0 events now.");
+    assert_eq!(preview["sentence"], "This pauses every flow: 1 is known, which holds 0 events now.");
     let token = &preview["expect"];
     problem(&ask(json!({"flow_id": "*", "action": "resume", "expect": token})), 428, "preview-required");
     let answer = ask(json!({"flow_id": "*", "action": "pause", "expect": token}));

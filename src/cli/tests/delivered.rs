@@ -37,7 +37,7 @@ fn a_paused_flow_says_what_was_delivered_last() {
     place.good(&["pause", "welcome"]);
     hold(&place, "welcome", 2);
     let told = line(&place);
-    assert!(told.starts_with("the last one, is of 20") && told.ends_with("; nothing since"), "{told}");
+    assert!(told.starts_with("the last event; its own time: 20") && told.ends_with("; nothing since"), "{told}");
     let document = printed(&place, &["flow", "welcome"], "cli/flow", "cli/flow");
     let event = &document["last_delivered"]["event"];
     assert_eq!((event["kind"].as_str(), event["sample"].as_bool()), (Some("enroll"), Some(false)));
@@ -45,9 +45,9 @@ fn a_paused_flow_says_what_was_delivered_last() {
 
     place.good(&["release", "welcome", "--count", "1"]);
     let told = line(&place);
-    assert!(told.starts_with("released as a sample, is of 20"), "{told}");
+    assert!(told.starts_with("a sample, released while paused; its own time: 20"), "{told}");
     place.send(None, r#"{"flow_id": "welcome", "record_id": "r9", "kind": "withdraw"}"#);
-    eventually("withdrawn", || line(&place).starts_with("a withdraw, which no pause holds, is of 20"));
+    eventually("withdrawn", || line(&place).starts_with("a withdraw, which no pause holds; its own time: 20"));
     let document = printed(&place, &["flow", "welcome"], "cli/flow", "cli/flow");
     assert!(document["last_delivered"]["event"]["offset"].as_i64().unwrap() > offset + 1);
 

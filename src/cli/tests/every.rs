@@ -20,14 +20,15 @@ fn every_flow_is_paused_and_resumed() {
     assert_eq!(refused.code, exit::CONFIGURATION);
     assert_eq!(
         refused.to_string(),
-        "This pauses every flow: 2 are known, which hold 0 events now. 1 of them are paused on their own, and stay as \
-         they are. This is asked about, and there is no terminal to ask on\n  hint: give --yes if it shall happen"
+        "This pauses every flow: 2 are known, which hold 0 events now. 1 of them is paused on its own, and stays as it \
+         is. This is asked about, and there is no terminal to ask on\n  hint: give --yes if it shall happen"
     );
     let dry = place.good(&["pause", "--all", "--dry-run"]);
-    assert!(dry.contains("nothing was sent"), "{dry}");
+    assert!(dry.contains("\n*     2 known  0     pause   -\n"), "{dry}");
     let paused = place.good(&["pause", "--all", "--for", "2h", "--yes"]);
     assert!(paused.starts_with("FLOW  OUTCOME  DETAIL") && paused.contains("applied"), "{paused}");
-    assert!(paused.contains("paused 1 flow and all that are first seen"), "{paused}");
+    assert!(paused.contains("paused 1 flow, and every new one, until 20"), "{paused}");
+    assert!(!paused.contains("\\n"), "each line is one: {paused}");
     place.event("later", "r1");
     eventually("held", || place.good(&["flows", "--select", "held>0"]).contains("later"));
     hold(&place, "welcome", 3);
@@ -64,6 +65,11 @@ fn named_records_are_let_through() {
         told.ends_with("welcome: 1 released (1 enroll, 0 advance); it stays paused unless it was resumed meanwhile\n"),
         "{told}"
     );
+    let told = place.good(&["release", "welcome", "--record", "nobody"]);
+    assert!(
+        told.contains("welcome: 0 released") && told.contains("`flowgate queue welcome --record nobody`"),
+        "{told}"
+    );
     gate.stop().unwrap();
 }
 
@@ -82,5 +88,19 @@ fn a_loss_is_accepted() {
     eventually("found", || place.run(&["flow", "welcome", "--accept-loss", "2"]).0.is_ok());
     eventually("live", || place.good(&["flow", "welcome"]).contains("state        live"));
     assert!(place.good(&["flow", "welcome"]).contains("lost"), "it is told");
+    gate.stop().unwrap();
+}
+
+/// Goal: whoever pauses a name that is a mistake learns it, and nobody else is told so.
+#[test]
+fn a_pause_of_a_flow_that_was_not_known_says_so() {
+    let place = Place::new();
+    let gate = place.gate();
+    place.event("welcome", "r1");
+    eventually("seen", || place.run(&["flow", "welcome"]).0.is_ok());
+    assert!(!place.good(&["pause", "welcome"]).contains("not known"));
+    let told = place.good(&["pause", "wellcome"]);
+    assert!(told.contains("\n`wellcome` was not known: no event of it has come so far"), "{told}");
+    assert!(!place.good(&["pause", "wellcome", "--for", "2h"]).contains("not known"));
     gate.stop().unwrap();
 }
