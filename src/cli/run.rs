@@ -55,8 +55,8 @@ const STOP: Duration = Duration::from_millis(4800);
 /// How long one try to reach the brokers takes: shorter than a stop may.
 const REACH: Duration = Duration::from_secs(2);
 
-/// Threads that work for HTTP beside the one that serves.
-const BESIDE: usize = 4;
+/// Threads that work for HTTP beside the one that serves: those that may read topics at once, and some that look at flows.
+const BESIDE: usize = 7;
 
 pub fn run(settings: &Settings) -> Result<(), Failure> {
     // One thread serves everybody; what looks at every flow is done beside it, by a few that take turns.
