@@ -217,3 +217,21 @@ fn what_was_deleted_cannot_be_found() {
     rig.run_until_live("welcome");
     assert_eq!(rig.delivered("welcome"), "b c");
 }
+
+/// Goal: what one sample has found is not released for another one that takes its place within a turn.
+#[test]
+fn a_sample_in_the_place_of_another_looks_for_its_own() {
+    for steps in 0..40 {
+        let mut rig = held("a b c");
+        rig.command("welcome", "release", json!({"record_ids": ["b"]}));
+        for _ in 0..steps {
+            rig.step(0).unwrap();
+        }
+        rig.command("welcome", "resume", json!({}));
+        rig.command("welcome", "pause", json!({}));
+        rig.command("welcome", "release", json!({"record_ids": ["c"]}));
+        rig.settle();
+        let delivered = rig.delivered("welcome");
+        assert!(delivered.ends_with('c'), "{steps}: {delivered}");
+    }
+}

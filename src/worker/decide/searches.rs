@@ -35,8 +35,8 @@ impl Decider<'_> {
             self.release_by_name(partition, owned, tracked, waiting);
         }
         let Some(staged) = self.decision.flow(partition, owned, id) else { return };
-        // A command of this turn may have ended it.
-        if !staged.flow.searches() || !search.is_over(&staged.flow) {
+        // A command of this turn may have ended it, and another one may have put another sample in its place.
+        if !staged.flow.searches() || !search.is_of(&staged.flow) || !search.is_over(&staged.flow) {
             return;
         }
         let pause = staged.flow.pause().map(|pause| pause.id.clone());
@@ -50,11 +50,10 @@ impl Decider<'_> {
     /// Releases what was found, unless something newer has taken its place.
     pub(super) fn release_by_name(&mut self, partition: i32, owned: &Owned, tracked: &Tracked, waiting: &Waiting) {
         let id: &FlowId = &tracked.flow().id;
-        if tracked.search.as_ref().is_none_or(|search| search.is_replaced(&waiting.held)) {
-            return;
-        }
+        let Some(search) = tracked.search.as_ref().filter(|search| !search.is_replaced(&waiting.held)) else { return };
         let Some(staged) = self.decision.flow(partition, owned, id) else { return };
-        if staged.flow.searches() && staged.flow.take(waiting.held.number, waiting.held.kind) {
+        let searches = staged.flow.searches() && search.is_of(&staged.flow);
+        if searches && staged.flow.take(waiting.held.number, waiting.held.kind) {
             staged.changed = true;
             self.decision.drained.entries += 1;
             self.decision.drained.bytes += waiting.size;
