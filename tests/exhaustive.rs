@@ -1,7 +1,8 @@
-//! Goal: no interleaving of commands, events, the timer, the cleaner, crashes and rebalances breaks a promise of docs/contract.md.
+//! Goal: no interleaving of commands, events, the timer, the cleaner, somebody who deletes what is held, crashes and rebalances
+//! breaks a promise of docs/contract.md.
 //!
-//! Method: small spaces, every state of them. The rules are the production ones (`flow::command::apply`, `arrive`,
-//! `strike`, `pass`, `settle`, the index, in slices too); around them stands the least of a Kafka that tells what is
+//! Method: small spaces, every state of them. The rules are the production ones (`flow::command::apply`, `Every`,
+//! `arrive`, `strike`, `pass`, `take`, `settle`, the index, in slices too); around them stands the least of a Kafka that tells what is
 //! committed from what is staged: a turn replaces what a partition's log holds, as a whole or not at all; offsets of a stale
 //! generation are refused; whoever takes over waits for what is pending and reads the documents back. Beside them a
 //! [`ledger`] keeps the promises with an ordinary list, and every fate, answer and count is compared with it.
@@ -10,6 +11,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[cfg(debug_assertions)]
+#[path = "exhaustive/breaks.rs"]
+mod breaks;
 #[path = "exhaustive/desk.rs"]
 mod desk;
 #[path = "exhaustive/everyone.rs"]
@@ -129,23 +133,24 @@ fn one_purge_and_what_comes_into_it() {
     every_state("one flow, what comes into a purge", &space, 10_000);
 }
 
-/// Named records are looked for, while a resume, a re-pause, the timer, a withdraw, a purge or a newer event comes, and the
-/// cleaner.
+/// Named records are looked for, while a resume, the timer, a withdraw, a purge or a newer event comes, and the cleaner.
 #[test]
 fn one_flow_and_records_by_name() {
-    let inputs = vec![(Enroll, 0), (Enroll, 1), (Advance, 0), (Enroll, 0)];
+    let newer = vec![(Enroll, 0), (Enroll, 1), (Advance, 0), (Enroll, 0)];
+    let withdrawn = vec![(Enroll, 1), (Enroll, 0), (Withdraw, 0)];
     let orders = [PauseLatest, ResumeAll, Purge, SampleOf(0)];
-    let space = Space { cleaner: true, ..one_flow(inputs, &orders, 3) };
-    every_state("one flow, records by name", &space, 10_000);
+    let space = Space { cleaner: true, ..one_flow(newer.clone(), &orders, 3) };
+    let space = Space { inputs: vec![vec![newer], vec![withdrawn]], ..space };
+    every_state("one flow, records by name", &space, 500_000);
 }
 
-/// And what passes entries that were taken.
+/// What passes entries that were taken: a drain, a purge, another sample.
 #[test]
 fn one_flow_and_entries_that_were_taken() {
-    let inputs = vec![(Enroll, 0), (Enroll, 1), (Enroll, 0), (Withdraw, 1)];
-    let orders = [PauseAll, ResumeNone, Sample, SampleOf(0), SampleOf(1)];
+    let inputs = vec![(Enroll, 0), (Enroll, 1), (Enroll, 0)];
+    let orders = [PauseAll, ResumeNone, Purge, Sample, SampleOf(0), SampleOf(1)];
     let space = Space { ticks: 0, ..one_flow(inputs, &orders, 4) };
-    every_state("one flow, taken entries", &space, 10_000);
+    every_state("one flow, taken entries", &space, 400_000);
 }
 
 /// `*` beside commands that name the flow, before and after it is first seen, and deadlines.
@@ -154,14 +159,41 @@ fn one_flow_and_every_flow() {
     let inputs = vec![(Enroll, 0), (Enroll, 0)];
     let orders = [PauseLatest, PauseShort, ResumeNone, PauseEvery, PauseEveryShort, ResumeEvery];
     let space = Space { repeats: true, ticks: 2, max_pause: 2, ..one_flow(inputs, &orders, 3) };
-    every_state("one flow, every flow", &space, 10_000);
+    every_state("one flow, every flow", &space, 800_000);
 }
 
-/// Somebody deletes what a drain, a purge or a sample comes to.
+/// `*` where one worker has two flows, of which the other takes one over.
+#[test]
+fn two_flows_two_workers_and_every_flow() {
+    let space = Space {
+        inputs: vec![vec![vec![(Enroll, 0)], vec![(Enroll, 0), (Withdraw, 0)]]],
+        workers: 2,
+        orders: vec![vec![PauseLatest, PauseEvery, ResumeEvery], vec![]],
+        commands: 4,
+        repeats: false,
+        cleaner: false,
+        deletes: false,
+        ticks: 0,
+        max_pause: 1,
+        found: RefCell::default(),
+    };
+    every_state("two flows, two workers, every flow", &space, 600_000);
+}
+
+/// Somebody deletes what a drain, a purge or a sample comes to, and what the cleaner has left.
 #[test]
 fn one_flow_and_losses() {
     let inputs = vec![(Enroll, 0), (Enroll, 1), (Enroll, 0), (Withdraw, 1)];
     let orders = [PauseLatest, ResumeAll, Purge, Sample, SampleOf(1), AcceptLoss(1), AcceptLoss(3)];
-    let space = Space { deletes: true, ticks: 0, ..one_flow(inputs, &orders, 3) };
-    every_state("one flow, losses", &space, 10_000);
+    let space = Space { deletes: true, cleaner: true, ticks: 0, ..one_flow(inputs, &orders, 3) };
+    every_state("one flow, losses", &space, 500_000);
+}
+
+/// A loss after something was released by name, and one that ends what it is in front of.
+#[test]
+fn one_flow_and_losses_beside_taken_entries() {
+    let inputs = vec![(Enroll, 0), (Enroll, 1), (Enroll, 2)];
+    let orders = [PauseLatest, Purge, Sample, SampleOf(1), AcceptLoss(1)];
+    let space = Space { deletes: true, ticks: 0, ..one_flow(inputs, &orders, 4) };
+    every_state("one flow, losses beside taken entries", &space, 200_000);
 }

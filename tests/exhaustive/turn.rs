@@ -211,6 +211,8 @@ impl Log {
         assert_eq!(sample, self.ledger.sampled(), "a sample has released");
         if let State::Paused(pause) = &flow.state {
             assert!(pause.resumes_at.0 <= pause.paused_at.0 + max_pause, "P5: {pause:?}");
+            let since = matches!(self.ledger.mode, Mode::Paused(of) if of.since == pause.paused_at.0);
+            assert!(since, "P5: paused since another time than {:?}: {pause:?}", self.ledger.mode);
             assert!(now < pause.resumes_at.0, "P5: still paused at {now}: {pause:?}");
         }
         for (kind, of) in [(Kind::Enroll, (|c| c.enroll) as fn(&PerKind) -> u64), (Kind::Advance, |c| c.advance)] {
