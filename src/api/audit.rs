@@ -92,20 +92,11 @@ async fn page(
 ) -> Result<Json<Audit>, Problem> {
     let look = Look::of(shared, &format!("audit of {}", flow.as_ref().map_or("*", FlowId::as_str)), asked, true)?;
     let text = |name| asked.get(name).map(str::to_owned);
-    let event = asked.read("event", word)?;
+    let event = asked.one_of("event", &Audited::WORDS)?;
     let wanted = Wanted { flow, by: text("by"), event, command: text("command") };
     let window = look.window.clone();
     let page = read(shared, caller, move |reads| reads.trail(&wanted, &window)).await?;
     let whole = caller.role >= Role::Operator;
-    let events = page.events.iter().map(|told| told.json(whole)).collect();
+    let events = page.found.iter().map(|told| told.json(whole)).collect();
     Ok(Json(Audit { events, looked: look.looked(page.progress, page.next) }))
-}
-
-/// # Errors
-/// The words that there are.
-fn word(word: &str) -> Result<String, String> {
-    match Audited::WORDS.contains(&word) {
-        true => Ok(word.to_owned()),
-        false => Err(format!("`{word}` is no event of the audit; use {}", Audited::WORDS.join(", "))),
-    }
 }

@@ -53,8 +53,6 @@ const MOST: usize = 500;
             headers(("Location" = String, description = "Where to ask for the answer."))),
         (status = 409, description = "`rejected`, with the answer; `changed-meanwhile`, with the answer and a fresh preview.", body = Document,
             content_type = "application/problem+json"),
-        (status = 415, description = "`not-json`: send `Content-Type: application/json`.", body = Document, content_type = "application/problem+json"),
-        (status = 422, description = "`wrong-field`, with the field.", body = Document, content_type = "application/problem+json"),
         (status = 428, description = "`preview-required`: send the `expect` of a preview.", body = Document, content_type = "application/problem+json"),
     ),
 )]
@@ -108,8 +106,6 @@ struct Many<'a> {
         (status = 200, description = "Each is answered, `rejected` ones among them.", body = Answers),
         (status = 202, description = "Stored, and not all of them answered in time: `Location` is where to ask for the first of those.",
             body = Answers, headers(("Location" = String, description = "Where to ask for the answer."))),
-        (status = 415, description = "`not-json`: send `Content-Type: application/json`.", body = Document, content_type = "application/problem+json"),
-        (status = 422, description = "`wrong-field`, with the field.", body = Document, content_type = "application/problem+json"),
         (status = 428, description = "`preview-required`: send the `expect` of a preview.", body = Document, content_type = "application/problem+json"),
     ),
 )]

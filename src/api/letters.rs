@@ -16,8 +16,6 @@ use super::{Problem, Shared};
 use crate::client::letters::{Kind, Wanted};
 use crate::client::shown::ShownLetter;
 use crate::flow::FlowId;
-use crate::schema::Reason;
-use crate::schema::headers::Discarded;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(list))
@@ -67,24 +65,11 @@ async fn list(
     })?;
     let whole = values(&caller, &asked)?;
     let flow = asked.read("flow", FlowId::new)?;
-    let reason = asked.read("reason", |word| reason(kind, word))?;
+    let reason = asked.one_of("reason", &kind.reasons())?;
     let look = Look::of(&shared, &format!("{} letters", kind.word()), &asked, true)?;
     let wanted = Wanted { flow, reason, command: asked.get("command").map(str::to_owned) };
     let window = look.window.clone();
     let page = read(&shared, &caller, move |reads| reads.letters(kind, &wanted, &window)).await?;
-    let letters = page.letters.iter().map(|letter| ShownLetter::of(letter, whole)).collect();
+    let letters = page.found.iter().map(|letter| ShownLetter::of(letter, whole)).collect();
     Ok(Json(Letters { letters, looked: look.looked(page.progress, page.next) }))
-}
-
-/// # Errors
-/// The words that there are.
-fn reason(kind: Kind, word: &str) -> Result<String, String> {
-    let known: Vec<&str> = match kind {
-        Kind::Dead => Reason::ALL.into_iter().map(Reason::word).collect(),
-        Kind::Discarded => Discarded::ALL.into_iter().map(Discarded::word).collect(),
-    };
-    match known.contains(&word) {
-        true => Ok(word.to_owned()),
-        false => Err(format!("`{word}` is no reason of {} letters; use {}", kind.word(), known.join(", "))),
-    }
 }

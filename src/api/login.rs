@@ -49,8 +49,6 @@ struct Login {
     responses(
         (status = 200, description = "Logged in; `Set-Cookie` has the session.", body = WhoAmI),
         (status = 401, description = "`unauthorized`: the token is not known.", body = Document, content_type = "application/problem+json"),
-        (status = 415, description = "`not-json`: send `Content-Type: application/json`.", body = Document, content_type = "application/problem+json"),
-        (status = 422, description = "`wrong-field`.", body = Document, content_type = "application/problem+json"),
     ),
 )]
 async fn begin(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {

@@ -16,11 +16,11 @@ use super::query::{Parameters, wrong};
 use super::seal::Seal;
 use super::{Problem, Shared};
 use crate::broker::{Code, Error};
-use crate::client::scan::{Bound, First, Marks, Progress};
+use crate::client::scan::{Bound, First, Marks, Progress, Window};
 use crate::clock;
 use crate::config::Role;
 use crate::duration;
-use crate::instance::{Reads, Window};
+use crate::instance::Reads;
 use crate::schema::{Instant, read_time};
 use crate::time::Timestamp;
 

@@ -26,6 +26,10 @@ const EVERYWHERE: [(&str, &str); 7] = [
     ("503", "`still-reading`, `not-ready` or `overloaded`: wait for `Retry-After` seconds."),
 ];
 
+/// What no path that takes a body has to say of itself.
+const OF_A_BODY: [(&str, &str); 2] =
+    [("415", "`not-json`: send `Content-Type: application/json`."), ("422", "`wrong-field`, with the field.")];
+
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(document))
 }
@@ -58,9 +62,10 @@ pub(super) fn complete(mut document: OpenApi) -> String {
         }
         let operations = [&mut item.get, &mut item.post, &mut item.delete].into_iter().filter_map(Option::as_mut);
         for operation in operations {
-            for (status, description) in EVERYWHERE {
+            let of_a_body = if operation.request_body.is_some() { &OF_A_BODY[..] } else { &[] };
+            for (status, description) in EVERYWHERE.iter().chain(of_a_body) {
                 let answers = &mut operation.responses.responses;
-                answers.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(description)));
+                answers.entry((*status).to_owned()).or_insert_with(|| RefOr::T(problem(description)));
             }
         }
     }

@@ -15,7 +15,6 @@ use utoipa_axum::routes;
 use super::forms::PreviewForm;
 use super::json::{self, wrong_field};
 use super::preview::{Asked, MOST, Preview, Whose};
-use super::problem::Document;
 use super::query::Parameters;
 use super::{Problem, Shared};
 use crate::flow::{Action, FlowId};
@@ -40,8 +39,6 @@ struct Form {
 /// Nothing is changed by it. The `expect` of the answer goes into the command: it is rejected if the flow stands elsewhere by then.
 #[utoipa::path(post, path = "/api/v1/previews", operation_id = "showPreview", tag = "commands", request_body = PreviewForm, responses(
     (status = 200, description = "What it would do.", body = Preview),
-    (status = 415, description = "`not-json`: send `Content-Type: application/json`.", body = Document, content_type = "application/problem+json"),
-    (status = 422, description = "`wrong-field`, with the field.", body = Document, content_type = "application/problem+json"),
 ))]
 async fn show(
     State(shared): State<Shared>,

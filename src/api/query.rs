@@ -76,6 +76,15 @@ impl Parameters {
         found.map(Some).ok_or_else(|| wrong(name, format!("`{text}` is unknown; use {}", choices())))
     }
 
+    /// Text that is one of some words.
+    ///
+    /// # Errors
+    /// As [`Parameters::word`].
+    pub fn one_of(&self, name: &str, words: &[&'static str]) -> Result<Option<String>, Problem> {
+        let words: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
+        Ok(self.word(name, &words)?.map(str::to_owned))
+    }
+
     /// A whole number within a range.
     ///
     /// # Errors

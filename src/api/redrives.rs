@@ -120,7 +120,6 @@ struct Token {
 #[utoipa::path(post, path = "/api/v1/redrives", operation_id = "redriveLetters", tag = "letters", request_body = Form, responses(
     (status = 200, description = "What was done, or would be.", body = Redriven),
     (status = 409, description = "`fenced`: another redrive of this prefix has begun meanwhile; send the same again when that has ended.", body = Document, content_type = "application/problem+json"),
-    (status = 415, description = "`not-json`: send `Content-Type: application/json`.", body = Document, content_type = "application/problem+json"),
     (status = 422, description = "`wrong-field`, with the field; `too-many-letters`: name fewer.", body = Document, content_type = "application/problem+json"),
     (status = 428, description = "`preview-required`: the `expect` is too old, or of another request.", body = Document, content_type = "application/problem+json"),
 ))]
@@ -226,14 +225,8 @@ impl Redriven {
             obstacle: obstacle.word(),
             detail: obstacle.sentence(&shared.enrollments),
         };
-        let count = |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
-        let verb = match (done, report.letters) {
-            (false, _) => "would be redriven",
-            (true, 1) => "was redriven",
-            (true, _) => "were redriven",
-        };
-        let (letters, flows) = (count(report.letters, "letter"), count(report.flows.len() as u64, "flow"));
-        let mut sentence = format!("{letters} {verb}, into {flows}");
+        let flows = if report.flows.len() == 1 { "1 flow".to_owned() } else { format!("{} flows", report.flows.len()) };
+        let mut sentence = format!("{}, into {flows}", report.told(done));
         if report.stopped > 0 {
             sentence.push_str(&format!("; {} more like this were not: `obstacles` says why", report.stopped));
         }

@@ -14,9 +14,9 @@ use super::send::flow_id;
 use super::table::Layout;
 use super::{Failure, exit};
 use crate::broker::Broker;
-use crate::client::audited::Audited;
-use crate::client::scan::{First, Marks};
-use crate::client::trail::{self, Follower, Page, Told, Wanted};
+use crate::client::audited::{Audited, Told};
+use crate::client::scan::{First, Marks, Page, Window};
+use crate::client::trail::{self, Follower, Wanted};
 use crate::clock;
 use crate::flow::FlowId;
 use crate::schema::topics::Topics;
@@ -64,11 +64,11 @@ pub fn run<B: Broker>(
         return args.follow(broker, topics, screen, out);
     }
     let page = args.look(broker, topics, None)?;
-    match page.events.is_empty() && args.listing.is_for_people() {
+    match page.found.is_empty() && args.listing.is_for_people() {
         true => writeln!(out, "{}", nothing(&topics.audit, page.progress, args.since.is_some()))?,
-        false => args.show(&page.events, screen, out)?,
+        false => args.show(&page.found, screen, out)?,
     }
-    let shown = page.events.len();
+    let shown = page.found.len();
     let more = format!("the newest {}; older ones with --limit", grouped(shown as u64));
     let left = Left { progress: page.progress, is_full: shown >= args.limit as usize, more };
     left.tell((args.listing, args.reach), screen, out)
@@ -81,11 +81,12 @@ impl Args {
     }
 
     /// The newest ones, in the order of time. `from`: what stands there and behind is left out.
-    fn look<B: Broker>(&self, broker: &B, topics: &Topics, from: Option<&Marks>) -> Result<Page, Failure> {
+    fn look<B: Broker>(&self, broker: &B, topics: &Topics, from: Option<Marks>) -> Result<Page<Told>, Failure> {
         let since = self.since.map(|since| since.at(clock::now()));
-        let newest = (First::Newest, self.limit as usize);
-        let mut page = trail::look(broker, topics, &self.wanted(), newest, since, from, self.reach.bound())?;
-        page.events.reverse();
+        let (limit, bound) = (self.limit as usize, self.reach.bound());
+        let window = Window { first: First::Newest, limit, since, from, bound };
+        let mut page = trail::look(broker, topics, &self.wanted(), &window)?;
+        page.found.reverse();
         Ok(page)
     }
 
@@ -109,12 +110,12 @@ impl Args {
         }
         screen.hear_signals()?;
         let mut follower = Follower::from_now_on(broker, topics, self.wanted())?;
-        let page = self.look(broker, topics, Some(follower.began_at()))?;
-        self.show(&page.events, screen, out)?;
+        let page = self.look(broker, topics, Some(follower.began_at().clone()))?;
+        self.show(&page.found, screen, out)?;
         out.flush()?;
         let wide = format == ListFormat::Wide;
         let cells = |told: &Told| AuditRow { told, wide }.cells();
-        let layout = Layout::of(header(wide), page.events.iter().map(cells));
+        let layout = Layout::of(header(wide), page.found.iter().map(cells));
         while !screen.is_ended() {
             for told in follower.poll()? {
                 match self.listing.is_for_people() {

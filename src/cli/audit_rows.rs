@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::audit_words::told;
 use super::listing::{Row, to_the_second};
-use crate::client::trail::Told;
+use crate::client::audited::Told;
 use crate::flow::{Cause, CommandId, FlowId, Happening, Transition};
 
 const HEADER: [&str; 8] = ["AT", "FLOW", "EVENT", "BY/COMMAND", "DETAIL", "ID", "COMMAND OFFSET", "PAUSE"];

@@ -1,8 +1,7 @@
 //! An event of the audit, as somebody reads it who is woken by it.
 
 use super::listing::whole;
-use crate::client::audited::Audited;
-use crate::client::trail::Told;
+use crate::client::audited::{Audited, Told};
 use crate::duration;
 use crate::flow::{AuditEvent, Cause, Done, Happening, Loss, PerKind, Transition};
 use crate::schema::redriven::Redriven;

@@ -2,19 +2,13 @@
 
 use serde_json::Value;
 
-use super::listing::{ListFormat, Listing, Row, whole};
+use super::columns::{Columns, Names};
+use super::listing::{Row, whole};
 use super::values::{self, value_cell};
 use crate::client::held::{Entry, Fate};
 use crate::client::shown::HeldEvent;
 use crate::duration;
 use crate::time::Timestamp;
-
-/// Which columns there are.
-#[derive(Clone, Copy)]
-pub struct Columns {
-    pub listing: Listing,
-    pub values: bool,
-}
 
 const NARROW: [&str; 5] = ["ENTRY", "KIND", "RECORD", "HELD FOR", "FATE"];
 const WIDE: [&str; 4] = ["PAUSE", "BYTES", "KEEP", "SOURCE"];
@@ -33,22 +27,7 @@ const CSV: [&str; 12] = [
     "bytes",
 ];
 
-impl Columns {
-    pub fn header(self) -> Vec<&'static str> {
-        let wide = if self.is_wide() { &WIDE[..] } else { &[] };
-        let value = if self.values { &["VALUE"][..] } else { &[] };
-        [&NARROW[..], wide, value].concat()
-    }
-
-    pub fn csv(self) -> Vec<&'static str> {
-        let content = if self.values { &values::CSV[..] } else { &[] };
-        [&CSV[..], content].concat()
-    }
-
-    fn is_wide(self) -> bool {
-        self.listing.format == ListFormat::Wide
-    }
-}
+pub static NAMES: Names = Names { narrow: &NARROW, wide: &WIDE, csv: &CSV };
 
 pub struct HeldRow<'a> {
     pub entry: &'a Entry,

@@ -2,17 +2,11 @@
 
 use serde_json::Value;
 
-use super::listing::{ListFormat, Listing, Row, to_the_second};
+use super::columns::{Columns, Names};
+use super::listing::{Row, to_the_second};
 use super::values::{self, value_cell};
 use crate::client::letters::Letter;
 use crate::client::shown::ShownLetter;
-
-/// Which columns there are.
-#[derive(Clone, Copy)]
-pub struct Columns {
-    pub listing: Listing,
-    pub values: bool,
-}
 
 const NARROW: [&str; 6] = ["ITEM", "SET ASIDE", "FLOW", "RECORD", "REASON", "DETAIL"];
 const WIDE: [&str; 2] = ["SOURCE", "BYTES"];
@@ -30,22 +24,7 @@ const CSV: [&str; 11] = [
     "bytes",
 ];
 
-impl Columns {
-    pub fn header(self) -> Vec<&'static str> {
-        let wide = if self.is_wide() { &WIDE[..] } else { &[] };
-        let value = if self.values { &["VALUE"][..] } else { &[] };
-        [&NARROW[..], wide, value].concat()
-    }
-
-    pub fn csv(self) -> Vec<&'static str> {
-        let content = if self.values { &values::CSV[..] } else { &[] };
-        [&CSV[..], content].concat()
-    }
-
-    fn is_wide(self) -> bool {
-        self.listing.format == ListFormat::Wide
-    }
-}
+pub static NAMES: Names = Names { narrow: &NARROW, wide: &WIDE, csv: &CSV };
 
 pub struct LetterRow<'a> {
     pub letter: &'a Letter,

@@ -5,27 +5,27 @@ use std::io::Write;
 use clap::builder::PossibleValuesParser;
 
 use super::Failure;
+use super::columns::Columns;
 use super::completions::flow_ids;
 use super::left::{Left, nothing};
-use super::letter_rows::{Columns, LetterRow};
+use super::letter_rows::{self, LetterRow};
 use super::listing::{Listing, Sheet};
 use super::reach::{Reach, Since, grouped, limit};
 use super::screen::Screen;
 use super::send::flow_id;
 use crate::broker::Broker;
-use crate::client::letters::{self, Kind, Page, Wanted};
-use crate::client::scan::First;
+use crate::client::letters::{self, Kind, Letter, Wanted};
+use crate::client::scan::{First, Page, Window};
 use crate::clock;
 use crate::flow::FlowId;
-use crate::schema::headers::Discarded;
-use crate::schema::{Reason, topics::Topics};
+use crate::schema::topics::Topics;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Events, and commands, that could not be understood or not be stored
     Dead {
         /// Only those that were set aside for this
-        #[arg(long, value_name = "REASON", value_parser = PossibleValuesParser::new(Reason::ALL.map(Reason::word)))]
+        #[arg(long, value_name = "REASON", value_parser = PossibleValuesParser::new(Kind::Dead.reasons()))]
         reason: Option<String>,
         #[command(flatten)]
         args: Args,
@@ -33,7 +33,7 @@ pub enum Command {
     /// Events that were not delivered on purpose: purged, turned away, expired
     Discarded {
         /// Only those that were set aside for this
-        #[arg(long, value_name = "REASON", value_parser = PossibleValuesParser::new(Discarded::ALL.map(Discarded::word)))]
+        #[arg(long, value_name = "REASON", value_parser = PossibleValuesParser::new(Kind::Discarded.reasons()))]
         reason: Option<String>,
         /// Only those that this purge, or this resume, has discarded
         #[arg(long, value_name = "ID")]
@@ -76,16 +76,16 @@ pub fn run<B: Broker>(
     let (kind, args, wanted) = command.parts();
     let first = if args.oldest { First::Oldest } else { First::Newest };
     let since = args.since.map(|since| since.at(clock::now()));
-    let order = (first, args.limit as usize);
-    let page = letters::look(broker, (topics, kind), &wanted, order, since, None, args.reach.bound())?;
-    match page.letters.is_empty() && args.listing.is_for_people() {
+    let (limit, bound) = (args.limit as usize, args.reach.bound());
+    let page = letters::look(broker, topics, kind, &wanted, &Window { first, limit, since, from: None, bound })?;
+    match page.found.is_empty() && args.listing.is_for_people() {
         true => writeln!(out, "{}", nothing(kind.topic(topics), page.progress, since.is_some()))?,
         false => args.show(&page, screen, out)?,
     }
     let (which, others) = if args.oldest { ("oldest", "newer") } else { ("newest", "older") };
-    let shown = page.letters.len();
+    let shown = page.found.len();
     let more = format!("the {which} {}; {others} ones with --limit", grouped(shown as u64));
-    let left = Left { progress: page.progress, is_full: shown >= args.limit as usize, more };
+    let left = Left { progress: page.progress, is_full: shown >= limit, more };
     left.tell((args.listing, args.reach), screen, out)
 }
 
@@ -104,11 +104,10 @@ impl Command {
 }
 
 impl Args {
-    fn show(&self, page: &Page, screen: &Screen, out: &mut dyn Write) -> Result<(), Failure> {
-        let columns = Columns { listing: self.listing, values: self.values };
-        let width = (self.values && screen.terminal).then(|| screen.size().0);
-        let sheet = Sheet { header: &columns.header(), csv: &columns.csv(), columns: width };
-        let rows = page.letters.iter().map(|letter| LetterRow { letter, columns });
+    fn show(&self, page: &Page<Letter>, screen: &Screen, out: &mut dyn Write) -> Result<(), Failure> {
+        let columns = Columns { names: &letter_rows::NAMES, listing: self.listing, values: self.values };
+        let sheet = Sheet { header: &columns.header(), csv: &columns.csv(), columns: columns.width(screen) };
+        let rows = page.found.iter().map(|letter| LetterRow { letter, columns });
         self.listing.write_rows(out, screen.terminal, &sheet, rows)
     }
 }

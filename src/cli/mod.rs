@@ -6,6 +6,7 @@ mod audit;
 mod audit_rows;
 mod audit_words;
 mod choose;
+mod columns;
 mod completions;
 mod config;
 mod confirm;

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use super::Failure;
+use super::columns::Columns;
 use super::completions::flow_ids;
-use super::held_rows::{Columns, HeldRow};
+use super::held_rows::{self, HeldRow};
 use super::known::known;
 use super::listing::{Listing, Sheet};
 use super::queue_words::Looked;
@@ -15,7 +16,7 @@ use super::send::flow_id;
 use crate::broker::Broker;
 use crate::client::field::FieldIs;
 use crate::client::held::{self, Page, Wanted};
-use crate::client::scan::First;
+use crate::client::scan::{First, Window};
 use crate::client::states::Known;
 use crate::clock;
 use crate::flow::{FlowId, RecordId};
@@ -78,9 +79,8 @@ pub fn run<B: Broker>(
     if people && page.entries.is_empty() {
         looked.nothing(now).iter().try_for_each(|line| screen_line(out, line))?;
     } else {
-        let columns = Columns { listing: args.listing, values: args.values };
-        let width = (args.values && screen.terminal).then(|| screen.size().0);
-        let sheet = Sheet { header: &columns.header(), csv: &columns.csv(), columns: width };
+        let columns = Columns { names: &held_rows::NAMES, listing: args.listing, values: args.values };
+        let sheet = Sheet { header: &columns.header(), csv: &columns.csv(), columns: columns.width(screen) };
         let rows = page.entries.iter().map(|entry| HeldRow { entry, columns, now });
         args.listing.write_rows(out, screen.terminal, &sheet, rows)?;
         if people && !args.listing.no_headers {
@@ -121,6 +121,7 @@ impl Args {
         let wanted = Wanted { record: self.record.clone(), fields: self.fields.clone(), after: self.after };
         let first = if self.newest { First::Newest } else { First::Oldest };
         let from = self.before.map(|before| held::before(broker, flow, before, bound)).transpose()?;
-        Ok(held::look(broker, flow, &wanted, (first, self.limit()), from.as_ref(), bound)?)
+        let window = Window { first, limit: self.limit(), since: None, from, bound };
+        Ok(held::look(broker, flow, &wanted, &window)?)
     }
 }

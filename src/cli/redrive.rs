@@ -17,7 +17,7 @@ use super::send::{flow_id, issuer, reason};
 use super::{Failure, exit};
 use crate::broker::{Broker, Code};
 use crate::client::letters::{Item, Kind, Wanted};
-use crate::client::redrive::{Obstacle, Order, Report, Which, preview, redrive};
+use crate::client::redrive::{Obstacle, Order, Report, Which, letters, preview, redrive};
 use crate::flow::FlowId;
 use crate::legible::legible;
 use crate::schema::topics::Topics;
@@ -156,12 +156,7 @@ impl Args {
             "obstacles": obstacles,
         });
         self.output.write(out, &document, |_| {
-            let verb = match (is_done, report.letters) {
-                (false, _) => "would be redriven",
-                (true, 1) => "was redriven",
-                (true, _) => "were redriven",
-            };
-            let mut lines = vec![format!("{} {verb}{}", letters(report.letters), of_flows(report))];
+            let mut lines = vec![format!("{}{}", report.told(is_done), of_flows(report))];
             for (item, obstacle) in report.obstacles.iter().take(SHOWN) {
                 lines.push(format!("{item} not: {}", obstacle.sentence(&topics.enrollments)));
             }
@@ -182,15 +177,13 @@ fn value(file: &Path) -> Result<Bytes, Failure> {
             .hint("give a file with the whole value of the event, or `-` for standard input")
     };
     let mut value = Vec::new();
-    match file.as_os_str() == "-" {
-        true => std::io::stdin().lock().read_to_end(&mut value).map_err(cannot)?,
-        false => {
-            value = std::fs::read(file).map_err(cannot)?;
-            value.len()
-        }
+    let read = match file.as_os_str() == "-" {
+        true => std::io::stdin().lock().read_to_end(&mut value),
+        false => std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut value)),
     };
+    read.map_err(cannot)?;
     // What an editor puts behind the last line is not meant.
-    let value = value.strip_suffix(b"\n").map_or(value.clone(), <[u8]>::to_vec);
+    value.pop_if(|last| *last == b'\n');
     match value.len() > LARGEST {
         true => Err(Failure::new(
             exit::CONFIGURATION,
@@ -201,10 +194,6 @@ fn value(file: &Path) -> Result<Bytes, Failure> {
         )),
         false => Ok(value.into()),
     }
-}
-
-fn letters(count: u64) -> String {
-    if count == 1 { "1 letter".to_owned() } else { format!("{count} letters") }
 }
 
 fn of_flows(report: &Report) -> String {

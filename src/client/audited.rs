@@ -1,9 +1,44 @@
 //! What stands in the audit topic: what gates tell, and what was redriven.
 
+use bytes::Bytes;
+
+use crate::broker::Record;
 use crate::flow::{AuditEvent, CommandId, FlowId, Happening};
 use crate::schema::redriven::{self, Redriven};
 use crate::schema::{Malformed, audit};
 use crate::time::Timestamp;
+
+/// An event of the audit, and the document that tells it.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub partition: i32,
+    pub offset: i64,
+    pub event: Audited,
+    /// As it stands in the topic, with fields that only a newer gate knows.
+    pub document: Bytes,
+    /// Of a transition that a command caused: whose command that was, if its answer came by, wanted or not.
+    pub ordered: Option<Ordered>,
+}
+
+/// What an answer says of its command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ordered {
+    pub command: CommandId,
+    pub by: String,
+    pub reason: Option<String>,
+}
+
+impl Told {
+    /// `None`: the record has no value.
+    ///
+    /// # Errors
+    /// As [`Audited::read`].
+    pub fn read(record: &Record) -> Result<Option<Self>, Malformed> {
+        let Some(document) = record.value.clone() else { return Ok(None) };
+        let event = Audited::read(&document)?;
+        Ok(Some(Self { partition: record.partition, offset: record.offset, event, document, ordered: None }))
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Audited {

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::time::{Duration, Instant};
 
+use super::audited::Audited;
+use super::listener::Listener;
+use super::no_topic;
+use super::scan::Marks;
 pub use super::sent::{Sent, together};
-use super::{no_topic, read_on, rest};
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Admin, Broker, Isolation, Publication, Publisher, Reader, Result};
+use crate::broker::{Admin, Broker, Publication, Publisher, Result};
 use crate::flow::{Command, CommandId, Happening, Target, Transition};
 use crate::schema::{self, topics::Topics};
 
@@ -76,9 +79,9 @@ pub fn new_id(sender: &str) -> CommandId {
     CommandId::new(&text).expect("a short text is a command id")
 }
 
-/// A reader of the audit partitions in which the answers come, placed before the commands were sent.
+/// Hears the audit partitions in which the answers come, since before the commands were sent.
 pub struct Answers<B: Broker> {
-    reader: B::Reader,
+    listener: Listener<B>,
     /// Where among those that were sent a command is: there may be thousands.
     places: HashMap<(CommandId, Target), usize>,
 }
@@ -86,16 +89,12 @@ pub struct Answers<B: Broker> {
 impl<B: Broker> Answers<B> {
     fn listen(broker: &B, topics: &Topics, commands: &[Command]) -> Result<Self> {
         let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| no_topic(&topics.audit))?;
-        let mut reader = broker.reader(Isolation::ReadCommitted)?;
         let mut partitions: Vec<i32> = commands.iter().map(|command| home(command, count)).collect();
         partitions.sort_unstable();
         partitions.dedup();
-        for partition in partitions {
-            let end = reader.watermarks(&topics.audit, partition)?.end;
-            reader.assign(&topics.audit, partition, end)?;
-        }
+        let listener = Listener::open(broker, topics, Some(&partitions), &Marks::new())?;
         let place = |(place, command): (usize, &Command)| ((command.id.clone(), command.target.clone()), place);
-        Ok(Self { reader, places: commands.iter().enumerate().map(place).collect() })
+        Ok(Self { listener, places: commands.iter().enumerate().map(place).collect() })
     }
 
     fn collect(&mut self, sent: &mut [Sent], wait: Duration) -> Result<()> {
@@ -111,8 +110,8 @@ impl<B: Broker> Answers<B> {
     /// # Errors
     /// Of the broker, but not those that pass.
     pub fn poll(&mut self, sent: &mut [Sent]) -> Result<()> {
-        let records = read_on(&mut self.reader)?;
-        for event in records.iter().filter_map(|record| schema::audit::read(record.value.as_deref()?).ok()) {
+        for told in self.listener.read()? {
+            let Audited::Gate(event) = told.event else { continue };
             let target = event.flow.clone().map_or(Target::Every, Target::Flow);
             let id = match &event.happening {
                 // What made a flow known is told by the offset of the command alone.
@@ -131,9 +130,6 @@ impl<B: Broker> Answers<B> {
             if let Some(sent) = place.and_then(|place| sent.get_mut(*place)) {
                 sent.hear(&event);
             }
-        }
-        if records.is_empty() {
-            rest();
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ pub use fate::{Entry, Fate};
 use place::ONLY;
 
 use super::field::FieldIs;
-use super::scan::{Bound, First, Marks, PAGE_BYTES, Progress, Scan};
+use super::scan::{self, Bound, First, Marks, Progress, Scan, Window};
 use crate::broker::{Broker, Code, Error, Isolation, Reader, Record, Result, Watermarks};
 use crate::flow::{Flow, Kind, RecordId};
 use crate::schema::entry;
@@ -25,7 +25,7 @@ pub struct Wanted {
     pub after: Option<u64>,
 }
 
-/// It ends early with [`PAGE_BYTES`].
+/// Some held events. It ends early with [`scan::PAGE_BYTES`].
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// In the order that was asked for.
@@ -48,18 +48,12 @@ pub enum Missing {
     Records,
 }
 
-/// Looks through the queue of a flow, as its state says where that is.
+/// Looks through the queue of a flow, as its state says where that is. A queue has no `since` of the broker's.
 ///
 /// # Errors
 /// Of the broker; [`Code::TimedOut`] if nothing could be read in time.
-pub fn look<B: Broker>(
-    broker: &B,
-    flow: &Flow,
-    wanted: &Wanted,
-    (first, limit): (First, usize),
-    from: Option<&Marks>,
-    bound: Bound,
-) -> Result<Page> {
+pub fn look<B: Broker>(broker: &B, flow: &Flow, wanted: &Wanted, window: &Window) -> Result<Page> {
+    let Window { first, limit, bound, .. } = *window;
     if flow.queue.is_passed() {
         return Ok(Page::empty(None));
     }
@@ -73,18 +67,12 @@ pub fn look<B: Broker>(
     }
     let mut scan = Scan::open(broker, topic, Some(&[ONLY]), first, bound)?;
     scan.leave_out_before(begin);
-    if let Some(marks) = from {
+    if let Some(marks) = &window.from {
         scan.go_on_at(marks);
     }
     let mut reader = entry::Reader::new(&flow.id);
-    let (mut entries, mut bytes) = (Vec::new(), 0);
-    while entries.len() < limit && bytes < PAGE_BYTES {
-        let Some(found) = scan.next(|record| pick(&mut reader, record, flow, wanted))? else { break };
-        bytes += found.what.size();
-        entries.push(found.what);
-    }
-    let mut progress = scan.progress();
-    let mut next = (!progress.is_whole).then(|| scan.marks());
+    let entries = scan.fill(limit, Entry::size, |record| pick(&mut reader, record, flow, wanted))?;
+    let scan::Page { found: mut entries, mut progress, mut next } = scan.page(entries);
     let beyond = match (&next, entries.last()) {
         (None, _) => None,
         (Some(_), Some(last)) if entries.len() == limit => Some(last.held.number),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-use super::scan::{Bound, First, Marks, PAGE_BYTES, Progress, Scan};
+use super::scan::{Page, Scan, Window};
 use crate::broker::{Broker, Header, Record, Result, size};
 use crate::flow::{FlowId, RecordId};
 use crate::schema::headers::{self, Source};
@@ -35,6 +35,15 @@ impl Kind {
         match self {
             Self::Dead => "dead",
             Self::Discarded => "discarded",
+        }
+    }
+
+    /// The words that [`Letter::reason`] may have.
+    #[must_use]
+    pub fn reasons(self) -> Vec<&'static str> {
+        match self {
+            Self::Dead => schema::Reason::ALL.map(schema::Reason::word).into(),
+            Self::Discarded => headers::Discarded::ALL.map(headers::Discarded::word).into(),
         }
     }
 }
@@ -143,22 +152,17 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// The record as a letter, if it is one of these.
     #[must_use]
-    pub fn fits(&self, letter: &Letter) -> bool {
+    pub fn pick(&self, record: &Record) -> Option<Letter> {
+        Some(Letter::read(record)).filter(|letter| self.fits(letter))
+    }
+
+    fn fits(&self, letter: &Letter) -> bool {
         self.flow.as_ref().is_none_or(|flow| letter.flow.as_ref() == Some(flow))
             && self.reason.as_ref().is_none_or(|reason| *reason == letter.reason)
             && self.command.as_ref().is_none_or(|command| letter.is_by(command))
     }
-}
-
-/// It ends early with [`PAGE_BYTES`].
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// In the order that was asked for.
-    pub letters: Vec<Letter>,
-    pub progress: Progress,
-    /// Where to go on; `None`: nothing is left.
-    pub next: Option<Marks>,
 }
 
 /// Looks through the letters.
@@ -167,27 +171,12 @@ pub struct Page {
 /// Of the broker; [`crate::broker::Code::TimedOut`] if nothing could be read in time.
 pub fn look<B: Broker>(
     broker: &B,
-    (topics, kind): (&Topics, Kind),
+    topics: &Topics,
+    kind: Kind,
     wanted: &Wanted,
-    (first, limit): (First, usize),
-    since: Option<Timestamp>,
-    from: Option<&Marks>,
-    bound: Bound,
-) -> Result<Page> {
-    let mut scan = Scan::open(broker, kind.topic(topics), None, first, bound)?;
-    if let Some(since) = since {
-        scan.leave_out_until(since)?;
-    }
-    if let Some(marks) = from {
-        scan.go_on_at(marks);
-    }
-    let (mut letters, mut bytes) = (Vec::new(), 0);
-    while letters.len() < limit && bytes < PAGE_BYTES {
-        let pick = |record: &Record| Some(Letter::read(record)).filter(|letter| wanted.fits(letter));
-        let Some(found) = scan.next(pick)? else { break };
-        bytes += found.what.size();
-        letters.push(found.what);
-    }
-    let progress = scan.progress();
-    Ok(Page { letters, progress, next: (!progress.is_whole).then(|| scan.marks()) })
+    window: &Window,
+) -> Result<Page<Letter>> {
+    let mut scan = Scan::through(broker, kind.topic(topics), None, window)?;
+    let found = scan.fill(window.limit, Letter::size, |record| wanted.pick(record))?;
+    Ok(scan.page(found))
 }

@@ -1,40 +1,34 @@
-//! Hears what the audit tells from now on, of every flow.
-
-use std::collections::BTreeMap;
+//! Hears what the audit tells from now on.
 
 use bytes::Bytes;
 
-use super::audited::Audited;
+use super::audited::Told;
+use super::scan::Marks;
 use super::{no_topic, read_on, rest};
 use crate::broker::{Admin, Broker, Isolation, Reader, Result};
 use crate::schema::topics::Topics;
 
-/// An event of the audit, and the document that tells it.
-#[derive(Clone, Debug)]
-pub struct Told {
-    pub event: Audited,
-    pub document: Bytes,
-}
-
-/// Where in each partition of the audit to go on.
-pub type Places = BTreeMap<i32, i64>;
-
 pub struct Listener<B: Broker> {
     reader: B::Reader,
     topic: String,
-    places: Places,
+    places: Marks,
 }
 
 impl<B: Broker> Listener<B> {
-    /// Goes on where another one was; partitions that it did not know are heard from their end on.
+    /// Hears these partitions, or all. Goes on where another one was; partitions that it did not know are heard from their end on.
     ///
     /// # Errors
     /// Of the broker; [`crate::broker::Code::UnknownTopic`] if there is no audit topic.
-    pub fn open(broker: &B, topics: &Topics, places: &Places) -> Result<Self> {
-        let mut places = places.clone();
-        let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| no_topic(&topics.audit))?;
-        let mut reader = broker.reader(Isolation::ReadCommitted)?;
-        for partition in 0..count {
+    pub fn open(broker: &B, topics: &Topics, partitions: Option<&[i32]>, places: &Marks) -> Result<Self> {
+        let partitions = match partitions {
+            Some(partitions) => partitions.to_vec(),
+            None => {
+                let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| no_topic(&topics.audit))?;
+                (0..count).collect()
+            }
+        };
+        let (mut reader, mut places) = (broker.reader(Isolation::ReadCommitted)?, places.clone());
+        for partition in partitions {
             let place = match places.get(&partition) {
                 Some(place) => *place,
                 None => reader.watermarks(&topics.audit, partition)?.end,
@@ -45,37 +39,36 @@ impl<B: Broker> Listener<B> {
         Ok(Self { reader, topic: topics.audit.clone(), places })
     }
 
-    /// Reads on. What cannot be read is passed over.
+    /// What has come since, in the order of time; waits a moment if that is nothing. What cannot be read is passed over.
     ///
     /// # Errors
     /// Of the broker, but not those that pass.
     pub fn read(&mut self) -> Result<Vec<Told>> {
-        let records = read_on(&mut self.reader)?;
+        let mut records = read_on(&mut self.reader)?;
         if records.is_empty() {
             rest();
         }
-        let mut told = Vec::with_capacity(records.len());
+        records.sort_by_key(|record| record.timestamp);
+        let mut all = Vec::with_capacity(records.len());
         for record in &records {
             self.places.insert(record.partition, record.offset + 1);
-            match record.value.as_deref().map(Audited::read) {
+            match Told::read(record) {
                 // Of its own: the record's memory would be kept whole with it.
-                Some(Ok(event)) => {
-                    let document = Bytes::copy_from_slice(record.value.as_deref().unwrap_or_default());
-                    told.push(Told { event, document });
+                Ok(told) => {
+                    all.extend(told.map(|told| Told { document: Bytes::copy_from_slice(&told.document), ..told }));
                 }
-                Some(Err(error)) => {
+                Err(error) => {
                     let at = format!("{}/{}/{}", self.topic, record.partition, record.offset);
                     tracing::warn!(at, %error, "an audit event cannot be read; passed over");
                 }
-                None => {}
             }
         }
-        Ok(told)
+        Ok(all)
     }
 
     /// Where another one may go on.
     #[must_use]
-    pub fn places(&self) -> &Places {
+    pub fn places(&self) -> &Marks {
         &self.places
     }
 }

@@ -26,6 +26,29 @@ pub struct Bound {
     pub time: Duration,
 }
 
+/// What is looked through, how far, and how much of it is given out.
+#[derive(Clone, Debug)]
+pub struct Window {
+    pub first: First,
+    /// Of what is found.
+    pub limit: usize,
+    /// What the broker had stored before is left out.
+    pub since: Option<Timestamp>,
+    /// Where an earlier look has stopped.
+    pub from: Option<Marks>,
+    pub bound: Bound,
+}
+
+/// Some of what was found. It ends early with [`PAGE_BYTES`].
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// In the order that was asked for.
+    pub found: Vec<T>,
+    pub progress: Progress,
+    /// Where to go on; `None`: nothing is left.
+    pub next: Option<Marks>,
+}
+
 /// Bytes of what is on one page: it ends early when there are more.
 pub const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -118,6 +141,21 @@ impl<B: Broker, T> Scan<B, T> {
         Ok(Self { reader, topic, first, tapes, left: bound.records, deadline, scanned: 0, total })
     }
 
+    /// What a window shows of these partitions of a topic, or of all.
+    ///
+    /// # Errors
+    /// As [`Scan::open`].
+    pub fn through(broker: &B, topic: &str, partitions: Option<&[i32]>, window: &Window) -> Result<Self> {
+        let mut scan = Self::open(broker, topic, partitions, window.first, window.bound)?;
+        if let Some(since) = window.since {
+            scan.leave_out_until(since)?;
+        }
+        if let Some(marks) = &window.from {
+            scan.go_on_at(marks);
+        }
+        Ok(scan)
+    }
+
     /// Leaves out what lies before this offset in every partition.
     pub fn leave_out_before(&mut self, offset: i64) {
         self.tapes.iter_mut().for_each(|tape| tape.begin_at(offset, self.first));
@@ -184,6 +222,47 @@ impl<B: Broker, T> Scan<B, T> {
         let next = if self.first == First::Newest { heads.max() } else { heads.min() };
         let Some(tape) = next.and_then(|(_, index)| self.tapes.get_mut(index)) else { return Ok(None) };
         Ok(if self.first == First::Newest { tape.found.pop_back() } else { tape.found.pop_front() })
+    }
+
+    /// As [`Scan::next`], for whoever has to know of everything: only the end is an end.
+    ///
+    /// # Errors
+    /// As [`Scan::next`]; [`Code::TimedOut`] if the bound is reached before the end.
+    pub fn next_of_all(&mut self, pick: impl FnMut(&Record) -> Option<T>) -> Result<Option<T>> {
+        match self.next(pick)? {
+            Some(found) => Ok(Some(found.what)),
+            None if self.progress().is_whole => Ok(None),
+            None => {
+                let detail = format!("`{}` could not be read to its end in time", self.topic);
+                Err(Error::new(Action::Retry, Code::TimedOut, detail))
+            }
+        }
+    }
+
+    /// The next records that `pick` takes, so many at most, and no more than fit on a page. `size`: in bytes.
+    ///
+    /// # Errors
+    /// As [`Scan::next`].
+    pub fn fill(
+        &mut self,
+        limit: usize,
+        size: impl Fn(&T) -> usize,
+        mut pick: impl FnMut(&Record) -> Option<T>,
+    ) -> Result<Vec<T>> {
+        let (mut all, mut bytes) = (Vec::new(), 0);
+        while all.len() < limit && bytes < PAGE_BYTES {
+            let Some(found) = self.next(&mut pick)? else { break };
+            bytes += size(&found.what);
+            all.push(found.what);
+        }
+        Ok(all)
+    }
+
+    /// What was found, with how far this has come by now.
+    #[must_use]
+    pub fn page(&self, found: Vec<T>) -> Page<T> {
+        let progress = self.progress();
+        Page { found, progress, next: (!progress.is_whole).then(|| self.marks()) }
     }
 
     /// Where another scan goes on: what was read and not given out will be read again.

@@ -4,10 +4,11 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::audited::Told;
 use super::depth::Point;
 use super::held::Entry;
 use super::letters::Letter;
-use super::trail::Told;
+
 use crate::broker::Header;
 use crate::flow::FlowId;
 use crate::schema::Text;

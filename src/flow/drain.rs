@@ -165,7 +165,9 @@ impl Flow {
         }
     }
 
-    fn fate(&self, survivor: &Survivor, replaced: bool) -> Passing {
+    /// What becomes of an entry when it is passed as things stand.
+    #[must_use]
+    pub fn fate(&self, survivor: &Survivor, replaced: bool) -> Passing {
         if survivor.kind == Kind::Withdraw {
             return Passing::Withdrawal;
         }

@@ -1,10 +1,11 @@
 //! What the threads of an instance tell, for HTTP to show.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::desk::Desk;
 use super::feed::{Feed, News};
+use super::lock::lock;
 use super::reads::Reads;
 use crate::client::states::{Change, Kept, Progress};
 use crate::flow::{FlowId, Partition};
@@ -173,9 +174,4 @@ impl Board {
         let flows = self.flows.read().unwrap_or_else(PoisonError::into_inner);
         if flows.reached.complete { Ok(look(&flows)) } else { Err(flows.reached.progress) }
     }
-}
-
-/// A panic elsewhere leaves whole values behind: go on.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

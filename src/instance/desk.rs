@@ -1,13 +1,14 @@
 //! Where commands are handed in: HTTP may not wait for brokers, so a thread of its own (`clerk.rs`) stores them.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use super::lock::lock;
 use super::stop::StopSign;
 use crate::flow::Command;
 
@@ -76,7 +77,7 @@ impl Desk {
 
     /// Takes orders until a stop, and has each of them carried out.
     pub(super) fn serve(&self, stop: &StopSign, mut carry_out: impl FnMut(&[Command]) -> Result<Stored, Unstored>) {
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = lock(&self.taken);
         self.is_open.store(true, Ordering::Release);
         while !stop.is_up() {
             let order = match taken.recv_timeout(LOOK) {

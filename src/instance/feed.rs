@@ -7,11 +7,12 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::client::listener::Told;
+use super::lock::lock;
+use crate::client::audited::Told;
 use crate::flow::{Command, CommandId, FlowId, Happening, Target};
 
 /// How many news are kept, and how many bytes of documents at most.
@@ -209,11 +210,6 @@ impl Drop for Awaited {
             }
         }
     }
-}
-
-/// A panic elsewhere leaves whole values behind: go on.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::board::Board;
 use super::stop::{StopSign, sleep};
-use crate::broker::{Broker, Error, Isolation, PollLimit, Reader};
+use crate::broker::{Broker, Code, Error, Isolation, Reader};
+use crate::client::peek::first;
 use crate::clock;
 use crate::metrics::Lag;
 use crate::schema::topics::Topics;
@@ -39,7 +40,8 @@ fn measure<B: Broker>(broker: &B, reader: &mut Option<B::Reader>, topics: &Topic
             let behind = end.saturating_sub(partition.position);
             if behind > 0 {
                 lag.records += behind;
-                lag.age = lag.age.max(age(reader, &topics.enrollments, partition.number, partition.position)?);
+                let place = (topics.enrollments.as_str(), partition.number);
+                lag.age = lag.age.max(age(reader, place, (partition.position, end))?);
             }
         }
     }
@@ -47,19 +49,10 @@ fn measure<B: Broker>(broker: &B, reader: &mut Option<B::Reader>, topics: &Topic
     Ok(())
 }
 
-/// The age of the first record at or behind an offset.
-fn age<R: Reader>(reader: &mut R, topic: &str, partition: i32, offset: i64) -> Result<Duration, Error> {
-    const ONE: PollLimit = PollLimit { records: 1, bytes: 1, wait: Duration::from_millis(50) };
-    reader.assign(topic, partition, offset)?;
-    let began = Instant::now();
-    let mut records = Vec::new();
-    while records.is_empty() && began.elapsed() < PEEK {
-        reader.poll(ONE, &mut records)?;
-        // Only gaps may lie there: markers of transactions.
-        if records.is_empty() && reader.position(topic, partition)?.is_some_and(|position| position > offset) {
-            break;
-        }
+/// The age of the first record of a partition from an offset on and before another; none if that takes too long to read.
+fn age<R: Reader>(reader: &mut R, place: (&str, i32), within: (i64, i64)) -> Result<Duration, Error> {
+    match first(reader, place, within, Instant::now() + PEEK) {
+        Err(error) if error.code == Code::TimedOut => Ok(Duration::ZERO),
+        found => Ok(found?.map_or(Duration::ZERO, |record| clock::now().since(record.timestamp))),
     }
-    reader.unassign(topic, partition)?;
-    Ok(records.first().map_or(Duration::ZERO, |record| clock::now().since(record.timestamp)))
 }

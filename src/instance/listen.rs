@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::board::Board;
 use super::stop::{StopSign, sleep};
 use crate::broker::{Broker, Error};
-use crate::client::listener::{Listener, Places};
+use crate::client::listener::Listener;
+use crate::client::scan::Marks;
 use crate::schema::topics::Topics;
 
 const AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) fn look<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: &StopSign) {
-    let mut places = Places::new();
+    let mut places = Marks::new();
     while !stop.is_up() {
         if let Err(error) = listen(broker, topics, board, stop, &mut places) {
             tracing::warn!(%error, "the audit cannot be heard; going on from where it was");
@@ -25,9 +26,9 @@ fn listen<B: Broker>(
     topics: &Topics,
     board: &Board,
     stop: &StopSign,
-    places: &mut Places,
+    places: &mut Marks,
 ) -> Result<(), Error> {
-    let mut listener = Listener::open(broker, topics, places)?;
+    let mut listener = Listener::open(broker, topics, None, places)?;
     // From here on no answer is missed: it stays so when this begins again.
     board.feed.hears();
     while !stop.is_up() {

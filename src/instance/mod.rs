@@ -18,6 +18,7 @@ mod feed;
 mod follow;
 mod lag;
 mod listen;
+mod lock;
 mod reads;
 mod spare;
 mod stop;
@@ -34,7 +35,7 @@ use crate::worker::{Options, Stop};
 pub use board::{Board, Flows, Reached};
 pub use desk::{Stored, Unstored};
 pub use feed::{Awaited, Feed, News};
-pub use reads::{Reads, Window};
+pub use reads::Reads;
 pub use spare::give_memory_back_by;
 pub use stop::StopSign;
 

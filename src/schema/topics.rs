@@ -145,11 +145,7 @@ fn unescaped(name: &str) -> Option<String> {
 }
 
 fn hashed(flow: &FlowId) -> String {
-    let digest = Sha256::digest(flow.as_str());
-    digest[..16].iter().fold("_h".to_owned(), |mut name, byte| {
-        write!(name, "{byte:02x}").expect("a string takes all that is written to it");
-        name
-    })
+    format!("_h{}", crate::hex::write(&Sha256::digest(flow.as_str())[..16]))
 }
 
 fn hex(name: &mut String, byte: u8) {

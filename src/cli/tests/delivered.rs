@@ -9,7 +9,8 @@ use super::schemas::printed;
 use super::{Place, eventually};
 use crate::broker::memory::{Fault, Operation};
 use crate::broker::{Action, Broker, Code, Error, Publication, Publisher};
-use crate::client::delivered::{Bound, last_delivered};
+use crate::client::delivered::last_delivered;
+use crate::client::scan::Bound;
 use crate::flow::{FlowId, Kind};
 
 fn line(place: &Place) -> String {

@@ -1,13 +1,20 @@
 //! Letters that are put back.
 
+use std::ops::Range;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::flows::hold;
 use super::schemas::{judge, printed};
 use super::{Gate, Place, eventually};
-use crate::broker::memory::{Fault, Operation};
-use crate::broker::{Isolation, Record};
+use crate::broker::memory::{Fault, Memory, Operation};
+use crate::broker::{
+    Admin, Broker, Compression, Isolation, Outgoing, Producer, ProducerOptions, Record, Transaction, UNTRACKED,
+};
 use crate::cli::exit;
+use crate::client::letters::{Kind, Wanted};
+use crate::client::redrive::{Order, Which, preview, redrive};
 use crate::schema::headers;
 use crate::schema::redriven::{self, Redriven};
 
@@ -61,6 +68,34 @@ fn each_once(place: &Place, count: usize) {
         let (event, _) = events.iter().find(|(_, letter)| *letter == source).unwrap();
         assert_eq!(redriven.to, headers::Source::of(event));
     }
+}
+
+/// A transaction that somebody has left open, with a record in each of these partitions. `id`, and after what time it ends.
+fn left_open(
+    place: &Place,
+    (id, timeout): (&str, Duration),
+    topic: &str,
+    partitions: Range<i32>,
+    value: &[u8],
+) -> <<Memory as Broker>::Producer as Producer>::Transaction {
+    let (transactional_id, transaction_timeout) = (id.to_owned(), timeout);
+    let options = ProducerOptions { transactional_id, transaction_timeout, compression: Compression::None };
+    let mut producer = place.memory.producer(&options).unwrap();
+    let topic = producer.topic(topic).unwrap();
+    assert!(producer.leaders_known(&[topic]).unwrap());
+    let mut transaction = producer.begin().map_err(|(_, error)| error).unwrap();
+    for partition in partitions {
+        let (key, value) = (Some(&b"x"[..]), Some(value));
+        let record = Outgoing { topic, partition, timestamp: None, key, value, headers: &[] };
+        transaction.send(&record, UNTRACKED).unwrap();
+    }
+    transaction
+}
+
+/// Of all that was purged.
+fn order(again: bool) -> Order {
+    let which = Which::Like(Wanted { reason: Some("purge".to_owned()), ..Wanted::default() });
+    Order { kind: Kind::Discarded, which, by: "ops".to_owned(), reason: None, again, edit: None }
 }
 
 fn held(place: &Place) -> u64 {
@@ -175,21 +210,11 @@ fn a_commit_of_which_nobody_knows_is_looked_up() {
 
 #[test]
 fn whoever_was_stopped_in_the_middle_goes_on_where_it_was() {
-    use crate::broker::{Broker, Compression, Outgoing, Producer, ProducerOptions, Transaction, UNTRACKED};
     let (place, _gate) = purged(4);
     // Killed with a transaction open: its events are there, and nobody is shown them.
-    let options = ProducerOptions {
-        transactional_id: "flowgate-flow-redrive".to_owned(),
-        transaction_timeout: std::time::Duration::from_secs(10),
-        compression: Compression::None,
-    };
-    let mut producer = place.memory.producer(&options).unwrap();
-    let topic = producer.topic("flow.enrollments").unwrap();
-    assert!(producer.leaders_known(&[topic]).unwrap());
-    let mut transaction = producer.begin().map_err(|(_, error)| error).unwrap();
     let value = br#"{"flow_id": "welcome", "record_id": "open"}"#;
-    let record = Outgoing { topic, partition: 0, timestamp: None, key: None, value: Some(value), headers: &[] };
-    transaction.send(&record, UNTRACKED).unwrap();
+    let transaction =
+        left_open(&place, ("flowgate-flow-redrive", Duration::from_secs(10)), "flow.enrollments", 0..1, value);
     place.good(&["redrive", "discarded", "--flow", "welcome", "--yes"]);
     each_once(&place, 4);
     // Only now does the one that was killed go on.
@@ -201,22 +226,9 @@ fn whoever_was_stopped_in_the_middle_goes_on_where_it_was() {
 /// letters are redriven, and ends by its timeout.
 #[test]
 fn what_lies_behind_an_open_transaction_is_waited_for() {
-    use crate::broker::{Broker, Compression, Outgoing, Producer, ProducerOptions, Transaction, UNTRACKED};
     let (place, gate) = purged(2);
     gate.stop().unwrap();
-    let options = ProducerOptions {
-        transactional_id: "some-gate".to_owned(),
-        transaction_timeout: std::time::Duration::from_secs(2),
-        compression: Compression::None,
-    };
-    let mut producer = place.memory.producer(&options).unwrap();
-    let topic = producer.topic("flow.audit").unwrap();
-    assert!(producer.leaders_known(&[topic]).unwrap());
-    let mut transaction = producer.begin().map_err(|(_, error)| error).unwrap();
-    for partition in 0..3 {
-        let record = Outgoing { topic, partition, timestamp: None, key: Some(b"x"), value: Some(b"{}"), headers: &[] };
-        transaction.send(&record, UNTRACKED).unwrap();
-    }
+    let _transaction = left_open(&place, ("some-gate", Duration::from_secs(2)), "flow.audit", 0..3, b"{}");
     let again = ["redrive", "discarded", "--flow", "welcome", "--yes"];
     // Nothing was redriven before, which is known without the audit's end.
     place.good(&again);
@@ -229,8 +241,6 @@ fn what_lies_behind_an_open_transaction_is_waited_for() {
 /// up, and the other one runs to its end before the second.
 #[test]
 fn two_redrives_do_nothing_twice() {
-    use crate::client::letters::{Kind, Wanted};
-    use crate::client::redrive::{Order, Which, preview, redrive};
     let place = Place::new();
     let gate = place.gate();
     place.good(&["pause", "welcome"]);
@@ -244,10 +254,8 @@ fn two_redrives_do_nothing_twice() {
         let is_it = call.operation == Operation::Commit && call.subject == "flowgate-flow-redrive";
         (is_it && std::mem::take(&mut armed)).then_some(Fault::Replace)
     })));
-    let which = Which::Like(Wanted { reason: Some("purge".to_owned()), ..Wanted::default() });
-    let (kind, by) = (Kind::Discarded, "ops".to_owned());
-    let order = Order { kind, which, by, reason: None, again: false, edit: None };
-    let found = preview(broker, topics, &order, std::time::Duration::from_secs(30)).unwrap();
+    let order = order(false);
+    let found = preview(broker, topics, &order, Duration::from_secs(30)).unwrap();
     assert_eq!(found.letters, 600);
     let mut others = 0;
     let done = redrive(broker, topics, &order, found.seen(), &mut |_| {
@@ -266,16 +274,12 @@ fn two_redrives_do_nothing_twice() {
 /// used for the second.
 #[test]
 fn again_is_once_more_and_no_more() {
-    use crate::client::letters::{Kind, Wanted};
-    use crate::client::redrive::{Order, Which, preview, redrive};
     let (place, gate) = purged(3);
     gate.stop().unwrap();
     place.good(&["redrive", "discarded", "--flow", "welcome", "--yes"]);
     let (broker, topics) = (&place.memory, &place.settings.topics);
-    let which = Which::Like(Wanted { reason: Some("purge".to_owned()), ..Wanted::default() });
-    let (kind, by) = (Kind::Discarded, "ops".to_owned());
-    let order = Order { kind, which, by, reason: None, again: true, edit: None };
-    let found = preview(broker, topics, &order, std::time::Duration::from_secs(30)).unwrap();
+    let order = order(true);
+    let found = preview(broker, topics, &order, Duration::from_secs(30)).unwrap();
     assert_eq!(found.letters, 3);
     for (letters, stopped) in [(3, 0), (0, 3)] {
         let done = redrive(broker, topics, &order, found.seen(), &mut |_| {}).unwrap();
@@ -289,7 +293,6 @@ fn again_is_once_more_and_no_more() {
 #[test]
 fn an_audit_that_does_not_reach_back_is_no_proof() {
     use crate::broker::murmur2::partition_for;
-    use crate::broker::{Admin, Broker};
     let flow =
         (0..).map(|number| format!("flow-{number}")).find(|flow| partition_for(flow.as_bytes(), 3) == 0).unwrap();
     let place = Place::new();

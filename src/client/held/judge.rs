@@ -6,9 +6,9 @@ use super::fate::{Entry, Fate};
 use super::place::ONLY;
 use crate::broker::{Broker, Code, Record, Result};
 use crate::client::scan::{Bound, First, Scan};
+use crate::flow::drain::Passing;
 use crate::flow::{Flow, Kind};
 use crate::schema::entry;
-use crate::time::Timestamp;
 
 /// Reads on behind these entries, to the end of the queue if the bound allows, for what replaces them.
 ///
@@ -41,18 +41,9 @@ pub fn judge<B: Broker>(broker: &B, topic: &str, flow: &Flow, entries: &mut [Ent
     // What is replaced is not removed: so nothing else can be said before all is read.
     if scan.progress().is_whole {
         for entry in entries.iter_mut().filter(|entry| entry.fate.is_none()) {
-            let is_removed = is_removed(flow, entry.held.number, entry.held.held_at);
+            let is_removed = matches!(flow.fate(&entry.held.survivor(entry.offset), false), Passing::Remove(_));
             entry.fate = Some(if is_removed { Fate::Removed } else { Fate::Released });
         }
     }
     Ok(())
-}
-
-/// Whether a line that was drawn lies behind the entry, or it is too old for the drain.
-fn is_removed(flow: &Flow, number: u64, held_at: Timestamp) -> bool {
-    let purged = flow.queue.purge_through.as_ref().is_some_and(|purge| number <= purge.entry);
-    let discarded = flow.queue.discard_through.as_ref().is_some_and(|line| number <= line.entry);
-    let is_too_old =
-        flow.drain().is_some_and(|drain| drain.max_age.is_some_and(|max_age| drain.as_of.since(held_at) > max_age));
-    purged || discarded || is_too_old
 }

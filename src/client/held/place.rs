@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::broker::{Action, Broker, Code, Error, Isolation, Record, Result};
+use crate::broker::{Broker, Isolation, Record, Result};
 use crate::client::peek::peek;
 use crate::client::scan::{Bound, First, Scan};
 use crate::schema::entry;
@@ -65,14 +65,7 @@ fn next_entry<B: Broker>(broker: &B, topic: &str, offset: i64, deadline: Instant
     let bound = Bound { records: u64::MAX, time: left(deadline) };
     let mut scan = Scan::open(broker, topic, Some(&[ONLY]), First::Oldest, bound)?;
     scan.leave_out_before(offset);
-    match scan.next(entry_in)? {
-        Some(found) => Ok(Some(found.what)),
-        None if scan.progress().is_whole => Ok(None),
-        None => {
-            let detail = format!("`{topic}` could not be read on from {offset} in time");
-            Err(Error::new(Action::Retry, Code::TimedOut, detail))
-        }
-    }
+    scan.next_of_all(entry_in)
 }
 
 /// Offset and number.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::before::Before;
 use super::order::{Obstacle, Order, Ready, Which};
-use crate::broker::{Action, Broker, Code, Error, Isolation, Reader, Record, Result};
+use crate::broker::{Broker, Code, Isolation, Reader, Result};
 use crate::client::letters::{Item, Kind, Letter, Wanted};
 use crate::client::peek::peek;
 use crate::client::scan::{Bound, First, Marks, Scan};
@@ -43,7 +43,7 @@ impl<B: Broker> Choice<B> {
                 if let Some(ends) = ends {
                     scan.leave_out_from(ends);
                 }
-                let first = next_like(&mut scan, wanted)?.map(Box::new);
+                let first = scan.next_of_all(|record| wanted.pick(record))?.map(Box::new);
                 Ok(Self::Like { scan, wanted: wanted.clone(), first })
             }
         }
@@ -80,20 +80,11 @@ impl<B: Broker> Choice<B> {
             Self::Like { scan, wanted, first } => {
                 let letter = match first.take() {
                     Some(first) => Some(*first),
-                    None => next_like(scan, wanted)?,
+                    None => scan.next_of_all(|record| wanted.pick(record))?,
                 };
                 Ok(letter.map(|letter| (letter.item(), Some(letter))))
             }
         }
-    }
-}
-
-fn next_like<B: Broker>(scan: &mut Scan<B, Letter>, wanted: &Wanted) -> Result<Option<Letter>> {
-    let pick = |record: &Record| Some(Letter::read(record)).filter(|letter| wanted.fits(letter));
-    match scan.next(pick)? {
-        Some(found) => Ok(Some(found.what)),
-        None if scan.progress().is_whole => Ok(None),
-        None => Err(Error::new(Action::Retry, Code::TimedOut, "not all letters could be looked at in time")),
     }
 }
 

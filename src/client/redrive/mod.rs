@@ -25,7 +25,7 @@ use order::Ready;
 use write::{Outcome, Writer};
 
 pub use order::{Obstacle, Order, Which};
-pub use report::{Report, Seen};
+pub use report::{Report, Seen, letters};
 
 /// What a redrive would do. Nothing is written.
 ///
@@ -33,7 +33,7 @@ pub use report::{Report, Seen};
 /// Of the broker; [`crate::broker::Code::TimedOut`] if the letters, or the audit, cannot be looked through within `limit` each.
 pub fn preview<B: Broker>(broker: &B, topics: &Topics, order: &Order, limit: Duration) -> Result<Report> {
     let mut choice = Choice::new(broker, topics, order, None, limit)?;
-    let before = before(broker, topics, order, &choice, None, limit)?;
+    let before = Before::read(broker, topics, order, choice.since(), None, limit)?;
     let seen = Seen { letters: choice.ends(), audit: before.ends.clone() };
     // Whoever wants letters again has seen all that was redriven.
     let known = if order.again { Before::default() } else { before };
@@ -46,21 +46,6 @@ pub fn preview<B: Broker>(broker: &B, topics: &Topics, order: &Order, limit: Dur
         }
     }
     Ok(report)
-}
-
-/// What was redriven before; `seen`: how far a preview has read the audit.
-fn before<B: Broker>(
-    broker: &B,
-    topics: &Topics,
-    order: &Order,
-    choice: &Choice<B>,
-    seen: Option<&Seen>,
-    limit: Duration,
-) -> Result<Before> {
-    match choice.since() {
-        Some(since) => Before::read(broker, topics, order, since, seen.map(|seen| &seen.audit), limit),
-        None => Ok(Before::default()),
-    }
 }
 
 /// Longer than any redrive.
@@ -85,7 +70,8 @@ pub fn redrive<B: Broker>(
     let mut writer = Writer::open(broker, topics)?;
     let mut choice = Choice::new(broker, topics, order, Some(&seen.letters), LIMIT)?;
     let since = choice.since();
-    let mut before = before(broker, topics, order, &choice, Some(seen), LIMIT)?;
+    let known = || Before::read(broker, topics, order, since, Some(&seen.audit), LIMIT);
+    let mut before = known()?;
     let mut report = Report::default();
     loop {
         let mut batch: Vec<Ready> = Vec::new();
@@ -116,10 +102,7 @@ pub fn redrive<B: Broker>(
                 }
                 Outcome::Unknown | Outcome::WithoutProducer => {
                     writer.begin_again()?;
-                    let now = match since {
-                        Some(since) => Before::read(broker, topics, order, since, Some(&seen.audit), LIMIT)?,
-                        None => Before::default(),
-                    };
+                    let now = known()?;
                     let is_ours = matches!(outcome, Outcome::Unknown);
                     batch = left(batch, (&before, &now), is_ours, &mut report);
                     before = now;

@@ -43,6 +43,17 @@ impl Report {
         &self.seen
     }
 
+    /// How many letters were redriven, or would be, as in `3 letters were redriven`.
+    #[must_use]
+    pub fn told(&self, is_done: bool) -> String {
+        let verb = match (is_done, self.letters) {
+            (false, _) => "would be redriven",
+            (true, 1) => "was redriven",
+            (true, _) => "were redriven",
+        };
+        format!("{} {verb}", letters(self.letters))
+    }
+
     pub(super) fn stop(&mut self, item: Item, obstacle: Obstacle) {
         self.stopped += 1;
         if self.obstacles.len() < Self::OBSTACLES {
@@ -57,4 +68,10 @@ impl Report {
             *self.flows.entry(event.flow.clone()).or_default() += 1;
         }
     }
+}
+
+/// As in `3 letters`.
+#[must_use]
+pub fn letters(count: u64) -> String {
+    if count == 1 { "1 letter".to_owned() } else { format!("{count} letters") }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::broker::memory::Memory;
 use crate::broker::{Admin, Broker, NewTopic, Publication, Publisher, Record};
 use crate::client::held::{self, Fate, Missing, Page, Wanted};
-use crate::client::scan::{Bound, First};
+use crate::client::scan::{Bound, First, Marks, Window};
 use crate::flow::{
     Cause, Drain, Event, Flow, FlowId, Keep, Kind, NewRecords, OnExpiry, Pause, PerKind, Purge, Queue, RecordId,
     Release, State,
@@ -104,8 +104,12 @@ fn source() -> Record {
     }
 }
 
+fn window((first, limit): (First, usize), from: Option<Marks>, bound: Bound) -> Window {
+    Window { first, limit, since: None, from, bound }
+}
+
 fn look(memory: &Memory, flow: &Flow, after: Option<u64>, order: (First, usize)) -> Page {
-    held::look(memory, flow, &Wanted { after, ..Wanted::default() }, order, None, WHOLE).unwrap()
+    held::look(memory, flow, &Wanted { after, ..Wanted::default() }, &window(order, None, WHOLE)).unwrap()
 }
 
 fn numbers(page: &Page) -> Vec<u64> {
@@ -165,7 +169,7 @@ proptest! {
 
         let marks = held::before(&memory, &flow, before, WHOLE).unwrap();
         let order = (First::Newest, usize::MAX);
-        let page = held::look(&memory, &flow, &Wanted::default(), order, Some(&marks), WHOLE).unwrap();
+        let page = held::look(&memory, &flow, &Wanted::default(), &window(order, Some(marks), WHOLE)).unwrap();
         prop_assert_eq!(numbers(&page), all.into_iter().rev().filter(|number| *number < before).collect::<Vec<_>>());
     }
 
@@ -199,7 +203,7 @@ proptest! {
                 (true, None) => {}
             }
             let wanted = Wanted { after, ..Wanted::default() };
-            let page = held::look(&memory, &flow, &wanted, (first, limit), marks.as_ref(), bound).unwrap();
+            let page = held::look(&memory, &flow, &wanted, &window((first, limit), marks.clone(), bound)).unwrap();
             found.extend(numbers(&page));
             match page.beyond {
                 Some(beyond) => at = Some(beyond),
@@ -254,12 +258,13 @@ fn without_the_rest_of_the_queue_no_fate_is_known() {
     flow.queue.purge_through = Some(Purge { entry: 9, command, removed: PerKind::default() });
     let look = |records| {
         let bound = Bound { records, ..WHOLE };
-        held::look(&memory, &flow, &Wanted::default(), (First::Newest, 1), None, bound).unwrap().entries[0].fate
+        held::look(&memory, &flow, &Wanted::default(), &window((First::Newest, 1), None, bound)).unwrap().entries[0]
+            .fate
     };
     assert_eq!(look(1), Some(Fate::Released), "nothing stands behind the newest one");
     let oldest = |records| {
         let bound = Bound { records, ..WHOLE };
-        let page = held::look(&memory, &flow, &Wanted::default(), (First::Oldest, 1), None, bound).unwrap();
+        let page = held::look(&memory, &flow, &Wanted::default(), &window((First::Oldest, 1), None, bound)).unwrap();
         (page.entries[0].fate, page.beyond)
     };
     assert_eq!(oldest(100), (None, Some(1)), "all of the bound was for finding it");
