@@ -1,9 +1,10 @@
 //! Gates that share the partitions: they come and go under load, and commands meet partitions that change owners.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::PATIENCE;
 use crate::company::{Company, Dice, happened};
 use crate::process::eventually;
 use crate::upstream::{Partitioner, Upstream};
@@ -27,7 +28,9 @@ fn joining_and_leaving_under_load_and_under_command() {
     let mut logs = Vec::new();
     for change in 1..=CHANGES {
         let new = company.gate(&format!("g{change}"), &[]);
+        let began = Instant::now();
         while !new.is_restored() {
+            assert!(began.elapsed() < PATIENCE, "no partition of g{change} is restored: {}", new.log());
             command(&company, &flows, &mut commands);
         }
         dice.moment(Duration::from_millis(500));
