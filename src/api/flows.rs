@@ -6,13 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use tokio::task::spawn_blocking;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::page::{Filter, Order, Page};
 use super::problem::Document;
 use super::query::{FlowInPath, Parameters, wrong};
+use super::room::WALKS;
 use super::view::{FlowView, NDJSON, not_yet};
 use super::{Problem, Shared, stream};
 use crate::flow::FlowId;
@@ -61,10 +61,8 @@ async fn list(State(shared): State<Shared>, headers: HeaderMap, asked: Parameter
     }
     let limit = asked.number("limit", 1..=MOST)?.unwrap_or(LIMIT);
     let after = asked.get("after").map(|cursor| filter.open(order, &shared.seal, cursor)).transpose()?;
-    // Looks at every flow there is: not on the thread that serves everybody.
-    let page = spawn_blocking(move || filter.page(order, limit, after.as_ref(), &shared.board, &shared.seal)).await;
-    let page = page.map_err(|_| Problem::internal())?.map_err(not_yet)?;
-    Ok(Json(page).into_response())
+    let page = WALKS.work(move || filter.page(order, limit, after.as_ref(), &shared.board, &shared.seal)).await?;
+    Ok(Json(page.map_err(not_yet)?).into_response())
 }
 
 /// Whether a flow a line is what is asked for.

@@ -6,13 +6,11 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::access::Caller;
 use super::query::{Parameters, wrong};
+use super::room::READS;
 use super::seal::Seal;
 use super::{Problem, Shared};
 use crate::broker::{Code, Error};
@@ -30,14 +28,6 @@ const BOUND: Bound = Bound { records: 200_000, time: Duration::from_secs(8) };
 /// On a page.
 const LIMIT: usize = 50;
 const MOST: usize = 1_000;
-
-/// Looks that are under way at once, of all callers: each has a client of the brokers, and what that fetches ahead.
-const AT_ONCE: usize = 4;
-
-/// How long one waits for its turn.
-const WAIT: Duration = Duration::from_secs(5);
-
-static ROOM: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// How far a page has looked.
 #[derive(Debug, Serialize, ToSchema)]
@@ -133,17 +123,12 @@ pub(super) async fn read<T: Send + 'static>(
     look: impl FnOnce(&dyn Reads) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
     let scan = caller.scan()?;
-    let room = timeout(WAIT, ROOM.acquire()).await.ok().and_then(Result::ok).ok_or_else(|| {
-        let detail = "too many others read topics just now; try again in a moment";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(1)
-    })?;
     let board = Arc::clone(&shared.board);
-    let looked = spawn_blocking(move || {
-        // Both end with the reading, even if whoever asked has gone.
-        let _under_way = (scan, room);
+    let looked = READS.work(move || {
+        let _under_way = scan;
         board.reads().map(look)
     });
-    match looked.await.map_err(|_| Problem::internal())? {
+    match looked.await? {
         Some(looked) => looked.map_err(|error| unread(&error)),
         None => {
             let detail = "the gate is starting, and reaches no broker yet";

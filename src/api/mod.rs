@@ -66,6 +66,7 @@ mod pulse;
 mod query;
 mod queue;
 mod redrives;
+mod room;
 mod seal;
 mod serve;
 mod session;

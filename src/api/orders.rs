@@ -17,6 +17,8 @@ use crate::duration;
 use crate::flow::{Action, Command, CommandId, Expect, Target};
 use crate::instance::{Awaited, Stored, Unstored};
 use crate::schema::body::{Expected, Ordered};
+use crate::schema::command;
+use crate::time::Timestamp;
 
 /// How long an answer is waited for, unless the request says otherwise.
 const WAIT: Duration = Duration::from_secs(5);
@@ -35,12 +37,17 @@ const PURPOSE: &str = "preview of every flow";
 /// What was shown of every flow, as a token.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Shown {
-    pub action: String,
+    /// The action with its options, as JSON.
+    order: String,
     /// In milliseconds since 1970.
-    pub at: i64,
+    at: i64,
 }
 
 impl Shown {
+    pub fn of(action: &Action, at: Timestamp) -> Self {
+        Self { order: command::order(action), at: at.0 }
+    }
+
     pub fn seal(&self, shared: &Shared) -> String {
         shared.seal.seal(PURPOSE, self)
     }
@@ -172,7 +179,7 @@ fn wants_preview(action: &Action) -> bool {
 
 fn is_shown(shared: &Shared, action: &Action, token: &str) -> bool {
     let shown: Option<Shown> = shared.seal.open(PURPOSE, token);
-    shown.is_some_and(|shown| shown.action == action.word() && clock::now().0 - shown.at <= millis(PREVIEW))
+    shown.is_some_and(|shown| shown.order == command::order(action) && clock::now().0 - shown.at <= millis(PREVIEW))
 }
 
 fn millis(time: Duration) -> i64 {
@@ -183,7 +190,7 @@ fn no_preview(action: &Action) -> Problem {
     let minutes = PREVIEW.as_secs() / 60;
     let detail = format!(
         "`{}` is asked about first: `POST /api/v1/previews` shows what it would do, and its `expect` goes into this order \
-         (that for every flow within {minutes} minutes)",
+         (that for every flow within {minutes} minutes, and with the same options)",
         action.word()
     );
     Problem::new(StatusCode::PRECONDITION_REQUIRED, "preview-required", detail)

@@ -5,7 +5,7 @@
 //! meanwhile may be met again, or missed.
 
 use std::collections::BinaryHeap;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,7 +16,7 @@ use super::seal::Seal;
 use super::view::FlowView;
 use crate::client::states::{Kept, Progress};
 use crate::flow::{Flow, FlowId};
-use crate::instance::{Board, Flows};
+use crate::instance::{Board, Extent, Flows};
 use crate::schema::Instant;
 
 /// Some flows, and where to go on.
@@ -95,6 +95,8 @@ impl Filter {
             && self.text.as_ref().is_none_or(|text| id.as_str().contains(text))
     }
 
+    /// Looks at every flow there may be.
+    ///
     /// # Errors
     /// How far the reading of the states is, until all were read.
     pub fn page(
@@ -105,40 +107,51 @@ impl Filter {
         board: &Board,
         seal: &Seal,
     ) -> Result<Page, Progress> {
-        board.flows(|flows| {
-            let mut ranks = self.first(order, limit + 1, after, flows);
-            let more = ranks.len() > limit;
-            ranks.truncate(limit);
-            let next = ranks.last().filter(|_| more).map(|last| self.seal(order, seal, last));
-            let as_of = flows.as_of();
-            let shown = ranks
-                .iter()
-                .filter_map(|Rank(_, id)| flows.known.get(id).map(|kept| FlowView::of(id, kept, as_of, board)));
-            Page { flows: shown.collect(), next, known: flows.known.len(), as_of: Instant(as_of) }
-        })
+        let (mut ranks, Extent { known, as_of }) = self.first(order, limit + 1, after, board)?;
+        let more = ranks.len() > limit;
+        ranks.truncate(limit);
+        let next = ranks.last().filter(|_| more).map(|last| self.seal(order, seal, last));
+        let mut flows = Vec::with_capacity(ranks.len());
+        // Each for itself: writing them all takes long, and whoever asks for one flow would wait.
+        for Rank(_, id) in &ranks {
+            let view = |flows: &Flows| flows.known.get(id).map(|kept| FlowView::of(id, kept, as_of, board));
+            flows.extend(board.flows(view)?);
+        }
+        Ok(Page { flows, next, known, as_of: Instant(as_of) })
     }
 
     /// The first flows behind a place, in their order.
-    fn first(&self, order: Order, most: usize, after: Option<&Rank>, flows: &Flows) -> Vec<Rank> {
-        let wanted = |(id, kept): &(&FlowId, &Kept)| self.wants(id, kept);
-        if order == Order::Id {
-            let from = after.map_or(Bound::Unbounded, |Rank(_, id)| Bound::Excluded(id));
-            let behind = flows.known.range::<FlowId, _>((from, Bound::Unbounded)).filter(wanted);
-            return behind.take(most).map(|(id, _)| Rank(0, id.clone())).collect();
-        }
+    fn first(
+        &self,
+        order: Order,
+        most: usize,
+        after: Option<&Rank>,
+        board: &Board,
+    ) -> Result<(Vec<Rank>, Extent), Progress> {
         // The largest of those kept is on top: it is the one to go.
-        let mut kept_ranks: BinaryHeap<(u64, &FlowId)> = BinaryHeap::with_capacity(most + 1);
-        let after = after.map(|Rank(number, id)| (*number, id));
-        for (id, kept) in flows.known.iter().filter(wanted) {
-            let rank = (order.number(kept), id);
-            if after.is_none_or(|after| rank > after) {
-                kept_ranks.push(rank);
+        let mut kept_ranks: BinaryHeap<Rank> = BinaryHeap::with_capacity(most + 1);
+        let from = match (order, after) {
+            (Order::Id, Some(Rank(_, id))) => Bound::Excluded(id.clone()),
+            _ => Bound::Unbounded,
+        };
+        let extent = board.walk(from, |id, kept| {
+            if !self.wants(id, kept) {
+                return ControlFlow::Continue(());
+            }
+            let number = order.number(kept);
+            let is_behind = |place: &Rank| (number, id) > (place.0, &place.1);
+            if after.is_none_or(is_behind) && (kept_ranks.len() < most || !kept_ranks.peek().is_some_and(is_behind)) {
+                kept_ranks.push(Rank(number, id.clone()));
                 if kept_ranks.len() > most {
                     kept_ranks.pop();
                 }
             }
-        }
-        kept_ranks.into_sorted_vec().into_iter().map(|(number, id)| Rank(number, id.clone())).collect()
+            match order {
+                Order::Id if kept_ranks.len() == most => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        })?;
+        Ok((kept_ranks.into_sorted_vec(), extent))
     }
 
     fn seal(&self, order: Order, seal: &Seal, Rank(number, id): &Rank) -> String {

@@ -1,6 +1,7 @@
 //! What a command would do, from the committed states.
 
 use std::num::NonZeroU64;
+use std::ops::{Bound, ControlFlow};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,13 +10,13 @@ use super::json::wrong_field;
 use super::orders::Shown;
 use super::view::not_yet;
 use super::{Problem, Shared};
-use crate::client::preview::{self, Looked};
+use crate::client::preview::{self, Looked, held_since};
 use crate::client::rates::divide;
 use crate::client::select::Selection;
-use crate::client::states::Kept;
+use crate::client::states::Progress;
 use crate::clock;
-use crate::flow::{Action, Flow, FlowId, PurgeOrder, Rate, Release, ReleaseOrder, State};
-use crate::instance::Flows;
+use crate::flow::{Action, FlowId, PurgeOrder, Rate, Release, ReleaseOrder};
+use crate::instance::{Board, Extent};
 use crate::schema::Instant;
 use crate::time::Timestamp;
 
@@ -89,116 +90,131 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// It may look at every flow there is.
+    ///
     /// # Errors
     /// 422: a rate is too little. 503 until all flows were read.
     pub fn preview(&self, shared: &Shared) -> Result<Preview, Problem> {
         let now = clock::now();
-        shared
-            .board
-            .flows(|flows| match &self.whose {
-                Whose::All => Ok(self.every(flows, now, shared)),
-                Whose::Flows(ids) => self.several(ids, flows, &shared.discarded),
-                Whose::Selected(selection) => {
-                    self.several(&self.selected(selection, flows, now), flows, &shared.discarded)
-                }
-            })
-            .map_err(not_yet)?
+        match &self.whose {
+            Whose::All => self.every(now, shared).map_err(not_yet),
+            Whose::Flows(ids) => {
+                let (looked, as_of) = named(ids, &shared.board).map_err(not_yet)?;
+                self.several(&looked, as_of, &shared.discarded)
+            }
+            Whose::Selected(selection) => {
+                let (looked, as_of) = self.selected(selection, now, &shared.board).map_err(not_yet)?;
+                self.several(&looked, as_of, &shared.discarded)
+            }
+        }
     }
 
     /// Those that fit, and in whose state there is something to begin.
-    fn selected(&self, selection: &Selection, flows: &Flows, now: Timestamp) -> Vec<FlowId> {
-        let fits = |(id, kept): &(&FlowId, &Kept)| {
-            (kept.state_word() != "live" || !matches!(self.action, Action::Resume(_)))
-                && selection.fits(&kept.known(id), now)
-        };
-        flows.known.iter().filter(fits).map(|(id, _)| id.clone()).collect()
+    fn selected(
+        &self,
+        selection: &Selection,
+        now: Timestamp,
+        board: &Board,
+    ) -> Result<(Vec<Looked>, Timestamp), Progress> {
+        let resumes = matches!(self.action, Action::Resume(_));
+        let mut looked = Vec::new();
+        let extent = board.walk(Bound::Unbounded, |id, kept| {
+            if !(resumes && kept.state_word() == "live") {
+                let flow = kept.whole(id);
+                if selection.fits(&flow, now) {
+                    looked.push(Looked::at(&flow));
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok((looked, extent.as_of))
     }
 
-    fn several(&self, ids: &[FlowId], flows: &Flows, discarded: &str) -> Result<Preview, Problem> {
-        let known: Vec<_> = ids.iter().map(|id| (id, flows.known.get(id).map(|kept| kept.known(id)))).collect();
-        let looked = known.iter().map(|(id, known)| Looked { id, flow: known.as_ref().map(|known| &known.flow) });
-        let looked: Vec<Looked<'_>> = looked.collect();
+    fn several(&self, looked: &[Looked], as_of: Timestamp, discarded: &str) -> Result<Preview, Problem> {
         let held: u64 = looked.iter().map(|looked| self.held(looked)).sum();
-        let rates = self.rates(&looked)?;
+        let rates = self.rates(looked)?;
         let each = looked.iter().zip(rates).take(MOST).map(|(looked, rate)| self.of(looked, rate));
         let shown: Vec<FlowPreview> = each.collect();
         let expect = if let [only] = shown.as_slice() { Some(only.expect.clone()) } else { None };
         Ok(Preview {
-            sentence: self.sentence(&looked, discarded),
-            count: ids.len(),
+            sentence: self.sentence(looked, discarded),
+            count: looked.len(),
             held,
             exact: held == 0 || matches!(self.action, Action::Pause(_)),
-            oldest_held_at: oldest(looked.iter().filter_map(|looked| looked.flow)).map(Instant),
+            oldest_held_at: held_since(looked.iter()).map(Instant),
             eta_seconds: self.eta(held),
             expect,
             flows: shown,
-            as_of: Instant(flows.as_of()),
+            as_of: Instant(as_of),
         })
     }
 
-    fn every(&self, flows: &Flows, now: Timestamp, shared: &Shared) -> Preview {
-        let is_own = |flow: &&Flow| flow.pause().is_some_and(|pause| !pause.by_all) && flow.state_word() == "paused";
-        let full = || flows.known.values().filter_map(|kept| kept.flow());
-        let (own, all) = (full().filter(is_own).count(), flows.known.len());
-        let held_by = |flow: &Flow| flow.counts.held().total();
-        let is_taken = |flow: &&Flow| match self.action {
-            Action::Resume(_) => flow.pause().is_some_and(|pause| pause.by_all),
-            _ => !is_own(flow),
-        };
-        let held = full().filter(is_taken).map(held_by).sum();
+    fn every(&self, now: Timestamp, shared: &Shared) -> Result<Preview, Progress> {
+        let resumes = matches!(self.action, Action::Resume(_));
+        // Only what holds something says since when, so only that is kept.
+        let (mut own, mut of_every, mut held_by_all, mut taken) = (0, 0, 0, Vec::new());
+        let Extent { known, as_of } = shared.board.walk(Bound::Unbounded, |_, kept| {
+            // Of any other nothing is known but its first event.
+            let Some(flow) = kept.flow() else { return ControlFlow::Continue(()) };
+            let by_every = flow.pause().is_some_and(|pause| pause.by_all);
+            let is_own = !by_every && flow.state_word() == "paused";
+            own += usize::from(is_own);
+            of_every += usize::from(by_every);
+            let looked = Looked::at(flow);
+            held_by_all += looked.held;
+            if looked.held > 0 && if resumes { by_every } else { !is_own } {
+                taken.push(looked);
+            }
+            ControlFlow::Continue(())
+        })?;
+        let held = taken.iter().map(|looked| looked.held).sum();
         let (verb, _) = self.words();
-        let count = match self.action {
-            Action::Resume(_) => full().filter(is_taken).count(),
-            _ => all - own,
-        };
-        let shown = Shown { action: self.action.word().to_owned(), at: now.0 };
-        Preview {
-            sentence: preview::every(verb, all, full().map(held_by).sum(), own),
-            count,
+        Ok(Preview {
+            sentence: preview::every(verb, known, held_by_all, own),
+            count: if resumes { of_every } else { known.saturating_sub(own) },
             flows: Vec::new(),
             held,
             exact: held == 0 || matches!(self.action, Action::Pause(_)),
-            oldest_held_at: oldest(full().filter(is_taken)).map(Instant),
+            oldest_held_at: held_since(taken.iter()).map(Instant),
             eta_seconds: None,
-            expect: Some(Expect::Every(shown.seal(shared))),
-            as_of: Instant(flows.as_of()),
-        }
+            expect: Some(Expect::Every(Shown::of(&self.action, now).seal(shared))),
+            as_of: Instant(as_of),
+        })
     }
 
-    fn of(&self, looked: &Looked<'_>, rate: Option<Rate>) -> FlowPreview {
-        let pause_id = looked.flow.and_then(Flow::pause).map(|pause| pause.id.clone());
+    fn of(&self, looked: &Looked, rate: Option<Rate>) -> FlowPreview {
         let through_entry = match &self.action {
-            Action::Purge(order) => looked.flow.map(|flow| through(order, flow)),
+            Action::Purge(order) => Some(through(order, looked)),
             _ => None,
         };
         FlowPreview {
             flow_id: looked.id.to_string(),
-            state: looked.flow.map(Flow::state_word),
-            held: looked.held(),
+            state: looked.state,
+            held: looked.held,
             through_entry: through_entry.filter(|entry| *entry > 0),
             max_rate: rate.map(Rate::per_second),
-            expect: Expect::Flow { pause_id },
+            expect: Expect::Flow { pause_id: looked.pause.clone() },
         }
     }
 
     /// How many held events it is about.
-    fn held(&self, looked: &Looked<'_>) -> u64 {
+    fn held(&self, looked: &Looked) -> u64 {
         match &self.action {
-            Action::Release(ReleaseOrder::Count(count)) => looked.held().min(u64::from(count.get())),
-            Action::AcceptLoss(order) => looked.held().min(u64::from(order.at_most.get())),
-            Action::Pause(_) | Action::Resume(_) | Action::Release(_) | Action::Purge(_) => looked.held(),
+            Action::Release(ReleaseOrder::Count(count)) => looked.held.min(u64::from(count.get())),
+            Action::AcceptLoss(order) => looked.held.min(u64::from(order.at_most.get())),
+            Action::Pause(_) | Action::Resume(_) | Action::Release(_) | Action::Purge(_) => looked.held,
             Action::Forget | Action::Invalid { .. } => 0,
         }
     }
 
     /// The part of each flow, where one rate is for several.
-    fn rates(&self, looked: &[Looked<'_>]) -> Result<Vec<Option<Rate>>, Problem> {
+    fn rates(&self, looked: &[Looked]) -> Result<Vec<Option<Rate>>, Problem> {
         let whole = match &self.action {
             Action::Resume(order) if looked.len() > 1 => order.max_rate,
             _ => None,
         };
         let Some(whole) = whole else { return Ok(vec![None; looked.len()]) };
-        let held: Vec<u64> = looked.iter().map(Looked::held).collect();
+        let held: Vec<u64> = looked.iter().map(|looked| looked.held).collect();
         let rates = divide(whole, &held).ok_or_else(|| {
             let count = looked.len();
             let detail =
@@ -231,9 +247,9 @@ impl Asked {
         }
     }
 
-    fn sentence(&self, looked: &[Looked<'_>], discarded: &str) -> String {
-        if let (Action::Purge(order), [Looked { flow: Some(flow), .. }]) = (&self.action, looked)
-            && matches!(flow.state, State::Paused(_))
+    fn sentence(&self, looked: &[Looked], discarded: &str) -> String {
+        if let (Action::Purge(order), [flow]) = (&self.action, looked)
+            && flow.state == Some("paused")
         {
             return preview::purge(flow, through(order, flow), discarded);
         }
@@ -242,19 +258,19 @@ impl Asked {
     }
 }
 
-/// The last entry that a purge discards.
-fn through(order: &PurgeOrder, flow: &Flow) -> u64 {
-    let last = flow.queue.last_entry();
-    order.through_entry.map_or(last, NonZeroU64::get).min(last)
+/// The flows by their names, known or not.
+fn named(ids: &[FlowId], board: &Board) -> Result<(Vec<Looked>, Timestamp), Progress> {
+    board.flows(|flows| {
+        let looked = |id: &FlowId| match flows.known.get(id) {
+            Some(kept) => Looked::at(&kept.whole(id)),
+            None => Looked::unknown(id.clone()),
+        };
+        (ids.iter().map(looked).collect(), flows.as_of())
+    })
 }
 
-/// When the oldest held event was held at the earliest, as far as the states tell: since the first pause that found nothing held.
-fn oldest<'a>(flows: impl Iterator<Item = &'a Flow>) -> Option<Timestamp> {
-    let mut oldest = None;
-    for flow in flows.filter(|flow| flow.counts.held().total() > 0) {
-        // What an earlier pause has left is older, nobody knows how much.
-        let pause = flow.pause().filter(|_| flow.at_pause.held().total() == 0)?;
-        oldest = Some(oldest.map_or(pause.paused_at, |oldest: Timestamp| oldest.min(pause.paused_at)));
-    }
-    oldest
+/// The last entry that a purge discards.
+fn through(order: &PurgeOrder, flow: &Looked) -> u64 {
+    let last = flow.last_entry;
+    order.through_entry.map_or(last, NonZeroU64::get).min(last)
 }

@@ -8,7 +8,6 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::task::spawn_blocking;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,6 +15,7 @@ use super::forms::PreviewForm;
 use super::json::{self, wrong_field};
 use super::preview::{Asked, MOST, Preview, Whose};
 use super::query::Parameters;
+use super::room::WALKS;
 use super::{Problem, Shared};
 use crate::flow::{Action, FlowId};
 use crate::schema::body;
@@ -48,9 +48,11 @@ async fn show(
 ) -> Result<Json<Preview>, Problem> {
     asked.only(&[])?;
     let asked = read(json::read(&headers, &body)?)?;
-    // It may look at every flow there is: not on the thread that serves everybody.
-    let preview = spawn_blocking(move || asked.preview(&shared)).await;
-    preview.map_err(|_| Problem::internal())?.map(Json)
+    let preview = match asked.whose {
+        Whose::Flows(_) => asked.preview(&shared),
+        Whose::Selected(_) | Whose::All => WALKS.work(move || asked.preview(&shared)).await?,
+    };
+    preview.map(Json)
 }
 
 fn read(Form { action, flows, select, all, options }: Form) -> Result<Asked, Problem> {

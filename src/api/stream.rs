@@ -16,7 +16,7 @@ use crate::flow::FlowId;
 use crate::instance::Board;
 
 /// Flows that are looked at for one piece: nobody else is served meanwhile.
-const PIECE: usize = 500;
+const PIECE: usize = 100;
 
 /// Flows that come and go while it is written are in it or not.
 ///

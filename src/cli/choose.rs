@@ -94,8 +94,8 @@ impl Choosing {
             beware_of_patterns(&flows, &states)?;
         }
         if shown {
-            let looked = |id| Looked { id, flow: states.flows.get(id).map(|known| &known.flow) };
-            let looked: Vec<Looked<'_>> = flows.iter().map(looked).collect();
+            let looked = |id| Looked::of(id, states.flows.get(id).map(|known| &known.flow));
+            let looked: Vec<Looked> = flows.iter().map(looked).collect();
             confirm(&preview::several(plan.verb, plan.already, &looked), false)?;
         }
         Ok(Chosen { flows, states: Some(states), looked_at: shown || is_selected })
@@ -123,7 +123,7 @@ impl Choosing {
 
     fn selected<B: Broker>(&self, states: &States<B>, plan: &Plan<'_>) -> Result<Vec<FlowId>, Failure> {
         let now = clock::now();
-        let fits = |known: &&Known| self.select.iter().all(|selection| selection.fits(known, now));
+        let fits = |known: &&Known| self.select.iter().all(|selection| selection.fits(&known.flow, now));
         let fitting: Vec<&Known> = states.flows.values().filter(fits).collect();
         let flows: Vec<FlowId> =
             fitting.iter().filter(|known| (plan.takes)(known)).map(|known| known.flow.id.clone()).collect();

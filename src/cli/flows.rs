@@ -98,7 +98,7 @@ impl Args {
         (self.state.is_empty() || self.state.iter().any(|state| state.word() == flow.state_word()))
             && self.text.as_ref().is_none_or(|text| flow.id.as_str().contains(text))
             && self.min_held.is_none_or(|least| flow.counts.held().total() >= least)
-            && self.select.iter().all(|selection| selection.fits(known, now))
+            && self.select.iter().all(|selection| selection.fits(&known.flow, now))
     }
 
     /// The flows that are wanted, in the order that is wanted; of equal ones the first id comes first.

@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::send::{Asking, Order, flow_id};
 use super::until_done::order_until_done;
 use crate::broker::Broker;
-use crate::client::preview;
+use crate::client::preview::{self, Looked};
 use crate::client::states::States;
 use crate::flow::{Action, Done, Expect, Flow, FlowId, PurgeOrder, State};
 use crate::legible::legible;
@@ -45,7 +45,7 @@ pub fn run<B: Broker>(
         Some(flow) if matches!(flow.state, State::Paused(_)) && !flow.queue.is_passed() => {
             // Exactly what is shown is discarded, and nothing that comes while somebody thinks about it.
             let through = args.through.map_or(flow.queue.last_entry(), NonZeroU64::get).min(flow.queue.last_entry());
-            confirm(&preview::purge(flow, through, &topics.discarded), args.yes)?;
+            confirm(&preview::purge(&Looked::at(flow), through, &topics.discarded), args.yes)?;
             (NonZeroU64::new(through), None)
         }
         // There is nothing to ask about: the gate says why, unless that has changed.

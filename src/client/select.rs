@@ -4,9 +4,8 @@ use std::cmp::Ordering;
 use std::str::FromStr;
 
 use super::glob::Glob;
-use super::states::Known;
 use crate::duration;
-use crate::flow::State;
+use crate::flow::{Flow, State};
 use crate::time::Timestamp;
 
 /// Terms that all have to hold.
@@ -48,8 +47,8 @@ const OPERATORS: [(&str, Comparison); 6] = [
 ];
 
 impl Selection {
-    pub fn fits(&self, known: &Known, now: Timestamp) -> bool {
-        self.0.iter().all(|term| term.fits(known, now))
+    pub fn fits(&self, flow: &Flow, now: Timestamp) -> bool {
+        self.0.iter().all(|term| term.fits(flow, now))
     }
 }
 
@@ -120,8 +119,7 @@ impl Term {
     }
 
     /// What is about a pause fits no flow that has none.
-    fn fits(&self, known: &Known, now: Timestamp) -> bool {
-        let flow = &known.flow;
+    fn fits(&self, flow: &Flow, now: Timestamp) -> bool {
         let millis = |length: std::time::Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         match self {
             Self::State(states, is) => states.contains(&flow.state_word()) == *is,
@@ -209,7 +207,11 @@ mod tests {
             ("state=paused,match=x", false, false),
         ] {
             let selection: Selection = text.parse().unwrap();
-            assert_eq!((selection.fits(&promo, NOW), selection.fits(&welcome, NOW)), (of_promo, of_welcome), "{text}");
+            assert_eq!(
+                (selection.fits(&promo.flow, NOW), selection.fits(&welcome.flow, NOW)),
+                (of_promo, of_welcome),
+                "{text}"
+            );
         }
     }
 

@@ -58,12 +58,21 @@ impl Kept {
         }
     }
 
+    /// The flow; `id` is its.
+    #[must_use]
+    pub fn whole(&self, id: &FlowId) -> Cow<'_, Flow> {
+        match self {
+            Self::Fresh { seen_at, .. } => Cow::Owned(Flow::new(id.clone(), *seen_at)),
+            Self::Full(known) => Cow::Borrowed(&known.flow),
+        }
+    }
+
     /// All of it; `id` is the flow's.
     #[must_use]
     pub fn known(&self, id: &FlowId) -> Cow<'_, Known> {
         match self {
-            Self::Fresh { seen_at, partition } => {
-                let flow = Flow::new(id.clone(), *seen_at);
+            Self::Fresh { partition, .. } => {
+                let flow = self.whole(id).into_owned();
                 Cow::Owned(Known { document: document_of(&flow), flow, partition: *partition })
             }
             Self::Full(known) => Cow::Borrowed(known),

@@ -1,7 +1,8 @@
 //! What the threads of an instance tell, for HTTP to show.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::ops::{Bound, ControlFlow};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use super::desk::Desk;
 use super::feed::{Feed, News};
@@ -12,6 +13,9 @@ use crate::flow::{FlowId, Partition};
 use crate::metrics::Metrics;
 use crate::time::Timestamp;
 use crate::worker::Snapshot;
+
+/// Flows that are looked at without letting anybody in between: what is new, and who else asks, waits for so many at most.
+const PIECE: usize = 500;
 
 pub struct Board {
     pub metrics: Metrics,
@@ -46,6 +50,14 @@ pub struct Reached {
     pub progress: Progress,
     /// What was committed up to then is known: the time of the newest record that was read, or of when there was nothing
     /// more to read.
+    pub as_of: Timestamp,
+}
+
+/// All flows, when a walk through them began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    pub known: usize,
+    /// What was committed up to then was seen.
     pub as_of: Timestamp,
 }
 
@@ -138,40 +150,171 @@ impl Board {
 
     /// Takes in what the state topic says. What was complete once stays so: whoever begins again only repeats it.
     pub fn learn(&self, changes: Vec<Change>, reached: Reached) {
+        let is_known =
+            |flows: &Flows| flows.is_read == reached.complete && flows.reached == flows.reached.then(reached);
+        if changes.is_empty() && is_known(&self.read()) {
+            return;
+        }
+        // What takes long is done before anybody is kept waiting, and after.
+        let kept: Vec<Learned> = changes.into_iter().map(Learned::from).collect();
+        let (mut news, mut replaced) = (Vec::new(), Vec::new());
         let mut flows = self.flows.write().unwrap_or_else(PoisonError::into_inner);
-        // Whoever begins again reads everything again: that is no news.
-        let mut news = Vec::new();
-        for change in changes {
-            match change {
-                Change::Flow(known) => {
-                    let id = known.flow.id.clone();
-                    flows.known.insert(id.clone(), Kept::new(known));
+        for learned in kept {
+            match learned {
+                Learned::Flow(id, kept) => {
+                    replaced.extend(flows.known.insert(id.clone(), kept));
                     news.push(News::Changed(id));
                 }
-                Change::Gone(id) => {
-                    flows.known.remove(id.as_str());
+                Learned::Gone(id) => {
+                    replaced.extend(flows.known.remove(id.as_str()));
                     news.push(News::Gone(id));
                 }
-                Change::Partition(number, record) => drop(flows.partitions.insert(number, *record)),
+                Learned::Partition(number, record) => drop(flows.partitions.insert(number, *record)),
             }
         }
         let (was, is) = (flows.is_read, reached.complete);
         flows.is_read = is;
-        flows.reached = Reached { complete: flows.reached.complete || is, ..reached };
+        flows.reached = flows.reached.then(reached);
         drop(flows);
+        drop(replaced);
         match (was, is) {
+            // Whoever begins again reads everything again: that is no news.
             (true, true) => self.feed.add(news.into_iter()),
             (false, true) => self.feed.break_off(),
             (_, false) => {}
         }
     }
 
-    /// Looks at all flows.
+    /// Looks at all flows, for a moment: who looks at many of them keeps others waiting ([`Board::walk`]).
     ///
     /// # Errors
     /// How far the reading is, until all of them were read.
     pub fn flows<T>(&self, look: impl FnOnce(&Flows) -> T) -> Result<T, Progress> {
-        let flows = self.flows.read().unwrap_or_else(PoisonError::into_inner);
+        let flows = self.read();
         if flows.reached.complete { Ok(look(&flows)) } else { Err(flows.reached.progress) }
+    }
+
+    /// Looks at one flow after the other, by id, until there is none left or it breaks. Others are let in between: what
+    /// comes, goes or changes meanwhile is seen as it was or as it is, and no flow is seen twice.
+    ///
+    /// # Errors
+    /// As [`Board::flows`].
+    pub fn walk(
+        &self,
+        mut from: Bound<FlowId>,
+        mut look: impl FnMut(&FlowId, &Kept) -> ControlFlow<()>,
+    ) -> Result<Extent, Progress> {
+        let extent = self.flows(|flows| Extent { known: flows.known.len(), as_of: flows.as_of() })?;
+        while let ControlFlow::Continue(Some(next)) = self.piece(from, &mut look) {
+            from = next;
+        }
+        Ok(extent)
+    }
+
+    /// Looks at the next flows, as many as may be looked at at once, and says where to go on; `None`: there are no more.
+    fn piece(
+        &self,
+        from: Bound<FlowId>,
+        look: &mut impl FnMut(&FlowId, &Kept) -> ControlFlow<()>,
+    ) -> ControlFlow<(), Option<Bound<FlowId>>> {
+        let flows = self.read();
+        let mut last = None;
+        for (id, kept) in flows.known.range((from, Bound::Unbounded)).take(PIECE) {
+            look(id, kept)?;
+            last = Some(id);
+        }
+        ControlFlow::Continue(last.map(|id| Bound::Excluded(id.clone())))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Flows> {
+        self.flows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reached {
+    fn then(self, next: Self) -> Self {
+        Self { complete: self.complete || next.complete, ..next }
+    }
+}
+
+/// A change, as it is kept.
+enum Learned {
+    Flow(FlowId, Kept),
+    Gone(String),
+    Partition(i32, Box<Partition>),
+}
+
+impl From<Change> for Learned {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Flow(known) => Self::Flow(known.flow.id.clone(), Kept::new(known)),
+            Change::Gone(id) => Self::Gone(id),
+            Change::Partition(number, record) => Self::Partition(number, record),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::flows::live;
+
+    fn board(flows: usize) -> Board {
+        let board = Board::new(Metrics::new().unwrap(), 1);
+        let changes = (0..flows).map(|number| Change::Flow(Box::new(live(&format!("{number:05}"))))).collect();
+        board.learn(changes, Reached { complete: true, as_of: Timestamp(1), ..Reached::default() });
+        board
+    }
+
+    fn seen(board: &Board, from: Bound<FlowId>) -> Vec<String> {
+        let mut seen = Vec::new();
+        let extent = board.walk(from, |id, _| {
+            seen.push(id.to_string());
+            ControlFlow::Continue(())
+        });
+        extent.unwrap();
+        seen
+    }
+
+    #[test]
+    fn a_walk_sees_every_flow_once_whatever_the_pieces() {
+        for count in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 2 * PIECE + 7] {
+            let board = board(count);
+            let all: Vec<String> = (0..count).map(|number| format!("{number:05}")).collect();
+            assert_eq!(seen(&board, Bound::Unbounded), all, "{count}");
+            let behind = Bound::Excluded(FlowId::new("00000").unwrap());
+            assert_eq!(seen(&board, behind), all.get(1..).unwrap_or_default(), "{count}");
+        }
+    }
+
+    #[test]
+    fn what_is_new_is_taken_in_between_two_pieces() {
+        let board = board(PIECE + 1);
+        let mut seen = 0;
+        let mut look = |_: &FlowId, _: &Kept| {
+            seen += 1;
+            ControlFlow::Continue(())
+        };
+        let ControlFlow::Continue(Some(next)) = board.piece(Bound::Unbounded, &mut look) else { panic!("all at once") };
+        let reached = Reached { complete: true, as_of: Timestamp(2), ..Reached::default() };
+        board.learn(vec![Change::Flow(Box::new(live("99999"))), Change::Gone("00000".to_owned())], reached);
+        let _ = board.piece(next, &mut look);
+        assert_eq!(seen, PIECE + 2);
+    }
+
+    #[test]
+    fn a_walk_that_breaks_looks_no_further_and_none_begins_before_all_was_read() {
+        let mut seen = 0;
+        let stop = |_: &FlowId, _: &Kept| {
+            seen += 1;
+            if seen == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        board(10).walk(Bound::Unbounded, stop).unwrap();
+        assert_eq!(seen, 3);
+        let board = Board::new(Metrics::new().unwrap(), 1);
+        let progress = Progress { read: 1, end: 2 };
+        board.learn(Vec::new(), Reached { progress, ..Reached::default() });
+        assert_eq!(board.walk(Bound::Unbounded, |_, _| ControlFlow::Continue(())), Err(progress));
     }
 }

@@ -32,7 +32,7 @@ use crate::broker::Broker;
 use crate::schema::topics::Topics;
 use crate::worker::{Options, Stop};
 
-pub use board::{Board, Flows, Reached};
+pub use board::{Board, Extent, Flows, Reached};
 pub use desk::{Stored, Unstored};
 pub use feed::{Awaited, Feed, News};
 pub use reads::Reads;

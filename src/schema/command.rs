@@ -90,6 +90,18 @@ pub fn write(command: &Command) -> Vec<u8> {
     json(&Wire::of(command))
 }
 
+/// Writes an action with its options, whoever orders it for whatever flow. Equal orders are equal byte for byte.
+#[must_use]
+pub fn order(action: &Action) -> String {
+    #[derive(Serialize)]
+    struct Order<'a> {
+        action: &'a str,
+        #[serde(flatten)]
+        options: OptionsWire<'a>,
+    }
+    String::from_utf8(json(&Order { action: action.word(), options: OptionsWire::of(action) })).unwrap_or_default()
+}
+
 #[derive(Serialize)]
 pub(super) struct Wire<'a> {
     version: u32,

@@ -131,7 +131,7 @@ fn direct(
 }
 
 /// Reads on until nothing has come for a while after the end.
-fn read(downstream: &BaseConsumer, stop: &AtomicBool) -> Result<Vec<Age>> {
+pub fn read(downstream: &BaseConsumer, stop: &AtomicBool) -> Result<Vec<Age>> {
     const REST: Duration = Duration::from_secs(3);
     let (mut ages, mut heard) = (Vec::new(), Instant::now());
     while !stop.load(Ordering::Relaxed) || heard.elapsed() < REST {

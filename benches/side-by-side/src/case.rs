@@ -23,6 +23,9 @@ The following are for gates alone, with F [and events] by default:
               all states), the first record and the last live flow, from the first deadline on
   beside-F    [100, 1,000,000] as latency-F, after a restart with so many events held for one more flow in the same
               worker: while its index is rebuilt, then with nothing else to do, then while it drains
+  scans-F     [100, 1,000,000] as latency-F, with so many events held for one more flow: alone, then beside ten requests over
+              HTTP that look through these again and again (two of each of five callers); and how much later HTTP shows that
+              a flow was paused or resumed than a reader of its topic can see it
   known-F     [100,000, 1 each] flows that were never paused: memory with all of them known, beyond that with as many events
               of one flow, and with them restored by another process; `known-2000000` is more than a worker records
   memory-F    [1x10000000, 200x20000, 1000x10000] distinct events are held, then all flows resumed at once: peaks of memory;
@@ -54,6 +57,8 @@ pub enum Kind {
     Timers,
     /// Live events at a steady pace beside other work.
     Beside,
+    /// Live events at a steady pace beside callers who have topics read.
+    Scans,
     /// Flows that were never paused.
     Known,
     /// Held, then drained.
@@ -68,7 +73,7 @@ pub enum Kind {
     Takeover,
 }
 
-const KINDS: [(&str, Kind); 15] = [
+const KINDS: [(&str, Kind); 16] = [
     ("live", Kind::Live),
     ("hold", Kind::Hold),
     ("drain", Kind::Drain),
@@ -78,6 +83,7 @@ const KINDS: [(&str, Kind); 15] = [
     ("rebuilt", Kind::Rebuilt),
     ("timers", Kind::Timers),
     ("beside", Kind::Beside),
+    ("scans", Kind::Scans),
     ("known", Kind::Known),
     ("memory", Kind::Memory),
     ("repeats", Kind::Repeats),
@@ -146,7 +152,7 @@ impl Kind {
             Self::Restart | Self::Rebuilt | Self::Repeats | Self::Cost => Some(1),
             Self::Timers | Self::Every => Some(10_000),
             Self::Known => Some(100_000),
-            Self::Beside | Self::Takeover => Some(100),
+            Self::Beside | Self::Scans | Self::Takeover => Some(100),
         }
     }
 
@@ -156,7 +162,7 @@ impl Kind {
             Self::Timers => return flows.saturating_mul(5),
             Self::Known | Self::Takeover => return flows,
             Self::Live | Self::Hold => 2_000_000,
-            Self::Drain | Self::Restart | Self::Rebuilt | Self::Beside => 1_000_000,
+            Self::Drain | Self::Restart | Self::Rebuilt | Self::Beside | Self::Scans => 1_000_000,
             Self::Every => 30_000,
             Self::Latency => 200_000,
             Self::Pause => 3_000_000,

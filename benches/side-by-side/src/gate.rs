@@ -16,17 +16,35 @@ use crate::usage;
 const PACE: Duration = Duration::from_millis(20);
 
 /// How long one request may take.
-const REQUEST: Duration = Duration::from_secs(10);
+const REQUEST: Duration = Duration::from_secs(20);
 
 /// Starts the process: what it is called, and that any port will do, is all that is not as it ships.
 pub fn launch(program: &Path, instance: &str, directory: &Path, brokers: &str, topics: &Topics) -> Result<Contender> {
+    launch_with(program, instance, directory, brokers, topics, &[])
+}
+
+fn launch_with(
+    program: &Path,
+    instance: &str,
+    directory: &Path,
+    brokers: &str,
+    topics: &Topics,
+    settings: &[(&str, &str)],
+) -> Result<Contender> {
     let args = ["run", "--prefix", &topics.prefix, "--instance", instance, "--http", "127.0.0.1:0"];
-    Contender::start(directory, program, &args.map(str::to_owned), &[("FLOWGATE_BROKERS", brokers)])
+    let settings = [&[("FLOWGATE_BROKERS", brokers)], settings].concat();
+    Contender::start(directory, program, &args.map(str::to_owned), &settings)
 }
 
 pub struct Gate {
     pub contender: Contender,
     http: SocketAddr,
+}
+
+/// Its HTTP, and who asks.
+pub struct Http {
+    address: SocketAddr,
+    token: Option<String>,
 }
 
 /// What `/metrics` says.
@@ -35,9 +53,21 @@ pub struct Metrics(String);
 impl Gate {
     /// Starts an instance in a directory of its own within this one, and waits until it serves HTTP.
     pub fn start(program: &Path, instance: &str, directory: &Path, brokers: &str, topics: &Topics) -> Result<Self> {
+        Self::start_with(program, instance, directory, brokers, topics, &[])
+    }
+
+    /// The same with settings, by the names of their variables.
+    pub fn start_with(
+        program: &Path,
+        instance: &str,
+        directory: &Path,
+        brokers: &str,
+        topics: &Topics,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
         let directory = directory.join(instance);
         fs::create_dir_all(&directory)?;
-        let mut contender = launch(program, instance, &directory, brokers, topics)?;
+        let mut contender = launch_with(program, instance, &directory, brokers, topics, settings)?;
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(http) = contender.log()?.lines().find_map(address) {
@@ -60,15 +90,15 @@ impl Gate {
         Ok(usage::mib(usage::resident(self.pid())?))
     }
 
+    /// Asked by nobody in particular.
+    pub fn http(&self) -> Http {
+        Http { address: self.http, token: None }
+    }
+
     pub fn metrics(&self) -> Result<Metrics> {
-        let mut stream = TcpStream::connect_timeout(&self.http, REQUEST)?;
-        stream.set_read_timeout(Some(REQUEST))?;
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.http)?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        match answer.starts_with("HTTP/1.1 200") {
-            true => Ok(Metrics(answer)),
-            false => Err(format!("/metrics answers {:?}", answer.lines().next().unwrap_or_default()).into()),
+        match self.http().get("/metrics")? {
+            (200, text) => Ok(Metrics(text)),
+            (status, text) => Err(format!("/metrics answers {status}: {text}").into()),
         }
     }
 
@@ -120,6 +150,27 @@ impl Gate {
                 && now.get(r#"flowgate_flows{state="paused"}"#)? == f64::from(paused)
                 && now.get("flowgate_indexing_flows")? == 0.0)
         })
+    }
+}
+
+impl Http {
+    pub fn with(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
+    }
+
+    /// The status and the body of an answer.
+    pub fn get(&self, path: &str) -> Result<(u16, String)> {
+        let mut stream = TcpStream::connect_timeout(&self.address, REQUEST)?;
+        stream.set_read_timeout(Some(REQUEST))?;
+        let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let (host, token) = (self.address, token.unwrap_or_default());
+        // Of the older version, so that the body comes in one piece.
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n{token}\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let (_, body) = answer.split_once("\r\n\r\n").ok_or("an answer without a body")?;
+        Ok((status.ok_or("an answer without a status")?, body.to_owned()))
     }
 }
 

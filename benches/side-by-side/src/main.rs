@@ -54,6 +54,7 @@ mod report;
 mod restart;
 mod result;
 mod round;
+mod scans;
 #[allow(clippy::unwrap_used, dead_code)]
 #[path = "../../../tests/support/kafka.rs"]
 mod server;
@@ -64,6 +65,7 @@ mod streams;
 mod takeover;
 mod throughput;
 mod timers;
+mod token;
 mod told;
 mod transactions;
 mod usage;

@@ -4,7 +4,7 @@ use crate::case::{Case, Kind};
 use crate::contestant::Contestant;
 use crate::figures::Figures;
 use crate::site::Site;
-use crate::{Result, beside, cost, every, known, latency, memory, pause, restart, takeover, throughput, timers};
+use crate::{Result, beside, cost, every, known, latency, memory, pause, restart, scans, takeover, throughput, timers};
 
 pub fn run(site: &mut Site, case: Case, contestant: &Contestant) -> Result<Figures> {
     let topics = site.topics()?;
@@ -15,6 +15,7 @@ pub fn run(site: &mut Site, case: Case, contestant: &Contestant) -> Result<Figur
         Kind::Restart | Kind::Rebuilt => restart::measure,
         Kind::Timers => timers::measure,
         Kind::Beside => beside::measure,
+        Kind::Scans => scans::measure,
         Kind::Known => known::measure,
         Kind::Memory | Kind::Repeats => memory::measure,
         Kind::Cost => cost::measure,

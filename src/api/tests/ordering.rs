@@ -140,6 +140,8 @@ fn every_flow_is_paused_with_the_token_of_a_preview() {
     assert_eq!(preview["sentence"], "This pauses every flow: 1 is known, which holds 0 events now.");
     let token = &preview["expect"];
     problem(&ask(json!({"flow_id": "*", "action": "resume", "expect": token})), 428, "preview-required");
+    let other = json!({"flow_id": "*", "action": "pause", "new_records": "discard", "expect": token});
+    problem(&ask(other), 428, "preview-required");
     let answer = ask(json!({"flow_id": "*", "action": "pause", "expect": token}));
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     let answer = answer.json()["answers"][0].clone();

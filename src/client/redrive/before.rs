@@ -109,7 +109,8 @@ fn reaches_back<B: Broker>(broker: &B, topic: &str, ends: &Marks, since: Timesta
     for partition in ends.keys() {
         let low = reader.watermarks(topic, *partition)?.low;
         let first = if low > 0 { peek(&mut reader, (topic, *partition), low, deadline)? } else { None };
-        if let Some(first) = first.filter(|first| first.timestamp > since) {
+        // What was deleted may be of the same millisecond.
+        if let Some(first) = first.filter(|first| first.timestamp >= since) {
             let detail = format!(
                 "the oldest letter was set aside at {since}, and `{topic}` reaches back to {} only: it does not say whether that \
                  letter was redriven before",

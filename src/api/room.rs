@@ -1,0 +1,81 @@
+//! Room for work that takes long, of all callers: so much at once, and whoever finds none waits for a moment.
+//!
+//! It is done on threads that serve nobody else, and ends by itself even if whoever asked has gone.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::Problem;
+
+/// How long one waits for its turn.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// For answers that look at every flow: each keeps a core busy, and a million flows take a good part of a second.
+pub(super) static WALKS: Room = Room::new(2, "look at every flow");
+
+/// For answers that read topics: each has a client of the brokers, and what that fetches ahead.
+pub(super) static READS: Room = Room::new(4, "read topics");
+
+pub(super) struct Room {
+    places: Semaphore,
+    wait: Duration,
+    what: &'static str,
+}
+
+impl Room {
+    const fn new(places: usize, what: &'static str) -> Self {
+        Self { places: Semaphore::const_new(places), wait: WAIT, what }
+    }
+
+    /// # Errors
+    /// 503: no place became free in time.
+    pub async fn enter(&'static self) -> Result<SemaphorePermit<'static>, Problem> {
+        timeout(self.wait, self.places.acquire()).await.ok().and_then(Result::ok).ok_or_else(|| {
+            let detail = format!("too many others {} just now; try again in a moment", self.what);
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(1)
+        })
+    }
+
+    /// Does it once there is room.
+    ///
+    /// # Errors
+    /// As [`Room::enter`].
+    pub async fn work<T: Send + 'static>(
+        &'static self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = self.enter().await?;
+        let done = spawn_blocking(move || {
+            let _taken = place;
+            work()
+        });
+        done.await.map_err(|_| Problem::internal())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use axum::response::IntoResponse as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_finds_no_room_waits_for_a_moment_and_is_told() {
+        static ROOM: Room = Room::new(1, "measure");
+        static FULL: Room = Room { wait: Duration::from_millis(1), ..Room::new(1, "measure") };
+        let _for_good = FULL.enter().await.unwrap();
+        let refused = FULL.work(|| ()).await.unwrap_err().into_response();
+        assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (503, "1"));
+        let place = ROOM.enter().await.unwrap();
+        let waits = tokio::spawn(ROOM.work(|| 7));
+        tokio::task::yield_now().await;
+        drop(place);
+        assert_eq!(waits.await.unwrap().unwrap(), 7);
+        assert_eq!(ROOM.places.available_permits(), 1);
+    }
+}
