@@ -326,6 +326,19 @@ fn a_redrive_is_one_line_of_the_audit() {
     assert_eq!(by_eve.lines().count(), 2, "one behind the other, of other letters: {by_eve}");
 }
 
+/// Goal: what a redrive really writes is one line, also where it takes several transactions. Method: one of more letters than a
+/// transaction has.
+#[test]
+fn a_redrive_of_several_transactions_is_one_line() {
+    let (place, gate) = purged(600);
+    gate.stop().unwrap();
+    place.good(&["redrive", "discarded", "--command", "purge-1", "--yes", "--by", "ops", "--because", "oops"]);
+    let table = place.good(&["audit", "welcome", "--event", "redriven", "--no-headers", "--limit", "1"]);
+    assert_eq!(table.lines().count(), 1, "{table}");
+    assert!(table.contains("  welcome  redriven  ops  redriven 600 discarded events of welcome, "), "{table}");
+    assert!(table.ends_with(": oops\n"), "{table}");
+}
+
 #[test]
 fn a_redrive_that_is_not_read_to_its_begin_has_more() {
     let place = Place::new();
