@@ -13,6 +13,7 @@ use super::looking::{Look, Looked, read, values};
 use super::problem::Document;
 use super::query::Parameters;
 use super::{Problem, Shared};
+use crate::client::letter_list::{Asked, Redriven};
 use crate::client::letters::{Kind, Wanted};
 use crate::client::shown::ShownLetter;
 use crate::flow::FlowId;
@@ -32,6 +33,8 @@ struct Letters {
 /// What was not delivered.
 ///
 /// `dead`: events and commands that could not be understood, or not be stored. `discarded`: events that were not delivered on purpose.
+/// `redriven` says how often each was put back. The audit is read for it, from its end backwards: 200,000 offsets, or 8 seconds, for a
+/// page; where that does not suffice `redriven` is null, or not `exact`.
 #[utoipa::path(
     get,
     path = "/api/v1/letters/{kind}", operation_id = "showLetters",
@@ -41,6 +44,7 @@ struct Letters {
         ("flow" = Option<String>, Query, description = "Only those of this flow."),
         ("reason" = Option<String>, Query, description = "Only those with this reason."),
         ("command" = Option<String>, Query, description = "Only those that this purge or resume has discarded."),
+        ("redriven" = Option<bool>, Query, description = "`true`: only those that were redriven, as the audit says. `false`: without those."),
         ("since" = Option<String>, Query, description = "Only what was set aside since: `2h` ago, or a time."),
         ("from" = Option<String>, Query, description = "`newest` (the default) or `oldest` first."),
         ("limit" = Option<usize>, Query, description = "Letters on a page, 1 to 1000; 50 by default. A page has some 8 MiB of values at most."),
@@ -58,7 +62,7 @@ async fn list(
     Path(kind): Path<String>,
     asked: Parameters,
 ) -> Result<Json<Letters>, Problem> {
-    asked.only(&["flow", "reason", "command", "since", "from", "limit", "values", "after"])?;
+    asked.only(&["flow", "reason", "command", "redriven", "since", "from", "limit", "values", "after"])?;
     let kind = [Kind::Dead, Kind::Discarded].into_iter().find(|known| known.word() == kind).ok_or_else(|| {
         let detail = "there are `dead` and `discarded` letters, and no others";
         Problem::new(StatusCode::NOT_FOUND, "unknown-letters", detail)
@@ -68,8 +72,10 @@ async fn list(
     let reason = asked.one_of("reason", &kind.reasons())?;
     let look = Look::of(&shared, &format!("{} letters", kind.word()), &asked, true)?;
     let wanted = Wanted { flow, reason, command: asked.get("command").map(str::to_owned) };
+    let redriven = asked.word("redriven", &[("true", Redriven::Only(true)), ("false", Redriven::Only(false))])?;
+    let wanted = Asked { kind, wanted, redriven: redriven.unwrap_or(Redriven::Told) };
     let window = look.window.clone();
-    let page = read(&shared, &caller, move |reads| reads.letters(kind, &wanted, &window)).await?;
-    let letters = page.found.iter().map(|letter| ShownLetter::of(letter, whole)).collect();
+    let page = read(&shared, &caller, move |reads| reads.letters(&wanted, &window)).await?.page;
+    let letters = page.found.iter().map(|listed| ShownLetter::of(listed, whole)).collect();
     Ok(Json(Letters { letters, looked: look.looked(page.progress, page.next) }))
 }

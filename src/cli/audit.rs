@@ -1,21 +1,23 @@
 //! `flowgate audit [FLOW]`: what has happened to flows, and the answers to commands.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
+use std::time::Instant;
 
 use clap::builder::PossibleValuesParser;
 
-use super::audit_rows::{AuditRow, CSV, header};
+use super::audit_rows::{AuditRow, CSV, cells, header};
 use super::completions::flow_ids;
 use super::left::{Left, nothing};
-use super::listing::{ListFormat, Listing, Row as _, Sheet};
+use super::listing::{ListFormat, Listing, Sheet};
 use super::reach::{Reach, Since, grouped, limit};
 use super::screen::Screen;
 use super::send::flow_id;
-use super::table::Layout;
+use super::table::{Layout, stream};
 use super::{Failure, exit};
 use crate::broker::Broker;
 use crate::client::audited::{Audited, Told};
-use crate::client::scan::{First, Marks, Page, Window};
+use crate::client::folded::{Following, Line};
+use crate::client::scan::{First, Marks, Page, Progress, Window};
 use crate::client::trail::{self, Follower, Wanted};
 use crate::clock;
 use crate::flow::FlowId;
@@ -42,6 +44,8 @@ pub struct Args {
     #[arg(long, value_name = "ID")]
     command: Option<String>,
     /// How many of the newest at most: 1 to 100000
+    ///
+    /// In a table a redrive is one line, however many letters it had, and counts as one. In other formats each letter is an event.
     #[arg(long, value_name = "EVENTS", default_value = "50", value_parser = limit())]
     limit: u32,
     /// Go on with what comes, until Ctrl-C: a line each, as a table, jsonl or csv
@@ -63,14 +67,19 @@ pub fn run<B: Broker>(
     if args.follow {
         return args.follow(broker, topics, screen, out);
     }
-    let page = args.look(broker, topics, None)?;
-    match page.found.is_empty() && args.listing.is_for_people() {
-        true => writeln!(out, "{}", nothing(&topics.audit, page.progress, args.since.is_some()))?,
-        false => args.show(&page.found, screen, out)?,
-    }
-    let shown = page.found.len();
+    let (shown, progress) = match args.listing.is_for_people() {
+        true => {
+            let page = args.lines(broker, topics, None)?;
+            match page.found.is_empty() {
+                true => writeln!(out, "{}", nothing(&topics.audit, page.progress, args.since.is_some()))?,
+                false => args.show_lines(&page.found, topics, out)?,
+            }
+            (page.found.len(), page.progress)
+        }
+        false => args.show_events(broker, topics, None, screen, out)?,
+    };
     let more = format!("the newest {}; older ones with --limit", grouped(shown as u64));
-    let left = Left { progress: page.progress, is_full: shown >= args.limit as usize, more };
+    let left = Left { progress, is_full: shown >= args.limit as usize, more };
     left.tell((args.listing, args.reach), screen, out)
 }
 
@@ -80,20 +89,50 @@ impl Args {
         Wanted { flow: flow.clone(), by: by.clone(), event: event.clone(), command: command.clone() }
     }
 
-    /// The newest ones, in the order of time. `from`: what stands there and behind is left out.
-    fn look<B: Broker>(&self, broker: &B, topics: &Topics, from: Option<Marks>) -> Result<Page<Told>, Failure> {
+    /// `from`: what stands there and behind is left out.
+    fn window(&self, from: Option<Marks>) -> Window {
         let since = self.since.map(|since| since.at(clock::now()));
         let (limit, bound) = (self.limit as usize, self.reach.bound());
-        let window = Window { first: First::Newest, limit, since, from, bound };
-        let mut page = trail::look(broker, topics, &self.wanted(), &window)?;
+        Window { first: First::Newest, limit, since, from, bound }
+    }
+
+    /// The newest ones, in the order of time, for people.
+    fn lines<B: Broker>(&self, broker: &B, topics: &Topics, from: Option<Marks>) -> Result<Page<Line>, Failure> {
+        let mut page = trail::lines(broker, topics, &self.wanted(), &self.window(from))?;
         page.found.reverse();
         Ok(page)
     }
 
-    fn show(&self, events: &[Told], screen: &Screen, out: &mut dyn Write) -> Result<(), Failure> {
-        let wide = self.listing.format == ListFormat::Wide;
-        let sheet = Sheet { header: header(wide), csv: &CSV, columns: None };
-        self.listing.write_rows(out, screen.terminal, &sheet, events.iter().map(|told| AuditRow { told, wide }))
+    fn show_lines(&self, lines: &[Line], topics: &Topics, out: &mut dyn Write) -> Result<(), Failure> {
+        let wide = self.is_wide();
+        let mut out = BufWriter::new(out);
+        let rows = lines.iter().map(|line| cells(line, topics, wide));
+        stream(&mut out, header(wide), !self.listing.no_headers, rows)?;
+        Ok(out.flush()?)
+    }
+
+    /// Shows the newest ones, in the order of time, each on its own: how many, and how far that has looked.
+    fn show_events<B: Broker>(
+        &self,
+        broker: &B,
+        topics: &Topics,
+        from: Option<Marks>,
+        screen: &Screen,
+        out: &mut dyn Write,
+    ) -> Result<(usize, Progress), Failure> {
+        let mut page = trail::look(broker, topics, &self.wanted(), &self.window(from))?;
+        page.found.reverse();
+        self.write(self.listing, &page.found, screen, out)?;
+        Ok((page.found.len(), page.progress))
+    }
+
+    fn write(&self, listing: Listing, events: &[Told], screen: &Screen, out: &mut dyn Write) -> Result<(), Failure> {
+        let sheet = Sheet { header: header(false), csv: &CSV, columns: None };
+        listing.write_rows(out, screen.terminal, &sheet, events.iter().map(|told| AuditRow { told, wide: false }))
+    }
+
+    fn is_wide(&self) -> bool {
+        self.listing.format == ListFormat::Wide
     }
 
     fn follow<B: Broker>(
@@ -110,27 +149,32 @@ impl Args {
         }
         screen.hear_signals()?;
         let mut follower = Follower::from_now_on(broker, topics, self.wanted())?;
-        let page = self.look(broker, topics, Some(follower.began_at().clone()))?;
-        self.show(&page.found, screen, out)?;
-        out.flush()?;
-        let wide = format == ListFormat::Wide;
-        let cells = |told: &Told| AuditRow { told, wide }.cells();
-        let layout = Layout::of(header(wide), page.found.iter().map(cells));
-        while !screen.is_ended() {
-            for told in follower.poll()? {
-                match self.listing.is_for_people() {
-                    true => writeln!(out, "{}", layout.line(&cells(&told)))?,
-                    false => Self::line(self.listing, &told, screen, out)?,
+        let from = Some(follower.began_at().clone());
+        if !self.listing.is_for_people() {
+            self.show_events(broker, topics, from, screen, out)?;
+            out.flush()?;
+            let listing = Listing { no_headers: true, ..self.listing };
+            while !screen.is_ended() {
+                for told in follower.poll()? {
+                    self.write(listing, std::slice::from_ref(&told), screen, out)?;
+                    out.flush()?;
                 }
-                out.flush()?;
             }
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn line(listing: Listing, told: &Told, screen: &Screen, out: &mut dyn Write) -> Result<(), Failure> {
-        let sheet = Sheet { header: header(false), csv: &CSV, columns: None };
-        let rows = std::slice::from_ref(told).iter().map(|told| AuditRow { told, wide: false });
-        Listing { no_headers: true, ..listing }.write_rows(out, screen.terminal, &sheet, rows)
+        let page = self.lines(broker, topics, from)?;
+        self.show_lines(&page.found, topics, out)?;
+        out.flush()?;
+        let wide = self.is_wide();
+        let layout = Layout::of(header(wide), page.found.iter().map(|line| cells(line, topics, wide)));
+        let mut tell = |line: &Line| -> Result<(), Failure> {
+            writeln!(out, "{}", layout.line(&cells(line, topics, wide)))?;
+            Ok(out.flush()?)
+        };
+        let mut following = Following::default();
+        while !screen.is_ended() {
+            following.hear(follower.poll()?, Instant::now()).iter().try_for_each(&mut tell)?;
+        }
+        following.end().iter().try_for_each(&mut tell)
     }
 }

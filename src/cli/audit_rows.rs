@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
-use super::audit_words::told;
+use super::audit_words::{redrove_all, told};
 use super::listing::{Row, to_the_second};
 use crate::client::audited::Told;
+use crate::client::folded::{End, Line, Run};
 use crate::flow::{Cause, CommandId, FlowId, Happening, Transition};
+use crate::schema::topics::Topics;
 
 const HEADER: [&str; 8] = ["AT", "FLOW", "EVENT", "BY/COMMAND", "DETAIL", "ID", "COMMAND OFFSET", "PAUSE"];
 
@@ -31,6 +33,28 @@ pub const CSV: [&str; 13] = [
     "advance",
     "partition",
 ];
+
+/// A row of a table.
+pub fn cells(line: &Line, topics: &Topics, wide: bool) -> Vec<String> {
+    match line {
+        Line::Event(told) => AuditRow { told, wide }.cells(),
+        Line::Redrive(run) => of_redrive(run, topics, wide),
+    }
+}
+
+fn of_redrive(run: &Run, topics: &Topics, wide: bool) -> Vec<String> {
+    let flow = match run.flows.first_key_value() {
+        Some((flow, _)) if run.flows.len() == 1 => flow.to_string(),
+        _ => format!("{} flows", run.flows.len()),
+    };
+    let at = to_the_second(run.first.at).to_string();
+    let mut cells = vec![at, flow, "redriven".to_owned(), run.by.clone(), redrove_all(run, topics)];
+    if wide {
+        let id = |End { partition, offset, .. }| format!("{partition}/{offset}");
+        cells.extend([format!("{}..{}", id(run.first), id(run.last)), "-".to_owned(), "-".to_owned()]);
+    }
+    cells
+}
 
 pub struct AuditRow<'a> {
     pub told: &'a Told,

@@ -2,9 +2,11 @@
 
 use super::listing::whole;
 use crate::client::audited::{Audited, Told};
+use crate::client::folded::Run;
 use crate::duration;
 use crate::flow::{AuditEvent, Cause, Done, Happening, Loss, PerKind, Transition};
 use crate::schema::redriven::Redriven;
+use crate::schema::topics::Topics;
 
 /// One sentence. Who has ordered it stands beside it.
 pub fn told(told: &Told) -> String {
@@ -19,6 +21,39 @@ fn redrove(redriven: &Redriven) -> String {
     let edited = if edit.is_some() { ", with another value" } else { "" };
     let why = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
     format!("letter {source} is event {to} now{edited}{why}")
+}
+
+/// Flows, and partitions of letters, that one line names.
+const NAMED: usize = 3;
+
+/// One sentence for all letters of a redrive.
+pub fn redrove_all(run: &Run, topics: &Topics) -> String {
+    let letters = match &*run.topic {
+        topic if topic == topics.discarded => "discarded events".to_owned(),
+        topic if topic == topics.dead_letters => "dead letters".to_owned(),
+        topic => format!("letters of {topic}"),
+    };
+    let or_more = if run.is_cut { " or more" } else { "" };
+    let flows = match run.flows.first_key_value() {
+        Some((flow, _)) if run.flows.len() == 1 => flow.to_string(),
+        _ => {
+            let named = run.flows.iter().take(NAMED).map(|(flow, count)| format!("{flow}: {count}"));
+            format!("{} flows ({})", run.flows.len(), some(named, run.flows.len()))
+        }
+    };
+    let items = run.items.iter().take(NAMED).map(|(partition, (first, last))| match first == last {
+        true => format!("{partition}/{first}"),
+        false => format!("{partition}/{first}..{partition}/{last}"),
+    });
+    let items = some(items, run.items.len());
+    let why = run.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    format!("redriven {}{or_more} {letters} of {flows}, {items}{why}", run.letters)
+}
+
+/// The first ones of so many, and that there are others.
+fn some(named: impl Iterator<Item = String>, of: usize) -> String {
+    let more = if of > NAMED { ", ..." } else { "" };
+    named.collect::<Vec<_>>().join(", ") + more
 }
 
 fn by_gate(told: &Told, event: &AuditEvent) -> String {

@@ -9,6 +9,8 @@ pub struct Names {
     pub narrow: &'static [&'static str],
     pub wide: &'static [&'static str],
     pub csv: &'static [&'static str],
+    /// Of CSV, behind the values: columns that came in a later version.
+    pub later_csv: &'static [&'static str],
 }
 
 /// Which columns there are.
@@ -28,7 +30,7 @@ impl Columns {
 
     pub fn csv(self) -> Vec<&'static str> {
         let content = if self.values { &values::CSV[..] } else { &[] };
-        [self.names.csv, content].concat()
+        [self.names.csv, content, self.names.later_csv].concat()
     }
 
     pub fn is_wide(self) -> bool {

@@ -27,7 +27,7 @@ const CSV: [&str; 12] = [
     "bytes",
 ];
 
-pub static NAMES: Names = Names { narrow: &NARROW, wide: &WIDE, csv: &CSV };
+pub static NAMES: Names = Names { narrow: &NARROW, wide: &WIDE, csv: &CSV, later_csv: &[] };
 
 pub struct HeldRow<'a> {
     pub entry: &'a Entry,

@@ -5,11 +5,13 @@ use serde_json::Value;
 use super::columns::{Columns, Names};
 use super::listing::{Row, to_the_second};
 use super::values::{self, value_cell};
+use crate::client::letter_list::Listed;
 use crate::client::letters::Letter;
+use crate::client::redriven::Redrives;
 use crate::client::shown::ShownLetter;
 
-const NARROW: [&str; 6] = ["ITEM", "SET ASIDE", "FLOW", "RECORD", "REASON", "DETAIL"];
-const WIDE: [&str; 2] = ["SOURCE", "BYTES"];
+const NARROW: [&str; 7] = ["ITEM", "SET ASIDE", "FLOW", "RECORD", "REDRIVEN", "REASON", "DETAIL"];
+const WIDE: [&str; 4] = ["SOURCE", "BYTES", "REDRIVEN AT", "REDRIVEN BY"];
 const CSV: [&str; 11] = [
     "item",
     "set_aside_at",
@@ -24,22 +26,41 @@ const CSV: [&str; 11] = [
     "bytes",
 ];
 
-pub static NAMES: Names = Names { narrow: &NARROW, wide: &WIDE, csv: &CSV };
+/// `redriven_times` is empty where nobody knows whether it was.
+const LATER_CSV: [&str; 4] = ["redriven_times", "redriven_exact", "redriven_at", "redriven_by"];
+
+pub static NAMES: Names = Names { narrow: &NARROW, wide: &WIDE, csv: &CSV, later_csv: &LATER_CSV };
+
+/// What stands in a table where nobody knows whether a letter was redriven.
+pub const UNKNOWN: &str = "?";
+
+/// Of a letter that may have been redriven more often.
+pub const OR_MORE: &str = "+";
 
 pub struct LetterRow<'a> {
-    pub letter: &'a Letter,
+    pub listed: &'a Listed,
     pub columns: Columns,
 }
 
 impl LetterRow<'_> {
+    /// In a table: how often it was redriven.
+    fn times(&self) -> String {
+        match &self.listed.redrives {
+            None => UNKNOWN.to_owned(),
+            Some(Redrives { times: 0, .. }) => "-".to_owned(),
+            Some(Redrives { times, is_exact: true, .. }) => times.to_string(),
+            Some(Redrives { times, is_exact: false, .. }) => format!("{times}{OR_MORE}"),
+        }
+    }
+
     fn shown(&self) -> ShownLetter {
-        ShownLetter::of(self.letter, self.columns.values)
+        ShownLetter::of(self.listed, self.columns.values)
     }
 }
 
 impl Row for LetterRow<'_> {
     fn cells(&self) -> Vec<String> {
-        let Letter { set_aside_at, reason, detail, source, flow, record_id, value, .. } = self.letter;
+        let Letter { set_aside_at, reason, detail, source, flow, record_id, value, .. } = &self.listed.letter;
         let some = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         let none = || "-".to_owned();
         let mut cells = vec![
@@ -47,12 +68,19 @@ impl Row for LetterRow<'_> {
             to_the_second(*set_aside_at).to_string(),
             flow.as_ref().map_or_else(none, ToString::to_string),
             record_id.as_ref().map_or_else(none, ToString::to_string),
+            self.times(),
             some(reason),
             some(detail),
         ];
         if self.columns.is_wide() {
             let bytes = value.as_ref().map_or(0, |value| value.len());
-            cells.extend([source.as_ref().map_or_else(none, ToString::to_string), bytes.to_string()]);
+            let last = self.listed.redrives.as_ref().and_then(|redrives| redrives.last.as_ref());
+            cells.extend([
+                source.as_ref().map_or_else(none, ToString::to_string),
+                bytes.to_string(),
+                last.map_or_else(none, |last| to_the_second(last.at).to_string()),
+                last.map_or_else(none, |last| last.by.to_string()),
+            ]);
         }
         if self.columns.values {
             cells.push(value_cell(value.as_deref()));
@@ -80,6 +108,13 @@ impl Row for LetterRow<'_> {
             shown.bytes.to_string(),
         ];
         cells.extend(shown.content.iter().flat_map(values::csv));
+        cells.extend(match shown.redriven {
+            None => Default::default(),
+            Some(redriven) => {
+                let (at, by) = redriven.last.map(|last| (last.at, last.by)).unwrap_or_default();
+                [redriven.times.to_string(), redriven.exact.to_string(), at, by]
+            }
+        });
         cells
     }
 
@@ -88,6 +123,6 @@ impl Row for LetterRow<'_> {
     }
 
     fn name(&self) -> String {
-        self.letter.item().to_string()
+        self.listed.letter.item().to_string()
     }
 }

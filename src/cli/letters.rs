@@ -8,13 +8,15 @@ use super::Failure;
 use super::columns::Columns;
 use super::completions::flow_ids;
 use super::left::{Left, nothing};
-use super::letter_rows::{self, LetterRow};
-use super::listing::{Listing, Sheet};
+use super::letter_rows::{self, LetterRow, OR_MORE, UNKNOWN};
+use super::listing::{ListFormat, Listing, Sheet};
 use super::reach::{Reach, Since, grouped, limit};
 use super::screen::Screen;
 use super::send::flow_id;
 use crate::broker::Broker;
-use crate::client::letters::{self, Kind, Letter, Wanted};
+use crate::client::letter_list::{self, Asked, List, Listed, Redriven};
+use crate::client::letters::{Kind, Wanted};
+use crate::client::redriven::Gap;
 use crate::client::scan::{First, Page, Window};
 use crate::clock;
 use crate::flow::FlowId;
@@ -57,6 +59,12 @@ pub struct Args {
     /// The oldest first, instead of the newest
     #[arg(long)]
     oldest: bool,
+    /// Only those that were redriven, as the audit says
+    #[arg(long)]
+    redriven: bool,
+    /// Without those that were redriven, as the audit says
+    #[arg(long, conflicts_with = "redriven")]
+    not_redriven: bool,
     /// With the value of each event, in documents with key and headers too
     #[arg(long)]
     values: bool,
@@ -77,7 +85,9 @@ pub fn run<B: Broker>(
     let first = if args.oldest { First::Oldest } else { First::Newest };
     let since = args.since.map(|since| since.at(clock::now()));
     let (limit, bound) = (args.limit as usize, args.reach.bound());
-    let page = letters::look(broker, topics, kind, &wanted, &Window { first, limit, since, from: None, bound })?;
+    let asked = Asked { kind, wanted, redriven: args.redriven() };
+    let window = Window { first, limit, since, from: None, bound };
+    let List { page, gap } = letter_list::look(broker, topics, &asked, &window)?;
     match page.found.is_empty() && args.listing.is_for_people() {
         true => writeln!(out, "{}", nothing(kind.topic(topics), page.progress, since.is_some()))?,
         false => args.show(&page, screen, out)?,
@@ -86,7 +96,9 @@ pub fn run<B: Broker>(
     let shown = page.found.len();
     let more = format!("the {which} {}; {others} ones with --limit", grouped(shown as u64));
     let left = Left { progress: page.progress, is_full: shown >= limit, more };
-    left.tell((args.listing, args.reach), screen, out)
+    left.tell((args.listing, args.reach), screen, out)?;
+    gap.iter().for_each(|gap| screen.note(&args.fell_short(gap, &topics.audit)));
+    Ok(())
 }
 
 impl Command {
@@ -104,10 +116,34 @@ impl Command {
 }
 
 impl Args {
-    fn show(&self, page: &Page<Letter>, screen: &Screen, out: &mut dyn Write) -> Result<(), Failure> {
+    fn redriven(&self) -> Redriven {
+        match (self.redriven, self.not_redriven) {
+            (false, false) if self.listing.format == ListFormat::Name => Redriven::Unasked,
+            (false, false) => Redriven::Told,
+            (only, _) => Redriven::Only(only),
+        }
+    }
+
+    /// Why it is not known of some letters whether, or how often, they were redriven; `audit`: the topic.
+    fn fell_short(&self, gap: &Gap, audit: &str) -> String {
+        let why = match gap {
+            Gap::Bound(progress) => self.reach.fell_short(*progress, ""),
+            Gap::Deleted(Some(oldest)) => format!("it reaches back to {oldest} only"),
+            Gap::Deleted(None) => "its beginning was deleted".to_owned(),
+            Gap::OpenTransaction => "a transaction stays open in it; try again in a moment".to_owned(),
+            Gap::Unreadable(error) => format!("it cannot be read: {error}"),
+        };
+        let signs = match self.listing.is_for_people() {
+            true => format!(" (`{UNKNOWN}`, `{OR_MORE}`)"),
+            false => String::new(),
+        };
+        format!("`{audit}` does not say of all letters whether they were redriven{signs}: {why}")
+    }
+
+    fn show(&self, page: &Page<Listed>, screen: &Screen, out: &mut dyn Write) -> Result<(), Failure> {
         let columns = Columns { names: &letter_rows::NAMES, listing: self.listing, values: self.values };
         let sheet = Sheet { header: &columns.header(), csv: &columns.csv(), columns: columns.width(screen) };
-        let rows = page.found.iter().map(|letter| LetterRow { letter, columns });
+        let rows = page.found.iter().map(|listed| LetterRow { listed, columns });
         self.listing.write_rows(out, screen.terminal, &sheet, rows)
     }
 }

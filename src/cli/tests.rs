@@ -11,6 +11,7 @@ mod metrics;
 mod positions;
 mod queue;
 mod redrive;
+mod redriven;
 mod resuming;
 mod schemas;
 mod strangers;

@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-use super::scan::{Page, Scan, Window};
-use crate::broker::{Broker, Header, Record, Result, size};
+use crate::broker::{Header, Record, size};
 use crate::flow::{FlowId, RecordId};
 use crate::schema::headers::{self, Source};
 use crate::schema::{self, topics::Topics};
@@ -163,20 +162,4 @@ impl Wanted {
             && self.reason.as_ref().is_none_or(|reason| *reason == letter.reason)
             && self.command.as_ref().is_none_or(|command| letter.is_by(command))
     }
-}
-
-/// Looks through the letters.
-///
-/// # Errors
-/// Of the broker; [`crate::broker::Code::TimedOut`] if nothing could be read in time.
-pub fn look<B: Broker>(
-    broker: &B,
-    topics: &Topics,
-    kind: Kind,
-    wanted: &Wanted,
-    window: &Window,
-) -> Result<Page<Letter>> {
-    let mut scan = Scan::through(broker, kind.topic(topics), None, window)?;
-    let found = scan.fill(window.limit, Letter::size, |record| wanted.pick(record))?;
-    Ok(scan.page(found))
 }

@@ -190,6 +190,12 @@ impl<B: Broker, T> Scan<B, T> {
         self.tapes.iter().map(|tape| (tape.partition, tape.end)).collect()
     }
 
+    /// Where each partition begins, as this scan sees it.
+    #[must_use]
+    pub fn begins(&self) -> Marks {
+        self.tapes.iter().map(|tape| (tape.partition, tape.low)).collect()
+    }
+
     /// Has so much time from now on.
     pub fn give(&mut self, time: Duration) {
         self.deadline = Instant::now() + time;
@@ -258,9 +264,9 @@ impl<B: Broker, T> Scan<B, T> {
         Ok(all)
     }
 
-    /// What was found, with how far this has come by now.
+    /// What was found, or was made of it, with how far this has come by now.
     #[must_use]
-    pub fn page(&self, found: Vec<T>) -> Page<T> {
+    pub fn page<F>(&self, found: Vec<F>) -> Page<F> {
         let progress = self.progress();
         Page { found, progress, next: (!progress.is_whole).then(|| self.marks()) }
     }

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 use super::audited::Told;
 use super::depth::Point;
 use super::held::Entry;
-use super::letters::Letter;
+use super::letter_list::Listed;
+use super::redriven::{Redrive, Redrives};
 
 use crate::broker::Header;
 use crate::flow::FlowId;
@@ -34,6 +35,8 @@ pub struct ShownHeader {
 pub struct Content {
     pub key: Option<Text>,
     pub value: Option<Text>,
+    // Of all that is flattened the document says no more than that it may be there.
+    #[schema(required = false)]
     pub headers: Vec<ShownHeader>,
 }
 
@@ -59,6 +62,7 @@ pub struct HeldEvent {
     /// Bytes of its value.
     pub bytes: usize,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Content)]
     pub content: Option<Content>,
 }
 
@@ -79,8 +83,33 @@ pub struct ShownLetter {
     pub timestamp_ms: Option<i64>,
     /// Bytes of its value.
     pub bytes: usize,
+    /// How often it was redriven, by the audit. Null: the audit was not read, or does not reach, far enough back to say whether it
+    /// was at all.
+    pub redriven: Option<ShownRedrives>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Content)]
     pub content: Option<Content>,
+}
+
+/// How often a letter was redriven.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ShownRedrives {
+    /// 0: it never was.
+    pub times: u64,
+    /// False: it may have been more often, for the audit was not read, or does not reach, further back.
+    pub exact: bool,
+    /// Null: it never was.
+    pub last: Option<ShownRedrive>,
+}
+
+/// The last time that a letter was redriven.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ShownRedrive {
+    /// By the clock of who did it.
+    #[schema(format = DateTime)]
+    pub at: String,
+    /// Who did it, as they say.
+    pub by: String,
 }
 
 /// How deep a queue was.
@@ -132,10 +161,17 @@ impl HeldEvent {
     }
 }
 
+impl From<&Redrives> for ShownRedrives {
+    fn from(Redrives { times, is_exact, last }: &Redrives) -> Self {
+        let last = last.as_ref().map(|Redrive { at, by }| ShownRedrive { at: at.to_string(), by: by.to_string() });
+        Self { times: *times, exact: *is_exact, last }
+    }
+}
+
 impl ShownLetter {
     /// `whole`: with key, value and headers.
     #[must_use]
-    pub fn of(letter: &Letter, whole: bool) -> Self {
+    pub fn of(Listed { letter, redrives }: &Listed, whole: bool) -> Self {
         Self {
             item: letter.item().to_string(),
             set_aside_at: letter.set_aside_at.to_string(),
@@ -146,6 +182,7 @@ impl ShownLetter {
             source: letter.source.as_ref().map(Into::into),
             timestamp_ms: letter.timestamp,
             bytes: letter.value.as_ref().map_or(0, |value| value.len()),
+            redriven: redrives.as_ref().map(Into::into),
             content: whole.then(|| Content::of(letter.key.as_deref(), letter.value.as_deref(), &letter.headers)),
         }
     }

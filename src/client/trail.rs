@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use super::audited::{Ordered, Told};
+use super::folded::{Fold, Line};
 use super::listener::Listener;
 use super::no_topic;
 use super::scan::{Marks, PAGE_BYTES, Page, Scan, Window};
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Admin, Broker, Record, Result};
+use crate::broker::{Admin, Broker, Result};
 use crate::flow::{FlowId, Happening};
 use crate::schema::topics::Topics;
 
@@ -46,19 +47,76 @@ impl Wanted {
 /// # Errors
 /// Of the broker; [`crate::broker::Code::TimedOut`] if nothing could be read in time.
 pub fn look<B: Broker>(broker: &B, topics: &Topics, wanted: &Wanted, window: &Window) -> Result<Page<Told>> {
-    let only = wanted.partition(broker, topics)?;
-    let mut scan = Scan::through(broker, &topics.audit, only.as_ref().map(std::slice::from_ref), window)?;
-    let (mut events, mut answers, mut bytes) = (Vec::new(), Answers::default(), 0);
+    let mut looking = Looking::open(broker, topics, wanted, window)?;
+    let (mut events, mut bytes) = (Vec::new(), 0);
     while events.len() < window.limit && bytes < PAGE_BYTES {
-        let pick = |record: &Record| answers.hear(Told::read(record).ok().flatten()?, wanted);
-        let Some(found) = scan.next(pick)? else { break };
-        bytes += found.what.document.len();
-        events.push(found.what);
-        // Older answers may push it out before all is read.
-        events.last_mut().into_iter().for_each(|told| answers.tell(told));
+        let Some(told) = looking.next()? else { break };
+        bytes += told.document.len();
+        events.push(told);
     }
-    events.iter_mut().for_each(|told| answers.tell(told));
-    Ok(scan.page(events))
+    events.iter_mut().for_each(|told| looking.answers.tell(told));
+    Ok(looking.scan.page(events))
+}
+
+/// The same as lines, of which there are as many as the window allows: however many letters a redrive has, it takes one. There is
+/// no going on behind such a page.
+///
+/// # Errors
+/// As [`look`].
+pub fn lines<B: Broker>(broker: &B, topics: &Topics, wanted: &Wanted, window: &Window) -> Result<Page<Line>> {
+    let mut looking = Looking::open(broker, topics, wanted, window)?;
+    let (mut lines, mut bytes, mut fold) = (Vec::new(), 0, Fold::new(window.first));
+    // One that belongs to no line of this page: it was looked at for the end of the last one.
+    let mut is_beyond = false;
+    while bytes < PAGE_BYTES && (lines.len() < window.limit || fold.is_open()) {
+        let Some(told) = looking.next()? else { break };
+        let fits = fold.fits(&told);
+        if !fits && lines.len() + usize::from(fold.is_open()) >= window.limit {
+            is_beyond = true;
+            break;
+        }
+        bytes += if fits { 0 } else { told.document.len() };
+        fold.add(told, &mut lines);
+    }
+    let mut progress = looking.scan.progress();
+    let is_cut = !is_beyond && !progress.is_whole;
+    progress.is_whole &= !is_beyond;
+    lines.extend(fold.close());
+    if let Some(Line::Redrive(run)) = lines.last_mut() {
+        run.is_cut = is_cut;
+    }
+    for line in &mut lines {
+        if let Line::Event(told) = line {
+            looking.answers.tell(told);
+        }
+    }
+    Ok(Page { found: lines, progress, next: None })
+}
+
+/// The events that are wanted, with whose commands they are of.
+struct Looking<'a, B: Broker> {
+    scan: Scan<B, Told>,
+    answers: Answers,
+    wanted: &'a Wanted,
+}
+
+impl<'a, B: Broker> Looking<'a, B> {
+    fn open(broker: &B, topics: &Topics, wanted: &'a Wanted, window: &Window) -> Result<Self> {
+        let only = wanted.partition(broker, topics)?;
+        let scan = Scan::through(broker, &topics.audit, only.as_ref().map(std::slice::from_ref), window)?;
+        Ok(Self { scan, answers: Answers::default(), wanted })
+    }
+
+    fn next(&mut self) -> Result<Option<Told>> {
+        let Self { scan, answers, wanted } = self;
+        let found = scan.next(|record| answers.hear(Told::read(record).ok().flatten()?, wanted))?;
+        Ok(found.map(|found| {
+            let mut told = found.what;
+            // Older answers may push it out before all is read.
+            answers.tell(&mut told);
+            told
+        }))
+    }
 }
 
 /// Whose commands have been answered, by where these stand in the control topic. The answer to a command stands behind the

@@ -6,9 +6,8 @@ use std::time::Duration;
 use super::lock::lock;
 use crate::broker::{Broker, Result};
 use crate::client::audited::Told;
-use crate::client::letters::Letter;
 use crate::client::scan::{Page, Window};
-use crate::client::{depth, held, letters, redrive, trail};
+use crate::client::{depth, held, letter_list, redrive, trail};
 use crate::flow::Flow;
 use crate::schema::topics::Topics;
 
@@ -23,8 +22,8 @@ pub trait Reads: Send + Sync {
     fn depth(&self, flow: &Flow, points: u32) -> Result<Vec<depth::Point>>;
 
     /// # Errors
-    /// As [`letters::look`].
-    fn letters(&self, kind: letters::Kind, wanted: &letters::Wanted, window: &Window) -> Result<Page<Letter>>;
+    /// As [`letter_list::look`].
+    fn letters(&self, asked: &letter_list::Asked, window: &Window) -> Result<letter_list::List>;
 
     /// # Errors
     /// As [`trail::look`].
@@ -64,8 +63,8 @@ impl<B: Broker + Send> Reads for Reading<B> {
         depth::sample(&self.broker(), flow, points)
     }
 
-    fn letters(&self, kind: letters::Kind, wanted: &letters::Wanted, window: &Window) -> Result<Page<Letter>> {
-        letters::look(&self.broker(), &self.topics, kind, wanted, window)
+    fn letters(&self, asked: &letter_list::Asked, window: &Window) -> Result<letter_list::List> {
+        letter_list::look(&self.broker(), &self.topics, asked, window)
     }
 
     fn trail(&self, wanted: &trail::Wanted, window: &Window) -> Result<Page<Told>> {

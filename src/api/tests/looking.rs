@@ -93,6 +93,7 @@ fn what_is_asked_wrongly_is_told_by_name() {
     problem(&get(&gate.board, "/api/v1/letters/lost"), 404, "unknown-letters");
     for (path, parameter) in [
         ("/api/v1/letters/dead?reason=purge", "reason"),
+        ("/api/v1/letters/dead?redriven=maybe", "redriven"),
         ("/api/v1/audit?event=happened", "event"),
         ("/api/v1/audit?since=yesterday", "since"),
         ("/api/v1/flows/a/audit?flow=b", "flow"),
@@ -166,6 +167,8 @@ fn letters_are_shown_and_put_back() {
     let discarded = pages(&gate, "/api/v1/letters/discarded?flow=a%2Fb&command=p&limit=3", "letters");
     assert_eq!(discarded.len(), 4);
     assert!(discarded.iter().all(|letter| letter["reason"] == "purge" && letter.get("value").is_none()));
+    let never = json!({"times": 0, "exact": true, "last": null});
+    assert!(discarded.iter().all(|letter| letter["redriven"] == never), "{discarded:?}");
 
     let redrive = |body: &Value| post(&gate.board, &setup(), "/api/v1/redrives", body, &[]);
     let ask = json!({"kind": "discarded", "command": "p", "because": "oops"});
@@ -186,6 +189,16 @@ fn letters_are_shown_and_put_back() {
     let done = redrive(&with(&preview["expect"])).json();
     assert_eq!((&done["done"], &done["letters"], &done["stopped"]), (&json!(true), &json!(4), &json!(0)));
     eventually("held again", || get(&gate.board, "/api/v1/flows/a%2Fb").json()["held"]["total"] == 4);
+    let told = ask_as(&gate, "watcher", "/api/v1/letters/discarded").json();
+    let redriven: Vec<&Value> = told["letters"].as_array().unwrap().iter().map(|letter| &letter["redriven"]).collect();
+    assert_eq!(redriven.len(), 4);
+    assert!(redriven.iter().all(|redriven| redriven["times"] == 1 && redriven["exact"] == true), "{told}");
+    let audit = get(&gate.board, "/api/v1/audit?event=redriven&limit=1").json();
+    assert_eq!(redriven[0]["last"]["by"], audit["events"][0]["by"]);
+    for (only, count) in [("true", 4), ("false", 0)] {
+        let found = pages(&gate, &format!("/api/v1/letters/discarded?limit=3&redriven={only}"), "letters");
+        assert_eq!(found.len(), count, "{only}");
+    }
     // The same once more finds all of them done.
     let again = redrive(&with(&preview["expect"])).json();
     assert_eq!((&again["letters"], &again["stopped"]), (&json!(0), &json!(4)));

@@ -91,10 +91,10 @@ fn dead_letters_say_what_is_wrong_with_them() {
     assert!(lines[0].starts_with("ITEM") && lines[0].contains("SET ASIDE") && lines[0].ends_with("VALUE"), "{table}");
     assert_eq!(lines.len(), 6, "{table}");
     assert!(lines[1].contains("  too_large") && lines[1].ends_with("(no value)"), "the newest first: {table}");
-    assert!(lines[3].contains("  -        -       not_utf8") && lines[3].ends_with("base64://4="), "{table}");
+    assert!(lines[3].contains("  -        -       -         not_utf8") && lines[3].ends_with("base64://4="), "{table}");
     assert!(lines[4].ends_with("{not json\\u{1b}") && lines[4].contains("  welcome  "), "{table}");
     let wide = place.good(&["letters", "dead", "-o", "wide", "--reason", "null_value"]);
-    assert!(wide.lines().nth(1).unwrap().ends_with("  flow.enrollments/0/0  0"), "{wide}");
+    assert!(wide.lines().nth(1).unwrap().ends_with("  flow.enrollments/0/0  0      -            -"), "{wide}");
     let item = place.good(&["letters", "dead", "-o", "name", "--reason", "wrong_type"]);
     assert_eq!(item.trim_end(), all[3]["item"].as_str().unwrap());
     let csv = place.good(&["letters", "dead", "welcome", "-o", "csv", "--oldest"]);

@@ -19,7 +19,7 @@ use crate::schema::headers;
 use crate::schema::redriven::{self, Redriven};
 
 /// A paused flow that held so many events, which were purged.
-fn purged(events: usize) -> (Place, Gate) {
+pub fn purged(events: usize) -> (Place, Gate) {
     let place = Place::new();
     let gate = place.gate();
     place.good(&["pause", "welcome"]);
@@ -28,12 +28,12 @@ fn purged(events: usize) -> (Place, Gate) {
     (place, gate)
 }
 
-fn records(place: &Place, topic: &str) -> Vec<Record> {
+pub fn records(place: &Place, topic: &str) -> Vec<Record> {
     (0..3).flat_map(|partition| place.memory.dump(topic, partition, Isolation::ReadCommitted).unwrap()).collect()
 }
 
 /// What the audit says was redriven.
-fn told(place: &Place) -> Vec<Redriven> {
+pub fn told(place: &Place) -> Vec<Redriven> {
     let validator = super::schemas::validator("redriven");
     let read = |record: &Record| {
         let redriven = redriven::read(record.value.as_deref()?).ok()?;
@@ -71,7 +71,7 @@ fn each_once(place: &Place, count: usize) {
 }
 
 /// A transaction that somebody has left open, with a record in each of these partitions. `id`, and after what time it ends.
-fn left_open(
+pub fn left_open(
     place: &Place,
     (id, timeout): (&str, Duration),
     topic: &str,

@@ -4,17 +4,15 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::order::{Earlier, Order};
-use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Reader, Result};
+use crate::broker::{Action, Broker, Code, Error, Isolation, Reader, Result};
 use crate::client::letters::Item;
 use crate::client::peek::peek;
+use crate::client::redriven::CLOCKS;
 use crate::client::scan::{Bound, First, Marks, Scan};
-use crate::client::{no_topic, rest};
+use crate::client::settled::wait_until_settled;
 use crate::schema::redriven::{self, Redriven};
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
-
-/// Brokers stamp the letters and the audit by clocks of their own.
-const CLOCKS: Duration = Duration::from_secs(60 * 60);
 
 /// Letters that the audit says were redriven.
 #[derive(Default)]
@@ -41,7 +39,7 @@ impl Before {
     ) -> Result<Self> {
         let Some(since) = since else { return Ok(Self::default()) };
         let deadline = Instant::now() + limit;
-        wait_for_open_transactions(broker, &topics.audit, deadline)?;
+        wait_until_settled(broker, &topics.audit, deadline.min(Instant::now() + OPEN))?;
         let bound = Bound { records: u64::MAX, time: deadline.saturating_duration_since(Instant::now()) };
         let mut scan: Scan<B, Redriven> = Scan::open(broker, &topics.audit, None, First::Oldest, bound)?;
         let mut before = Self { letters: HashMap::new(), ends: scan.ends() };
@@ -81,26 +79,6 @@ impl Before {
 
 /// How long a transaction of a gate may stay open: its timeout, and what a broker takes to notice that.
 const OPEN: Duration = Duration::from_secs(60);
-
-/// What was committed behind a transaction that is still open is not shown yet. Gates write to the audit all the time, so whoever
-/// wants to know all that is committed by now waits until everything that is in the topic by now is decided.
-fn wait_for_open_transactions<B: Broker>(broker: &B, topic: &str, deadline: Instant) -> Result<()> {
-    let count = broker.admin()?.partitions(topic)?.ok_or_else(|| no_topic(topic))?;
-    let (mut all, mut decided) = (broker.reader(Isolation::ReadUncommitted)?, broker.reader(Isolation::ReadCommitted)?);
-    let ends: Vec<i64> =
-        (0..count).map(|partition| Ok(all.watermarks(topic, partition)?.end)).collect::<Result<_>>()?;
-    let deadline = deadline.min(Instant::now() + OPEN);
-    for (partition, end) in (0..count).zip(ends) {
-        while decided.watermarks(topic, partition)?.end < end {
-            if Instant::now() >= deadline {
-                let detail = format!("a transaction stays open in `{topic}`: what lies behind it is not known");
-                return Err(Error::new(Action::Retry, Code::TimedOut, detail));
-            }
-            rest();
-        }
-    }
-    Ok(())
-}
 
 /// Where the beginning of the audit was deleted, it has to reach back to the oldest letter all the same: else nobody knows whether
 /// that was redriven before.
