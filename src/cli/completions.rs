@@ -1,4 +1,4 @@
-//! `flowgate completions SHELL`, and what is completed: commands, options, their values, and flow ids.
+//! `flowgate completions SHELL`, and what is completed: commands, options, their values, flow ids, and contexts.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -21,7 +21,7 @@ use crate::config::Settings;
 use crate::legible::legible;
 use crate::schema::topics::Topics;
 
-/// Complete commands, options and flow ids in a shell
+/// Complete commands, options, flow ids and contexts in a shell
 ///
 /// bash: `source <(flowgate completions bash)` in ~/.bashrc; zsh: the same with zsh in ~/.zshrc; fish: `flowgate completions
 /// fish | source` in ~/.config/fish/config.fish.
@@ -69,7 +69,8 @@ pub fn flow_ids() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let begun = current.to_string_lossy().into_owned();
         let found = within(PATIENCE, move |found| {
-            let Ok(settings) = Settings::load(&typed(std::env::args_os()).sources()) else { return };
+            let sources = typed(std::env::args_os()).sources_of_process();
+            let Some(settings) = sources.ok().and_then(|sources| Settings::load(&sources).ok()) else { return };
             let kafka = kafka(&settings);
             // Whatever goes wrong: what is known by then is all there is.
             let _ = kafka.connect(PATIENCE).and_then(|()| gather(&kafka, &settings.topics, &begun, found));
@@ -80,20 +81,20 @@ pub fn flow_ids() -> ArgValueCompleter {
 
 /// The settings among the words typed so far, which are no complete command line.
 fn typed(words: impl Iterator<Item = OsString>) -> Global {
-    let config = std::env::var_os("FLOWGATE_CONFIG").map(PathBuf::from);
-    let mut global = Global { config, brokers: None, prefix: None, set: Vec::new() };
+    let mut global = Global { config: None, context: None, brokers: None, prefix: None, set: Vec::new() };
     let mut words = words.skip_while(|word| word != "--").map(|word| word.to_string_lossy().into_owned());
     while let Some(word) = words.next() {
         let (name, value) = match word.split_once('=') {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
             None => (word, None),
         };
-        if !["--config", "--brokers", "--prefix"].contains(&name.as_str()) {
+        if !["--config", "--context", "--brokers", "--prefix"].contains(&name.as_str()) {
             continue;
         }
         let value = value.or_else(|| words.next());
         match name.as_str() {
             "--config" => global.config = value.map(PathBuf::from),
+            "--context" => global.context = value.and_then(|name| name.parse().ok()),
             "--brokers" => global.brokers = value,
             _ => global.prefix = value,
         }
@@ -154,6 +155,7 @@ mod tests {
         assert_eq!(completed(&["pa"]), ["pause"]);
         assert_eq!(completed(&["flows", "--sort", "h"]), ["held"]);
         assert_eq!(completed(&["flows", "-o", "json"]), ["json", "jsonl"]);
+        assert_eq!(completed(&["schema", "cli/fl"]), ["cli/flow", "cli/flows"]);
         assert!(completed(&["resume", "--dry"]).contains(&"--dry-run".to_owned()));
     }
 
@@ -200,6 +202,9 @@ mod tests {
         let words = ["flowgate", "--brokers", "no", "--", "flowgate", "--brokers=a:1", "pause", "--prefix", "x", "w"];
         let global = typed(words.iter().map(OsString::from));
         assert_eq!((global.brokers.as_deref(), global.prefix.as_deref()), (Some("a:1"), Some("x")));
+        let context =
+            typed(["flowgate", "--", "flowgate", "--context", "prod", "flow"].iter().map(OsString::from)).context;
+        assert_eq!(context.unwrap().as_str(), "prod");
         assert!(typed(["flowgate", "--", "flowgate", "--brokers"].iter().map(OsString::from)).brokers.is_none());
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, json};
 
 use super::Failure;
 use super::connect::kafka;
+use super::global::USUAL;
 use super::output::Output;
 use super::table::table;
 use crate::broker::Code;
@@ -65,9 +66,14 @@ fn show(sources: &Sources, output: Output, out: &mut dyn Write) -> Result<(), Fa
     rows.sort();
     let fields = rows.iter().map(|[name, value, origin, _]| (name.clone(), json!({"value": value, "from": origin})));
     let document = fields.collect::<Map<_, _>>().into();
+    let file = match sources.file() {
+        Some(file) => format!("settings file: {}", legible(file)),
+        None => format!("settings file: none; there is no {USUAL} here"),
+    };
     output.write(out, &document, |wide| {
         let columns = if wide { 4 } else { 3 };
-        table(&["SETTING", "VALUE", "FROM", "MEANING"][..columns], rows.iter().map(|row| row[..columns].to_vec()))
+        let rows = rows.iter().map(|row| row[..columns].to_vec());
+        format!("{}\n\n{file}", table(&["SETTING", "VALUE", "FROM", "MEANING"][..columns], rows))
     })?;
     settings?;
     Ok(())

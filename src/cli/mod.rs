@@ -11,6 +11,7 @@ mod completions;
 mod config;
 mod confirm;
 mod connect;
+mod contexts;
 mod demo;
 mod failure;
 mod flow;
@@ -41,6 +42,7 @@ mod redrive;
 mod release;
 mod resume;
 mod run;
+mod schema;
 mod screen;
 mod selecting;
 mod send;
@@ -82,7 +84,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Settings come from flags, then FLOWGATE_... in the environment, then flowgate.toml: see `flowgate config show`.
+Settings come from flags, then FLOWGATE_... in the environment, then flowgate.toml or the file that --config or --context
+names: see `flowgate config show`.
 
 Exit codes: 0 done; 1 something else; 2 usage or configuration; 3 topics; 4 fenced by an equal;
 5 watchdog; 6 authentication or TLS; 7 rejected; 8 no answer; 9 positions lost.";
@@ -146,6 +149,7 @@ enum Command {
     Open(open::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Schema(schema::Args),
 }
 
 /// The definition of the command line.
@@ -178,19 +182,21 @@ impl Cli {
     fn run(self) -> Result<(), Failure> {
         let out: &mut dyn Write = &mut std::io::stdout().lock();
         let Self { global, command } = self;
-        let sources = global.sources();
         match command {
-            Command::Config(command) => config::run(&command, &sources, out),
-            Command::Completions(_) | Command::Man(_) | Command::Token(_) if !global.set.is_empty() => {
+            Command::Config(command) => config::run(&command, &global.sources_of_process()?, out),
+            Command::Completions(_) | Command::Man(_) | Command::Schema(_) | Command::Token(_)
+                if !global.set.is_empty() =>
+            {
                 let what = "`-X` gives a setting, and this command reads none";
                 Err(Failure::new(exit::CONFIGURATION, what).hint("leave it away"))
             }
             Command::Completions(args) => completions::run(&args, out),
             Command::Man(args) => man::run(&args, definition(), out),
+            Command::Schema(args) => schema::run(&args, &Screen::of_process(), out),
             Command::Token(command) => token::run(&command, out),
-            Command::Open(args) => open::run(&args, &Settings::load(&sources)?, out),
+            Command::Open(args) => open::run(&args, &Settings::load(&global.sources_of_process()?)?, out),
             Command::Run(args) => {
-                let sources = args.add_to(sources);
+                let sources = args.add_to(global.sources_of_process()?);
                 let settings = Settings::load(&sources)?;
                 log(settings.log.format, &settings.log.level);
                 for warning in sources.warnings() {
@@ -199,7 +205,7 @@ impl Cli {
                 run::run(&settings)
             }
             command => {
-                let settings = Settings::load(&sources)?;
+                let settings = Settings::load(&global.sources_of_process()?)?;
                 log(settings.log.format, "error");
                 let broker = connect(&settings)?;
                 command.on(&broker, &settings, &Screen::of_process(), out)
@@ -234,7 +240,7 @@ impl Command {
             Self::Letters(command) => letters::run(&command, broker, topics, screen, out),
             Self::Positions(args) => positions::run(&args, broker, topics, out),
             Self::Demo(_) | Self::Run(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => Ok(()),
-            Self::Token(_) | Self::Open(_) => Ok(()),
+            Self::Token(_) | Self::Open(_) | Self::Schema(_) => Ok(()),
         }
     }
 }

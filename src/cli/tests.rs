@@ -2,6 +2,7 @@
 
 mod audit;
 mod choosing;
+mod contexts;
 mod delivered;
 mod every;
 pub mod flows;

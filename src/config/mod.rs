@@ -4,6 +4,7 @@
 //! - [`Sources`] is what was given and where (`sources.rs`: it knows TOML and the names of the environment);
 //! - [`fields::FIELDS`] lists every setting there is, with its default and its meaning;
 //! - `read.rs` turns texts into values, noting a [`Problem`] for each that is none;
+//! - [`Contexts`] are files of settings that are called by a name (`contexts.rs`);
 //! - [`Token`] says who may ask over HTTP (`tokens.rs`);
 //! - [`kafka`] knows which of librdkafka's settings are refused, and which of their values are shown.
 //!
@@ -14,6 +15,7 @@
 //! What [`fields::Field::is_secret`] says, and values under `[kafka]`, may be secrets: only values of harmless names are printed, and
 //! only those are taken as flags, for a command line is read by every user of the machine.
 
+mod contexts;
 pub mod fields;
 pub mod kafka;
 mod origin;
@@ -26,6 +28,7 @@ mod sources;
 mod tests;
 mod tokens;
 
+pub use contexts::{ContextName, Contexts, variable};
 pub use origin::{Given, Origin};
 pub use problem::{Invalid, Problem};
 pub(crate) use read::host_name;

@@ -16,9 +16,13 @@ pub struct Sources {
     given: BTreeMap<String, Given>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
+    file: Option<String>,
 }
 
 const PREFIX: &str = "FLOWGATE_";
+
+/// Variables that say which file is read, and set nothing themselves.
+const NAMES_A_FILE: [&str; 2] = ["CONFIG", "CONTEXT"];
 
 impl Sources {
     /// The defaults alone.
@@ -36,10 +40,13 @@ impl Sources {
     pub fn with_file(mut self, path: &Path, required: bool) -> Self {
         let origin = Origin::File(path.display().to_string());
         match std::fs::read_to_string(path) {
-            Ok(text) => self.with_text(&text, &origin).wary(path, &origin),
+            Ok(text) => {
+                self.file = Some(path.display().to_string());
+                self.with_text(&text, &origin).wary(path, &origin)
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => self,
             Err(error) => {
-                let fix = "name a file that can be read with `--config`".to_owned();
+                let fix = "name a file that can be read with `--config` or `--context`".to_owned();
                 self.problem("", origin, format!("it cannot be read: {error}"), fix);
                 self
             }
@@ -87,7 +94,9 @@ impl Sources {
     pub fn with_environment(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         for (variable, value) in variables {
             let Some(variable) = variable.to_str() else { continue };
-            let Some(rest) = variable.strip_prefix(PREFIX).filter(|rest| *rest != "CONFIG") else { continue };
+            let Some(rest) = variable.strip_prefix(PREFIX).filter(|rest| !NAMES_A_FILE.contains(rest)) else {
+                continue;
+            };
             let lower = rest.to_ascii_lowercase().replace("__", ".");
             let name = match lower.strip_prefix(KAFKA) {
                 Some(rest) => format!("{KAFKA}{}", rest.replace('_', ".")),
@@ -142,6 +151,12 @@ impl Sources {
             };
             (name.as_str(), value, &given.origin)
         })
+    }
+
+    /// The file that was read; `None`: there was none to be read.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
     }
 
     /// What sets nothing, though it looks as if it should.

@@ -281,6 +281,7 @@ fn variables_that_set_nothing_are_warned_about_and_those_of_kubernetes_are_not()
         ("FLOWGATE_SERVICE_HOST", "10.0.0.1"),
         ("FLOWGATE_PORT_8714_TCP", "tcp://10.0.0.1:8714"),
         ("FLOWGATE_CONFIG", "x.toml"),
+        ("FLOWGATE_CONTEXT", "x"),
         ("FLOWGATE_BROKER", "a:1"),
         ("FLOWGATE_KAFKA_SASL_PASSWORD", "x"),
     ]));

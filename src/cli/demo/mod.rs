@@ -81,7 +81,7 @@ impl Demo {
     }
 
     fn on_cluster(&self, global: &Global) -> Result<bool, Failure> {
-        let mut settings = Settings::load(&global.sources())?;
+        let mut settings = Settings::load(&global.sources_of_process()?)?;
         // Lines of a log would stand across the table; what blocks the gate is shown below it.
         if self.fast || !live::has_terminal() {
             log(settings.log.format, "error");
