@@ -155,6 +155,7 @@ mod tests {
         assert_eq!(completed(&["pa"]), ["pause"]);
         assert_eq!(completed(&["flows", "--sort", "h"]), ["held"]);
         assert_eq!(completed(&["flows", "-o", "json"]), ["json", "jsonl"]);
+        assert_eq!(completed(&["schema", "cli/fl"]), ["cli/flow", "cli/flows"]);
         assert!(completed(&["resume", "--dry"]).contains(&"--dry-run".to_owned()));
     }
 

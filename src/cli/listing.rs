@@ -30,7 +30,7 @@ pub enum ListFormat {
 
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Listing {
-    /// How to show it
+    /// How to show it; `flowgate schema` says how the JSON looks
     #[arg(long = "output", short = 'o', value_enum, default_value_t)]
     pub format: ListFormat,
     /// Without the line of column names: of table, wide and csv

@@ -51,6 +51,7 @@ mod tests {
         assert!(!inner.join("flowgate-help.1").exists() && count >= 16, "{count}");
         let pause = std::fs::read_to_string(inner.join("flowgate-pause.1")).unwrap();
         assert!(pause.contains("dry") && pause.contains("events are held until a resume"), "{pause}");
+        assert!(pause.contains("FLOWGATE_CONTEXT") && pause.contains("FLOWGATE_CONFIG"), "{pause}");
 
         let mut out = Vec::new();
         run(&Args { folder: None }, definition(), &mut out).unwrap();

@@ -42,6 +42,7 @@ mod redrive;
 mod release;
 mod resume;
 mod run;
+mod schema;
 mod screen;
 mod selecting;
 mod send;
@@ -148,6 +149,7 @@ enum Command {
     Open(open::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Schema(schema::Args),
 }
 
 /// The definition of the command line.
@@ -182,12 +184,15 @@ impl Cli {
         let Self { global, command } = self;
         match command {
             Command::Config(command) => config::run(&command, &global.sources_of_process()?, out),
-            Command::Completions(_) | Command::Man(_) | Command::Token(_) if !global.set.is_empty() => {
+            Command::Completions(_) | Command::Man(_) | Command::Schema(_) | Command::Token(_)
+                if !global.set.is_empty() =>
+            {
                 let what = "`-X` gives a setting, and this command reads none";
                 Err(Failure::new(exit::CONFIGURATION, what).hint("leave it away"))
             }
             Command::Completions(args) => completions::run(&args, out),
             Command::Man(args) => man::run(&args, definition(), out),
+            Command::Schema(args) => schema::run(&args, &Screen::of_process(), out),
             Command::Token(command) => token::run(&command, out),
             Command::Open(args) => open::run(&args, &Settings::load(&global.sources_of_process()?)?, out),
             Command::Run(args) => {
@@ -235,7 +240,7 @@ impl Command {
             Self::Letters(command) => letters::run(&command, broker, topics, screen, out),
             Self::Positions(args) => positions::run(&args, broker, topics, out),
             Self::Demo(_) | Self::Run(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => Ok(()),
-            Self::Token(_) | Self::Open(_) => Ok(()),
+            Self::Token(_) | Self::Open(_) | Self::Schema(_) => Ok(()),
         }
     }
 }

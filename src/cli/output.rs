@@ -23,7 +23,7 @@ pub enum Format {
 
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Output {
-    /// How to show it
+    /// How to show it; `flowgate schema` says how the JSON looks
     #[arg(long = "output", short = 'o', value_enum, default_value_t)]
     pub format: Format,
 }

@@ -37,14 +37,14 @@ fn called(path: &[String]) -> Vec<&'static str> {
         ["token", "create"] => vec!["ci", "--role", "viewer"],
         ["open"] => vec!["--print"],
         ["completions"] => vec!["bash"],
-        ["man"] => vec![],
+        ["man" | "schema"] => vec![],
         _ => panic!("a new command: say here how `{}` is called", path.join(" ")),
     }
 }
 
 /// Whether it looks at files and the environment. What does not cannot find them wrong either.
 fn reads_settings(path: &[String]) -> bool {
-    !path.first().is_some_and(|name| ["completions", "man", "token"].contains(&name.as_str()))
+    !path.first().is_some_and(|name| ["completions", "man", "schema", "token"].contains(&name.as_str()))
 }
 
 /// The paths of all commands that do something by themselves.

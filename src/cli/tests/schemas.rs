@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
+use clap::Parser as _;
 use jsonschema::{Registry, Validator};
 use serde_json::{Value, json};
 
 use super::Place;
 use super::flows::{hold, of, paused_now};
-use crate::cli::config;
+use crate::cli::{Cli, Command, Screen, config, schema};
 use crate::config::Sources;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas");
@@ -61,6 +62,63 @@ fn every_schema_is_one() {
             schema["$id"].as_str().unwrap().strip_prefix("flowgate:/schemas/").unwrap().trim_end_matches(".json"),
         );
     }
+}
+
+/// What `flowgate schema` prints on a screen.
+fn listed(screen: &Screen, arguments: &[&str]) -> String {
+    let cli = Cli::try_parse_from(["flowgate", "schema"].iter().chain(arguments)).unwrap();
+    let Command::Schema(args) = cli.command else { panic!("not `schema`") };
+    let mut out = Vec::new();
+    schema::run(&args, screen, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// Goal: no schema is forgotten, and what is printed is the file. Method: the names are those of the files that are there.
+#[test]
+fn every_schema_is_printed_as_it_stands_in_its_file() {
+    let names = |folder: &str, before: &str| -> Vec<String> {
+        let files = std::fs::read_dir(Path::new(ROOT).join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+        let names = files.filter_map(|file| Some(format!("{before}{}", file.to_str().unwrap().strip_suffix(".json")?)));
+        names.collect()
+    };
+    let mut files = [names("", ""), names("cli", "cli/")].concat();
+    let mut offered: Vec<&str> = schema::ALL.iter().map(|schema| schema.name).collect();
+    files.sort();
+    offered.sort_unstable();
+    assert_eq!(offered, files, "`ALL` in src/cli/schema.rs has to name each file of schemas/");
+    for name in files {
+        let file = std::fs::read_to_string(Path::new(ROOT).join(format!("{name}.json"))).unwrap();
+        assert!(listed(&Screen::default(), &[&name]) == file, "{name}");
+    }
+}
+
+#[test]
+fn the_list_of_schemas_says_what_each_describes() {
+    let list = listed(&Screen::default(), &[]);
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(lines.len(), schema::ALL.len() + 1);
+    for (line, says) in [
+        (0, "NAME              TITLE                  DESCRIBES"),
+        (1, "event             Enrollment event       A record enters a flow, is due to move on in it, or leaves it"),
+        (14, "cli/flows         Flows                  `flowgate flows -o json`"),
+    ] {
+        assert_eq!(lines[line], says);
+    }
+    for (line, schema) in lines[1..].iter().zip(schema::ALL) {
+        let cells: Vec<&str> = line.split("  ").filter(|cell| !cell.is_empty()).collect();
+        assert!(cells.len() == 3 && cells[0] == schema.name, "{line}");
+    }
+    assert!(listed(&Screen::of_size((80, 24)), &[]).lines().all(|line| line.chars().count() < 80));
+}
+
+#[test]
+fn a_schema_that_is_not_there_is_answered_with_the_nearest() {
+    let error = Cli::try_parse_from(["flowgate", "schema", "cli/flowz"]).unwrap_err();
+    let text = error.to_string();
+    let names: Vec<&str> = schema::ALL.iter().map(|schema| schema.name).collect();
+    let told = format!("error: invalid value 'cli/flowz' for '[NAME]'\n  [possible values: {}]\n", names.join(", "));
+    assert!(error.exit_code() == 2 && text.starts_with(&told), "{text}");
+    assert!(text.contains("similar value") && text.contains("'cli/flow'"), "{text}");
 }
 
 #[test]
