@@ -16,6 +16,7 @@ use super::query::{Parameters, wrong};
 use super::seal::Seal;
 use super::{Problem, Shared};
 use crate::broker::{Code, Error};
+use crate::client::meter::Meter;
 use crate::client::scan::{Bound, First, Marks, Progress, Window};
 use crate::clock;
 use crate::config::Role;
@@ -90,7 +91,7 @@ impl Look {
                 wrong("after", detail)
             })
         });
-        let window = Window { first, limit, since, from: from.transpose()?, bound: BOUND };
+        let window = Window { first, limit, since, from: from.transpose()?, bound: BOUND, meter: Meter::default() };
         Ok(Self { window, asked: text, seal: Arc::clone(&shared.seal) })
     }
 

@@ -15,6 +15,7 @@ use super::table::Layout;
 use super::{Failure, exit};
 use crate::broker::Broker;
 use crate::client::audited::{Audited, Told};
+use crate::client::meter::Meter;
 use crate::client::scan::{First, Marks, Page, Window};
 use crate::client::trail::{self, Follower, Wanted};
 use crate::clock;
@@ -63,7 +64,7 @@ pub fn run<B: Broker>(
     if args.follow {
         return args.follow(broker, topics, screen, out);
     }
-    let page = args.look(broker, topics, None)?;
+    let page = screen.watched(|meter| args.look(broker, topics, None, meter))?;
     match page.found.is_empty() && args.listing.is_for_people() {
         true => writeln!(out, "{}", nothing(&topics.audit, page.progress, args.since.is_some()))?,
         false => args.show(&page.found, screen, out)?,
@@ -81,10 +82,16 @@ impl Args {
     }
 
     /// The newest ones, in the order of time. `from`: what stands there and behind is left out.
-    fn look<B: Broker>(&self, broker: &B, topics: &Topics, from: Option<Marks>) -> Result<Page<Told>, Failure> {
+    fn look<B: Broker>(
+        &self,
+        broker: &B,
+        topics: &Topics,
+        from: Option<Marks>,
+        meter: &Meter,
+    ) -> Result<Page<Told>, Failure> {
         let since = self.since.map(|since| since.at(clock::now()));
         let (limit, bound) = (self.limit as usize, self.reach.bound());
-        let window = Window { first: First::Newest, limit, since, from, bound };
+        let window = Window { first: First::Newest, limit, since, from, bound, meter: meter.clone() };
         let mut page = trail::look(broker, topics, &self.wanted(), &window)?;
         page.found.reverse();
         Ok(page)
@@ -110,7 +117,7 @@ impl Args {
         }
         screen.hear_signals()?;
         let mut follower = Follower::from_now_on(broker, topics, self.wanted())?;
-        let page = self.look(broker, topics, Some(follower.began_at().clone()))?;
+        let page = self.look(broker, topics, Some(follower.began_at().clone()), &Meter::default())?;
         self.show(&page.found, screen, out)?;
         out.flush()?;
         let wide = format == ListFormat::Wide;

@@ -77,7 +77,10 @@ pub fn run<B: Broker>(
     let first = if args.oldest { First::Oldest } else { First::Newest };
     let since = args.since.map(|since| since.at(clock::now()));
     let (limit, bound) = (args.limit as usize, args.reach.bound());
-    let page = letters::look(broker, topics, kind, &wanted, &Window { first, limit, since, from: None, bound })?;
+    let page = screen.watched(|meter| {
+        let window = Window { first, limit, since, from: None, bound, meter: meter.clone() };
+        letters::look(broker, topics, kind, &wanted, &window)
+    })?;
     match page.found.is_empty() && args.listing.is_for_people() {
         true => writeln!(out, "{}", nothing(kind.topic(topics), page.progress, since.is_some()))?,
         false => args.show(&page, screen, out)?,

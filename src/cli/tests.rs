@@ -13,6 +13,7 @@ mod positions;
 mod queue;
 mod redrive;
 mod resuming;
+mod scanning;
 mod schemas;
 mod strangers;
 mod topics;

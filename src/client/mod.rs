@@ -12,6 +12,7 @@ pub mod glob;
 pub mod held;
 pub mod letters;
 pub mod listener;
+pub mod meter;
 pub mod peek;
 pub mod positions;
 pub mod preview;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::order::{Earlier, Order};
 use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Reader, Result};
 use crate::client::letters::Item;
+use crate::client::meter::Meter;
 use crate::client::peek::peek;
 use crate::client::scan::{Bound, First, Marks, Scan};
 use crate::client::{no_topic, rest};
@@ -32,7 +33,7 @@ impl Before {
     /// Of the broker; [`Code::TimedOut`] if it takes longer: nothing is known then. [`Action::Stop`] if the audit does not reach
     /// back so far.
     pub fn read<B: Broker>(
-        broker: &B,
+        (broker, meter): (&B, &Meter),
         topics: &Topics,
         order: &Order,
         since: Option<Timestamp>,
@@ -54,6 +55,7 @@ impl Before {
                 scan.leave_out_until(since.before(CLOCKS))?;
             }
         }
+        scan.tell(meter);
         while let Some(redriven) = scan.next_of_all(|record| redriven::read(record.value.as_deref()?).ok())? {
             before.note(redriven, order.kind.topic(topics));
         }
