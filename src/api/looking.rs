@@ -14,6 +14,7 @@ use super::room::READS;
 use super::seal::Seal;
 use super::{Problem, Shared};
 use crate::broker::{Code, Error};
+use crate::client::meter::Meter;
 use crate::client::scan::{Bound, First, Marks, Progress, Window};
 use crate::clock;
 use crate::config::Role;
@@ -80,7 +81,7 @@ impl Look {
                 wrong("after", detail)
             })
         });
-        let window = Window { first, limit, since, from: from.transpose()?, bound: BOUND };
+        let window = Window { first, limit, since, from: from.transpose()?, bound: BOUND, meter: Meter::default() };
         Ok(Self { window, asked: text, seal: Arc::clone(&shared.seal) })
     }
 

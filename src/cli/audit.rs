@@ -17,7 +17,8 @@ use super::{Failure, exit};
 use crate::broker::Broker;
 use crate::client::audited::{Audited, Told};
 use crate::client::folded::{Following, Line};
-use crate::client::scan::{First, Marks, Page, Progress, Window};
+use crate::client::meter::Meter;
+use crate::client::scan::{First, Marks, Page, Window};
 use crate::client::trail::{self, Follower, Wanted};
 use crate::clock;
 use crate::flow::FlowId;
@@ -69,14 +70,18 @@ pub fn run<B: Broker>(
     }
     let (shown, progress) = match args.listing.is_for_people() {
         true => {
-            let page = args.lines(broker, topics, None)?;
+            let page = screen.watched(|meter| args.lines(broker, topics, None, meter))?;
             match page.found.is_empty() {
                 true => writeln!(out, "{}", nothing(&topics.audit, page.progress, args.since.is_some()))?,
                 false => args.show_lines(&page.found, topics, out)?,
             }
             (page.found.len(), page.progress)
         }
-        false => args.show_events(broker, topics, None, screen, out)?,
+        false => {
+            let page = screen.watched(|meter| args.look(broker, topics, None, meter))?;
+            args.write(args.listing, &page.found, screen, out)?;
+            (page.found.len(), page.progress)
+        }
     };
     let more = format!("the newest {}; older ones with --limit", grouped(shown as u64));
     let left = Left { progress, is_full: shown >= args.limit as usize, more };
@@ -90,15 +95,34 @@ impl Args {
     }
 
     /// `from`: what stands there and behind is left out.
-    fn window(&self, from: Option<Marks>) -> Window {
+    fn window(&self, from: Option<Marks>, meter: &Meter) -> Window {
         let since = self.since.map(|since| since.at(clock::now()));
         let (limit, bound) = (self.limit as usize, self.reach.bound());
-        Window { first: First::Newest, limit, since, from, bound }
+        Window { first: First::Newest, limit, since, from, bound, meter: meter.clone() }
+    }
+
+    /// The newest ones, in the order of time, each on its own.
+    fn look<B: Broker>(
+        &self,
+        broker: &B,
+        topics: &Topics,
+        from: Option<Marks>,
+        meter: &Meter,
+    ) -> Result<Page<Told>, Failure> {
+        let mut page = trail::look(broker, topics, &self.wanted(), &self.window(from, meter))?;
+        page.found.reverse();
+        Ok(page)
     }
 
     /// The newest ones, in the order of time, for people.
-    fn lines<B: Broker>(&self, broker: &B, topics: &Topics, from: Option<Marks>) -> Result<Page<Line>, Failure> {
-        let mut page = trail::lines(broker, topics, &self.wanted(), &self.window(from))?;
+    fn lines<B: Broker>(
+        &self,
+        broker: &B,
+        topics: &Topics,
+        from: Option<Marks>,
+        meter: &Meter,
+    ) -> Result<Page<Line>, Failure> {
+        let mut page = trail::lines(broker, topics, &self.wanted(), &self.window(from, meter))?;
         page.found.reverse();
         Ok(page)
     }
@@ -109,21 +133,6 @@ impl Args {
         let rows = lines.iter().map(|line| cells(line, topics, wide));
         stream(&mut out, header(wide), !self.listing.no_headers, rows)?;
         Ok(out.flush()?)
-    }
-
-    /// Shows the newest ones, in the order of time, each on its own: how many, and how far that has looked.
-    fn show_events<B: Broker>(
-        &self,
-        broker: &B,
-        topics: &Topics,
-        from: Option<Marks>,
-        screen: &Screen,
-        out: &mut dyn Write,
-    ) -> Result<(usize, Progress), Failure> {
-        let mut page = trail::look(broker, topics, &self.wanted(), &self.window(from))?;
-        page.found.reverse();
-        self.write(self.listing, &page.found, screen, out)?;
-        Ok((page.found.len(), page.progress))
     }
 
     fn write(&self, listing: Listing, events: &[Told], screen: &Screen, out: &mut dyn Write) -> Result<(), Failure> {
@@ -151,7 +160,8 @@ impl Args {
         let mut follower = Follower::from_now_on(broker, topics, self.wanted())?;
         let from = Some(follower.began_at().clone());
         if !self.listing.is_for_people() {
-            self.show_events(broker, topics, from, screen, out)?;
+            let page = self.look(broker, topics, from, &Meter::default())?;
+            self.write(self.listing, &page.found, screen, out)?;
             out.flush()?;
             let listing = Listing { no_headers: true, ..self.listing };
             while !screen.is_ended() {
@@ -162,7 +172,7 @@ impl Args {
             }
             return Ok(());
         }
-        let page = self.lines(broker, topics, from)?;
+        let page = self.lines(broker, topics, from, &Meter::default())?;
         self.show_lines(&page.found, topics, out)?;
         out.flush()?;
         let wide = self.is_wide();

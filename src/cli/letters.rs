@@ -86,8 +86,10 @@ pub fn run<B: Broker>(
     let since = args.since.map(|since| since.at(clock::now()));
     let (limit, bound) = (args.limit as usize, args.reach.bound());
     let asked = Asked { kind, wanted, redriven: args.redriven() };
-    let window = Window { first, limit, since, from: None, bound };
-    let List { page, gap } = letter_list::look(broker, topics, &asked, &window)?;
+    let List { page, gap } = screen.watched(|meter| {
+        let window = Window { first, limit, since, from: None, bound, meter: meter.clone() };
+        letter_list::look(broker, topics, &asked, &window)
+    })?;
     match page.found.is_empty() && args.listing.is_for_people() {
         true => writeln!(out, "{}", nothing(kind.topic(topics), page.progress, since.is_some()))?,
         false => args.show(&page, screen, out)?,

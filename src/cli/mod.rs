@@ -42,6 +42,7 @@ mod redrive;
 mod release;
 mod resume;
 mod run;
+mod scanning;
 mod schema;
 mod screen;
 mod selecting;
@@ -230,7 +231,7 @@ impl Command {
             Self::Resume(args) => resume::run(&args, broker, topics, progress(), out),
             Self::Release(args) => release::run(&args, broker, topics, progress(), out),
             Self::Purge(args) => purge::run(&args, broker, topics, progress(), out),
-            Self::Redrive(args) => redrive::run(&args, broker, topics, progress(), out),
+            Self::Redrive(args) => redrive::run(&args, broker, topics, screen, out),
             Self::Forget(args) => forget::run(&args, broker, topics, out),
             Self::Flows(args) if args.watch => watch::watch(&args, broker, topics, screen, out),
             Self::Flows(args) => flows::run(&args, broker, topics, screen, out),

@@ -16,6 +16,7 @@ use super::send::flow_id;
 use crate::broker::Broker;
 use crate::client::field::FieldIs;
 use crate::client::held::{self, Page, Wanted};
+use crate::client::meter::Meter;
 use crate::client::scan::{First, Window};
 use crate::client::states::Known;
 use crate::clock;
@@ -65,7 +66,7 @@ pub fn run<B: Broker>(
     screen: &Screen,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let (known, page) = args.look(broker, topics)?;
+    let (known, page) = screen.watched(|meter| args.look(broker, topics, meter))?;
     let looked = Looked {
         flow: &known.flow,
         page: &page,
@@ -101,10 +102,10 @@ impl Args {
     }
 
     /// Looks again where the flow may have gone on while its queue was looked at: what seems to be missing was passed then.
-    fn look<B: Broker>(&self, broker: &B, topics: &Topics) -> Result<(Known, Page), Failure> {
+    fn look<B: Broker>(&self, broker: &B, topics: &Topics, meter: &Meter) -> Result<(Known, Page), Failure> {
         let mut state = known(broker, topics, &self.flow)?;
         loop {
-            let page = self.look_once(broker, &state)?;
+            let page = self.look_once(broker, &state, meter)?;
             if page.missing.is_none() {
                 return Ok((state, page));
             }
@@ -116,12 +117,12 @@ impl Args {
         }
     }
 
-    fn look_once<B: Broker>(&self, broker: &B, known: &Known) -> Result<Page, Failure> {
+    fn look_once<B: Broker>(&self, broker: &B, known: &Known, meter: &Meter) -> Result<Page, Failure> {
         let (flow, bound) = (&known.flow, self.reach.bound());
         let wanted = Wanted { record: self.record.clone(), fields: self.fields.clone(), after: self.after };
         let first = if self.newest { First::Newest } else { First::Oldest };
         let from = self.before.map(|before| held::before(broker, flow, before, bound)).transpose()?;
-        let window = Window { first, limit: self.limit(), since: None, from, bound };
+        let window = Window { first, limit: self.limit(), since: None, from, bound, meter: meter.clone() };
         Ok(held::look(broker, flow, &wanted, &window)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::ValueEnum;
@@ -12,11 +12,12 @@ use super::actor::who;
 use super::completions::flow_ids;
 use super::confirm::confirm;
 use super::output::Output;
-use super::progress::Progress;
+use super::screen::Screen;
 use super::send::{flow_id, issuer, reason};
 use super::{Failure, exit};
 use crate::broker::{Broker, Code};
 use crate::client::letters::{Item, Kind, Wanted};
+use crate::client::meter::Part;
 use crate::client::redrive::{Obstacle, Order, Report, Which, letters, preview, redrive};
 use crate::flow::FlowId;
 use crate::legible::legible;
@@ -78,11 +79,11 @@ pub fn run<B: Broker>(
     args: &Args,
     broker: &B,
     topics: &Topics,
-    mut progress: Progress,
+    screen: &Screen,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let order = args.order()?;
-    let found = preview(broker, topics, &order, LOOK)?;
+    let found = screen.watched(|meter| preview(broker, topics, &order, LOOK, meter))?;
     let (kind, topic) = (order.kind.word(), order.kind.topic(topics));
     if let (Which::Items(_), Some((item, obstacle))) = (&order.which, found.obstacles.first()) {
         let more = match found.stopped {
@@ -104,15 +105,22 @@ pub fn run<B: Broker>(
         return Err(Failure::new(exit::OTHER, format!("no letter of `{topic}` is to be redriven")).hint(hint));
     }
     confirm(&question(&found, &order, topics), args.yes)?;
-    let of = found.letters;
-    let mut show = |done: u64| progress.show("redrive", done, of.saturating_sub(done), None);
-    let done = redrive(broker, topics, &order, found.seen(), &mut show).map_err(|error| match error.code {
+    let done = screen.watched(|meter| {
+        let mut began = None;
+        let mut show = |done| meter.show(&redriving(done, found.letters, began.get_or_insert((Instant::now(), done))));
+        redrive(broker, topics, &order, found.seen(), meter, &mut show)
+    });
+    let done = done.map_err(|error| match error.code {
         Code::Fenced => Failure::new(exit::FENCED, "another redrive of this prefix has begun, which ended this one")
             .hint("let it end, then look by --dry-run at what is left"),
         _ => Failure::from(error),
     })?;
-    progress.done();
     args.tell(&done, true, topics, out)
+}
+
+/// How many letters were redriven; and when the first of them were, and how many those were.
+fn redriving(done: u64, total: u64, (began, before): &(Instant, u64)) -> Part {
+    Part { what: "redriven letters".into(), done, total, began: *began, before: *before, until: None }
 }
 
 impl Args {

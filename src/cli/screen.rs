@@ -8,23 +8,45 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::scanning::watched;
 use super::{Failure, exit};
+use crate::client::meter::Meter;
+#[cfg(test)]
+use crate::client::meter::Part;
 use crate::legible::legible;
 
 #[derive(Clone, Debug, Default)]
 pub struct Screen {
     /// Standard output is one.
     pub terminal: bool,
+    /// Standard error is one.
+    errors: bool,
     /// Columns and lines, where they are not to be asked for.
     size: Option<(u16, u16)>,
     ended: Arc<AtomicBool>,
+    meter: Meter,
     #[cfg(test)]
     noted: Arc<std::sync::Mutex<String>>,
 }
 
 impl Screen {
     pub fn of_process() -> Self {
-        Self { terminal: std::io::stdout().is_terminal(), ..Self::default() }
+        let (terminal, errors) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
+        Self { terminal, errors, ..Self::default() }
+    }
+
+    /// Does what may take its time, and shows meanwhile, if somebody can see it, what the meter says.
+    pub fn watched<T>(&self, work: impl FnOnce(&Meter) -> T) -> T {
+        // What was done before is none of this.
+        self.meter.clear();
+        let work = || work(&self.meter);
+        if self.errors { watched(&self.meter, work) } else { work() }
+    }
+
+    /// What was shown last while it lasted, or would have been.
+    #[cfg(test)]
+    pub fn part(&self) -> Option<Part> {
+        self.meter.part()
     }
 
     /// Tells people something beside the output, which scripts may read.

@@ -14,6 +14,7 @@ mod queue;
 mod redrive;
 mod redriven;
 mod resuming;
+mod scanning;
 mod schemas;
 mod strangers;
 mod topics;

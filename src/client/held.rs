@@ -70,6 +70,7 @@ pub fn look<B: Broker>(broker: &B, flow: &Flow, wanted: &Wanted, window: &Window
     if let Some(marks) = &window.from {
         scan.go_on_at(marks);
     }
+    scan.tell(&window.meter);
     let mut reader = entry::Reader::new(&flow.id);
     let entries = scan.fill(limit, Entry::size, |record| pick(&mut reader, record, flow, wanted))?;
     let scan::Page { found: mut entries, mut progress, mut next } = scan.page(entries);
@@ -86,7 +87,7 @@ pub fn look<B: Broker>(broker: &B, flow: &Flow, wanted: &Wanted, window: &Window
         records: bound.records.saturating_sub(progress.scanned),
         time: deadline.saturating_duration_since(Instant::now()),
     };
-    judge::judge(broker, topic, flow, &mut entries, left)?;
+    judge::judge((broker, &window.meter), topic, flow, &mut entries, left)?;
     Ok(Page { entries, progress, next, beyond, missing: (!is_there).then_some(Missing::Records) })
 }
 

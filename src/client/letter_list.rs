@@ -55,7 +55,7 @@ impl Listed {
 pub fn look<B: Broker>(broker: &B, topics: &Topics, asked: &Asked, window: &Window) -> Result<List> {
     let Asked { kind, wanted, redriven } = asked;
     let mut scan = Scan::through(broker, kind.topic(topics), None, window)?;
-    let mut lookback = Lookback::new(broker, topics, *kind, window.bound);
+    let mut lookback = Lookback::new((broker, &window.meter), topics, *kind, window.bound);
     let (mut found, mut bytes) = (Vec::new(), 0);
     // The audit is asked about a whole page, so that reading it takes no time from the letters.
     while found.len() < window.limit && bytes < PAGE_BYTES {

@@ -14,6 +14,7 @@ pub mod held;
 pub mod letter_list;
 pub mod letters;
 pub mod listener;
+pub mod meter;
 pub mod peek;
 pub mod positions;
 pub mod preview;

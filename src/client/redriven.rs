@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::letters::{Item, Kind, Letter};
+use super::meter::Meter;
 use super::scan::{Bound, First, Found, Progress, Scan};
 use super::settled::wait_until_settled;
 use crate::broker::{Broker, Code, Error, Record, Result};
@@ -60,6 +61,7 @@ pub struct Lookback<'a, B: Broker> {
     audit: &'a str,
     letters: &'a str,
     bound: Bound,
+    meter: &'a Meter,
     reading: Option<Result<Reading<B>>>,
     /// Every letter that what was read so far names. A page of letters may be followed by older ones, so none is passed over.
     known: HashMap<Item, (u64, Redrive)>,
@@ -87,10 +89,10 @@ struct Named {
 }
 
 impl<'a, B: Broker> Lookback<'a, B> {
-    /// For letters of this kind. `bound`: of the audit, for all questions together.
-    pub fn new(broker: &'a B, topics: &'a Topics, kind: Kind, bound: Bound) -> Self {
+    /// For letters of this kind. `bound`: of the audit, for all questions together. `meter` is told how far that has come.
+    pub fn new((broker, meter): (&'a B, &'a Meter), topics: &'a Topics, kind: Kind, bound: Bound) -> Self {
         let (audit, letters) = (topics.audit.as_str(), kind.topic(topics));
-        Self { broker, audit, letters, bound, reading: None, known: HashMap::new(), gap: None }
+        Self { broker, audit, letters, bound, meter, reading: None, known: HashMap::new(), gap: None }
     }
 
     /// How often a letter was redriven; `None`: nobody knows whether it was, and [`Lookback::gap`] says why.
@@ -112,8 +114,8 @@ impl<'a, B: Broker> Lookback<'a, B> {
 
     /// Reads on until everything is read that was stored since a time.
     fn read_back_to(&mut self, time: Timestamp) -> std::result::Result<(), Gap> {
-        let Self { broker, audit, letters, bound, reading, known, .. } = self;
-        let opened = reading.get_or_insert_with(|| Reading::open(*broker, audit, *bound));
+        let Self { broker, audit, letters, bound, meter, reading, known, .. } = self;
+        let opened = reading.get_or_insert_with(|| Reading::open((*broker, *meter), audit, *bound));
         let read = match opened {
             Ok(reading) => reading.back_to(time, letters, known),
             Err(error) => Err(Gap::Unreadable(error.clone())),
@@ -126,14 +128,15 @@ impl<'a, B: Broker> Lookback<'a, B> {
 }
 
 impl<B: Broker> Reading<B> {
-    fn open(broker: &B, audit: &str, bound: Bound) -> Result<Self> {
+    fn open((broker, meter): (&B, &Meter), audit: &str, bound: Bound) -> Result<Self> {
         let deadline = Instant::now() + bound.time;
         let is_settled = match wait_until_settled(broker, audit, deadline.min(Instant::now() + SETTLED)) {
             Err(error) if error.code == Code::TimedOut => false,
             settled => settled.map(|()| true)?,
         };
         let time = deadline.saturating_duration_since(Instant::now());
-        let scan = Scan::open(broker, audit, None, First::Newest, Bound { time, ..bound })?;
+        let mut scan = Scan::open(broker, audit, None, First::Newest, Bound { time, ..bound })?;
+        scan.tell(meter);
         Ok(Self { scan, reached: None, oldest: BTreeMap::new(), is_settled, is_over: false })
     }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::meter::{Meter, Part};
 use super::{no_topic, read_on, rest};
 use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Reader, Record, Result};
 use crate::time::Timestamp;
@@ -37,6 +38,8 @@ pub struct Window {
     /// Where an earlier look has stopped.
     pub from: Option<Marks>,
     pub bound: Bound,
+    /// Is told how far the look has come.
+    pub meter: Meter,
 }
 
 /// Some of what was found. It ends early with [`PAGE_BYTES`].
@@ -92,6 +95,7 @@ pub struct Scan<B: Broker, T> {
     deadline: Instant,
     scanned: u64,
     total: u64,
+    told: Option<(Meter, Part)>,
 }
 
 /// One partition.
@@ -138,7 +142,7 @@ impl<B: Broker, T> Scan<B, T> {
         }
         let total = tapes.iter().map(Tape::length).sum();
         let (topic, deadline) = (topic.into(), Instant::now() + bound.time);
-        Ok(Self { reader, topic, first, tapes, left: bound.records, deadline, scanned: 0, total })
+        Ok(Self { reader, topic, first, tapes, left: bound.records, deadline, scanned: 0, total, told: None })
     }
 
     /// What a window shows of these partitions of a topic, or of all.
@@ -153,7 +157,30 @@ impl<B: Broker, T> Scan<B, T> {
         if let Some(marks) = &window.from {
             scan.go_on_at(marks);
         }
+        scan.tell(&window.meter);
         Ok(scan)
+    }
+
+    /// Tells a meter from now on how far it has come: offsets looked at, of those that it will look at in the end.
+    pub fn tell(&mut self, meter: &Meter) {
+        let (began, until) = (Instant::now(), Some(self.deadline));
+        let (what, before) = (Arc::clone(&self.topic), self.scanned);
+        self.told = Some((meter.clone(), Part { what, done: before, total: 0, began, before, until }));
+        self.say();
+    }
+
+    /// Tells nobody any longer.
+    pub fn hush(&mut self) {
+        if let Some((meter, _)) = self.told.take() {
+            meter.clear();
+        }
+    }
+
+    fn say(&mut self) {
+        let Some((meter, part)) = &mut self.told else { return };
+        let ahead: u64 = self.tapes.iter().map(|tape| tape.ahead(self.first)).sum();
+        (part.done, part.total) = (self.scanned, self.scanned + ahead.min(self.left));
+        meter.show(part);
     }
 
     /// Leaves out what lies before this offset in every partition.
@@ -317,6 +344,7 @@ impl<B: Broker, T> Scan<B, T> {
                 }
             }
             steps = going;
+            self.say();
         }
         Ok(true)
     }
@@ -395,6 +423,12 @@ impl<T> Tape<T> {
 
     fn length(&self) -> u64 {
         u64::try_from(self.end - self.low).unwrap_or_default()
+    }
+
+    /// Offsets that have not been read.
+    fn ahead(&self, first: First) -> u64 {
+        let ahead = if first == First::Newest { self.edge - self.low } else { self.end - self.edge };
+        u64::try_from(ahead).unwrap_or_default()
     }
 
     fn is_read(&self, first: First) -> bool {

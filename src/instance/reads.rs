@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::lock::lock;
 use crate::broker::{Broker, Result};
 use crate::client::audited::Told;
+use crate::client::meter::Meter;
 use crate::client::scan::{Page, Window};
 use crate::client::{depth, held, letter_list, redrive, trail};
 use crate::flow::Flow;
@@ -72,10 +73,10 @@ impl<B: Broker + Send> Reads for Reading<B> {
     }
 
     fn redrivable(&self, order: &redrive::Order, limit: Duration) -> Result<redrive::Report> {
-        redrive::preview(&self.broker(), &self.topics, order, limit)
+        redrive::preview(&self.broker(), &self.topics, order, limit, &Meter::default())
     }
 
     fn redrive(&self, order: &redrive::Order, seen: &redrive::Seen) -> Result<redrive::Report> {
-        redrive::redrive(&self.broker(), &self.topics, order, seen, &mut |_| {})
+        redrive::redrive(&self.broker(), &self.topics, order, seen, &Meter::default(), &mut |_| {})
     }
 }

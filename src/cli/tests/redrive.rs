@@ -14,6 +14,7 @@ use crate::broker::{
 };
 use crate::cli::exit;
 use crate::client::letters::{Kind, Wanted};
+use crate::client::meter::Meter;
 use crate::client::redrive::{Order, Which, preview, redrive};
 use crate::schema::headers;
 use crate::schema::redriven::{self, Redriven};
@@ -255,10 +256,10 @@ fn two_redrives_do_nothing_twice() {
         (is_it && std::mem::take(&mut armed)).then_some(Fault::Replace)
     })));
     let order = order(false);
-    let found = preview(broker, topics, &order, Duration::from_secs(30)).unwrap();
+    let found = preview(broker, topics, &order, Duration::from_secs(30), &Meter::default()).unwrap();
     assert_eq!(found.letters, 600);
     let mut others = 0;
-    let done = redrive(broker, topics, &order, found.seen(), &mut |_| {
+    let done = redrive(broker, topics, &order, found.seen(), &Meter::default(), &mut |_| {
         if others == 0 {
             place.memory.deliver_strays();
             let out = place.good(&["redrive", "discarded", "--reason", "purge", "--yes"]);
@@ -279,10 +280,10 @@ fn again_is_once_more_and_no_more() {
     place.good(&["redrive", "discarded", "--flow", "welcome", "--yes"]);
     let (broker, topics) = (&place.memory, &place.settings.topics);
     let order = order(true);
-    let found = preview(broker, topics, &order, Duration::from_secs(30)).unwrap();
+    let found = preview(broker, topics, &order, Duration::from_secs(30), &Meter::default()).unwrap();
     assert_eq!(found.letters, 3);
     for (letters, stopped) in [(3, 0), (0, 3)] {
-        let done = redrive(broker, topics, &order, found.seen(), &mut |_| {}).unwrap();
+        let done = redrive(broker, topics, &order, found.seen(), &Meter::default(), &mut |_| {}).unwrap();
         assert_eq!((done.letters, done.stopped), (letters, stopped));
     }
     assert_eq!(told(&place).len(), 6);
@@ -306,7 +307,14 @@ fn an_audit_that_does_not_reach_back_is_no_proof() {
     place.good(&[&redrive[..], &["--again"]].concat());
     let last = place.memory.dump("flow.audit", 0, Isolation::ReadCommitted).unwrap().last().unwrap().offset;
     place.memory.admin().unwrap().delete_records(&[("flow.audit".to_owned(), last)]).unwrap().remove(0).unwrap();
-    let failure = place.run(&redrive).0.unwrap_err().to_string();
-    assert!(failure.contains("reaches back to"), "{failure}");
+    let refused = |back: &str| {
+        let failure = place.run(&redrive).0.unwrap_err().to_string();
+        assert!(failure.contains(&format!("partition 0 of `flow.audit` reaches back to {back}")), "{failure}");
+    };
+    refused("20");
+    place.good(&[&redrive[..], &["--again"]].concat());
+    let end = place.memory.watermarks("flow.audit", 0, Isolation::ReadCommitted).unwrap().end;
+    place.memory.admin().unwrap().delete_records(&[("flow.audit".to_owned(), end)]).unwrap().remove(0).unwrap();
+    refused("nothing only");
     place.good(&[&redrive[..], &["--again"]].concat());
 }

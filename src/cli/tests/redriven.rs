@@ -13,6 +13,7 @@ use crate::broker::{Admin, Broker, Publication, Publisher, Transaction as _};
 use crate::cli::screen::Screen;
 use crate::client::letter_list::{Asked, Redriven as Wish, look};
 use crate::client::letters::{Kind, Letter, Wanted};
+use crate::client::meter::Meter;
 use crate::client::redriven::{Gap, Lookback};
 use crate::client::scan::{Bound, First, Window};
 use crate::flow::FlowId;
@@ -93,7 +94,8 @@ fn letters_say_how_often_they_were_redriven() {
 /// Every letter that was discarded.
 fn all(place: &Place) -> Vec<Letter> {
     let asked = Asked { kind: Kind::Discarded, wanted: Wanted::default(), redriven: Wish::Unasked };
-    let window = Window { first: First::Newest, limit: 1_000, since: None, from: None, bound: WHOLE };
+    let window =
+        Window { first: First::Newest, limit: 1_000, since: None, from: None, bound: WHOLE, meter: Meter::default() };
     let list = look(&place.memory, &place.settings.topics, &asked, &window).unwrap();
     assert!(list.page.progress.is_whole && list.page.found.iter().all(|listed| listed.redrives.is_none()));
     list.page.found.into_iter().map(|listed| listed.letter).collect()
@@ -116,7 +118,9 @@ fn less_of_the_audit_says_less_and_nothing_wrong() {
     let (mut unknown, mut inexact) = (0, 0);
     for records in 0..100 {
         let bound = Bound { records, ..WHOLE };
-        let mut lookback = Lookback::new(&place.memory, &place.settings.topics, Kind::Discarded, bound);
+        let meter = Meter::default();
+        let looked_at = (&place.memory, &meter);
+        let mut lookback = Lookback::new(looked_at, &place.settings.topics, Kind::Discarded, bound);
         for letter in &letters {
             match lookback.of(letter) {
                 None => unknown += 1,
@@ -154,7 +158,9 @@ fn the_audit_is_read_only_as_far_back_as_the_letters_need() {
     (300..320).for_each(old);
     for (records, is_known) in [(5, false), (150, true)] {
         let bound = Bound { records, ..WHOLE };
-        let mut lookback = Lookback::new(&place.memory, &place.settings.topics, Kind::Discarded, bound);
+        let meter = Meter::default();
+        let looked_at = (&place.memory, &meter);
+        let mut lookback = Lookback::new(looked_at, &place.settings.topics, Kind::Discarded, bound);
         let known =
             all(&place).iter().filter_map(|letter| lookback.of(letter)).filter(|redrives| redrives.times == 0).count();
         assert_eq!(known, if is_known { 2 } else { 0 }, "{records}");

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::fate::{Entry, Fate};
 use super::place::ONLY;
 use crate::broker::{Broker, Code, Record, Result};
+use crate::client::meter::Meter;
 use crate::client::scan::{Bound, First, Scan};
 use crate::flow::drain::Passing;
 use crate::flow::{Flow, Kind};
@@ -14,7 +15,13 @@ use crate::schema::entry;
 ///
 /// # Errors
 /// Of the broker. Too little time is none: then the fates are not known.
-pub fn judge<B: Broker>(broker: &B, topic: &str, flow: &Flow, entries: &mut [Entry], bound: Bound) -> Result<()> {
+pub fn judge<B: Broker>(
+    (broker, meter): (&B, &Meter),
+    topic: &str,
+    flow: &Flow,
+    entries: &mut [Entry],
+    bound: Bound,
+) -> Result<()> {
     let Some(from) = entries.iter().map(|entry| entry.offset).min() else { return Ok(()) };
     let mut of_record: HashMap<String, Vec<usize>> = HashMap::new();
     for (index, entry) in entries.iter().enumerate() {
@@ -22,6 +29,7 @@ pub fn judge<B: Broker>(broker: &B, topic: &str, flow: &Flow, entries: &mut [Ent
     }
     let mut scan: Scan<B, ()> = Scan::open(broker, topic, Some(&[ONLY]), First::Oldest, bound)?;
     scan.leave_out_before(from + 1);
+    scan.tell(meter);
     let mut look = |record: &Record| -> Option<()> {
         let later = entry::indexed(record)?;
         for index in of_record.get(later.record)? {

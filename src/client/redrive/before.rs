@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::order::{Earlier, Order};
 use crate::broker::{Action, Broker, Code, Error, Isolation, Reader, Result};
 use crate::client::letters::Item;
+use crate::client::meter::Meter;
 use crate::client::peek::peek;
 use crate::client::redriven::CLOCKS;
 use crate::client::scan::{Bound, First, Marks, Scan};
@@ -30,7 +31,7 @@ impl Before {
     /// Of the broker; [`Code::TimedOut`] if it takes longer: nothing is known then. [`Action::Stop`] if the audit does not reach
     /// back so far.
     pub fn read<B: Broker>(
-        broker: &B,
+        (broker, meter): (&B, &Meter),
         topics: &Topics,
         order: &Order,
         since: Option<Timestamp>,
@@ -52,6 +53,7 @@ impl Before {
                 scan.leave_out_until(since.before(CLOCKS))?;
             }
         }
+        scan.tell(meter);
         while let Some(redriven) = scan.next_of_all(|record| redriven::read(record.value.as_deref()?).ok())? {
             before.note(redriven, order.kind.topic(topics));
         }
@@ -86,13 +88,16 @@ fn reaches_back<B: Broker>(broker: &B, topic: &str, ends: &Marks, since: Timesta
     let mut reader = broker.reader(Isolation::ReadCommitted)?;
     for partition in ends.keys() {
         let low = reader.watermarks(topic, *partition)?.low;
-        let first = if low > 0 { peek(&mut reader, (topic, *partition), low, deadline)? } else { None };
+        if low == 0 {
+            continue;
+        }
+        let first = peek(&mut reader, (topic, *partition), low, deadline)?.map(|first| first.timestamp);
         // What was deleted may be of the same millisecond.
-        if let Some(first) = first.filter(|first| first.timestamp >= since) {
+        if first.is_none_or(|first| first >= since) {
+            let back = first.map_or_else(|| "nothing".to_owned(), |first| first.to_string());
             let detail = format!(
-                "the oldest letter was set aside at {since}, and `{topic}` reaches back to {} only: it does not say whether that \
-                 letter was redriven before",
-                first.timestamp
+                "the oldest letter was set aside at {since}, and partition {partition} of `{topic}` reaches back to {back} only: \
+                 it does not say whether that letter was redriven before"
             );
             return Err(Error::new(Action::Stop, Code::OutOfRange, detail));
         }

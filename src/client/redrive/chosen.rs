@@ -7,6 +7,7 @@ use super::before::Before;
 use super::order::{Obstacle, Order, Ready, Which};
 use crate::broker::{Broker, Code, Isolation, Reader, Result};
 use crate::client::letters::{Item, Kind, Letter, Wanted};
+use crate::client::meter::Meter;
 use crate::client::peek::peek;
 use crate::client::scan::{Bound, First, Marks, Scan};
 use crate::schema;
@@ -26,7 +27,13 @@ impl<B: Broker> Choice<B> {
     ///
     /// # Errors
     /// Of the broker; [`Code::TimedOut`] if the first ones cannot be found in time.
-    pub fn new(broker: &B, topics: &Topics, order: &Order, ends: Option<&Marks>, limit: Duration) -> Result<Self> {
+    pub fn new(
+        (broker, meter): (&B, &Meter),
+        topics: &Topics,
+        order: &Order,
+        ends: Option<&Marks>,
+        limit: Duration,
+    ) -> Result<Self> {
         let topic = order.kind.topic(topics);
         match &order.which {
             Which::Items(items) => {
@@ -43,6 +50,7 @@ impl<B: Broker> Choice<B> {
                 if let Some(ends) = ends {
                     scan.leave_out_from(ends);
                 }
+                scan.tell(meter);
                 let first = scan.next_of_all(|record| wanted.pick(record))?.map(Box::new);
                 Ok(Self::Like { scan, wanted: wanted.clone(), first })
             }
@@ -65,10 +73,18 @@ impl<B: Broker> Choice<B> {
         }
     }
 
-    /// Has so much time from now on.
-    pub fn give(&mut self, limit: Duration) {
+    /// Has so much time from now on, and tells the meter how far it has come.
+    pub fn give(&mut self, limit: Duration, meter: &Meter) {
         if let Self::Like { scan, .. } = self {
             scan.give(limit);
+            scan.tell(meter);
+        }
+    }
+
+    /// Tells no meter any longer.
+    pub fn hush(&mut self) {
+        if let Self::Like { scan, .. } = self {
+            scan.hush();
         }
     }
 

@@ -18,6 +18,7 @@ mod write;
 use std::time::Duration;
 
 use crate::broker::{Broker, Result};
+use crate::client::meter::Meter;
 use crate::schema::topics::Topics;
 use before::Before;
 use chosen::Choice;
@@ -27,18 +28,24 @@ use write::{Outcome, Writer};
 pub use order::{Obstacle, Order, Which};
 pub use report::{Report, Seen, letters};
 
-/// What a redrive would do. Nothing is written.
+/// What a redrive would do. Nothing is written. `meter` is told how far the looks through the letters and the audit have come.
 ///
 /// # Errors
 /// Of the broker; [`crate::broker::Code::TimedOut`] if the letters, or the audit, cannot be looked through within `limit` each.
-pub fn preview<B: Broker>(broker: &B, topics: &Topics, order: &Order, limit: Duration) -> Result<Report> {
-    let mut choice = Choice::new(broker, topics, order, None, limit)?;
-    let before = Before::read(broker, topics, order, choice.since(), None, limit)?;
+pub fn preview<B: Broker>(
+    broker: &B,
+    topics: &Topics,
+    order: &Order,
+    limit: Duration,
+    meter: &Meter,
+) -> Result<Report> {
+    let mut choice = Choice::new((broker, meter), topics, order, None, limit)?;
+    let before = Before::read((broker, meter), topics, order, choice.since(), None, limit)?;
     let seen = Seen { letters: choice.ends(), audit: before.ends.clone() };
     // Whoever wants letters again has seen all that was redriven.
     let known = if order.again { Before::default() } else { before };
     let mut report = Report { seen, ..Report::default() };
-    choice.give(limit);
+    choice.give(limit, meter);
     while let Some((item, found)) = choice.next()? {
         match chosen::judge(order, topics, &known, found) {
             Ok(ready) => report.add(&ready),
@@ -55,7 +62,8 @@ const LIMIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const LETTERS: usize = 500;
 const BYTES: usize = 4 * 1024 * 1024;
 
-/// Redrives what a preview has seen, and nothing that came since. `progress` is told the letters redriven so far.
+/// Redrives what a preview has seen, and nothing that came since. `meter` is told how far the looks have come that have to be
+/// made first; then `progress` is told the letters redriven so far.
 ///
 /// # Errors
 /// Of the broker; [`crate::broker::Code::Fenced`]: another redrive has begun. What was redriven by then stays so, and the same
@@ -65,13 +73,15 @@ pub fn redrive<B: Broker>(
     topics: &Topics,
     order: &Order,
     seen: &Seen,
+    meter: &Meter,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report> {
     let mut writer = Writer::open(broker, topics)?;
-    let mut choice = Choice::new(broker, topics, order, Some(&seen.letters), LIMIT)?;
+    let mut choice = Choice::new((broker, meter), topics, order, Some(&seen.letters), LIMIT)?;
     let since = choice.since();
-    let known = || Before::read(broker, topics, order, since, Some(&seen.audit), LIMIT);
+    let known = || Before::read((broker, meter), topics, order, since, Some(&seen.audit), LIMIT);
     let mut before = known()?;
+    choice.hush();
     let mut report = Report::default();
     loop {
         let mut batch: Vec<Ready> = Vec::new();

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use crate::broker::memory::Memory;
 use crate::broker::{Admin, Broker, NewTopic, Publication, Publisher, Record};
 use crate::client::held::{self, Fate, Missing, Page, Wanted};
+use crate::client::meter::Meter;
 use crate::client::scan::{Bound, First, Marks, Window};
 use crate::flow::{
     Cause, Drain, Event, Flow, FlowId, Keep, Kind, NewRecords, OnExpiry, Pause, PerKind, Purge, Queue, RecordId,
@@ -105,7 +106,7 @@ fn source() -> Record {
 }
 
 fn window((first, limit): (First, usize), from: Option<Marks>, bound: Bound) -> Window {
-    Window { first, limit, since: None, from, bound }
+    Window { first, limit, since: None, from, bound, meter: Meter::default() }
 }
 
 fn look(memory: &Memory, flow: &Flow, after: Option<u64>, order: (First, usize)) -> Page {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use crate::broker::memory::Memory;
 use crate::broker::{Admin, Broker, Code, NewTopic, Publication, Publisher, Record};
+use crate::client::meter::Meter;
 use crate::client::scan::{Bound, First, Found, Progress, Scan};
 use crate::time::Timestamp;
 
@@ -123,6 +124,24 @@ fn only_some_partitions_are_looked_through() {
     let mut scan: Scan<Memory, usize> = Scan::open(&memory, TOPIC, Some(&[1, 2]), First::Newest, WHOLE).unwrap();
     assert_eq!(numbers(&all(&mut scan, 9)), [2, 1]);
     assert_eq!(scan.progress(), Progress { scanned: 3, total: 3, is_whole: true });
+}
+
+/// Goal: a meter says how much of what will be looked at has been, and nothing of what the bound leaves out.
+#[test]
+fn a_meter_is_told_how_far_a_scan_has_come() {
+    let memory = filled(&[(0, 1); 5]);
+    for first in [First::Oldest, First::Newest] {
+        let meter = Meter::default();
+        let told = || meter.part().map(|part| (part.what.to_string(), part.done, part.total));
+        let bound = Bound { records: 4, ..WHOLE };
+        let mut scan: Scan<Memory, usize> = Scan::open(&memory, TOPIC, Some(&[0]), first, bound).unwrap();
+        scan.tell(&meter);
+        assert_eq!(told(), Some((TOPIC.to_owned(), 0, 4)));
+        all(&mut scan, 9);
+        assert_eq!(told(), Some((TOPIC.to_owned(), 4, 4)));
+        scan.hush();
+        assert_eq!(told(), None);
+    }
 }
 
 #[test]
