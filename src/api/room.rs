@@ -1,12 +1,12 @@
 //! Room for work that takes long, of all callers: so much at once, and whoever finds none waits for a moment.
 //!
-//! It is done on threads that serve nobody else, and ends by itself even if whoever asked has gone.
+//! It is done on threads of its own, and ends by itself even if whoever asked has gone.
 
+use std::thread;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::task::spawn_blocking;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
 use super::Problem;
@@ -17,18 +17,19 @@ const WAIT: Duration = Duration::from_secs(5);
 /// For answers that look at every flow: each keeps a core busy, and a million flows take a good part of a second.
 pub(super) static WALKS: Room = Room::new(2, "look at every flow");
 
-/// For answers that read topics: each has a client of the brokers, and what that fetches ahead.
-pub(super) static READS: Room = Room::new(4, "read topics");
+/// For answers that read topics: each has a client of the brokers, and what that fetches ahead. They give way to the workers.
+pub(super) static READS: Room = Room { gives_way: true, ..Room::new(2, "read topics") };
 
 pub(super) struct Room {
     places: Semaphore,
     wait: Duration,
+    gives_way: bool,
     what: &'static str,
 }
 
 impl Room {
     const fn new(places: usize, what: &'static str) -> Self {
-        Self { places: Semaphore::const_new(places), wait: WAIT, what }
+        Self { places: Semaphore::const_new(places), wait: WAIT, gives_way: false, what }
     }
 
     /// # Errors
@@ -49,12 +50,27 @@ impl Room {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
         let place = self.enter().await?;
-        let done = spawn_blocking(move || {
-            let _taken = place;
-            work()
-        });
-        done.await.map_err(|_| Problem::internal())
+        let (tell, told) = oneshot::channel();
+        let work = move || {
+            if self.gives_way {
+                give_way();
+            }
+            let done = work();
+            drop(place);
+            // Whoever asked may have gone.
+            let _ = tell.send(done);
+        };
+        thread::Builder::new().name("http-work".to_owned()).spawn(work).map_err(|_| Problem::internal())?;
+        told.await.map_err(|_| Problem::internal())
     }
+}
+
+/// From now on this thread, and those that it starts (its clients' too), get little of a processor that others want: a tenth of what
+/// they would get.
+fn give_way() {
+    // Elsewhere than on Linux that is the whole process' priority. It is refused to nobody, and if it were, all would work.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 10);
 }
 
 #[cfg(test)]

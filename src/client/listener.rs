@@ -1,5 +1,7 @@
 //! Hears what the audit tells from now on.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::audited::Told;
@@ -28,14 +30,16 @@ impl<B: Broker> Listener<B> {
             }
         };
         let (mut reader, mut places) = (broker.reader(Isolation::ReadCommitted)?, places.clone());
-        for partition in partitions {
-            let place = match places.get(&partition) {
-                Some(place) => *place,
-                None => reader.watermarks(&topics.audit, partition)?.end,
-            };
-            reader.assign(&topics.audit, partition, place)?;
-            places.insert(partition, place);
+        // All ends are asked for before anything is read: behind a fetch that waits for records they would wait too.
+        for partition in &partitions {
+            if !places.contains_key(partition) {
+                places.insert(*partition, reader.watermarks(&topics.audit, *partition)?.end);
+            }
         }
+        let topic: Arc<str> = topics.audit.as_str().into();
+        let begins =
+            partitions.iter().filter_map(|partition| Some((Arc::clone(&topic), *partition, *places.get(partition)?)));
+        reader.assign_all(&begins.collect::<Vec<_>>())?;
         Ok(Self { reader, topic: topics.audit.clone(), places })
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -117,7 +118,7 @@ pub struct Progress {
 /// A reader of the state topic, and what it has read.
 pub struct States<B: Broker> {
     reader: B::Reader,
-    topic: String,
+    topic: Arc<str>,
     /// Where each partition began and ended when the reading began.
     marks: Vec<Watermarks>,
     reading: Vec<i32>,
@@ -156,13 +157,13 @@ impl<B: Broker> States<B> {
         let count = count(broker, topics)?;
         let mut reader = broker.reader(Isolation::ReadCommitted)?;
         let reading: Vec<i32> = (0..count).filter(|partition| which(*partition)).collect();
-        let mut marks = Vec::with_capacity(reading.len());
-        for partition in &reading {
-            let of_partition = reader.watermarks(&topics.state, *partition)?;
-            reader.assign(&topics.state, *partition, of_partition.low)?;
-            marks.push(of_partition);
-        }
-        let (topic, newest) = (topics.state.clone(), Timestamp::default());
+        // All are asked for before anything is read: behind a fetch that waits for records they would wait too.
+        let marks = reading.iter().map(|partition| reader.watermarks(&topics.state, *partition));
+        let marks = marks.collect::<Result<Vec<Watermarks>>>()?;
+        let topic: Arc<str> = topics.state.as_str().into();
+        let begins = reading.iter().zip(&marks).map(|(partition, marks)| (Arc::clone(&topic), *partition, marks.low));
+        reader.assign_all(&begins.collect::<Vec<_>>())?;
+        let newest = Timestamp::default();
         Ok(Self { reader, topic, marks, reading, newest, flows: BTreeMap::new(), partitions: BTreeMap::new() })
     }
 
@@ -247,13 +248,15 @@ impl<B: Broker> States<B> {
         Ok(true)
     }
 
-    /// Whether everything was read that is there now: asks the brokers.
+    /// Whether everything was read that is there now: asks the brokers, by a reader that reads nothing. This one's own would wait
+    /// for the answer as long as its fetch waits for records, and so would what is new then: a broker answers one
+    /// request of a connection after the other.
     ///
     /// # Errors
     /// Of the broker.
-    pub fn is_at_end(&mut self) -> Result<bool> {
+    pub fn is_at_end(&mut self, asker: &mut B::Reader) -> Result<bool> {
         for partition in &self.reading {
-            let end = self.reader.watermarks(&self.topic, *partition)?.end;
+            let end = asker.watermarks(&self.topic, *partition)?.end;
             if self.reader.position(&self.topic, *partition)?.unwrap_or_default() < end {
                 return Ok(false);
             }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::board::{Board, Reached};
 use super::spare::Spare;
 use super::stop::{StopSign, sleep};
-use crate::broker::{Broker, Error};
+use crate::broker::{Broker, Error, Isolation};
 use crate::client::states::States;
 use crate::clock;
 use crate::schema::topics::Topics;
@@ -26,6 +26,7 @@ pub(super) fn look<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: 
 
 fn follow<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: &StopSign) -> Result<(), Error> {
     let mut states = States::open(broker, topics)?;
+    let mut asker = broker.reader(Isolation::ReadCommitted)?;
     board.begin_again();
     let (mut reached, mut spare, mut asked) = (Reached::default(), Spare::default(), None::<Instant>);
     while !stop.is_up() {
@@ -41,7 +42,7 @@ fn follow<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: &StopSign
         reached.as_of = reached.as_of.max(states.newest());
         if reached.complete && asked.is_none_or(|asked| asked.elapsed() >= ASK) {
             let now = clock::now();
-            if states.is_at_end()? {
+            if states.is_at_end(&mut asker)? {
                 reached.as_of = reached.as_of.max(now);
             }
             asked = Some(Instant::now());
