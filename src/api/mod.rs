@@ -29,7 +29,8 @@
 //!
 //! One thread serves everybody, and may never wait for a broker. So a command is handed in at the instance's desk, which stores it,
 //! and its answer comes with the audit, which the instance hears (`orders.rs`). What is new comes from the same places
-//! (`events.rs`).
+//! (`events.rs`). What takes long, to read topics (`looking.rs`) or to look at every flow, is done on threads of its own, a few at a
+//! time (`room.rs`).
 //!
 //! Errors are problem documents (RFC 9457). [`Limits`] bounds connections, times and sizes (`serve.rs`, `connections.rs`,
 //! `body.rs`); only [`Hosts`] are answered. Flows are followed from the state topic as it is committed: what is shown may
