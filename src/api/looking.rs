@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::access::Caller;
 use super::query::{Parameters, wrong};
-use super::room::READS;
+use super::room::{READS, Room};
 use super::seal::Seal;
 use super::{Problem, Shared};
 use crate::broker::{Code, Error};
@@ -114,7 +114,7 @@ pub(super) fn values(caller: &Caller, asked: &Parameters) -> Result<bool, Proble
     Ok(wanted)
 }
 
-/// Reads topics, off the thread that serves everybody.
+/// Reads topics, off the thread that serves everybody, where there is room for it.
 ///
 /// # Errors
 /// 429 if the caller has enough of them under way; 503: the brokers do not answer, or it is too many for now.
@@ -123,9 +123,22 @@ pub(super) async fn read<T: Send + 'static>(
     caller: &Caller,
     look: impl FnOnce(&dyn Reads) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
+    read_in(&READS, shared, caller, look).await
+}
+
+/// The same in another room.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn read_in<T: Send + 'static>(
+    room: &'static Room,
+    shared: &Shared,
+    caller: &Caller,
+    look: impl FnOnce(&dyn Reads) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Problem> {
     let scan = caller.scan()?;
     let board = Arc::clone(&shared.board);
-    let looked = READS.work(move || {
+    let looked = room.work(move || {
         let _under_way = scan;
         board.reads().map(look)
     });

@@ -2,7 +2,7 @@
 //!
 //! A page begins behind the last flow of the one before, by what it is sorted by and its id, not behind so many flows: what
 //! comes and goes meanwhile moves no other flow onto a page twice or off every page. A flow whose own place changes
-//! meanwhile may be met again, or missed.
+//! meanwhile may be met again, or missed. What fits no longer when the page is written is not on it, so a page may be short.
 
 use std::collections::BinaryHeap;
 use std::ops::{Bound, ControlFlow};
@@ -114,8 +114,11 @@ impl Filter {
         let mut flows = Vec::with_capacity(ranks.len());
         // Each for itself: writing them all takes long, and whoever asks for one flow would wait.
         for Rank(_, id) in &ranks {
-            let view = |flows: &Flows| flows.known.get(id).map(|kept| FlowView::of(id, kept, as_of, board));
-            flows.extend(board.flows(view)?);
+            let fitting = |flows: &Flows| {
+                let kept = flows.known.get(id).filter(|kept| self.wants(id, kept));
+                kept.map(|kept| FlowView::of(id, kept, as_of, board))
+            };
+            flows.extend(board.flows(fitting)?);
         }
         Ok(Page { flows, next, known, as_of: Instant(as_of) })
     }

@@ -15,9 +15,10 @@ use utoipa_axum::routes;
 
 use super::access::Caller;
 use super::json::{self, wrong_field};
-use super::looking::read;
+use super::looking::{read, read_in};
 use super::problem::Document;
 use super::query::Parameters;
+use super::room::REDRIVES;
 use super::{Problem, Shared};
 use crate::client::letters::{Item, Kind, Wanted};
 use crate::client::redrive::{Obstacle, Order, Report, Seen, Which};
@@ -143,7 +144,7 @@ async fn redrive(
         let expect = (report.letters > 0).then(|| shared.seal.seal(PURPOSE, &token));
         return Ok(Json(Redriven::of(&report, &shared, expect, false)));
     };
-    let done = read(&shared, &caller, move |reads| reads.redrive(&order, &seen)).await?;
+    let done = read_in(&REDRIVES, &shared, &caller, move |reads| reads.redrive(&order, &seen)).await?;
     Ok(Json(Redriven::of(&done, &shared, None, true)))
 }
 

@@ -18,8 +18,14 @@ const WAIT: Duration = Duration::from_secs(5);
 pub(super) static WALKS: Room = Room::new(2, "look at every flow");
 
 /// For answers that read topics: each has a client of the brokers, and what that fetches ahead. They give way to the workers.
-pub(super) static READS: Room = Room { gives_way: true, ..Room::new(2, "read topics") };
+/// One more than a single caller may have ([`super::allowance`]).
+pub(super) static READS: Room = Room { gives_way: true, ..Room::new(3, "read topics") };
 
+/// For redrives that write. They do not give way: whoever reads the enrollments, the workers too, waits for the end of their
+/// transactions.
+pub(super) static REDRIVES: Room = Room::new(1, "redrive letters");
+
+/// Places to work in: permits, so many at once.
 pub(super) struct Room {
     places: Semaphore,
     wait: Duration,

@@ -183,7 +183,14 @@ impl Args {
         };
         let mut following = Following::default();
         while !screen.is_ended() {
-            following.hear(follower.poll()?, Instant::now()).iter().try_for_each(&mut tell)?;
+            let heard = match follower.poll() {
+                Ok(heard) => heard,
+                Err(error) => {
+                    following.end().iter().try_for_each(&mut tell)?;
+                    return Err(error.into());
+                }
+            };
+            following.hear(heard, Instant::now()).iter().try_for_each(&mut tell)?;
         }
         following.end().iter().try_for_each(&mut tell)
     }

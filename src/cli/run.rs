@@ -55,12 +55,9 @@ const STOP: Duration = Duration::from_millis(4800);
 /// How long one try to reach the brokers takes: shorter than a stop may.
 const REACH: Duration = Duration::from_secs(2);
 
-/// Threads that work for HTTP beside the one that serves: those that may read topics at once, and some that look at flows.
-const BESIDE: usize = 7;
-
 pub fn run(settings: &Settings) -> Result<(), Failure> {
-    // One thread serves everybody; what looks at every flow is done beside it, by a few that take turns.
-    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(BESIDE).enable_all().build();
+    // One thread serves everybody; what takes long is done on others (`api/room.rs`).
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(exit::OTHER, format!("the process cannot start: {error}")))?;
     let outcome = runtime.block_on(serve(settings));
     // What is still being read or redriven for HTTP is not waited for: it ends with the process, and loses nothing.

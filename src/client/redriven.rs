@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use super::letters::{Item, Kind, Letter};
 use super::meter::Meter;
-use super::scan::{Bound, First, Found, Progress, Scan};
+use super::scan::{Bound, First, Found, Marks, Progress, Scan};
 use super::settled::wait_until_settled;
+use crate::broker::murmur2::partition_for;
 use crate::broker::{Broker, Code, Error, Record, Result};
+use crate::flow::FlowId;
 use crate::schema::redriven;
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
@@ -60,6 +62,7 @@ pub struct Lookback<'a, B: Broker> {
     broker: &'a B,
     audit: &'a str,
     letters: &'a str,
+    kind: Kind,
     bound: Bound,
     meter: &'a Meter,
     reading: Option<Result<Reading<B>>>,
@@ -71,7 +74,7 @@ pub struct Lookback<'a, B: Broker> {
 /// How far the audit is read.
 struct Reading<B: Broker> {
     scan: Scan<B, Option<Named>>,
-    /// All that was stored later was read.
+    /// All that was stored later was read, of what was not deleted.
     reached: Option<Timestamp>,
     /// The oldest that was read of each partition.
     oldest: BTreeMap<i32, Timestamp>,
@@ -92,12 +95,12 @@ impl<'a, B: Broker> Lookback<'a, B> {
     /// For letters of this kind. `bound`: of the audit, for all questions together. `meter` is told how far that has come.
     pub fn new((broker, meter): (&'a B, &'a Meter), topics: &'a Topics, kind: Kind, bound: Bound) -> Self {
         let (audit, letters) = (topics.audit.as_str(), kind.topic(topics));
-        Self { broker, audit, letters, bound, meter, reading: None, known: HashMap::new(), gap: None }
+        Self { broker, audit, letters, kind, bound, meter, reading: None, known: HashMap::new(), gap: None }
     }
 
     /// How often a letter was redriven; `None`: nobody knows whether it was, and [`Lookback::gap`] says why.
     pub fn of(&mut self, letter: &Letter) -> Option<Redrives> {
-        let read = self.read_back_to(letter.set_aside_at.before(CLOCKS));
+        let read = self.read_back_to(letter.set_aside_at.before(CLOCKS), letter.flow.as_ref());
         let is_exact = read.is_ok();
         self.gap = read.err().or_else(|| self.gap.take());
         match self.known.get(&letter.item()) {
@@ -112,12 +115,15 @@ impl<'a, B: Broker> Lookback<'a, B> {
         self.gap
     }
 
-    /// Reads on until everything is read that was stored since a time.
-    fn read_back_to(&mut self, time: Timestamp) -> std::result::Result<(), Gap> {
-        let Self { broker, audit, letters, bound, meter, reading, known, .. } = self;
+    /// Reads on until everything is read that was stored since a time. `flow`: the letter's.
+    fn read_back_to(&mut self, time: Timestamp, flow: Option<&FlowId>) -> std::result::Result<(), Gap> {
+        let Self { broker, audit, letters, kind, bound, meter, reading, known, .. } = self;
         let opened = reading.get_or_insert_with(|| Reading::open((*broker, *meter), audit, *bound));
         let read = match opened {
-            Ok(reading) => reading.back_to(time, letters, known),
+            Ok(reading) => {
+                let home = home(*kind, flow, &reading.scan.begins());
+                reading.back_to(time, home, letters, known)
+            }
             Err(error) => Err(Gap::Unreadable(error.clone())),
         };
         if let Err(Gap::Unreadable(error)) = &read {
@@ -143,6 +149,7 @@ impl<B: Broker> Reading<B> {
     fn back_to(
         &mut self,
         time: Timestamp,
+        home: Option<i32>,
         letters: &str,
         known: &mut HashMap<Item, (u64, Redrive)>,
     ) -> std::result::Result<(), Gap> {
@@ -157,25 +164,34 @@ impl<B: Broker> Reading<B> {
                 None => self.is_over = true,
             }
         }
-        if self.reached.is_none_or(|reached| reached >= time) {
-            self.has_all_since(time)?;
-        }
+        self.has_all_since(time, home)?;
         if self.is_settled { Ok(()) } else { Err(Gap::OpenTransaction) }
     }
 
-    /// Whether the audit has nothing more to say since a time, now that the scan is over.
-    fn has_all_since(&self, time: Timestamp) -> std::result::Result<(), Gap> {
+    /// Whether the audit has nothing more to say since a time. `home`: the partition that counts; `None`: each of them.
+    fn has_all_since(&self, time: Timestamp, home: Option<i32>) -> std::result::Result<(), Gap> {
         let progress = self.scan.progress();
-        if !progress.is_whole {
+        if self.reached.is_none_or(|reached| reached >= time) && !progress.is_whole {
             return Err(Gap::Bound(progress));
         }
-        let cut = self.scan.begins().into_iter().filter(|(_, low)| *low > 0);
-        let mut reaches_to = cut.map(|(partition, _)| self.oldest.get(&partition).copied());
+        // One of which something is left to be read goes on with what is older than all that was read.
+        let begins = self.scan.begins();
+        let cut = self.scan.given_out().filter(|partition| begins.get(partition).is_some_and(|low| *low > 0));
+        let mut reaches_to = cut
+            .filter(|partition| home.is_none_or(|home| home == *partition))
+            .map(|partition| self.oldest.get(&partition).copied());
         match reaches_to.find(|oldest| oldest.is_none_or(|oldest| oldest > time)) {
             Some(oldest) => Err(Gap::Deleted(oldest)),
             None => Ok(()),
         }
     }
+}
+
+/// The partition of the audit that tells of the letters of a flow; `partitions`: all there are. `None`: any may, for a dead letter may have
+/// been redriven with another value, as another flow's.
+pub(super) fn home(kind: Kind, flow: Option<&FlowId>, partitions: &Marks) -> Option<i32> {
+    let flow = flow.filter(|_| kind == Kind::Discarded)?;
+    Some(partition_for(flow.as_str().as_bytes(), i32::try_from(partitions.len()).ok()?))
 }
 
 impl Named {

@@ -223,6 +223,11 @@ impl<B: Broker, T> Scan<B, T> {
         self.tapes.iter().map(|tape| (tape.partition, tape.low)).collect()
     }
 
+    /// The partitions of which everything was given out.
+    pub fn given_out(&self) -> impl Iterator<Item = i32> {
+        self.tapes.iter().filter(|tape| tape.found.is_empty() && tape.is_read(self.first)).map(|tape| tape.partition)
+    }
+
     /// Has so much time from now on.
     pub fn give(&mut self, time: Duration) {
         self.deadline = Instant::now() + time;

@@ -170,8 +170,11 @@ fn the_audit_is_read_only_as_far_back_as_the_letters_need() {
 
 /// The only flow of which the audit can be cut: records are deleted of partition 0.
 fn at_home_in_0() -> String {
-    use crate::broker::murmur2::partition_for;
-    (0..).map(|number| format!("flow-{number}")).find(|flow| partition_for(flow.as_bytes(), 3) == 0).unwrap()
+    (0..).map(|number| format!("flow-{number}")).find(|flow| is_at_home(flow, 0)).unwrap()
+}
+
+fn is_at_home(flow: &str, partition: i32) -> bool {
+    crate::broker::murmur2::partition_for(flow.as_bytes(), 3) == partition
 }
 
 /// Goal: nobody is told that a letter was never redriven where nobody can know. Method: the audit loses its beginning, then all of
@@ -221,6 +224,38 @@ fn an_audit_that_has_forgotten_says_nothing() {
     assert_eq!(told("it cannot be read: "), ["?", "?"]);
     // Nothing is asked of it for names.
     assert_eq!(place.both(&["letters", "discarded", "-o", "name"]).1, "");
+}
+
+/// Goal: only the home partition of a letter's flow says whether the letter was redriven. Method: partition 0 has lost its beginning,
+/// partition 1 has something that is older than the letters, and partition 2 has lost nothing, for it had nothing.
+#[test]
+fn what_is_older_elsewhere_is_no_proof() {
+    let place = Place::new();
+    tell(&place, 1, ("other", "ops", 1), ("flow.discarded", 1, 50));
+    let before = place.memory.now();
+    place.shift.fetch_add(3 * 3_600_000, Ordering::SeqCst);
+    eventually("three hours later", || place.memory.now().since(before) > Duration::from_secs(2 * 3_600));
+    let of = |home| (0..).map(|number| format!("flow-{number}")).find(|flow| is_at_home(flow, home)).unwrap();
+    let flows = [of(0), of(1), of(2)];
+    for (flow, partition) in flows.iter().zip(0..) {
+        let value = format!(r#"{{"flow_id": "{flow}", "record_id": "r"}}"#);
+        publish(&place, ("flow.discarded", partition), flow.as_bytes(), value.as_bytes());
+    }
+    (0..2).for_each(|letter| tell(&place, 0, (&flows[0], "ops", 1), ("flow.discarded", 0, letter)));
+    place.memory.admin().unwrap().delete_records(&[("flow.audit".to_owned(), 1)]).unwrap().remove(0).unwrap();
+    let letters = all(&place);
+    let meter = Meter::default();
+    for flow in &flows {
+        let letter = letters.iter().find(|letter| letter.flow.as_ref().unwrap().as_str() == flow).unwrap();
+        let mut lookback = Lookback::new((&place.memory, &meter), &place.settings.topics, Kind::Discarded, WHOLE);
+        let times = lookback.of(letter).map(|redrives| redrives.times);
+        assert_eq!(times, if *flow == flows[0] { None } else { Some(0) }, "{flow}");
+        assert_eq!(matches!(lookback.gap(), Some(Gap::Deleted(_))), *flow == flows[0], "{flow}");
+    }
+    for flow in &flows {
+        let refused = place.run(&["redrive", "discarded", "--flow", flow, "--dry-run"]).0.is_err();
+        assert_eq!(refused, *flow == flows[0], "{flow}");
+    }
 }
 
 /// Goal: what a transaction hides that is still open is not taken for nothing. Method: one is left open in the audit, and behind it

@@ -8,9 +8,10 @@ use crate::broker::{Action, Broker, Code, Error, Isolation, Reader, Result};
 use crate::client::letters::Item;
 use crate::client::meter::Meter;
 use crate::client::peek::peek;
-use crate::client::redriven::CLOCKS;
+use crate::client::redriven::{CLOCKS, home};
 use crate::client::scan::{Bound, First, Marks, Scan};
 use crate::client::settled::wait_until_settled;
+use crate::flow::FlowId;
 use crate::schema::redriven::{self, Redriven};
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
@@ -23,9 +24,18 @@ pub struct Before {
     pub ends: Marks,
 }
 
+/// What the audit is asked about.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// When the oldest of the letters was set aside.
+    pub since: Timestamp,
+    /// Whose letters they are, if they are one flow's.
+    pub flow: Option<FlowId>,
+}
+
 impl Before {
-    /// Reads the audit from when the oldest of the letters was set aside, to its end; `None`: there are no letters. `seen`: how far a preview has read it, if
-    /// letters are to be redriven again: only what was redriven since counts then.
+    /// Reads the audit from when the oldest of the letters was set aside, to its end; `None`: there are no letters. `seen`: how far
+    /// a preview has read it, if letters are to be redriven again: only what was redriven since counts then.
     ///
     /// # Errors
     /// Of the broker; [`Code::TimedOut`] if it takes longer: nothing is known then. [`Action::Stop`] if the audit does not reach
@@ -34,11 +44,11 @@ impl Before {
         (broker, meter): (&B, &Meter),
         topics: &Topics,
         order: &Order,
-        since: Option<Timestamp>,
+        about: Option<About>,
         seen: Option<&Marks>,
         limit: Duration,
     ) -> Result<Self> {
-        let Some(since) = since else { return Ok(Self::default()) };
+        let Some(About { since, flow }) = about else { return Ok(Self::default()) };
         let deadline = Instant::now() + limit;
         wait_until_settled(broker, &topics.audit, deadline.min(Instant::now() + OPEN))?;
         let bound = Bound { records: u64::MAX, time: deadline.saturating_duration_since(Instant::now()) };
@@ -48,7 +58,9 @@ impl Before {
             Some(seen) => scan.go_on_at(seen),
             None => {
                 if !order.again {
-                    reaches_back(broker, &topics.audit, &before.ends, since, deadline)?;
+                    let home = home(order.kind, flow.as_ref(), &before.ends);
+                    let partitions = before.ends.keys().copied().filter(|at| home.is_none_or(|home| home == *at));
+                    reaches_back(broker, (&topics.audit, partitions), since, deadline)?;
                 }
                 scan.leave_out_until(since.before(CLOCKS))?;
             }
@@ -79,19 +91,24 @@ impl Before {
     }
 }
 
-/// How long a transaction of a gate may stay open: its timeout, and what a broker takes to notice that.
+/// Transactions that are open are waited for no longer: a gate's timeout, and what a broker takes to notice that.
 const OPEN: Duration = Duration::from_secs(60);
 
-/// Where the beginning of the audit was deleted, it has to reach back to the oldest letter all the same: else nobody knows whether
-/// that was redriven before.
-fn reaches_back<B: Broker>(broker: &B, topic: &str, ends: &Marks, since: Timestamp, deadline: Instant) -> Result<()> {
+/// Where the beginning of one of these partitions of the audit was deleted, it has to reach back to the oldest letter all the same: else
+/// nobody knows whether that was redriven before.
+fn reaches_back<B: Broker>(
+    broker: &B,
+    (topic, partitions): (&str, impl Iterator<Item = i32>),
+    since: Timestamp,
+    deadline: Instant,
+) -> Result<()> {
     let mut reader = broker.reader(Isolation::ReadCommitted)?;
-    for partition in ends.keys() {
-        let low = reader.watermarks(topic, *partition)?.low;
+    for partition in partitions {
+        let low = reader.watermarks(topic, partition)?.low;
         if low == 0 {
             continue;
         }
-        let first = peek(&mut reader, (topic, *partition), low, deadline)?.map(|first| first.timestamp);
+        let first = peek(&mut reader, (topic, partition), low, deadline)?.map(|first| first.timestamp);
         // What was deleted may be of the same millisecond.
         if first.is_none_or(|first| first >= since) {
             let back = first.map_or_else(|| "nothing".to_owned(), |first| first.to_string());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::before::Before;
+use super::before::{About, Before};
 use super::order::{Obstacle, Order, Ready, Which};
 use crate::broker::{Broker, Code, Isolation, Reader, Result};
 use crate::client::letters::{Item, Kind, Letter, Wanted};
@@ -12,7 +12,6 @@ use crate::client::peek::peek;
 use crate::client::scan::{Bound, First, Marks, Scan};
 use crate::schema;
 use crate::schema::topics::Topics;
-use crate::time::Timestamp;
 
 /// The letters of an order, one by one.
 pub enum Choice<B: Broker> {
@@ -57,11 +56,22 @@ impl<B: Broker> Choice<B> {
         }
     }
 
-    /// When the oldest of them was set aside; `None`: there is none.
-    pub fn since(&self) -> Option<Timestamp> {
+    /// What to ask the audit about; `None`: there are no letters.
+    pub fn about(&self) -> Option<About> {
         match self {
-            Self::Named(letters) => letters.iter().filter_map(|(_, letter)| Some(letter.as_ref()?.set_aside_at)).min(),
-            Self::Like { first, .. } => first.as_ref().map(|letter| letter.set_aside_at),
+            Self::Named(letters) => {
+                let there = || letters.iter().filter_map(|(_, letter)| letter.as_ref());
+                let since = there().map(|letter| letter.set_aside_at).min()?;
+                let flow = there()
+                    .next()?
+                    .flow
+                    .clone()
+                    .filter(|flow| there().all(|letter| letter.flow.as_ref() == Some(flow)));
+                Some(About { since, flow })
+            }
+            Self::Like { first, wanted, .. } => {
+                Some(About { since: first.as_ref()?.set_aside_at, flow: wanted.flow.clone() })
+            }
         }
     }
 

@@ -40,7 +40,7 @@ pub fn preview<B: Broker>(
     meter: &Meter,
 ) -> Result<Report> {
     let mut choice = Choice::new((broker, meter), topics, order, None, limit)?;
-    let before = Before::read((broker, meter), topics, order, choice.since(), None, limit)?;
+    let before = Before::read((broker, meter), topics, order, choice.about(), None, limit)?;
     let seen = Seen { letters: choice.ends(), audit: before.ends.clone() };
     // Whoever wants letters again has seen all that was redriven.
     let known = if order.again { Before::default() } else { before };
@@ -78,8 +78,13 @@ pub fn redrive<B: Broker>(
 ) -> Result<Report> {
     let mut writer = Writer::open(broker, topics)?;
     let mut choice = Choice::new((broker, meter), topics, order, Some(&seen.letters), LIMIT)?;
-    let since = choice.since();
-    let known = || Before::read((broker, meter), topics, order, since, Some(&seen.audit), LIMIT);
+    let about = choice.about();
+    let known = || {
+        let before = Before::read((broker, meter), topics, order, about.clone(), Some(&seen.audit), LIMIT);
+        // From here on the letters are what is counted.
+        meter.clear();
+        before
+    };
     let mut before = known()?;
     choice.hush();
     let mut report = Report::default();
