@@ -261,10 +261,7 @@ impl Asked {
 /// The flows by their names, known or not.
 fn named(ids: &[FlowId], board: &Board) -> Result<(Vec<Looked>, Timestamp), Progress> {
     board.flows(|flows| {
-        let looked = |id: &FlowId| match flows.known.get(id) {
-            Some(kept) => Looked::at(&kept.whole(id)),
-            None => Looked::unknown(id.clone()),
-        };
+        let looked = |id| Looked::of(id, flows.known.get(id).map(|kept| kept.whole(id)).as_deref());
         (ids.iter().map(looked).collect(), flows.as_of())
     })
 }

@@ -182,16 +182,16 @@ impl Args {
             Ok(out.flush()?)
         };
         let mut following = Following::default();
-        while !screen.is_ended() {
-            let heard = match follower.poll() {
-                Ok(heard) => heard,
-                Err(error) => {
-                    following.end().iter().try_for_each(&mut tell)?;
-                    return Err(error.into());
-                }
-            };
-            following.hear(heard, Instant::now()).iter().try_for_each(&mut tell)?;
-        }
-        following.end().iter().try_for_each(&mut tell)
+        let ended = loop {
+            if screen.is_ended() {
+                break Ok(());
+            }
+            match follower.poll() {
+                Ok(heard) => following.hear(heard, Instant::now()).iter().try_for_each(&mut tell)?,
+                Err(error) => break Err(error.into()),
+            }
+        };
+        following.end().iter().try_for_each(&mut tell)?;
+        ended
     }
 }

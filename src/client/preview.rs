@@ -23,6 +23,7 @@ pub struct Looked {
 }
 
 impl Looked {
+    /// As its state says.
     #[must_use]
     pub fn at(flow: &Flow) -> Self {
         let held = flow.counts.held().total();
@@ -37,16 +38,11 @@ impl Looked {
         }
     }
 
-    /// A flow of which nothing is known.
-    #[must_use]
-    pub fn unknown(id: FlowId) -> Self {
-        Self { id, state: None, pause: None, held: 0, last_entry: 0, held_since: None }
-    }
-
-    /// By its state, if there is one.
+    /// As its state says, if there is one.
     #[must_use]
     pub fn of(id: &FlowId, flow: Option<&Flow>) -> Self {
-        flow.map_or_else(|| Self::unknown(id.clone()), Self::at)
+        let unknown = || Self { id: id.clone(), state: None, pause: None, held: 0, last_entry: 0, held_since: None };
+        flow.map_or_else(unknown, Self::at)
     }
 }
 

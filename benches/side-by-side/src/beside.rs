@@ -31,6 +31,25 @@ const QUIET: Duration = Duration::from_secs(5);
 
 const NAME: &str = "bench";
 
+/// A flow that holds events, and live ones beside it.
+pub struct Company {
+    pub held: String,
+    /// The held flow's partition, which it has alone: who reads all that is drained as well is too busy to say how old the others are.
+    pub home: i32,
+    pub live: Vec<String>,
+}
+
+impl Company {
+    /// With so many live flows.
+    pub fn of(live: u32) -> Self {
+        let held = event::flow(0);
+        let home = partition_for(held.as_bytes(), PARTITIONS);
+        let elsewhere = (1..).map(event::flow).filter(|flow| partition_for(flow.as_bytes(), PARTITIONS) != home);
+        let live = elsewhere.take(live as usize).collect();
+        Self { held, home, live }
+    }
+}
+
 /// When live events were sent, in microseconds, beside what.
 struct Spans {
     rebuild: Range<u64>,
@@ -41,11 +60,7 @@ struct Spans {
 pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics) -> Result<Figures> {
     let directory = directory()?;
     let watcher = Watcher::new(&site.brokers, &topics.group)?;
-    let held = event::flow(0);
-    let home = partition_for(held.as_bytes(), PARTITIONS);
-    // Who reads all that is drained as well is too busy to say how old the others are: the held flow has its partition alone.
-    let elsewhere = (1..).map(event::flow).filter(|flow| partition_for(flow.as_bytes(), PARTITIONS) != home);
-    let live: Vec<String> = elsewhere.take(case.flows as usize).collect();
+    let Company { held, home, live } = Company::of(case.flows);
     let introduced = Upstream::new(&site.brokers, topics, live.clone())?.introduce(&watcher)?;
     let upstream = Upstream::new(&site.brokers, topics, vec![held.clone()])?;
     let mut waiting = backlog::write(site, topics, &watcher, upstream, case.records)?;
@@ -79,10 +94,7 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     let all = u64::from(sent) + u64::from(case.flows) + u64::from(case.records) + 1;
     until_counted(site, &delivered(topics), all).map_err(|why| format!("{why}:\n{}", gate.contender.last_words()))?;
 
-    let of = |span: &Range<u64>| {
-        let within = ages.iter().filter(|age| span.contains(&age.sent)).map(|age| age.millis());
-        Latency::of(within.collect()).ok_or("it was over before a live event came: take more records")
-    };
+    let of = |span| within(&ages, span);
     let seconds = |span: &Range<u64>| span.end.saturating_sub(span.start) as f64 / 1e6;
     let (quiet, rebuild, drain) = (of(&spans.quiet)?, of(&spans.rebuild)?, of(&spans.drain)?);
     let more = [
@@ -128,6 +140,12 @@ fn direct(
     };
     let progress = watcher.follow(gun, wanted, Duration::from_secs(1), &mut gate.contender, passed, note)?;
     Ok((Spans { rebuild, quiet, drain: began..ended }, progress))
+}
+
+/// How old the live events were that were sent within a span.
+pub fn within(ages: &[Age], span: &Range<u64>) -> Result<Latency> {
+    let within = ages.iter().filter(|age| span.contains(&age.sent)).map(|age| age.millis());
+    Ok(Latency::of(within.collect()).ok_or("it was over before a live event came: take more records")?)
 }
 
 /// Reads on until nothing has come for a while after the end.

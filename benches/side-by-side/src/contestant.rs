@@ -95,12 +95,12 @@ impl Contestant {
     /// An instance that is a gate, for the cases of gates alone.
     pub fn gate(&self, instance: &str, directory: &Path, brokers: &str, topics: &Topics) -> Result<Gate> {
         let program = self.program().ok_or("only a gate can do this")?;
-        Gate::start(program, instance, directory, brokers, topics)
+        Gate::start(program, instance, directory, brokers, topics, &[])
     }
 
     pub fn start(&self, case: Case, directory: &Path, brokers: &str, topics: &Topics) -> Result<Contender> {
         match self {
-            Self::Gate { program, .. } => gate::launch(program, "bench", directory, brokers, topics),
+            Self::Gate { program, .. } => gate::launch(program, "bench", directory, brokers, topics, &[]),
             Self::Streams { built } => streams::start(built, directory, brokers, topics),
             Self::Loop | Self::Limit => {
                 let (records, millis) = match (self, case.kind, case.flows) {

@@ -18,12 +18,9 @@ const PACE: Duration = Duration::from_millis(20);
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(20);
 
-/// Starts the process: what it is called, and that any port will do, is all that is not as it ships.
-pub fn launch(program: &Path, instance: &str, directory: &Path, brokers: &str, topics: &Topics) -> Result<Contender> {
-    launch_with(program, instance, directory, brokers, topics, &[])
-}
-
-fn launch_with(
+/// Starts the process with these settings, by the names of their variables. Besides, what it is called and that any port will do is
+/// all that is not as it ships.
+pub fn launch(
     program: &Path,
     instance: &str,
     directory: &Path,
@@ -52,12 +49,7 @@ pub struct Metrics(String);
 
 impl Gate {
     /// Starts an instance in a directory of its own within this one, and waits until it serves HTTP.
-    pub fn start(program: &Path, instance: &str, directory: &Path, brokers: &str, topics: &Topics) -> Result<Self> {
-        Self::start_with(program, instance, directory, brokers, topics, &[])
-    }
-
-    /// The same with settings, by the names of their variables.
-    pub fn start_with(
+    pub fn start(
         program: &Path,
         instance: &str,
         directory: &Path,
@@ -67,7 +59,7 @@ impl Gate {
     ) -> Result<Self> {
         let directory = directory.join(instance);
         fs::create_dir_all(&directory)?;
-        let mut contender = launch_with(program, instance, &directory, brokers, topics, settings)?;
+        let mut contender = launch(program, instance, &directory, brokers, topics, settings)?;
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(http) = contender.log()?.lines().find_map(address) {

@@ -11,7 +11,7 @@ use flowgate::schema::topics::Topics;
 use rdkafka::Message as _;
 use serde_json::Value;
 
-use crate::beside::read;
+use crate::beside::{Company, read, within};
 use crate::case::Case;
 use crate::contestant::{Contestant, directory};
 use crate::figures::{Figures, Latency};
@@ -24,7 +24,7 @@ use crate::site::{PARTITIONS, Site};
 use crate::stream::{Source, downstream, now, reader};
 use crate::token::Token;
 use crate::watch::{Mark, Progress, Watcher};
-use crate::{Result, backlog, event};
+use crate::{Result, backlog};
 
 /// Each asks twice at once, which is as much as one caller may.
 const CALLERS: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -50,10 +50,8 @@ struct Asked {
 pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics) -> Result<Figures> {
     let directory = directory()?;
     let watcher = Watcher::new(&site.brokers, &topics.group)?;
-    let held = event::flow(0);
-    let home = partition_for(held.as_bytes(), PARTITIONS);
-    let elsewhere = (1..).map(event::flow).filter(|flow| partition_for(flow.as_bytes(), PARTITIONS) != home);
-    let mut live: Vec<String> = elsewhere.take(case.flows as usize + 1).collect();
+    // One more, that is paused and resumed.
+    let Company { held, home, mut live } = Company::of(case.flows + 1);
     let followed = live.pop().unwrap_or_default();
     let introduced = Upstream::new(&site.brokers, topics, live.clone())?.introduce(&watcher)?;
     let upstream = Upstream::new(&site.brokers, topics, vec![held.clone()])?;
@@ -63,14 +61,8 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     let tokens = CALLERS.iter().map(|name| Token::create(program, name)).collect::<Result<Vec<_>>>()?;
     let lines: Vec<&str> = tokens.iter().map(|token| token.line.as_str()).collect();
     let lines = lines.join(",");
-    let mut gate = Gate::start_with(
-        program,
-        "bench",
-        directory.path(),
-        &site.brokers,
-        topics,
-        &[("FLOWGATE_HTTP_TOKENS", &lines)],
-    )?;
+    let mut gate =
+        Gate::start(program, "bench", directory.path(), &site.brokers, topics, &[("FLOWGATE_HTTP_TOKENS", &lines)])?;
     let mut wanted = introduced;
     wanted[home as usize] = waiting.ends[home as usize];
     watcher.until_committed(&topics.enrollments, &wanted, &mut gate.contender)?;
@@ -111,11 +103,7 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     if ages.len() != sent as usize {
         return Err(format!("{} live events, not {sent}", ages.len()).into());
     }
-    let of = |span: &Range<u64>| {
-        let within = ages.iter().filter(|age| span.contains(&age.sent)).map(|age| age.millis());
-        Latency::of(within.collect()).ok_or("no live event came")
-    };
-    let (quiet, scans) = (of(&spans.0)?, of(&spans.1)?);
+    let (quiet, scans) = (within(&ages, &spans.0)?, within(&ages, &spans.1)?);
     let shown = Latency::of(delays.clone()).ok_or("the flow that is followed has not changed")?;
     let last = Mark { after: began.elapsed(), records: sent.into() };
     let progress: Progress<Used> = Progress { first: last, last, noted: used };
