@@ -41,7 +41,7 @@ pub struct Run {
     pub last: End,
     /// There may be more letters: the audit was not read further.
     pub is_cut: bool,
-    /// The letter that came last of those that one partition of the audit tells of another one of the letters.
+    /// By a partition of the audit and one of the letters: the letter that was added last, by its offset.
     places: BTreeMap<(i32, i32), i64>,
 }
 
