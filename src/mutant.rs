@@ -200,6 +200,10 @@ mutants! {
     DefaultForgottenForANewFlow,
     /// Commands for `*` change and end pauses that flows have of their own.
     EveryEndsAPauseOfAFlowsOwn,
+    /// A command for `*` is taken for done where one turn had no room for every flow.
+    EveryEndsWithItsFirstPart,
+    /// Flows that a command for `*` comes to in a later turn are paused as of that turn.
+    EveryPartByItsOwnClock,
 }
 
 #[cfg(debug_assertions)]

@@ -53,6 +53,8 @@ pub struct Counted {
     pub named: [u64; 2],
     /// Commands for every flow that a partition applied: pauses and resumes.
     pub every: [u64; 2],
+    /// Turns that had no room for every flow of a partition.
+    pub divided: u64,
     /// Flows that were paused as they were first seen.
     pub by_default: u64,
     /// Deletions of held events and of whole queue topics by somebody.
@@ -94,6 +96,7 @@ impl Counted {
         to.samples = sums(to.samples, of.samples);
         to.named = sums(to.named, of.named);
         to.every = sums(to.every, of.every);
+        to.divided += of.divided;
         to.by_default += of.by_default;
         to.deletions = sums(to.deletions, of.deletions);
         to.accepted += of.accepted;
@@ -136,6 +139,7 @@ impl Counted {
             samples: [samples, samples_cut],
             named: [named, named_cut],
             every: [pauses, resumes],
+            divided,
             by_default,
             deletions: [deletions, topics],
             accepted,
@@ -174,6 +178,7 @@ impl Counted {
             ("a sample of named records that something came into", named_cut),
             ("a pause of every flow", pauses),
             ("a resume of every flow", resumes),
+            ("a command for every flow that no turn had room for", divided),
             ("a flow paused as it was first seen", by_default),
             ("held events deleted by somebody", deletions),
             ("a queue topic deleted by somebody", topics),

@@ -198,6 +198,8 @@ fn told(world: &mut World, log: &flowgate_checker::Log) {
         let changed = event["detail"].as_str().is_some_and(|detail| detail.starts_with(Expect::CHANGED));
         counted.changed_meanwhile += u64::from(changed);
     }
+    counted.divided +=
+        log.state.iter().filter_map(read).filter(|state| state["every_under_way"].is_object()).count() as u64;
     for drain in log.state.iter().filter_map(read).map(|state| state["drain"].clone()) {
         let limited = u64::from(drain["max_rate"].is_number());
         counted.limited[usize::from(drain["cause"] == "timer")] += limited;

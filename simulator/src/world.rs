@@ -212,6 +212,7 @@ impl World {
         options.turn.topics = self.shape.turn_topics;
         options.turn.slice = self.shape.turn_slice;
         options.turn.commands = self.shape.turn_records;
+        options.turn.every = self.shape.turn_slice;
         options.turn.queues = self.shape.turn_topics;
         options.turn.ahead = self.shape.turn_backlog * 3;
         options.max_known_flows = self.shape.turn_slice + 1;

@@ -6,8 +6,8 @@
 use super::command::remember_unknown;
 use super::pause::new_pause;
 use super::{
-    Action, DefaultPause, Flow, Issue, Limits, Outcome, Partition, Pause, PauseOrder, ResumeOrder, State, Transition,
-    Warning,
+    Action, DefaultPause, EveryUnderWay, Flow, FlowId, Issue, Limits, Outcome, Partition, Pause, PauseOrder,
+    ResumeOrder, State, Transition, Warning,
 };
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
@@ -55,22 +55,15 @@ pub struct Ordered {
 }
 
 impl<'a> Every<'a> {
-    /// So many flows are paused in one transaction at most: one that takes longer than its timeout would be undone, and begin again,
-    /// for ever.
-    pub const MOST: usize = 100_000;
-
-    /// Begins to apply it, `known` flows being known to whoever applies it in one transaction: the default of the partition is
-    /// as it orders from now on.
+    /// Begins to apply it, or goes on with it: the default of the partition is as it orders from now on.
     ///
     /// # Errors
     /// The answer: it does nothing here, or did it before.
-    pub fn begin(
-        partition: &mut Partition,
-        issue: Issue<'a>,
-        now: Timestamp,
-        limits: &Limits,
-        known: usize,
-    ) -> Result<Self, Answer> {
+    pub fn begin(partition: &mut Partition, issue: Issue<'a>, now: Timestamp, limits: &Limits) -> Result<Self, Answer> {
+        let under_way = partition.every.take_if(|of| of.command == issue.offset);
+        if let Some(every) = under_way.and_then(|under_way| Self::go_on(partition, &under_way, issue, now, limits)) {
+            return Ok(every);
+        }
         if let Some(answered) = partition.answered(EVERY, &issue.command.id) {
             return Err(Answer { outcome: answered.outcome.clone(), repeated: true });
         }
@@ -79,10 +72,6 @@ impl<'a> Every<'a> {
             _ if !issue.command.expect.is_nothing() => {
                 Err(Outcome::rejected("expect: every flow stands elsewhere; leave it out, or name one flow"))
             }
-            Action::Pause(_) if known > Self::MOST => Err(Outcome::rejected(format!(
-                "the gate knows {known} flows here, more than the {} that one transaction pauses; pause them in parts",
-                Self::MOST
-            ))),
             Action::Pause(order) => partition.order_default(order, &issue, now, limits).map(Order::Pause),
             Action::Resume(order) => {
                 let ends_default = partition.default.take().is_some_and(|default| !default.is_over(&issue, now));
@@ -101,6 +90,30 @@ impl<'a> Every<'a> {
         }
     }
 
+    /// It has begun in a turn before, and found then that there is something to do.
+    fn go_on(
+        partition: &Partition,
+        under_way: &EveryUnderWay,
+        issue: Issue<'a>,
+        now: Timestamp,
+        limits: &Limits,
+    ) -> Option<Self> {
+        let order = match (&issue.command.action, &partition.default) {
+            (Action::Pause(_), Some(default)) => Order::Pause(default.pause.clone()),
+            (Action::Resume(order), _) => Order::Resume { order, ends_default: under_way.ended_default },
+            _ => return None,
+        };
+        let EveryUnderWay { began_at, changed, left_alone, .. } = *under_way;
+        let now = if mutant::is(Mutant::EveryPartByItsOwnClock) { now } else { began_at };
+        Some(Self { issue, now, limits: *limits, order, changed, left_alone })
+    }
+
+    /// The moment as of which it is applied to all of them, however many turns that takes: that of the first one.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        self.now
+    }
+
     /// Applies it to a flow of the partition.
     pub fn order(&mut self, flow: &mut Flow) -> Ordered {
         let mut transitions = flow.fire_before(&self.issue, self.now);
@@ -116,6 +129,14 @@ impl<'a> Every<'a> {
         }
         transitions.extend(ordered);
         Ordered { transitions, by_timer }
+    }
+
+    /// It was applied to this flow and to all before it. The others come in another turn, and the answer with the last of them.
+    pub fn interrupt(self, partition: &mut Partition, through: FlowId) {
+        let Self { issue, now: began_at, changed, left_alone, order, .. } = self;
+        let ended_default = matches!(order, Order::Resume { ends_default: true, .. });
+        let command = issue.offset;
+        partition.every = Some(EveryUnderWay { command, began_at, through, changed, left_alone, ended_default });
     }
 
     /// It was applied to every flow of the partition.
@@ -279,7 +300,7 @@ mod tests {
             let command = super::super::Command { target: Target::Every, expect, ..command(id, action) };
             let issue = Issue { command: &command, offset: self.offset, recorded_at: self.now };
             self.offset += 1;
-            match Every::begin(&mut self.partition, issue, self.now, &self.limits, 2) {
+            match Every::begin(&mut self.partition, issue, self.now, &self.limits) {
                 Err(answer) => (answer, Vec::new()),
                 Ok(mut every) => {
                     let flows = self.flows.iter_mut().flatten();
@@ -384,6 +405,36 @@ mod tests {
             assert_eq!(applied.transitions, seen.iter().cloned().chain(transition).collect::<Vec<_>>(), "{action:?}");
             assert!(hall.one(2, "c", action).repeated);
         }
+    }
+
+    #[test]
+    fn it_goes_on_as_of_the_moment_at_which_it_began() {
+        let mut hall = Hall::new();
+        let command = super::super::Command { target: Target::Every, ..command("p", pause_for(DAY)) };
+        let issue = Issue { command: &command, offset: 100, recorded_at: T0 };
+        let mut every = Every::begin(&mut hall.partition, issue, T0, &hall.limits).ok().unwrap();
+        every.order(hall.flows[0].as_mut().unwrap());
+        every.interrupt(&mut hall.partition, flow_id());
+        let mut every = Every::begin(&mut hall.partition, issue, T0.after(HOUR), &hall.limits).ok().unwrap();
+        assert_eq!(every.at(), T0);
+        every.order(hall.flows[1].as_mut().unwrap());
+        let answer = every.end(&mut hall.partition);
+        let told = "applied: paused 2 flows, and every new one, until 2024-01-02T00:00:00Z";
+        assert_eq!((answer.outcome.to_string().as_str(), answer.repeated), (told, false));
+        let expected = (T0, T0.after(DAY));
+        assert_eq!([0, 1].map(|index| (hall.pause(index).paused_at, hall.pause(index).resumes_at)), [expected; 2]);
+        assert_eq!(hall.partition.every, None);
+        // Whether a default was in force is known from its beginning.
+        let command = super::super::Command { target: Target::Every, ..self::command("r", resume()) };
+        let issue = Issue { command: &command, offset: 101, recorded_at: T0 };
+        let every = Every::begin(&mut hall.partition, issue, T0, &hall.limits).ok().unwrap();
+        every.interrupt(&mut hall.partition, flow_id());
+        assert_eq!(
+            (hall.partition.default.clone(), hall.partition.every.as_ref().unwrap().ended_default),
+            (None, true)
+        );
+        let every = Every::begin(&mut hall.partition, issue, T0, &hall.limits).ok().unwrap();
+        assert_eq!(every.end(&mut hall.partition).outcome.to_string(), "applied: resuming 0 flows");
     }
 
     #[test]

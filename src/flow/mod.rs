@@ -48,7 +48,7 @@ pub use event::{Event, Kind};
 pub use expect::Expect;
 pub use id::{CommandId, FlowId, RecordId};
 pub use outcome::{Answered, Outcome, Verdict};
-pub use partition::{DefaultPause, Partition};
+pub use partition::{DefaultPause, EveryUnderWay, Partition};
 pub use rate::{NotARate, Rate};
 pub use state::{
     Cause, Done, Drain, Flow, Keep, Line, LineReason, Loss, NewRecords, OnExpiry, Pause, PauseId, Purge, Queue,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Answered, CommandId, Flow, Pause};
+use super::{Answered, CommandId, Flow, FlowId, Pause};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 
@@ -25,6 +25,8 @@ pub struct Partition {
     pub unknown: VecDeque<UnknownAnswered>,
     /// What pauses a flow that is first seen. One whose deadline has passed is as good as none.
     pub default: Option<DefaultPause>,
+    /// A command for every flow that was applied to some of them, and to the others not yet.
+    pub every: Option<EveryUnderWay>,
 }
 
 /// A pause of `*`, as it stands now.
@@ -33,6 +35,24 @@ pub struct DefaultPause {
     pub pause: Pause,
     /// Where the last command stands in the control topic that made it or changed it.
     pub command: i64,
+}
+
+/// How far a command for every flow has come, in a partition that knows more of them than one transaction takes. It is applied in
+/// the order of the flow ids, and the partition takes nothing else meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EveryUnderWay {
+    /// Where the command stands in the control topic.
+    pub command: i64,
+    /// The moment as of which it is applied.
+    pub began_at: Timestamp,
+    /// It was applied to this flow and to all before it.
+    pub through: FlowId,
+    /// Flows that it has changed.
+    pub changed: u64,
+    /// Flows that have a pause of their own.
+    pub left_alone: u64,
+    /// It has ended a default that was in force.
+    pub ended_default: bool,
 }
 
 /// A command for a flow that was not known, or for every flow.
@@ -79,6 +99,7 @@ impl Partition {
             clean: false,
             unknown: VecDeque::new(),
             default: None,
+            every: None,
         }
     }
 

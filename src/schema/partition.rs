@@ -9,7 +9,7 @@ use super::instant::Instant;
 use super::json::VERSION;
 use super::state::{AnsweredWire, PauseWire, read_answered, read_pause};
 use super::{Document, Malformed, Unknown};
-use crate::flow::partition::UnknownAnswered;
+use crate::flow::partition::{EveryUnderWay, UnknownAnswered};
 use crate::flow::{DefaultPause, FlowId, Partition};
 
 /// Its key in each partition of the state topic; no flow id is empty.
@@ -47,6 +47,14 @@ pub fn write(document: &mut Document<Partition>) -> Vec<u8> {
             pause: PauseWire::of(pause),
             command_offset: *command,
         }),
+        every_under_way: body.every.as_ref().map(|of| EveryWire {
+            command_offset: of.command,
+            began_at: Instant(of.began_at),
+            through_flow: of.through.as_str(),
+            changed: of.changed,
+            left_alone: of.left_alone,
+            ended_default: of.ended_default,
+        }),
     })
 }
 
@@ -61,6 +69,17 @@ struct Wire<'a> {
     clean: bool,
     unknown_commands: Vec<CommandWire<'a>>,
     default_pause: Option<DefaultWire<'a>>,
+    every_under_way: Option<EveryWire<'a>>,
+}
+
+#[derive(Serialize)]
+struct EveryWire<'a> {
+    command_offset: i64,
+    began_at: Instant,
+    through_flow: &'a str,
+    changed: u64,
+    left_alone: u64,
+    ended_default: bool,
 }
 
 #[derive(Serialize)]
@@ -95,6 +114,17 @@ fn read_partition(fields: &mut Fields) -> Result<Partition, Malformed> {
         // Gates before had no such field.
         default: fields.maybe_object("default_pause", |fields| {
             Ok(DefaultPause { pause: read_pause(fields)?, command: fields.offset("command_offset")? })
+        })?,
+        // Nor this one.
+        every: fields.maybe_object("every_under_way", |fields| {
+            Ok(EveryUnderWay {
+                command: fields.offset("command_offset")?,
+                began_at: fields.time("began_at")?,
+                through: fields.valid("through_flow", FlowId::new)?,
+                changed: fields.u64("changed")?,
+                left_alone: fields.u64("left_alone")?,
+                ended_default: fields.flag("ended_default")?,
+            })
         })?,
     };
     for (name, count) in [("enrollments_partitions", partition.enrollments), ("records_partitions", partition.records)]

@@ -37,8 +37,13 @@ impl<B: Broker> Worker<B> {
         let budget = self.budget();
         let commands = &mut gather.gathered.commands;
         let before = commands.len();
-        // What came between the slices of the turn before comes first.
+        // What the turn before has left, or came between its slices, comes first.
         commands.append(&mut self.table.commands_ahead);
+        if std::mem::take(&mut self.table.every_under_way) {
+            let read_to = commands.last().map_or(gather.scan, |last| last.offset + 1);
+            gather.scan = gather.scan.max(read_to);
+            return Ok(self.only_commands(gather, now));
+        }
         let bytes = sizes(commands);
         let limit = PollLimit {
             records: budget.commands.saturating_sub(commands.len()),

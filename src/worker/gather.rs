@@ -243,6 +243,13 @@ impl<B: Broker> Worker<B> {
         let one_slice = !self.table.carried.is_empty();
         self.table.carried.put_back(std::mem::take(&mut decision.carried));
         self.table.note_passing(&decision);
+        if let Some(first) = decision.commands_left.first() {
+            // Nothing that was recorded later comes before the rest of it.
+            self.table.control_scan = first.offset;
+            self.table.control_floor = self.table.control_floor.max(gather.scan);
+            self.table.every_under_way = true;
+            self.table.commands_ahead = std::mem::take(&mut decision.commands_left);
+        }
         if decision.refused().is_some() {
             // The commands that were gathered come again, and before any event.
             self.table.control_scan = before;

@@ -60,6 +60,8 @@ pub struct Budget {
     pub topics: usize,
     /// Commands taken in one turn; a turn with more of them waiting takes nothing else.
     pub commands: usize,
+    /// Flows that commands for every flow look at in one turn; a partition that knows no more of them is done in one turn.
+    pub every: usize,
     /// Queue topics of draining flows that are read at once; the others wait for their turn.
     pub queues: usize,
     /// Held entries read ahead of all drains together, and [`Shares::drains`] bytes of them.
@@ -87,6 +89,7 @@ impl Default for Budget {
             backlog: 100_000,
             topics: 500,
             commands: 1_000,
+            every: 20_000,
             queues: 256,
             ahead: 40_000,
         }

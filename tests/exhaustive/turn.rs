@@ -76,8 +76,7 @@ impl Log {
 
     /// Every flow of the partition: the one, if it is known.
     fn every(&mut self, issue: &Issue<'_>, now: i64, limits: &Limits) -> (Verdict, bool) {
-        let known = usize::from(self.flow.is_some());
-        let answer = match Every::begin(&mut self.record, *issue, Timestamp(now), limits, known) {
+        let answer = match Every::begin(&mut self.record, *issue, Timestamp(now), limits) {
             Err(answer) => answer,
             Ok(mut every) => {
                 if let Some(flow) = &mut self.flow {

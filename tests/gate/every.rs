@@ -1,10 +1,12 @@
-//! Commands for every flow: each partition applies them in one transaction, answers for itself, and keeps a pause as the default
-//! of flows that are first seen later.
+//! Commands for every flow: each partition applies them in one transaction, or in several as of one moment, answers for itself, and
+//! keeps a pause as the default of flows that are first seen later.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flowgate::broker::memory::{Call, Fault, Operation};
 use flowgate::broker::{Action, Code, Error};
+use flowgate::worker::Options;
 use serde_json::{Value, json};
 
 use super::rig::{DAY, PARTITIONS, Rig, words};
@@ -186,9 +188,19 @@ fn the_same_command_again_gets_the_same_answers() {
 /// Goal: whatever moment a worker dies at, every partition has applied the command once.
 #[test]
 fn a_crash_at_any_moment_of_it() {
+    crash_at_any_moment(|_| {});
+}
+
+/// Goal: the same where it takes several turns.
+#[test]
+fn a_crash_between_its_turns() {
+    crash_at_any_moment(|options| options.turn.every = 1);
+}
+
+fn crash_at_any_moment(adjust: fn(&mut Options)) {
     let mut finished = false;
     for steps in 0.. {
-        let mut rig = Rig::new();
+        let mut rig = Rig::with(adjust);
         ["a", "b", "c", "d", "e"].into_iter().for_each(|flow| rig.send_all(flow, "1"));
         rig.settle();
         rig.command("*", "pause", json!({}));
@@ -206,6 +218,71 @@ fn a_crash_at_any_moment_of_it() {
             break;
         }
     }
+}
+
+/// Goal: however many flows a partition knows, one command pauses and one resumes all of them as of one moment, and in between nothing
+/// comes before the rest of it: no event, no timer, no later command.
+#[test]
+fn it_takes_several_turns_where_one_has_no_room() {
+    let mut rig = Rig::with(|options| options.turn.every = 3);
+    let flows: Vec<String> = (0..40).map(|number| format!("flow-{number:02}")).collect();
+    flows.iter().for_each(|flow| rig.send_all(flow, "a"));
+    rig.settle();
+    rig.order(&flows[7], "pause", json!({"for_seconds": 600}));
+    let paused = rig.command("*", "pause", json!({"for_seconds": 3_600}));
+    rig.command(&flows[39], "resume", json!({}));
+    flows.iter().for_each(|flow| rig.send_all(flow, "b"));
+    // A turn takes a while.
+    while !rig.step(0).unwrap() {
+        rig.wait(Duration::from_millis(10));
+    }
+    rig.settle();
+    let numbers = |answers: &[String]| -> u64 {
+        let number = |answer: &String| answer.split(' ').nth(2).unwrap().parse::<u64>().unwrap();
+        answers.iter().map(number).sum()
+    };
+    let said = answers(&rig, &paused);
+    assert_eq!(numbers(&said), 39, "{said:?}");
+    assert_eq!(
+        said.iter().filter(|answer| answer.ends_with("1 flow has a pause of its own, which stays as it is")).count(),
+        1
+    );
+    assert!(under_way(&rig) > 0, "every partition was done in one turn");
+    for flow in &flows[..39] {
+        assert_eq!((rig.state(flow), rig.delivered(flow).as_str()), ("paused", "a"), "{flow}");
+    }
+    assert_eq!((rig.state(&flows[39]), rig.delivered(&flows[39]).as_str()), ("live", "a b"));
+    for partition in 0..PARTITIONS {
+        let home =
+            flows.iter().filter(|flow| rig.home(flow) == partition && !["flow-07", "flow-39"].contains(&flow.as_str()));
+        let pauses = home.map(|flow| rig.flow(flow).pause().unwrap().clone());
+        let moments: BTreeSet<_> = pauses.map(|pause| (pause.paused_at, pause.resumes_at)).collect();
+        assert!(moments.len() <= 1, "{partition}: {moments:?}");
+    }
+    let before = under_way(&rig);
+    rig.order("*", "resume", json!({}));
+    assert_eq!(numbers(&answers(&rig, &format!("c{}", rig.commands()))), 38);
+    assert!(under_way(&rig) > before, "every partition was done in one turn");
+    for flow in flows.iter().filter(|flow| *flow != "flow-07") {
+        rig.run_until_live(flow);
+        assert_eq!(rig.delivered(flow), "a b", "{flow}");
+    }
+    assert_eq!(rig.state("flow-07"), "paused");
+    rig.check();
+}
+
+/// How often a partition's record says that a command for every flow was not applied to all of them yet. The last one never does.
+fn under_way(rig: &Rig) -> usize {
+    let records = rig.read(&rig.topics.state).into_iter().filter(|record| record.key.as_deref() == Some(b""));
+    let mut last = [false; PARTITIONS as usize];
+    let states = records.map(|record| {
+        let state: Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
+        last[record.partition as usize] = state["every_under_way"].is_object();
+        usize::from(state["every_under_way"].is_object())
+    });
+    let all = states.sum();
+    assert_eq!(last, [false; PARTITIONS as usize]);
+    all
 }
 
 /// Goal: an order for every flow that an abort has undone is carried out all the same.

@@ -34,9 +34,19 @@ pub fn partition() -> impl Strategy<Value = Partition> {
     let unknown = (prop_oneof![Just("*".to_owned()), flow_id().prop_map(|id| id.to_string())], answered())
         .prop_map(|(flow, answered)| UnknownAnswered { flow, answered });
     let default = of((pause(), offset()).prop_map(|(pause, command)| DefaultPause { pause, command }));
+    let every = (offset(), time(), flow_id(), any::<u64>(), any::<u64>(), any::<bool>()).prop_map(
+        |(command, began_at, through, changed, left_alone, ended_default)| EveryUnderWay {
+            command,
+            began_at,
+            through,
+            changed,
+            left_alone,
+            ended_default,
+        },
+    );
     let counts = (1..=i32::MAX, 1..=i32::MAX);
-    (counts, offset(), offset(), time(), any::<bool>(), vec(unknown, 0..4), default).prop_map(
-        |((enrollments, records), control, input, input_at, clean, unknown, default)| Partition {
+    (counts, offset(), offset(), time(), any::<bool>(), vec(unknown, 0..4), (default, of(every))).prop_map(
+        |((enrollments, records), control, input, input_at, clean, unknown, (default, every))| Partition {
             enrollments,
             records,
             control,
@@ -45,6 +55,7 @@ pub fn partition() -> impl Strategy<Value = Partition> {
             clean,
             unknown: unknown.into(),
             default,
+            every,
         },
     )
 }

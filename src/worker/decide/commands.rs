@@ -1,7 +1,6 @@
 //! The commands of a turn: each applies to one partition, the flow's home, or to all of them, if it stands at or beyond the
 //! partition's control position. What cannot be read belongs to partition 0.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::decider::Decider;
@@ -18,39 +17,56 @@ use crate::worker::session::outgoing::{Origin, To, Write};
 const FIRST: i32 = 0;
 
 impl Decider<'_> {
-    pub(super) fn commands(&mut self, commands: &[Record]) {
-        for record in commands {
-            match schema::command::read(record.value.as_deref()) {
-                Err(unreadable) => self.unreadable_command(record, &unreadable),
-                Ok(command) => {
-                    let issue = Issue { command: &command, offset: record.offset, recorded_at: record.timestamp };
-                    match &command.target {
-                        Target::Flow(flow) => self.command(self.table.shape.home(flow), flow, &issue),
-                        Target::Every => self.command_for_every(&issue),
+    /// Up to the first one that the turn has no room for.
+    pub(super) fn commands(&mut self, mut commands: Vec<Record>) {
+        let is_left = |record: &Record| match schema::command::read(record.value.as_deref()) {
+            Err(unreadable) => {
+                self.unreadable_command(record, &unreadable);
+                false
+            }
+            Ok(command) => {
+                let issue = Issue { command: &command, offset: record.offset, recorded_at: record.timestamp };
+                match &command.target {
+                    Target::Flow(flow) => {
+                        self.command(self.table.shape.home(flow), flow, &issue);
+                        false
                     }
+                    Target::Every => !self.command_for_every(&issue),
                 }
             }
+        };
+        if let Some(first) = commands.iter().position(is_left) {
+            self.decision.commands_left = commands.split_off(first);
         }
     }
 
-    /// Stages that the partition has applied what stands at `offset`; `false` if it is not to be applied to it here.
-    fn takes(&mut self, partition: i32, offset: i64) -> bool {
-        let table = self.table;
-        let Some(owned) = table.owned.get(&partition).filter(|owned| owned.takes_commands()) else { return false };
+    /// Whether what stands at `offset` is to be applied to the partition here.
+    fn concerns(&self, partition: i32, offset: i64) -> bool {
+        let Some(owned) = self.table.owned.get(&partition).filter(|owned| owned.takes_commands()) else { return false };
         let applied_below = match self.decision.partitions.get(&partition) {
             Some(staged) => staged.record.control,
             None => owned.facts.record().control,
         };
-        if offset < applied_below {
-            return false;
+        offset >= applied_below
+    }
+
+    /// Stages that the partition has applied what stands at `offset`; `false` if it is not to be applied to it here.
+    fn takes(&mut self, partition: i32, offset: i64) -> bool {
+        let concerns = self.concerns(partition, offset);
+        if concerns {
+            self.pass(partition, offset);
         }
+        concerns
+    }
+
+    fn pass(&mut self, partition: i32, offset: i64) {
+        let Some(owned) = self.table.owned.get(&partition) else { return };
         let staged = self.decision.partition(partition, owned);
         if mutant::is(Mutant::CommandPositionOutsideTheTransaction) {
-            return true;
+            return;
         }
         Arc::make_mut(&mut staged.record).control = offset + 1;
         staged.record_changed = true;
-        true
     }
 
     fn command(&mut self, partition: i32, flow: &FlowId, issue: &Issue<'_>) {
@@ -115,49 +131,78 @@ impl Decider<'_> {
         }
     }
 
-    fn command_for_every(&mut self, issue: &Issue<'_>) {
+    /// `false`: the turn has no room for all of it.
+    fn command_for_every(&mut self, issue: &Issue<'_>) -> bool {
         let table = self.table;
-        for partition in table.owned.keys() {
-            if self.takes(*partition, issue.offset) {
-                self.every(*partition, issue);
-            }
-        }
+        table.owned.keys().all(|partition| !self.concerns(*partition, issue.offset) || self.every(*partition, issue))
     }
 
-    /// Applies a command for every flow in one partition.
-    fn every(&mut self, partition: i32, issue: &Issue<'_>) {
-        let (now, limits) = (self.now, &self.options.limits);
-        let Some(owned) = self.table.owned.get(&partition) else { return };
-        let staged = self.decision.partition(partition, owned);
-        let asks_default = staged.record.default.is_some();
-        let begun = Every::begin(Arc::make_mut(&mut staged.record), *issue, now, limits, self.table.known_flows());
-        let answer = match begun {
-            Err(answer) => answer,
+    /// Applies a command for every flow in one partition. `false`: the turn has no room for all of its flows. A partition is
+    /// divided only if it has more of them than a whole turn takes.
+    fn every(&mut self, partition: i32, issue: &Issue<'_>) -> bool {
+        let (now, limits, most) = (self.now, &self.options.limits, self.budget.every);
+        let Some(owned) = self.table.owned.get(&partition) else { return true };
+        let mut shared = Arc::clone(&self.decision.partition(partition, owned).record);
+        let record = Arc::make_mut(&mut shared);
+        let asks_default = record.default.is_some();
+        let through = record.every.as_ref().filter(|of| of.command == issue.offset).map(|of| of.through.clone());
+        let answer = match Every::begin(record, *issue, now, limits) {
+            Err(answer) => Some(answer),
             Ok(mut every) => {
-                for flow in self.flows_of(partition) {
-                    let Some(staged) = self.decision.flow(partition, owned, &flow) else { continue };
+                let (flows, more) = self.flows_behind(partition, through.as_ref(), most);
+                if self.decision.looked_at > 0 && (more || self.decision.looked_at + flows.len() > most) {
+                    return false;
+                }
+                self.decision.looked_at += flows.len();
+                self.now = every.at();
+                for flow in &flows {
+                    let Some(staged) = self.decision.flow(partition, owned, flow) else { continue };
                     let before = staged.flow.pause().map(|pause| pause.id.clone());
                     let Ordered { transitions, by_timer } = every.order(&mut staged.flow);
                     staged.changed |= !transitions.is_empty();
                     let told = Told { before, by_timer, by_default: None };
-                    self.tell(partition, &flow, &transitions, &told, issue.offset);
+                    self.tell(partition, flow, &transitions, &told, issue.offset);
                 }
-                let staged = self.decision.partition(partition, owned);
-                every.end(Arc::make_mut(&mut staged.record))
+                match flows.last().filter(|_| more && !mutant::is(Mutant::EveryEndsWithItsFirstPart)) {
+                    Some(last) => {
+                        every.interrupt(record, last.clone());
+                        None
+                    }
+                    None => Some(every.end(record)),
+                }
             }
         };
         // A pause sets a deadline, also where there is no flow yet.
         let sets_default = matches!(issue.command.action, Action::Pause(_));
         self.decision.needs_clock |= asks_default || sets_default || compares_with_the_clock(&issue.command.action);
-        let position = self.position(partition, None, issue.offset);
-        self.answer(partition, None, position, issue, answer);
+        let staged = self.decision.partition(partition, owned);
+        (staged.record, staged.record_changed) = (shared, true);
+        let is_whole = answer.is_some();
+        if let Some(answer) = answer {
+            self.pass(partition, issue.offset);
+            let position = self.position(partition, None, issue.offset);
+            self.answer(partition, None, position, issue, answer);
+        }
+        self.now = now;
+        is_whole
     }
 
-    /// Every flow of a partition that is known, also by this turn alone, in their order.
-    fn flows_of(&self, partition: i32) -> BTreeSet<FlowId> {
-        let known = self.table.owned.get(&partition).map(|owned| owned.facts.flows().ids());
-        let staged = self.decision.partitions.get(&partition).map(|staged| staged.flows.keys());
-        known.into_iter().flatten().chain(staged.into_iter().flatten()).cloned().collect()
+    /// The next flows of a partition that are known, also by this turn alone, in the order of their ids: at most so many, and
+    /// whether there are more.
+    fn flows_behind(&self, partition: i32, through: Option<&FlowId>, most: usize) -> (Vec<FlowId>, bool) {
+        let Some(owned) = self.table.owned.get(&partition) else { return (Vec::new(), false) };
+        let known = owned.facts.flows();
+        let staged = self.decision.partitions.get(&partition).map(|staged| staged.flows.keys()).into_iter().flatten();
+        let flows = known.ids().chain(staged.filter(|flow| known.seen(flow.as_str()).is_none()));
+        let mut flows: Vec<&FlowId> = flows.filter(|flow| through.is_none_or(|through| *flow > through)).collect();
+        let more = flows.len() > most;
+        if more {
+            // The first ones, and only those are sorted: there may be a million behind them.
+            flows.select_nth_unstable(most);
+            flows.truncate(most);
+        }
+        flows.sort_unstable();
+        (flows.into_iter().cloned().collect(), more)
     }
 
     fn answer(&mut self, partition: i32, flow: Option<&FlowId>, position: Position, issue: &Issue<'_>, answer: Answer) {

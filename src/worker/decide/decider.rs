@@ -106,7 +106,11 @@ impl Decider<'_> {
 
     /// Commands below it are applied with this turn; none are by a turn for a refused record.
     pub(super) fn scanned(&self) -> i64 {
-        if self.decision.refused().is_some() { 0 } else { self.table.control_scan }
+        match self.decision.commands_left.first() {
+            _ if self.decision.refused().is_some() => 0,
+            Some(left) => left.offset,
+            None => self.table.control_scan,
+        }
     }
 
     /// Tells of a transition of a staged flow, behind every command of the turn: no command of it caused that. `command`: one that

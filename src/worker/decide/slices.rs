@@ -31,20 +31,19 @@ pub(in crate::worker) fn first_slice(table: &Table, options: &Options, gathered:
 
 /// Everything that was gathered, up to refused records.
 fn ordinary(table: &Table, options: &Options, gathered: Gathered, now: Timestamp) -> Decision {
-    let purpose = if gathered.only_commands { Purpose::Commands } else { Purpose::Everything };
-    let mut decider = Decider::new(table, options, Decision::new(purpose, now));
+    let mut decider = Decider::new(table, options, Decision::new(Purpose::Everything, now));
     let mut events = gathered.events;
-    if gathered.only_commands {
-        decider.commands(&gathered.commands);
+    if !gathered.only_commands && mutant::is(Mutant::EventsBeforeCommands) {
+        decider.events(std::mem::take(&mut events));
+    }
+    decider.commands(gathered.commands);
+    if gathered.only_commands || !decider.decision.commands_left.is_empty() {
+        decider.decision.purpose = Purpose::Commands;
         // The commands were taken: their reader goes on, or commands for others would never be passed.
         decider.decision.reread = events.iter().map(|record| record.partition).collect();
         decider.records();
         return decider.decision;
     }
-    if mutant::is(Mutant::EventsBeforeCommands) {
-        decider.events(std::mem::take(&mut events));
-    }
-    decider.commands(&gathered.commands);
     decider.caps();
     decider.timers();
     decider.searches();

@@ -33,6 +33,10 @@ pub struct Decision {
     pub stats: Stats,
     /// Flows whose queue topics have to be made first.
     pub new_topics: Vec<(i32, FlowId)>,
+    /// Flows that commands for every flow have looked at.
+    pub looked_at: usize,
+    /// The command for every flow that the turn has no room for any more, and those behind it.
+    pub commands_left: Vec<Record>,
     /// Queue topics to delete once their retirement holds.
     pub retired: Vec<String>,
     /// The clock has decided something (a deadline, an age): it has to be right.

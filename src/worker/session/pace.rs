@@ -30,6 +30,7 @@ impl Pace {
             backlog: part(whole.backlog),
             topics: part(whole.topics),
             commands: part(whole.commands),
+            every: part(whole.every),
             queues: whole.queues,
             ahead: whole.ahead,
         }

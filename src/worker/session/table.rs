@@ -48,8 +48,10 @@ pub struct Table {
     pub control_floor: i64,
     /// Events that no turn has taken yet.
     pub carried: Carried,
-    /// Commands that came between the slices of a turn: the next one begins with them.
+    /// Commands that were read and that no turn has taken yet: the next one begins with them.
     pub commands_ahead: Vec<Record>,
+    /// The first of them is for every flow, and the turn before had no room for all of them: it comes before everything else.
+    pub every_under_way: bool,
     /// A change of assignment that came while a transaction was open.
     pub change: Option<Change>,
     /// When the member was last polled.
