@@ -60,7 +60,7 @@ impl<'a> Every<'a> {
     /// # Errors
     /// The answer: it does nothing here, or did it before.
     pub fn begin(partition: &mut Partition, issue: Issue<'a>, now: Timestamp, limits: &Limits) -> Result<Self, Answer> {
-        let under_way = partition.every.take_if(|of| of.command == issue.offset);
+        let under_way = partition.every.take().filter(|of| of.command == issue.offset);
         if let Some(every) = under_way.and_then(|under_way| Self::go_on(partition, &under_way, issue, now, limits)) {
             return Ok(every);
         }
@@ -106,6 +106,12 @@ impl<'a> Every<'a> {
         let EveryUnderWay { began_at, changed, left_alone, .. } = *under_way;
         let now = if mutant::is(Mutant::EveryPartByItsOwnClock) { now } else { began_at };
         Some(Self { issue, now, limits: *limits, order, changed, left_alone })
+    }
+
+    /// Whether it does something to flows that are live.
+    #[must_use]
+    pub fn concerns_live(&self) -> bool {
+        matches!(self.order, Order::Pause(_))
     }
 
     /// The moment as of which it is applied to all of them, however many turns that takes: that of the first one.
@@ -230,8 +236,10 @@ impl Flow {
 
     fn pause_by_all(&mut self, default: &Pause, issue: &Issue<'_>, now: Timestamp, limits: &Limits) -> Vec<Transition> {
         let new = || {
-            let (id, warned) = (Pause::id(issue), Warning::reached(default.resumes_at, now));
-            Pause { id, paused_at: now, warned, ..default.clone() }
+            // The limit may have been lowered since the command began.
+            let resumes_at = default.resumes_at.min(now.after(limits.max_pause));
+            let (id, warned) = (Pause::id(issue), Warning::reached(resumes_at, now));
+            Pause { id, paused_at: now, resumes_at, warned, ..default.clone() }
         };
         match &mut self.state {
             State::Paused(pause) if pause.by_all || mutant::is(Mutant::EveryEndsAPauseOfAFlowsOwn) => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use super::desk::Desk;
@@ -26,6 +27,8 @@ pub struct Board {
     /// Reads topics; there is none before the instance runs.
     reads: OnceLock<Box<dyn Reads>>,
     workers: Vec<Mutex<Snapshot>>,
+    /// Whether each worker is to begin anew.
+    anew: Vec<AtomicBool>,
     /// Why the workers have not been started, or are leaving.
     hindrance: Mutex<Option<String>>,
     /// Every flow of the prefix, once all were read.
@@ -71,6 +74,7 @@ impl Flows {
 impl Board {
     #[must_use]
     pub fn new(metrics: Metrics, workers: usize) -> Self {
+        let anew = (0..workers).map(|_| AtomicBool::default()).collect();
         let workers = (0..workers).map(|_| Mutex::default()).collect();
         Self {
             metrics,
@@ -78,6 +82,7 @@ impl Board {
             feed: Arc::default(),
             reads: OnceLock::new(),
             workers,
+            anew,
             hindrance: Mutex::new(Some("starting".to_owned())),
             flows: RwLock::default(),
         }
@@ -97,6 +102,20 @@ impl Board {
     /// Says why nothing can be done yet (any more); `None`: the workers are running.
     pub fn hinder(&self, why: Option<String>) {
         *lock(&self.hindrance) = why;
+    }
+
+    /// Asks a worker to begin anew, with new clients.
+    pub(super) fn ask_to_begin_anew(&self, worker: usize) {
+        if let Some(asked) = self.anew.get(worker) {
+            asked.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a worker is asked to; once it does, it is not any more.
+    pub(super) fn begins_anew(&self, worker: usize, begin: impl FnOnce() -> bool) {
+        if let Some(asked) = self.anew.get(worker).filter(|asked| asked.load(Ordering::Relaxed)) {
+            asked.store(!begin(), Ordering::Relaxed);
+        }
     }
 
     pub fn show(&self, worker: usize, snapshot: Snapshot) {

@@ -28,6 +28,7 @@ pub(super) fn drive<B: Broker>(broker: B, options: Options, board: &Board, stop:
         if stop.is_up() {
             worker.stop();
         }
+        board.begins_anew(number, || worker.begin_anew());
         let phase = worker.phase();
         let began = Instant::now();
         let step = worker.step(clock::now());

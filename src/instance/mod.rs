@@ -21,6 +21,7 @@ mod listen;
 mod lock;
 mod reads;
 mod spare;
+mod stalled;
 mod stop;
 
 use std::sync::Arc;

@@ -153,6 +153,7 @@ impl<B: Broker> Worker<B> {
         let offset = from.map_or(smallest, |from| from.max(smallest));
         self.table.control_scan = offset;
         self.table.commands_ahead.clear();
+        self.table.every_under_way = false;
         assign(&mut in_hand(&mut self.clients)?.control, &self.options.topics.control, offset)?;
         Ok(())
     }
@@ -254,11 +255,12 @@ impl<B: Broker> Worker<B> {
 
     /// Partitions whose record is written and to which every command that waited is applied take part in everything.
     pub(super) fn activate(&mut self) {
-        let scan = self.table.control_scan;
+        let (scan, limits) = (self.table.control_scan, self.options.limits);
         for (partition, owned) in &mut self.table.owned {
             if matches!(owned.stage, Stage::Introducing)
                 && owned.facts.is_introduced()
                 && (scan >= owned.control_end || mutant::is(Mutant::EventsBeforeCommandsThatWaited))
+                && owned.beyond_cap(&limits).next().is_none()
             {
                 owned.stage = Stage::Active;
                 self.table.looked_for_orphans = None;

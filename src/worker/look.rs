@@ -18,6 +18,7 @@ impl<B: Broker> Worker<B> {
             (self.table.joined, self.stats.clone(), self.table.obstacles(&self.options.topics.enrollments));
         let mut shot = Snapshot { joined, stats, blocked, ..Snapshot::default() };
         shot.stats.lateness.clear();
+        shot.commands_wait = self.table.every_under_way || self.table.control_scan < self.table.control_floor;
         let ahead = self.table.ahead(self.budget());
         (shot.queues_read, shot.read_ahead) = (self.table.reading.len(), ahead.waiting.entries);
         shot.memory = Memory {

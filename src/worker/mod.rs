@@ -198,6 +198,16 @@ impl<B: Broker> Worker<B> {
         self.stopping = true;
     }
 
+    /// Begins anew, with new clients, unless a turn is under way. `false`: ask again behind the next step.
+    pub fn begin_anew(&mut self) -> bool {
+        let is_between_turns = matches!(self.phase, Phase::Chores | Phase::Gather(_));
+        if is_between_turns {
+            self.start_anew();
+            self.phase = Phase::Start;
+        }
+        is_between_turns
+    }
+
     /// The name of the step to come, for schedules and logs.
     #[must_use]
     pub fn phase(&self) -> &'static str {

@@ -12,6 +12,8 @@ pub struct Snapshot {
     /// An assignment came, be it empty.
     pub joined: bool,
     pub partitions: Vec<PartitionShot>,
+    /// Commands wait that come before every event.
+    pub commands_wait: bool,
     pub live: u64,
     pub paused: Held,
     pub resuming: Held,
@@ -66,7 +68,12 @@ pub struct PartitionShot {
 }
 
 /// The kinds of what is [`Snapshot::blocked`].
-pub const KINDS: [&str; 5] = ["queue_topic", "held_events_deleted", "clock", "too_slow", "refused_record"];
+pub const KINDS: [&str; 5] = ["queue_topic", Snapshot::OF_ONE_FLOW, "clock", "too_slow", "refused_record"];
+
+impl Snapshot {
+    /// The kind that blocks a flow, and nothing else.
+    pub const OF_ONE_FLOW: &str = "held_events_deleted";
+}
 
 impl Memory {
     /// Each share, with its name.

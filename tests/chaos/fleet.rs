@@ -102,6 +102,17 @@ impl Fleet {
         self.gates[slot].log().matches(&format!("\"message\":\"{message}\"")).count()
     }
 
+    /// What each gate measures of itself just now, histograms and counters apart.
+    pub fn gauges(&self) -> String {
+        let of = |slot: usize| {
+            let text = self.gates[slot].metrics().unwrap_or_else(|| "no metrics".to_owned());
+            let gauges = text.lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket{"));
+            let gauges = gauges.filter(|line| !line.ends_with(" 0") && !line.contains("_total"));
+            format!("\n{}:\n{}\n", self.names[slot], gauges.collect::<Vec<_>>().join("\n"))
+        };
+        (0..self.gates.len()).map(of).collect()
+    }
+
     fn tail(&self, slot: usize) -> String {
         let log = self.gates[slot].log();
         let lines: Vec<&str> = log.lines().collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flowgate::broker::{Admin, Broker};
+use flowgate::broker::{Admin, Broker, Isolation, Reader};
 use flowgate::flow::{Flow, State};
 use serde_json::json;
 
@@ -115,9 +115,10 @@ impl Chaos {
             let found = admin.group_offsets(&topics.group, &topics.enrollments, &partitions).ok()?;
             Some(found.into_iter().map(|committed| committed.map_or(-1, |committed| committed.offset)).collect())
         };
-        let mut before = None;
-        self.fleet.until("events go on in every partition", |_| {
+        let (mut before, mut last) = (None, None);
+        let recovered = self.fleet.within(PATIENCE, |_| {
             let Some(now) = offsets() else { return false };
+            last = Some(now.clone());
             match &before {
                 None => {
                     before = Some(now);
@@ -126,7 +127,29 @@ impl Chaos {
                 Some(before) => before.iter().zip(now).all(|(before, now)| now > *before),
             }
         });
+        assert!(
+            recovered,
+            "events do not go on in every partition within {PATIENCE:?}; committed offsets {before:?}, then {last:?}, ends \
+             {:?}{}{}",
+            self.ends(),
+            self.fleet.gauges(),
+            self.fleet.tails()
+        );
         began.elapsed()
+    }
+
+    /// Where each input partition ends: the first offset that is not committed yet, then the next one to be written.
+    fn ends(&self) -> Vec<String> {
+        let topic = &self.company.topics.enrollments;
+        let end = |isolation, partition| {
+            let ends = self.company.kafka.reader(isolation).and_then(|mut reader| reader.watermarks(topic, partition));
+            ends.map_or_else(|error| error.to_string(), |ends| ends.end.to_string())
+        };
+        let partitions = 0..crate::PARTITIONS.cast_signed();
+        let both = |partition| {
+            format!("{}/{}", end(Isolation::ReadCommitted, partition), end(Isolation::ReadUncommitted, partition))
+        };
+        partitions.map(both).collect()
     }
 
     /// A flow that nothing was ever done with.
@@ -180,7 +203,10 @@ impl Chaos {
             self.accept_loss(&flow);
         }
         for flow in self.onlooker.flows() {
-            self.until("live at the end", &flow, is_live);
+            // Or forgotten, by what the onlooker had not read yet.
+            let Self { fleet, onlooker, .. } = &mut *self;
+            let is_at_rest = fleet.within(PATIENCE, |_| onlooker.flow(&flow).is_none_or(|flow| is_live(&flow)));
+            assert!(is_at_rest, "{flow} is not live at the end: {:?}{}", onlooker.flow(&flow), fleet.tails());
         }
         self.company.until_all_is_read();
         commands

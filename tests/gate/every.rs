@@ -2,6 +2,8 @@
 //! keeps a pause as the default of flows that are first seen later.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use flowgate::broker::memory::{Call, Fault, Operation};
@@ -268,6 +270,72 @@ fn it_takes_several_turns_where_one_has_no_room() {
         assert_eq!(rig.delivered(flow), "a b", "{flow}");
     }
     assert_eq!(rig.state("flow-07"), "paused");
+    rig.check();
+}
+
+/// Goal: no transaction gets larger than a turn has room for, also where all flows become live at once.
+#[test]
+fn no_transaction_of_it_gets_large() {
+    let mut rig = Rig::with(|options| options.turn.every = 3);
+    let flows: Vec<String> = (0..60).map(|number| format!("flow-{number:02}")).collect();
+    flows.iter().for_each(|flow| rig.send_all(flow, "a"));
+    rig.settle();
+    let largest = largest_transaction(&rig);
+    rig.order("*", "pause", json!({"for_seconds": 86_400}));
+    rig.order("*", "resume", json!({}));
+    flows.iter().for_each(|flow| assert_eq!(rig.state(flow), "live", "{flow}"));
+    rig.order("*", "pause", json!({"for_seconds": 3_600}));
+    rig.pass(HOUR);
+    flows.iter().for_each(|flow| rig.run_until_live(flow));
+    // Three states with two or three transitions each; the records of three partitions, and their answers.
+    let largest = largest.load(Ordering::Relaxed);
+    assert!((6..=20).contains(&largest), "{largest} records in one transaction");
+    rig.check();
+}
+
+/// How many records the largest transaction has had since.
+fn largest_transaction(rig: &Rig) -> Arc<AtomicU64> {
+    let (sent, largest) = <(AtomicU64, Arc<AtomicU64>)>::default();
+    let most = Arc::clone(&largest);
+    rig.memory.set_fault_hook(Some(Box::new(move |call: &Call<'_>| {
+        match call.operation {
+            Operation::Send => drop(sent.fetch_add(1, Ordering::Relaxed)),
+            Operation::Commit => drop(most.fetch_max(sent.swap(0, Ordering::Relaxed), Ordering::Relaxed)),
+            _ => {}
+        }
+        None
+    })));
+    largest
+}
+
+/// Goal: a limit that is lowered in the middle of it holds for every flow, and no turn gets large by that either.
+#[test]
+fn a_limit_that_is_lowered_in_the_middle() {
+    let mut rig = Rig::with(|options| options.turn.every = 3);
+    let flows: Vec<String> = (0..30).map(|number| format!("flow-{number:02}")).collect();
+    flows.iter().for_each(|flow| rig.send_all(flow, "a"));
+    rig.settle();
+    rig.command("*", "pause", json!({}));
+    for times in 0.. {
+        assert!(times < 1_000 && !rig.step(0).unwrap(), "it was done in one turn");
+        if flows.iter().filter(|flow| rig.state(flow) == "paused").count() > 24 {
+            break;
+        }
+    }
+    rig.adjust = |options| {
+        options.turn.every = 3;
+        options.limits.max_pause = DAY;
+    };
+    let largest = largest_transaction(&rig);
+    rig.restart("b");
+    let largest = largest.load(Ordering::Relaxed);
+    assert!(largest <= 20, "{largest} records in one transaction");
+    for flow in &flows {
+        let pause = rig.flow(flow).pause().unwrap().clone();
+        assert_eq!(pause.resumes_at, pause.paused_at.after(DAY), "{flow}");
+    }
+    rig.pass(DAY);
+    flows.iter().for_each(|flow| rig.run_until_live(flow));
     rig.check();
 }
 

@@ -30,18 +30,7 @@ impl Decider<'_> {
     pub(super) fn backlogs(&mut self) {
         let table = self.table;
         let active = || table.owned.iter().filter(|(_, owned)| owned.is_active());
-        for (partition, owned) in active() {
-            // Flows that began to resume in this very turn have nothing read yet; an empty queue ends at once.
-            let staged: Vec<FlowId> = match self.decision.partitions.get(partition) {
-                Some(staged) => {
-                    staged.flows.keys().filter(|flow| !owned.facts.draining().contains(*flow)).cloned().collect()
-                }
-                None => Vec::new(),
-            };
-            for flow in staged {
-                self.settle(*partition, &flow);
-            }
-        }
+        self.settle_staged();
         // A drain that has nothing at hand can do no more than end, which is looked at once in a turn.
         let mut flows: Vec<(i32, &Owned, &FlowId)> = match self.writable {
             None => active()
@@ -79,6 +68,22 @@ impl Decider<'_> {
                 self.drain(partition, owned, tracked, share);
             }
             self.settle(partition, flow);
+        }
+    }
+
+    /// Flows that began to resume in this very turn have nothing read yet; an empty queue ends at once. Also where nothing else is
+    /// done: commands may resume far more flows than one turn has room for.
+    pub(super) fn settle_staged(&mut self) {
+        for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| owned.takes_commands()) {
+            let staged: Vec<FlowId> = match self.decision.partitions.get(partition) {
+                Some(staged) => {
+                    staged.flows.keys().filter(|flow| !owned.facts.draining().contains(*flow)).cloned().collect()
+                }
+                None => Vec::new(),
+            };
+            for flow in staged {
+                self.settle(*partition, &flow);
+            }
         }
     }
 

@@ -1,13 +1,16 @@
 //! The commands of a turn: each applies to one partition, the flow's home, or to all of them, if it stands at or beyond the
 //! partition's control position. What cannot be read belongs to partition 0.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::decider::Decider;
 use crate::broker::Record;
 use crate::flow::command::apply;
 use crate::flow::every::{Answer, Every, Ordered};
-use crate::flow::{Action, Command, FlowId, Happening, Issue, Moment, PauseEnd, PauseId, Position, Target, Transition};
+use crate::flow::{
+    Action, Command, FlowId, Happening, Issue, Moment, PauseEnd, PauseId, Position, State, Target, Transition,
+};
 use crate::mutant::{self, Mutant};
 use crate::schema::{self, Unreadable, headers};
 use crate::worker::session::decision::StagedFlow;
@@ -149,7 +152,7 @@ impl Decider<'_> {
         let answer = match Every::begin(record, *issue, now, limits) {
             Err(answer) => Some(answer),
             Ok(mut every) => {
-                let (flows, more) = self.flows_behind(partition, through.as_ref(), most);
+                let (flows, more) = self.flows_behind(partition, through.as_ref(), every.concerns_live(), most);
                 if self.decision.looked_at > 0 && (more || self.decision.looked_at + flows.len() > most) {
                     return false;
                 }
@@ -188,12 +191,15 @@ impl Decider<'_> {
     }
 
     /// The next flows of a partition that are known, also by this turn alone, in the order of their ids: at most so many, and
-    /// whether there are more.
-    fn flows_behind(&self, partition: i32, through: Option<&FlowId>, most: usize) -> (Vec<FlowId>, bool) {
+    /// whether there are more. `live`: also those that were live before the turn.
+    fn flows_behind(&self, partition: i32, through: Option<&FlowId>, live: bool, most: usize) -> (Vec<FlowId>, bool) {
         let Some(owned) = self.table.owned.get(&partition) else { return (Vec::new(), false) };
         let known = owned.facts.flows();
-        let staged = self.decision.partitions.get(&partition).map(|staged| staged.flows.keys()).into_iter().flatten();
-        let flows = known.ids().chain(staged.filter(|flow| known.seen(flow.as_str()).is_none()));
+        let staged = self.decision.partitions.get(&partition).map(|staged| &staged.flows);
+        let is_staged = |flow: &FlowId| staged.is_some_and(|staged| staged.contains_key(flow));
+        let is_live = |flow: &FlowId| known.get(flow).is_none_or(|of| of.flow().state == State::Live);
+        let committed = known.ids().filter(|flow| !is_staged(flow) && (live || !is_live(flow)));
+        let flows = committed.chain(staged.into_iter().flat_map(BTreeMap::keys));
         let mut flows: Vec<&FlowId> = flows.filter(|flow| through.is_none_or(|through| *flow > through)).collect();
         let more = flows.len() > most;
         if more {

@@ -96,6 +96,10 @@ impl Decider<'_> {
             record.input_at = now;
             // Whatever was gathered below it has been applied to this partition, in this turn or before.
             record.control = record.control.max(control);
+            if record.every.as_ref().is_some_and(|of| of.command < record.control) {
+                // It was deleted before it came to its end.
+                record.every = None;
+            }
         }
     }
 

@@ -16,8 +16,10 @@ use crate::worker::session::table::Table;
 /// The first slice of a turn: for one refused record alone if it is next and everybody else has had a turn, or if there is
 /// nothing else; else for everything else.
 pub(in crate::worker) fn first_slice(table: &Table, options: &Options, gathered: Gathered, now: Timestamp) -> Decision {
-    // While more commands wait than a turn takes, they go first.
-    let next = if gathered.only_commands { None } else { table.next_refused(&gathered.events, now) };
+    // While more commands wait than a turn takes, they go first, and so does one for every flow that is under way.
+    let is_for_commands =
+        gathered.only_commands || table.owned.values().any(|owned| owned.facts.record().every.is_some());
+    let next = if is_for_commands { None } else { table.next_refused(&gathered.events, now) };
     let Some((origin, record)) = next else { return ordinary(table, options, gathered, now) };
     let alone = || alone::decide(table, options, &origin, record.as_ref(), now);
     if table.refused.get(&origin).is_some_and(|refused| refused.stood_back) {
@@ -39,6 +41,7 @@ fn ordinary(table: &Table, options: &Options, gathered: Gathered, now: Timestamp
     decider.commands(gathered.commands);
     if gathered.only_commands || !decider.decision.commands_left.is_empty() {
         decider.decision.purpose = Purpose::Commands;
+        decider.settle_staged();
         // The commands were taken: their reader goes on, or commands for others would never be passed.
         decider.decision.reread = events.iter().map(|record| record.partition).collect();
         decider.records();

@@ -22,7 +22,7 @@ impl Decider<'_> {
             false => self.table.floor_asked,
         };
         // More of them than a turn has room for would outlive its transaction every time: the rest stays due.
-        let mut room = self.budget.records;
+        let mut room = self.budget.every;
         for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| takes_part(owned)) {
             let by = asked.map(|asked| asked.min(now));
             for (by, flow) in by.into_iter().flat_map(|by| owned.due(by).map(move |flow| (by, flow))) {
@@ -41,9 +41,10 @@ impl Decider<'_> {
     }
 
     /// Configuration may have lowered the longest pause since: what was restored comes under it, behind the commands that
-    /// waited, before its timers.
+    /// waited, before its timers. Where there are more than a turn has room for, the partition is not active before the last of them.
     pub(super) fn caps(&mut self) {
         let (now, limits) = (self.now, self.options.limits);
+        let mut room = self.budget.every;
         let scan = self.table.control_scan;
         let introducing = |owned: &&Owned| matches!(owned.stage, Stage::Introducing) && scan >= owned.control_end;
         for (partition, owned) in self.table.owned.iter().filter(|(_, owned)| introducing(owned)) {
@@ -53,14 +54,8 @@ impl Decider<'_> {
                 staged.record_changed |= is_capped;
                 self.decision.needs_clock |= is_capped;
             }
-            for (_, flow) in owned.facts.timers() {
-                let pause = owned.facts.flow(flow).and_then(|of| of.flow().pause());
-                if pause.is_none_or(|pause| pause.paused_at.after(limits.max_pause) >= pause.resumes_at) {
-                    continue;
-                }
-                if mutant::is(Mutant::LoweredMaxPauseIgnoredAtAStart) {
-                    continue;
-                }
+            for flow in owned.beyond_cap(&limits).take(room) {
+                room -= 1;
                 let Some(staged) = self.decision.flow(*partition, owned, flow) else { continue };
                 let Some(transition) = staged.flow.cap_deadline(&limits, now) else { continue };
                 staged.changed = true;

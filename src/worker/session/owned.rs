@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::joining::Joining;
 use super::wait::Wait;
-use crate::flow::FlowId;
+use crate::flow::{FlowId, Limits};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 use crate::worker::facts::Facts;
@@ -65,6 +65,17 @@ impl Owned {
     pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &FlowId> {
         let early = Duration::from_secs(if mutant::is(Mutant::TimerFiresEarly) { 70 } else { 0 });
         self.facts.timers().iter().take_while(move |(due, _)| due.before(early) <= now).map(|(_, flow)| flow)
+    }
+
+    /// Paused flows whose deadlines are later than they may be.
+    pub fn beyond_cap(&self, limits: &Limits) -> impl Iterator<Item = &FlowId> {
+        let max_pause = limits.max_pause;
+        let is_beyond = move |flow: &&FlowId| {
+            let pause = self.facts.flow(flow).and_then(|of| of.flow().pause());
+            pause.is_some_and(|pause| pause.paused_at.after(max_pause) < pause.resumes_at)
+                && !mutant::is(Mutant::LoweredMaxPauseIgnoredAtAStart)
+        };
+        self.facts.timers().iter().map(|(_, flow)| flow).filter(is_beyond)
     }
 
     /// Changes the index of a flow. What it takes of the budget, and whether it is to be rebuilt, is counted by this alone.
