@@ -336,3 +336,25 @@ fn a_default_that_has_ended() {
     };
     broken(&log, "is paused by a default that is not in force", "a command for `*` makes there", shorter);
 }
+
+/// Goal: when a default ends is told by the gate's clock, however late the audit of its turn was stored. Method: of the commands only
+/// the last is public, and whether the one before found the first in force depends on that.
+#[test]
+fn a_turn_that_was_stored_late() {
+    let mut gate = new_gate();
+    gate.enroll("welcome", "a");
+    gate.pause_all(json!({"for_seconds": 2}));
+    gate.clock_ms += 5_000;
+    gate.expire("welcome");
+    gate.drain_all("welcome");
+    gate.pause_all(json!({"new_records": "discard"}));
+    gate.pause_all(json!({"keep": "all"}));
+    gate.enroll("welcome", "b");
+    let (mut log, report) = green(&gate);
+    assert_eq!(report.flows["welcome"].turned_away, enrolls(1));
+    for record in &mut log.audit {
+        record.timestamp_ms += 10_000;
+    }
+    assert_eq!(check(&log).anomalies, []);
+    assert_eq!(replay(&log).differences, []);
+}

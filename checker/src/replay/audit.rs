@@ -15,6 +15,7 @@ use crate::Place;
 use crate::record::{Log, Record};
 use crate::redriven::is_redriven;
 use crate::report::PerKind;
+use crate::time::milliseconds;
 
 /// A transition of a flow, with what its command says, or the answer to a command.
 #[derive(Clone, Debug)]
@@ -80,6 +81,7 @@ pub(super) struct Audit {
 struct Document {
     flow_id: Option<String>,
     partition: i32,
+    at: Option<String>,
     position: Position,
     transition: Option<String>,
     command: Option<Value>,
@@ -197,6 +199,8 @@ impl Document {
         let is_for_all = command.get("flow_id").is_some_and(|flow| flow == "*") && !self.repeated;
         let outcome = self.outcome.as_deref().filter(|outcome| is_for_all && *outcome != "rejected")?;
         let (partition, offset, input) = (self.partition, self.command_offset?, self.position.input);
+        // The gate's clock: its deadlines are, and a turn may be stored long after it was decided.
+        let at_ms = self.at.as_deref().and_then(milliseconds).unwrap_or(at_ms);
         Some(Answered { partition, offset, input, at_ms, at: at.clone(), is_applied: outcome == "applied", command })
     }
 

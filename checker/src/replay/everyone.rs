@@ -40,6 +40,7 @@ pub(super) struct Answered {
     pub partition: i32,
     pub offset: i64,
     pub input: i64,
+    /// By the gate's clock.
     pub at_ms: i64,
     pub at: Place,
     pub is_applied: bool,
