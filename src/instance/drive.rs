@@ -8,7 +8,7 @@ use super::stop::{StopSign, sleep};
 use crate::broker::Broker;
 use crate::clock;
 use crate::metrics::BROKERS;
-use crate::worker::{Options, Stats, Step, Stop, Worker};
+use crate::worker::{Options, Snapshot, Stats, Step, Stop, Worker};
 
 /// How often a worker shows where it stands: a snapshot looks at every flow that is not live.
 const SHOW: Duration = Duration::from_millis(200);
@@ -102,7 +102,7 @@ impl Meter {
         for late in worker.take_lateness() {
             board.metrics.timer_late(late);
         }
-        let mut shot = worker.snapshot();
+        let mut shot = Snapshot { taken_at: Some(Instant::now()), ..worker.snapshot() };
         if shot.blocked.is_empty() && self.waiting.is_some_and(|since| since.elapsed() >= SILENCE) {
             let trouble = shot.stats.last_trouble.clone().unwrap_or_else(|| "no answer".to_owned());
             shot.blocked.push((BROKERS, format!("nothing goes on: {trouble}")));

@@ -13,6 +13,9 @@ use crate::worker::Snapshot;
 /// So long an event waits, and nothing at all goes on in its partition, before the worker begins anew.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A worker that has not shown itself for so long hangs in a call, which the watchdog looks after.
+const HANGS: Duration = Duration::from_secs(5);
+
 /// What was seen of the partitions in which events wait, by worker and partition.
 #[derive(Default)]
 pub(super) struct Stalled(BTreeMap<(usize, i32), Seen>);
@@ -34,7 +37,9 @@ struct Progress {
 impl Stalled {
     /// Events wait in these partitions of a worker. Returns a partition in which nothing has gone on for too long.
     pub fn look(&mut self, (worker, shot): (usize, &Snapshot), waiting: &BTreeSet<i32>, now: Instant) -> Option<i32> {
-        let is_told = shot.commands_wait || shot.blocked.iter().any(|(kind, _)| *kind != Snapshot::OF_ONE_FLOW);
+        let hangs = shot.taken_at.is_none_or(|taken| now.saturating_duration_since(taken) > HANGS);
+        let is_told =
+            hangs || shot.commands_wait || shot.blocked.iter().any(|(kind, _)| *kind != Snapshot::OF_ONE_FLOW);
         let mut seen = BTreeMap::new();
         for partition in shot.partitions.iter().filter(|partition| waiting.contains(&partition.number) && !is_told) {
             let indexing = shot.indexing.clone();
@@ -69,7 +74,9 @@ mod tests {
             // Another worker's partitions are its own.
             assert_eq!(stalled.look((1, &Snapshot::default()), &BTreeSet::new(), now), None);
             let waiting = BTreeSet::from([3, 4]);
-            stalled.look((0, &shot(second)), &waiting, now).map(|partition| (second, partition))
+            let mut shot = shot(second);
+            shot.taken_at = shot.taken_at.or(Some(now));
+            stalled.look((0, &shot), &waiting, now).map(|partition| (second, partition))
         })
     }
 
@@ -99,6 +106,9 @@ mod tests {
             }
         };
         assert_eq!(late(90, with(|shot, _| shot.commands_wait = true)), None);
+        let began = Instant::now();
+        let hangs = |second| Snapshot { taken_at: Some(began), ..shot([0, 1, second as i64]) };
+        assert_eq!(late(90, hangs), None);
         assert_eq!(late(90, with(|shot, _| shot.blocked.push(("queue_topic", String::new())))), None);
         assert_eq!(late(90, with(|shot, second| shot.stats.aborts = second)), None);
         let indexing =

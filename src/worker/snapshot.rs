@@ -1,6 +1,7 @@
 //! What a worker shows of itself: plain values, so that who looks at them never holds it up.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::stats::Stats;
 use crate::flow::FlowId;
@@ -9,6 +10,8 @@ use crate::time::Timestamp;
 /// A worker at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
+    /// When it was taken. `None`: by nobody who says so.
+    pub taken_at: Option<Instant>,
     /// An assignment came, be it empty.
     pub joined: bool,
     pub partitions: Vec<PartitionShot>,
