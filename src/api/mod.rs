@@ -92,7 +92,7 @@ use crate::instance::Board;
 use crate::schema::topics::Topics;
 
 pub use hosts::Hosts;
-pub use limits::Limits;
+pub use limits::{Lasts, Limits};
 pub use problem::Problem;
 pub use seal::OwnKey;
 
@@ -132,7 +132,7 @@ fn guarded(paths: Router, board: &Arc<Board>, hosts: Hosts, limits: Limits) -> R
 
 fn paths(board: &Arc<Board>, setup: &Setup, limits: Limits) -> Router {
     let secret = setup.secret.as_ref();
-    let sessions = Sessions::new(secret.map_or_else(|| setup.own_key.seal(), Seal::of_secret));
+    let sessions = Sessions::new(secret.map_or_else(|| setup.own_key.seal(), Seal::of_secret), limits.lasts);
     let access = Access::new(setup.tokens.clone(), setup.is_loopback, setup.is_read_only, sessions);
     let (open, guarded) = routes();
     let mut document = OpenApiRouter::with_openapi(openapi::base());
