@@ -18,7 +18,7 @@ use super::answer::{Answer, Answers, location};
 use super::forms::{CommandForm, CommandsForm};
 use super::orders::Issue;
 use super::problem::Document;
-use super::query::{FlowInPath, Parameters, wrong};
+use super::query::{FLOW, FlowInPath, Parameters, wrong};
 use super::view::not_yet;
 use super::{Problem, Shared, fresh, json};
 use crate::broker::murmur2::partition_for;
@@ -42,7 +42,8 @@ const MOST: usize = 500;
     path = "/api/v1/flows/{id}/commands", operation_id = "orderOfFlow",
     tag = "commands",
     params(
-        ("id" = String, Path, description = "The flow id, percent-encoded."),
+        ("id" = String, Path, description = "The flow id, percent-encoded; or `*`, and the id in `flow`."),
+        ("flow" = Option<String>, Query, description = "The flow id where the path says `*`: clients send no path with the ids `.` and `..`."),
         ("wait" = Option<String>, Query, description = "How long to wait for the answer, such as `5s` (the default); at most 15 s."),
         ("Idempotency-Key" = Option<String>, Header, description = "The command id, 1 to 256 signs; one is made if there is none."),
     ),
@@ -64,7 +65,7 @@ async fn for_one(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let issue = Issue::of(caller, &headers, &asked)?;
+    let issue = Issue::of(caller, &headers, &asked, &[FLOW, "wait"])?;
     json::is_it(&headers)?;
     let order = body::read(&body, false).map_err(|fault| json::fault(fault, ""))?;
     let command = issue.command(&shared, Target::Flow(flow), order, "")?;
@@ -116,7 +117,7 @@ async fn for_many(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let issue = Issue::of(caller, &headers, &asked)?;
+    let issue = Issue::of(caller, &headers, &asked, &["wait"])?;
     let Many { commands: orders } = json::read(&headers, &body)?;
     if orders.is_empty() || orders.len() > MOST {
         let detail = format!("commands has {}; send 1 to {MOST}", orders.len());

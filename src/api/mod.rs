@@ -21,6 +21,8 @@
 //! | `POST`, `DELETE /api/v1/session` | logs a browser in and out |
 //! | `GET /api/v1/openapi.json` | all of this for machines |
 //!
+//! `{id}` of a flow may be `*` everywhere, and the id the parameter `flow` ([`query::FlowInPath`]).
+//!
 //! `openapi.rs` makes that document from the paths themselves: each is registered with its description, or not at all.
 //!
 //! Who may do what is decided in `access.rs` alone, before a path is reached (`guard.rs`, `cross_site.rs`): a path needs the role of a

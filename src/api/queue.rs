@@ -14,7 +14,7 @@ use super::access::Caller;
 use super::flows::unknown;
 use super::looking::{Look, Looked, read, values};
 use super::problem::Document;
-use super::query::{FlowInPath, Parameters};
+use super::query::{FLOW, FlowInPath, Parameters};
 use super::view::not_yet;
 use super::{Problem, Shared};
 use crate::client::field::FieldIs;
@@ -51,7 +51,8 @@ struct Queue {
     path = "/api/v1/flows/{id}/queue", operation_id = "showQueue",
     tag = "flows",
     params(
-        ("id" = String, Path, description = "The flow id, percent-encoded."),
+        ("id" = String, Path, description = "The flow id, percent-encoded; or `*`, and the id in `flow`."),
+        ("flow" = Option<String>, Query, description = "The flow id where the path says `*`: clients send no path with the ids `.` and `..`."),
         ("record" = Option<String>, Query, description = "Only those of this record."),
         ("where" = Option<String>, Query, description = "Only those in whose value this field has this text: a JSON pointer, `=`, the text, such as `/country=DE`. Takes the role `operator`."),
         ("from" = Option<String>, Query, description = "`oldest` (the default) or `newest` first."),
@@ -70,7 +71,7 @@ async fn queue(
     FlowInPath(id): FlowInPath,
     asked: Parameters,
 ) -> Result<Json<Queue>, Problem> {
-    asked.only(&["record", "where", "from", "limit", "values", "after"])?;
+    asked.only(&[FLOW, "record", "where", "from", "limit", "values", "after"])?;
     let whole = values(&caller, &asked)?;
     let record = asked.read("record", RecordId::new)?;
     let fields: Vec<FieldIs> = asked.read("where", str::parse)?.into_iter().collect();
@@ -128,7 +129,8 @@ struct Depths {
     path = "/api/v1/flows/{id}/depth", operation_id = "showDepth",
     tag = "flows",
     params(
-        ("id" = String, Path, description = "The flow id, percent-encoded."),
+        ("id" = String, Path, description = "The flow id, percent-encoded; or `*`, and the id in `flow`."),
+        ("flow" = Option<String>, Query, description = "The flow id where the path says `*`: clients send no path with the ids `.` and `..`."),
         ("points" = Option<u32>, Query, description = "So many points at most, 2 to 256; 64 by default."),
     ),
     responses(
@@ -142,7 +144,7 @@ async fn depth(
     FlowInPath(id): FlowInPath,
     asked: Parameters,
 ) -> Result<Json<Depths>, Problem> {
-    asked.only(&["points"])?;
+    asked.only(&[FLOW, "points"])?;
     let points = asked.number("points", 2..=256)?.unwrap_or(64);
     let flow = find(&shared, &id)?;
     let found = read(&shared, &caller, move |reads| reads.depth(&flow, points)).await?;

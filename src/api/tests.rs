@@ -7,6 +7,7 @@ mod following;
 mod generated;
 mod letting_in;
 mod looking;
+mod naming;
 mod ordering;
 mod paging;
 mod previewing;
