@@ -14,7 +14,7 @@
 //! | `POST /api/v1/redrives` | puts letters back into the enrollments, or shows what that would do |
 //! | `POST /api/v1/flows/{id}/commands?wait=5s` | gives a command, and waits for its answer |
 //! | `POST /api/v1/commands?wait=5s` | several commands, or one for every flow |
-//! | `GET /api/v1/commands/{id}?flow=` | the answer to a command |
+//! | `GET /api/v1/commands/{id}?flow=` | the answer to a command, as the states or the audit have it |
 //! | `POST /api/v1/previews` | what a command would do |
 //! | `GET /api/v1/events` | what is new, as it is committed (server-sent events) |
 //! | `GET /api/v1/whoami` | who asks, and what they may do |

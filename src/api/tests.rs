@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod answering;
 mod asking;
 mod crowding;
 mod document;

@@ -56,6 +56,21 @@ fn a_flow_of_any_name_is_asked_for_and_ordered() {
 }
 
 #[test]
+fn the_answer_to_a_command_of_any_name_is_where_it_is_said_to_be() {
+    let place = Place::new();
+    let gate = place.gate();
+    for id in [".", "..", "*", "a/b", "%2e"] {
+        let path = "/api/v1/flows/*/commands?wait=0s&flow=..";
+        let given = post(&gate.board, &setup(), path, &json!({"action": "pause"}), &[("idempotency-key", id)]);
+        let location = sent(given.headers["location"].to_str().unwrap());
+        eventually("answered", || get(&gate.board, &location).status == StatusCode::OK);
+        let answer = get(&gate.board, &location).json();
+        assert_eq!((&answer["command_id"], &answer["flow_id"]), (&json!(id), &json!("..")));
+    }
+    gate.stop().unwrap();
+}
+
+#[test]
 fn whoever_names_no_flow_or_two_is_told_so() {
     let board = new_board();
     board.learn(Vec::new(), READ);
@@ -67,6 +82,7 @@ fn whoever_names_no_flow_or_two_is_told_so() {
         ("/api/v1/flows/a?flow=b", "flow", "write `*` in the place of the id"),
         ("/api/v1/flows/a/depth?flow=a", "flow", "leave `flow` out"),
         ("/api/v1/flows/a?points=2", "points", "use flow"),
+        ("/api/v1/commands/c?id=d&flow=a", "id", "write `*` in its place"),
     ] {
         let found = problem(&get(&board, path), 400, "bad-parameter");
         assert_eq!(found["parameter"], parameter, "{path}");
