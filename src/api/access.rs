@@ -16,7 +16,8 @@ use subtle::ConstantTimeEq as _;
 use super::Problem;
 use super::allowance::{Allowances, Scan};
 use super::cross_site::Proof;
-use super::session::Sessions;
+use super::session::{Ending, Session, Sessions};
+use crate::clock;
 use crate::config::{Hash, Role, Token};
 use crate::flow::{Action, Command, Target};
 
@@ -38,6 +39,10 @@ pub(super) struct Caller {
     pub role: Role,
     /// No command is taken of anybody.
     pub is_read_only: bool,
+    /// What let them in, if it was no token.
+    session: Option<Arc<Session>>,
+    /// They are to have a new cookie of it.
+    is_renewed: bool,
     access: Arc<Access>,
 }
 
@@ -60,7 +65,8 @@ impl Access {
     }
 
     fn caller(self: &Arc<Self>, name: &str, role: Role) -> Caller {
-        Caller { name: name.into(), role, is_read_only: self.is_read_only, access: Arc::clone(self) }
+        let (is_read_only, access) = (self.is_read_only, Arc::clone(self));
+        Caller { name: name.into(), role, is_read_only, session: None, is_renewed: false, access }
     }
 
     /// Who asks, and whether a browser may have added that by itself.
@@ -76,11 +82,14 @@ impl Access {
             })?;
             return Ok((self.caller(&token.name, token.role), Proof::NotNeeded));
         }
-        if let Some(name) = self.sessions.open(headers, &self.tokens) {
-            let token = self.tokens.iter().find(|token| token.name == name);
-            return token
-                .map(|token| (self.caller(&token.name, token.role), Proof::Needed))
-                .ok_or_else(|| unauthorized("the token of this session is known no more; log in again"));
+        if let Some(session) = self.sessions.open(headers, &self.tokens) {
+            let token = self.tokens.iter().find(|token| token.name == session.name());
+            let token =
+                token.ok_or_else(|| unauthorized("the token of this session is known no more; log in again"))?;
+            let renewed = self.sessions.renewed(&session, clock::now());
+            let is_renewed = renewed.is_some();
+            let session = Some(Arc::new(renewed.unwrap_or(session)));
+            return Ok((Caller { session, is_renewed, ..self.caller(&token.name, token.role) }, Proof::Needed));
         }
         Err(unauthorized(match self.tokens.is_empty() {
             true => {
@@ -142,6 +151,19 @@ impl Caller {
                 let detail = "this gate takes no commands over HTTP (`http_read_only`); use `flowgate` or another gate";
                 Err(Problem::new(StatusCode::FORBIDDEN, "read-only", detail))
             }
+        }
+    }
+
+    /// The session whose new cookie they are to have.
+    pub fn renewed(&self) -> Option<&Session> {
+        self.session.as_deref().filter(|_| self.is_renewed)
+    }
+
+    /// Waits until what they have opened, and what goes on by itself, has to end. A token is good until the process ends.
+    pub async fn ends(&self) -> Ending {
+        match &self.session {
+            Some(session) => self.access.sessions.over(session).await,
+            None => std::future::pending().await,
         }
     }
 

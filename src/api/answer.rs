@@ -6,9 +6,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::query::ELSEWHERE;
 use super::{Problem, url};
-use crate::client::control::Sent;
-use crate::flow::{Command, Outcome, Target};
+use crate::client::answered::Answers as Found;
+use crate::client::control::{Sent, silent, together};
+use crate::flow::{Command, CommandId, Outcome, Target};
 
 /// A command, and its answer if one has come.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -72,16 +74,26 @@ impl Answer {
         }
     }
 
-    /// The answer as a state keeps it.
-    pub fn kept(command: &str, flow: &str, offset: i64, outcome: &Outcome, by: &BTreeMap<i32, Outcome>) -> Self {
+    /// An answer that was asked for later. Until all have answered that answer such a command it has none.
+    pub fn found(command: &CommandId, of: &Target, found: &Found) -> Self {
+        let by: BTreeMap<i32, Outcome> =
+            found.by.iter().map(|(partition, answered)| (*partition, answered.outcome.clone())).collect();
+        let asked = i32::try_from(found.asked).unwrap_or(i32::MAX);
+        let (outcome, detail) = match found.are_all() {
+            false => (None, format!("silent so far: {}", silent(&by, asked))),
+            true => {
+                let outcome = together(&by);
+                (Some(outcome.verdict.word()), outcome.detail)
+            }
+        };
         Self {
-            command_id: command.to_owned(),
-            flow_id: flow.to_owned(),
-            outcome: Some(outcome.verdict.word()),
-            detail: outcome.detail.clone(),
+            command_id: command.to_string(),
+            flow_id: target(of).to_owned(),
+            outcome,
+            detail,
             repeated: false,
-            offset,
-            partitions: by_partition(by),
+            offset: found.by.values().map(|answered| answered.offset).min().unwrap_or_default(),
+            partitions: if *of == Target::Every { by_partition(&by) } else { Vec::new() },
         }
     }
 
@@ -104,7 +116,11 @@ fn by_partition(answers: &BTreeMap<i32, Outcome>) -> Vec<PartitionAnswer> {
 /// Where the answer to a command can be asked for.
 pub(super) fn location(command: &Command) -> [(header::HeaderName, HeaderValue); 1] {
     let (id, flow) = (url::encode(command.id.as_str()), url::encode(target(&command.target)));
-    let path = format!("/api/v1/commands/{id}?flow={flow}");
+    let path = match id.as_str() {
+        // No client sends these as parts of a path.
+        "." | ".." => format!("/api/v1/commands/{ELSEWHERE}?id={id}&flow={flow}"),
+        id => format!("/api/v1/commands/{id}?flow={flow}"),
+    };
     // An encoded text is ASCII.
     [(header::LOCATION, HeaderValue::from_str(&path).unwrap_or(HeaderValue::from_static("/api/v1/flows")))]
 }

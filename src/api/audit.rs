@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::access::Caller;
 use super::looking::{Look, Looked, read};
-use super::query::{FlowInPath, Parameters};
+use super::query::{FLOW, FlowInPath, Parameters};
 use super::{Problem, Shared};
 use crate::client::audited::Audited;
 use crate::client::trail::Wanted;
@@ -52,8 +52,8 @@ const PARAMETERS: [&str; 7] = ["by", "event", "command", "since", "from", "limit
     responses((status = 200, description = "A page.", body = Audit)),
 )]
 async fn all(State(shared): State<Shared>, caller: Caller, asked: Parameters) -> Result<Json<Audit>, Problem> {
-    asked.only(&[&["flow"], &PARAMETERS[..]].concat())?;
-    let flow = asked.read("flow", FlowId::new)?;
+    asked.only(&[&[FLOW], &PARAMETERS[..]].concat())?;
+    let flow = asked.read(FLOW, FlowId::new)?;
     page(&shared, &caller, &asked, flow).await
 }
 
@@ -63,7 +63,8 @@ async fn all(State(shared): State<Shared>, caller: Caller, asked: Parameters) ->
     path = "/api/v1/flows/{id}/audit", operation_id = "showAuditOfFlow",
     tag = "audit",
     params(
-        ("id" = String, Path, description = "The flow id, percent-encoded."),
+        ("id" = String, Path, description = "The flow id, percent-encoded; or `*`, and the id in `flow`."),
+        ("flow" = Option<String>, Query, description = "The flow id where the path says `*`: clients send no path with the ids `.` and `..`."),
         ("by" = Option<String>, Query, description = "As for all flows, and so are the others."),
         ("event" = Option<String>, Query),
         ("command" = Option<String>, Query),
@@ -80,7 +81,7 @@ async fn of_flow(
     FlowInPath(id): FlowInPath,
     asked: Parameters,
 ) -> Result<Json<Audit>, Problem> {
-    asked.only(&PARAMETERS)?;
+    asked.only(&[&[FLOW], &PARAMETERS[..]].concat())?;
     page(&shared, &caller, &asked, Some(id)).await
 }
 

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::page::{Filter, Order, Page};
 use super::problem::Document;
-use super::query::{FlowInPath, Parameters, wrong};
+use super::query::{FLOW, FlowInPath, Parameters, wrong};
 use super::room::WALKS;
 use super::view::{FlowView, NDJSON, not_yet};
 use super::{Problem, Shared, stream};
@@ -77,13 +77,21 @@ fn wants_lines(headers: &HeaderMap) -> bool {
     get,
     path = "/api/v1/flows/{id}", operation_id = "showFlow",
     tag = "flows",
-    params(("id" = String, Path, description = "The flow id, percent-encoded.")),
+    params(
+        ("id" = String, Path, description = "The flow id, percent-encoded; or `*`, and the id in `flow`."),
+        ("flow" = Option<String>, Query, description = "The flow id where the path says `*`: clients send no path with the ids `.` and `..`."),
+    ),
     responses(
         (status = 200, description = "The flow.", body = FlowView),
         (status = 404, description = "`unknown-flow`.", body = Document, content_type = "application/problem+json"),
     ),
 )]
-async fn one(State(board): State<Arc<Board>>, FlowInPath(id): FlowInPath) -> Result<Json<FlowView>, Problem> {
+async fn one(
+    State(board): State<Arc<Board>>,
+    FlowInPath(id): FlowInPath,
+    asked: Parameters,
+) -> Result<Json<FlowView>, Problem> {
+    asked.only(&[FLOW])?;
     find(&board, &id)?.map(Json).ok_or_else(|| unknown(&id))
 }
 

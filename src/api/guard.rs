@@ -7,6 +7,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::access::Caller;
+use super::session::set_cookie;
 use super::{Problem, Shared, cross_site};
 
 /// Lets in whoever may, and notes who it is.
@@ -18,8 +19,17 @@ pub(super) async fn check(State(shared): State<Shared>, mut asked: Request, next
     });
     match checked {
         Ok(caller) => {
-            asked.extensions_mut().insert(caller);
-            next.run(asked).await
+            asked.extensions_mut().insert(caller.clone());
+            let mut answer = next.run(asked).await;
+            // Whoever logs out is given a cookie that ends at once.
+            if let Some(session) = caller.renewed().filter(|_| !answer.headers().contains_key(header::SET_COOKIE)) {
+                let sealed = shared.access.sessions.sealed(session);
+                match set_cookie(&sealed, session.left(), session.is_secure()) {
+                    Ok(cookie) => drop(answer.headers_mut().insert(header::SET_COOKIE, cookie)),
+                    Err(problem) => return problem.into_response(),
+                }
+            }
+            answer
         }
         Err(problem) => challenge(problem),
     }

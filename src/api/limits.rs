@@ -24,6 +24,17 @@ pub struct Limits {
     pub silence: Duration,
     /// After nothing could be accepted, until it is tried again.
     pub pause: Duration,
+    /// How long who has logged in stays so.
+    pub lasts: Lasts,
+}
+
+/// How long sessions of browsers last.
+#[derive(Clone, Copy, Debug)]
+pub struct Lasts {
+    /// A cookie: so long is one taken that was copied before its session was ended on another instance.
+    pub cookie: Duration,
+    /// A session, however often it has got a new cookie.
+    pub login: Duration,
 }
 
 impl Default for Limits {
@@ -46,6 +57,8 @@ impl Default for Limits {
             // nginx cuts after 60 s of nothing, some clouds' balancers after 20.
             silence: Duration::from_secs(15),
             pause: Duration::from_millis(100),
+            // Who looks at a page, or has it open, asks more often; and a day's work.
+            lasts: Lasts { cookie: Duration::from_secs(15 * 60), login: Duration::from_secs(12 * 60 * 60) },
         }
     }
 }

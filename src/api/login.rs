@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -17,7 +17,7 @@ use super::cross_site::{self, Proof};
 use super::guard::challenge;
 use super::json;
 use super::problem::Document;
-use super::session::{COOKIE, LASTS, cookie};
+use super::session::{cookie, set_cookie};
 use super::whoami::WhoAmI;
 use super::{Problem, Shared};
 use crate::clock;
@@ -39,7 +39,8 @@ struct Login {
 
 /// Logs in.
 ///
-/// Exchanges a token for a session: an HttpOnly, SameSite=Strict cookie that lasts 12 hours.
+/// Exchanges a token for a session: an HttpOnly, SameSite=Strict cookie that lasts 15 minutes. Answers to whoever goes on asking bring a
+/// new one (`Set-Cookie`) when less than half of that is left, until 12 hours after the login.
 #[utoipa::path(
     post,
     path = "/api/v1/session", operation_id = "logIn",
@@ -57,14 +58,21 @@ async fn begin(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) ->
     let Some(token) = shared.access.known(&login.token) else {
         return Ok(challenge(unauthorized("the token is not known; send one of `http_tokens`")));
     };
-    let session = shared.access.sessions.begin(token, clock::now());
     // A browser that has come by TLS, whoever ended that, says so.
     let is_secure = headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
+    let sessions = &shared.access.sessions;
+    let session = sessions.begin(token, is_secure, clock::now())?;
+    let cookie = set_cookie(&sessions.sealed(&session), session.left(), is_secure)?;
     let whoami = WhoAmI::new(&token.name, token.role, shared.access.is_read_only);
-    Ok((with_cookie(&session, LASTS, is_secure)?, Json(whoami)).into_response())
+    Ok(([(header::SET_COOKIE, cookie)], Json(whoami)).into_response())
 }
 
 /// Logs out.
+///
+/// On this instance no cookie of the session is taken any more, and the events that it follows end. Where several instances have the same
+/// `http_secret` the others are not told: there a cookie that somebody has copied is good until it ends, 15 minutes at most, and the
+/// session for whoever goes on asking there until 12 hours after the login. A new `http_secret`, or another token in `http_tokens`, ends
+/// it everywhere.
 #[utoipa::path(delete, path = "/api/v1/session", operation_id = "logOut", tag = "access", responses(
     (status = 204, description = "The session has ended on this instance, and the browser forgets it."),
 ))]
@@ -72,13 +80,5 @@ async fn end(State(shared): State<Shared>, _: Caller, headers: HeaderMap) -> Res
     if let Some(sealed) = cookie(&headers) {
         shared.access.sessions.end(sealed);
     }
-    Ok((StatusCode::NO_CONTENT, with_cookie("", Duration::ZERO, false)?).into_response())
-}
-
-fn with_cookie(value: &str, lasts: Duration, is_secure: bool) -> Result<HeaderMap, Problem> {
-    let secure = if is_secure { "; Secure" } else { "" };
-    let seconds = lasts.as_secs();
-    let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    let cookie = HeaderValue::from_str(&cookie).map_err(|_| Problem::internal())?;
-    Ok(HeaderMap::from_iter([(header::SET_COOKIE, cookie)]))
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, set_cookie("", Duration::ZERO, false)?)]).into_response())
 }

@@ -24,7 +24,7 @@ use crate::schema::{Instant, read_time};
 use crate::time::Timestamp;
 
 /// What one answer looks through.
-const BOUND: Bound = Bound { records: 200_000, time: Duration::from_secs(8) };
+pub(super) const BOUND: Bound = Bound { records: 200_000, time: Duration::from_secs(8) };
 
 /// On a page.
 const LIMIT: usize = 50;

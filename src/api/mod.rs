@@ -14,12 +14,14 @@
 //! | `POST /api/v1/redrives` | puts letters back into the enrollments, or shows what that would do |
 //! | `POST /api/v1/flows/{id}/commands?wait=5s` | gives a command, and waits for its answer |
 //! | `POST /api/v1/commands?wait=5s` | several commands, or one for every flow |
-//! | `GET /api/v1/commands/{id}?flow=` | the answer to a command |
+//! | `GET /api/v1/commands/{id}?flow=` | the answer to a command, as the states or the audit have it |
 //! | `POST /api/v1/previews` | what a command would do |
 //! | `GET /api/v1/events` | what is new, as it is committed (server-sent events) |
 //! | `GET /api/v1/whoami` | who asks, and what they may do |
 //! | `POST`, `DELETE /api/v1/session` | logs a browser in and out |
 //! | `GET /api/v1/openapi.json` | all of this for machines |
+//!
+//! `{id}` of a flow may be `*` everywhere, and the id the parameter `flow` ([`query::FlowInPath`]).
 //!
 //! `openapi.rs` makes that document from the paths themselves: each is registered with its description, or not at all.
 //!
@@ -92,7 +94,7 @@ use crate::instance::Board;
 use crate::schema::topics::Topics;
 
 pub use hosts::Hosts;
-pub use limits::Limits;
+pub use limits::{Lasts, Limits};
 pub use problem::Problem;
 pub use seal::OwnKey;
 
@@ -132,7 +134,7 @@ fn guarded(paths: Router, board: &Arc<Board>, hosts: Hosts, limits: Limits) -> R
 
 fn paths(board: &Arc<Board>, setup: &Setup, limits: Limits) -> Router {
     let secret = setup.secret.as_ref();
-    let sessions = Sessions::new(secret.map_or_else(|| setup.own_key.seal(), Seal::of_secret));
+    let sessions = Sessions::new(secret.map_or_else(|| setup.own_key.seal(), Seal::of_secret), limits.lasts);
     let access = Access::new(setup.tokens.clone(), setup.is_loopback, setup.is_read_only, sessions);
     let (open, guarded) = routes();
     let mut document = OpenApiRouter::with_openapi(openapi::base());

@@ -39,7 +39,8 @@ pub(super) fn base() -> OpenApi {
     let mut info = Info::new("flowgate", env!("CARGO_PKG_VERSION"));
     info.description = Some(
         "The gate in front of automation flows. Times are RFC 3339, durations whole seconds in fields named `..._seconds`. \
-         A flow id in a path is percent-encoded UTF-8. Answers may gain fields."
+         A flow id in a path is percent-encoded UTF-8; where the path says `*` instead, the parameter `flow` has it. That is the way \
+         for `.` and `..`, which clients take for directories. Answers may gain fields."
             .to_owned(),
     );
     info.license = Some(License::new("Apache-2.0"));

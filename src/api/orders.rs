@@ -61,10 +61,12 @@ pub(super) struct Issue {
 }
 
 impl Issue {
+    /// `known`: the parameters that the path takes.
+    ///
     /// # Errors
-    /// 400: the header or the parameter is wrong.
-    pub fn of(caller: Caller, headers: &HeaderMap, asked: &Parameters) -> Result<Self, Problem> {
-        asked.only(&["wait"])?;
+    /// 400: the header or a parameter is wrong.
+    pub fn of(caller: Caller, headers: &HeaderMap, asked: &Parameters, known: &[&str]) -> Result<Self, Problem> {
+        asked.only(known)?;
         let wait = match asked.get("wait").map(duration::parse).transpose() {
             Ok(wait) => wait.unwrap_or(WAIT),
             Err(why) => return Err(wrong("wait", format!("{why}; `wait=5s` is one"))),

@@ -105,7 +105,15 @@ pub(super) fn wrong(parameter: &str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "bad-parameter", detail).with("parameter", parameter.into())
 }
 
-/// The flow in the path: `{id}`, percent-encoded.
+/// The parameter that names a flow where the path does not.
+pub(super) const FLOW: &str = "flow";
+
+/// Stands in a path for an id that a parameter names. Clients, and what is between them and us, take `.` and `..` for directories, even
+/// percent-encoded, and send `/api/v1/flows/%2e%2e/audit` as `/api/v1/audit`; both are flow ids. This is none.
+pub(super) const ELSEWHERE: &str = "*";
+
+/// The flow in the path: `{id}`, percent-encoded; or [`ELSEWHERE`], and the id in the parameter [`FLOW`], which every path with this
+/// takes.
 #[derive(Debug)]
 pub(super) struct FlowInPath(pub FlowId);
 
@@ -116,6 +124,24 @@ impl<S: Send + Sync> FromRequestParts<S> for FlowInPath {
         let id: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
         let Path(id) =
             id.map_err(|_| wrong("id", "the id in the path is no UTF-8; percent-encode the bytes of UTF-8"))?;
-        FlowId::new(&id).map(Self).map_err(|why| wrong("id", format!("the flow id in the path {why}")))
+        let asked = Parameters::from_request_parts(parts, state).await?;
+        match (id.as_str(), asked.get(FLOW)) {
+            (ELSEWHERE, Some(flow)) => {
+                FlowId::new(flow).map(Self).map_err(|why| wrong(FLOW, format!("the flow id in `flow` {why}")))
+            }
+            (ELSEWHERE, None) => {
+                let detail = "`*` in the path stands for the flow that `flow` names: add `flow=` and the id; every flow at once is \
+                              ordered by `POST /api/v1/commands`";
+                Err(wrong(FLOW, detail))
+            }
+            (_, Some(_)) => {
+                let detail =
+                    "the path names a flow already: leave `flow` out, or write `*` in the place of the id in the path";
+                Err(wrong(FLOW, detail))
+            }
+            (id, None) => {
+                FlowId::new(id).map(Self).map_err(|why| wrong("id", format!("the flow id in the path {why}")))
+            }
+        }
     }
 }

@@ -73,7 +73,7 @@ impl Seal {
     }
 
     /// `None`: it was not sealed with this key, or for another purpose. It opens as it was written alone, not with other digits for
-    /// the same bytes: so what is known by its text, as an ended session is, has no second name.
+    /// the same bytes: so nothing has a second name.
     pub fn open<T: DeserializeOwned>(&self, purpose: &str, text: &str) -> Option<T> {
         let bytes = hex::read(text).filter(|bytes| hex::write(bytes) == text)?;
         let (signature, content) = bytes.split_at_checked(SIGNATURE)?;

@@ -1,25 +1,30 @@
-//! Sessions of browsers: a token is exchanged for a cookie that no script can read, and that is worth nothing after some hours.
+//! Sessions of browsers: a token is exchanged for a cookie that no script can read, and that is worth nothing after some minutes.
 //!
 //! The cookie says which token it was given for and until when, and is signed. With `http_secret` every instance takes it; without
-//! one the key is of this process alone.
+//! one the key is of this process alone. Whoever goes on asking gets a new cookie of the same session, until that has lasted for a
+//! day's work ([`super::Limits::login`]).
+//!
+//! That somebody has logged out is known to the instance alone that was told, for instances share nothing but Kafka, and no topic of theirs
+//! is for that. So a cookie that was copied before is taken elsewhere until it ends, and the session itself by whoever keeps asking there:
+//! that is why the one lasts so short, and the other no longer than a day's work.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
+use super::Problem;
+use super::limits::Lasts;
 use super::seal::Seal;
 use crate::clock;
 use crate::config::Token;
 use crate::hex;
 use crate::time::Timestamp;
 
-/// How long a session lasts: a day's work.
-pub(super) const LASTS: Duration = Duration::from_secs(12 * 60 * 60);
-
-pub(super) const COOKIE: &str = "flowgate_session";
+const COOKIE: &str = "flowgate_session";
 const PURPOSE: &str = "session";
 
 /// Sessions that were ended before their time; beyond that those may be taken again that end soonest by themselves.
@@ -27,58 +32,156 @@ const ENDED: usize = 10_000;
 
 pub(super) struct Sessions {
     seal: Seal,
-    /// By their cookie, with when they end by themselves.
-    ended: Mutex<HashMap<String, i64>>,
+    lasts: Lasts,
+    /// By their ids, with when they end by themselves.
+    ended: watch::Sender<HashMap<String, i64>>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Session {
+/// What a cookie says. Times are in milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Session {
+    /// The same in all cookies of a session.
+    id: String,
     /// The token's.
     name: String,
     /// The beginning of the token's hash: whoever replaces a token ends its sessions.
     hash: String,
-    /// In milliseconds since 1970.
+    /// When this cookie ends.
     until: i64,
+    /// When the session does, whatever is asked.
+    last: i64,
+    /// The browser came by TLS: it is to send the cookie no other way.
+    secure: bool,
+}
+
+/// Why something that a session has opened ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    LoggedOut,
+    Expired,
+    /// The cookie is about to end, and the next request brings a new one.
+    Renewable,
 }
 
 fn beginning(token: &Token) -> String {
     hex::write(&token.hash.0[..8])
 }
 
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Session {
+    /// The token's that it was given for.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// How long its cookie lasts from now on.
+    pub fn left(&self) -> Duration {
+        self.left_at(clock::now())
+    }
+
+    pub fn left_at(&self, now: Timestamp) -> Duration {
+        Timestamp(self.until).since(now)
+    }
+}
+
 impl Sessions {
-    pub fn new(seal: Seal) -> Self {
-        Self { seal, ended: Mutex::default() }
+    pub fn new(seal: Seal, lasts: Lasts) -> Self {
+        Self { seal, lasts, ended: watch::Sender::default() }
     }
 
-    pub fn begin(&self, token: &Token, now: Timestamp) -> String {
-        let session = Session { name: token.name.clone(), hash: beginning(token), until: now.after(LASTS).0 };
-        self.seal.seal(PURPOSE, &session)
+    /// `is_secure`: the browser came by TLS.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn begin(&self, token: &Token, is_secure: bool, now: Timestamp) -> Result<Session, Problem> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(|_| Problem::internal())?;
+        let last = now.after(self.lasts.login).0;
+        let until = now.after(self.lasts.cookie).0.min(last);
+        let (name, hash) = (token.name.clone(), beginning(token));
+        Ok(Session { id: hex::write(&id), name, hash, until, last, secure: is_secure })
     }
 
-    /// The name of the token that a request's session was given for.
-    pub fn open(&self, headers: &HeaderMap, tokens: &[Token]) -> Option<String> {
-        let sealed = cookie(headers)?;
-        let session: Session = self.seal.open(PURPOSE, sealed)?;
+    /// The cookie's value.
+    pub fn sealed(&self, session: &Session) -> String {
+        self.seal.seal(PURPOSE, session)
+    }
+
+    /// A request's session.
+    pub fn open(&self, headers: &HeaderMap, tokens: &[Token]) -> Option<Session> {
+        let session: Session = self.seal.open(PURPOSE, cookie(headers)?)?;
         let token = tokens.iter().find(|token| token.name == session.name)?;
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains_key(sealed);
-        (session.hash == beginning(token) && session.until > clock::now().0 && !ended).then_some(session.name)
+        let has_ended = self.ended.borrow().contains_key(&session.id);
+        (session.hash == beginning(token) && session.until > clock::now().0 && !has_ended).then_some(session)
     }
 
+    /// The same session with a new cookie, where less than half of the time of this one is left.
+    pub fn renewed(&self, session: &Session, now: Timestamp) -> Option<Session> {
+        let is_due =
+            session.until.saturating_sub(now.0) < millis(self.lasts.cookie) / 2 && session.until < session.last;
+        let until = now.after(self.lasts.cookie).0.min(session.last);
+        is_due.then(|| Session { until, ..session.clone() })
+    }
+
+    /// Ends the session of a cookie: no cookie of it is taken here any more.
     pub fn end(&self, sealed: &str) {
         let Some(session) = self.seal.open::<Session>(PURPOSE, sealed) else { return };
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        note(&mut ended, sealed, session.until, clock::now());
+        self.ended.send_modify(|ended| note(ended, &session.id, session.last, clock::now()));
+    }
+
+    /// Waits until what this session has opened has to end. Where there may be a new cookie that is a while before this one ends, so that
+    /// whoever comes back at once is let in.
+    pub async fn over(&self, session: &Session) -> Ending {
+        let (at, ending) = match session.until < session.last {
+            true => (session.until.saturating_sub(millis(self.lasts.cookie) / 4), Ending::Renewable),
+            false => (session.until, Ending::Expired),
+        };
+        let mut ended = self.ended.subscribe();
+        tokio::select! {
+            biased;
+            _ = ended.wait_for(|ended| ended.contains_key(&session.id)) => Ending::LoggedOut,
+            () = until(Timestamp(at)) => ending,
+        }
+    }
+}
+
+/// Waits for a time of the day. The clock may be set meanwhile, so it is looked at every second.
+async fn until(time: Timestamp) {
+    loop {
+        let left = time.since(clock::now());
+        if left.is_zero() {
+            return;
+        }
+        sleep(left.min(Duration::from_secs(1))).await;
     }
 }
 
 /// Notes that a session was ended. Where there is no room, the one gives way that ends soonest by itself.
-fn note(ended: &mut HashMap<String, i64>, sealed: &str, until: i64, now: Timestamp) {
-    ended.retain(|_, until| *until > now.0);
-    ended.insert(sealed.to_owned(), until);
+fn note(ended: &mut HashMap<String, i64>, id: &str, last: i64, now: Timestamp) {
+    ended.retain(|_, last| *last > now.0);
+    ended.insert(id.to_owned(), last);
     if ended.len() > ENDED {
-        let soonest = ended.iter().min_by_key(|(_, until)| **until).map(|(sealed, _)| sealed.clone());
-        soonest.and_then(|sealed| ended.remove(&sealed));
+        let soonest = ended.iter().min_by_key(|(_, last)| **last).map(|(id, _)| id.clone());
+        soonest.and_then(|id| ended.remove(&id));
     }
+}
+
+/// The header that has a browser keep this as our cookie.
+///
+/// # Errors
+/// The value is no text of a header.
+pub(super) fn set_cookie(value: &str, lasts: Duration, is_secure: bool) -> Result<HeaderValue, Problem> {
+    let secure = if is_secure { "; Secure" } else { "" };
+    let seconds = lasts.as_secs();
+    let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::from_str(&cookie).map_err(|_| Problem::internal())
 }
 
 /// The value of our cookie.

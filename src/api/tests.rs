@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod answering;
 mod asking;
 mod crowding;
 mod document;
@@ -7,6 +8,7 @@ mod following;
 mod generated;
 mod letting_in;
 mod looking;
+mod naming;
 mod ordering;
 mod paging;
 mod previewing;

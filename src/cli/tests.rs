@@ -11,7 +11,7 @@ mod many;
 mod metrics;
 mod positions;
 mod queue;
-mod redrive;
+pub mod redrive;
 mod redriven;
 mod resuming;
 mod scanning;

@@ -8,7 +8,7 @@ use super::audited::Audited;
 use super::listener::Listener;
 use super::no_topic;
 use super::scan::Marks;
-pub use super::sent::{Sent, together};
+pub use super::sent::{Sent, silent, together};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{Admin, Broker, Publication, Publisher, Result};
 use crate::flow::{Command, CommandId, Happening, Target, Transition};
@@ -89,7 +89,7 @@ pub struct Answers<B: Broker> {
 impl<B: Broker> Answers<B> {
     fn listen(broker: &B, topics: &Topics, commands: &[Command]) -> Result<Self> {
         let count = broker.admin()?.partitions(&topics.audit)?.ok_or_else(|| no_topic(&topics.audit))?;
-        let mut partitions: Vec<i32> = commands.iter().map(|command| home(command, count)).collect();
+        let mut partitions: Vec<i32> = commands.iter().map(|command| home(&command.target, count)).collect();
         partitions.sort_unstable();
         partitions.dedup();
         let listener = Listener::open(broker, topics, Some(&partitions), &Marks::new())?;
@@ -136,8 +136,8 @@ impl<B: Broker> Answers<B> {
 }
 
 /// The audit partition in which a command is answered: that of the flow; what is about no single flow has an empty key.
-fn home(command: &Command, count: i32) -> i32 {
-    match &command.target {
+pub(super) fn home(target: &Target, count: i32) -> i32 {
+    match target {
         Target::Flow(flow) => partition_for(flow.as_str().as_bytes(), count),
         Target::Every => partition_for(b"", count),
     }

@@ -48,6 +48,16 @@ pub enum Missing {
     Records,
 }
 
+impl Missing {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Topic => "topic",
+            Self::Records => "records",
+        }
+    }
+}
+
 /// Looks through the queue of a flow, as its state says where that is. A queue has no `since` of the broker's.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 //!
 //! Architecture invariant: nothing here takes part in the group or in a transaction of a gate; no gate need be up.
 
+pub mod answered;
 pub mod audited;
 pub mod control;
 pub mod delivered;

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use super::letters::{Item, Kind, Letter};
 use super::meter::Meter;
 use super::scan::{Bound, First, Found, Marks, Progress, Scan};
-use super::settled::wait_until_settled;
+use super::settled::is_settled_by;
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Broker, Code, Error, Record, Result};
+use crate::broker::{Broker, Error, Record, Result};
 use crate::flow::FlowId;
 use crate::schema::redriven;
 use crate::schema::topics::Topics;
@@ -21,9 +21,6 @@ use crate::time::Timestamp;
 
 /// Brokers stamp the letters and the audit by clocks of their own.
 pub(super) const CLOCKS: Duration = Duration::from_secs(60 * 60);
-
-/// How long to wait for transactions that are open. Those of a gate at work end sooner.
-const SETTLED: Duration = Duration::from_secs(2);
 
 /// How often a letter was redriven.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,10 +133,7 @@ impl<'a, B: Broker> Lookback<'a, B> {
 impl<B: Broker> Reading<B> {
     fn open((broker, meter): (&B, &Meter), audit: &str, bound: Bound) -> Result<Self> {
         let deadline = Instant::now() + bound.time;
-        let is_settled = match wait_until_settled(broker, audit, deadline.min(Instant::now() + SETTLED)) {
-            Err(error) if error.code == Code::TimedOut => false,
-            settled => settled.map(|()| true)?,
-        };
+        let is_settled = is_settled_by(broker, audit, deadline)?;
         let time = deadline.saturating_duration_since(Instant::now());
         let mut scan = Scan::open(broker, audit, None, First::Newest, Bound { time, ..bound })?;
         scan.tell(meter);

@@ -42,10 +42,7 @@ impl Sent {
     /// The partitions that have not answered a command for every flow, for people.
     #[must_use]
     pub fn silent(&self) -> String {
-        let silent = (0..self.asked).filter(|partition| !self.partitions.contains_key(partition));
-        let silent: Vec<String> = silent.map(|partition| partition.to_string()).collect();
-        let noun = if silent.len() == 1 { "partition" } else { "partitions" };
-        format!("{noun} {}", silent.join(", "))
+        silent(&self.partitions, self.asked)
     }
 
     /// Takes note of what the audit tells of this command.
@@ -77,6 +74,15 @@ impl Sent {
             self.outcome = Some(together(&self.partitions));
         }
     }
+}
+
+/// Of so many partitions those that have not answered, for people.
+#[must_use]
+pub fn silent(answered: &BTreeMap<i32, Outcome>, asked: i32) -> String {
+    let silent = (0..asked).filter(|partition| !answered.contains_key(partition));
+    let silent: Vec<String> = silent.map(|partition| partition.to_string()).collect();
+    let noun = if silent.len() == 1 { "partition" } else { "partitions" };
+    format!("{noun} {}", silent.join(", "))
 }
 
 /// What all partitions together have answered: rejected if one has rejected it, applied if one has applied it.

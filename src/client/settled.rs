@@ -1,9 +1,23 @@
 //! Waits until no open transaction hides what is committed in a topic by now.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{no_topic, rest};
 use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, Reader, Result};
+
+/// How long to wait for transactions that are open. Those of a gate at work end sooner.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Whether [`wait_until_settled`] came to its end, for whoever can say that something may be hidden. It waits for two seconds at most.
+///
+/// # Errors
+/// As there, but for a transaction that stays open.
+pub fn is_settled_by<B: Broker>(broker: &B, topic: &str, deadline: Instant) -> Result<bool> {
+    match wait_until_settled(broker, topic, deadline.min(Instant::now() + SETTLED)) {
+        Err(error) if error.code == Code::TimedOut => Ok(false),
+        settled => settled.map(|()| true),
+    }
+}
 
 /// What was committed behind a transaction that is still open is not shown yet. Gates write to the audit all the time, so whoever
 /// wants to know all that is committed by now waits until everything that is in the topic by now is decided.

@@ -1,5 +1,6 @@
 //! What tools read, on the memory broker.
 
+mod answered;
 mod folded;
 mod held;
 mod scan;

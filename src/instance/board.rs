@@ -5,6 +5,8 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
+use tokio::sync::watch;
+
 use super::desk::Desk;
 use super::feed::{Feed, News};
 use super::lock::lock;
@@ -33,6 +35,8 @@ pub struct Board {
     hindrance: Mutex<Option<String>>,
     /// Every flow of the prefix, once all were read.
     flows: RwLock<Flows>,
+    /// As [`Reached::as_of`], for whoever waits for it.
+    as_of: watch::Sender<Timestamp>,
 }
 
 /// What the state topic says.
@@ -85,6 +89,7 @@ impl Board {
             anew,
             hindrance: Mutex::new(Some("starting".to_owned())),
             flows: RwLock::default(),
+            as_of: watch::Sender::new(Timestamp(i64::MIN)),
         }
     }
 
@@ -195,6 +200,9 @@ impl Board {
         flows.is_read = is;
         flows.reached = flows.reached.then(reached);
         drop(flows);
+        if reached.complete {
+            self.as_of.send_if_modified(|as_of| std::mem::replace(as_of, reached.as_of) != reached.as_of);
+        }
         drop(replaced);
         match (was, is) {
             // Whoever begins again reads everything again: that is no news.
@@ -211,6 +219,12 @@ impl Board {
     pub fn flows<T>(&self, look: impl FnOnce(&Flows) -> T) -> Result<T, Progress> {
         let flows = self.read();
         if flows.reached.complete { Ok(look(&flows)) } else { Err(flows.reached.progress) }
+    }
+
+    /// Waits until everything is known that was committed up to then.
+    pub async fn knows_of(&self, time: Timestamp) {
+        // It only ends early if this board is gone, and whoever waits has it.
+        let _ = self.as_of.subscribe().wait_for(|as_of| *as_of >= time).await;
     }
 
     /// Looks at one flow after the other, by id, until there is none left or it breaks. Others are let in between: what

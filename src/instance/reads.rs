@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::lock::lock;
 use crate::broker::{Broker, Result};
+use crate::client::answered::Answers;
 use crate::client::audited::Told;
 use crate::client::meter::Meter;
-use crate::client::scan::{Page, Window};
-use crate::client::{depth, held, letter_list, redrive, trail};
-use crate::flow::Flow;
+use crate::client::scan::{Bound, Page, Window};
+use crate::client::{answered, depth, held, letter_list, redrive, trail};
+use crate::flow::{CommandId, Flow, Target};
 use crate::schema::topics::Topics;
 
 /// All of these block.
@@ -29,6 +30,10 @@ pub trait Reads: Send + Sync {
     /// # Errors
     /// As [`trail::look`].
     fn trail(&self, wanted: &trail::Wanted, window: &Window) -> Result<Page<Told>>;
+
+    /// # Errors
+    /// As [`answered::look`].
+    fn answers(&self, target: &Target, command: &CommandId, bound: Bound) -> Result<Answers>;
 
     /// # Errors
     /// As [`redrive::preview`].
@@ -70,6 +75,10 @@ impl<B: Broker + Send> Reads for Reading<B> {
 
     fn trail(&self, wanted: &trail::Wanted, window: &Window) -> Result<Page<Told>> {
         trail::look(&self.broker(), &self.topics, wanted, window)
+    }
+
+    fn answers(&self, target: &Target, command: &CommandId, bound: Bound) -> Result<Answers> {
+        answered::look(&self.broker(), &self.topics, target, command, bound)
     }
 
     fn redrivable(&self, order: &redrive::Order, limit: Duration) -> Result<redrive::Report> {

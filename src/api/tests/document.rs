@@ -81,7 +81,7 @@ fn every_answer_of_every_path_is_described() {
 }
 
 #[track_caller]
-fn judge(document: &Value, schema: &str, value: &Value) {
+pub fn judge(document: &Value, schema: &str, value: &Value) {
     let name = format!("#/components/schemas/{schema}");
     assert!(document.pointer(&name[1..]).is_some(), "{schema}");
     let schema = json!({"$ref": name, "components": document["components"]});

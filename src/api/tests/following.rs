@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::BodyDataStream;
 use futures_util::StreamExt as _;
 use serde_json::json;
 
 use super::*;
+use crate::api::Lasts;
 use crate::cli::tests::flows::{live, paused};
 use crate::client::states::{Change, Known};
+use crate::config::{Hash, Role, Token};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -41,8 +44,13 @@ impl Following {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let setup = setup();
         let router = crate::api::guarded(crate::api::paths(board, &setup, limits), board, setup.hosts, limits);
+        let header = last.map(|last| ("last-event-id", last));
+        Self::asking(runtime, router, header)
+    }
+
+    fn asking(runtime: tokio::runtime::Runtime, router: Router, header: Option<(&str, &str)>) -> Self {
         let request = Request::builder().uri("/api/v1/events").header("host", "localhost");
-        let request = last.iter().fold(request, |request, last| request.header("last-event-id", *last));
+        let request = header.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let answer = runtime.block_on(router.oneshot(request.body(Body::empty()).unwrap())).unwrap();
         assert_eq!(
             (answer.status(), &answer.headers()["content-type"]),
@@ -76,6 +84,28 @@ impl Following {
             }
         }
         event
+    }
+
+    /// Waits for an event, and in the meantime, when nothing is there to be read, this is done.
+    fn next_after(&mut self, done: impl Future<Output = ()>) -> Event {
+        assert_eq!(self.read, "");
+        let Self { runtime, stream, .. } = self;
+        let next = async { tokio::time::timeout(Duration::from_secs(30), stream.next()).await };
+        let (piece, ()) = runtime.block_on(async {
+            futures_util::future::join(next, async {
+                tokio::task::yield_now().await;
+                done.await;
+            })
+            .await
+        });
+        self.read.push_str(std::str::from_utf8(&piece.expect("nothing comes").unwrap().unwrap()).unwrap());
+        self.next()
+    }
+
+    /// Whether nothing comes any more.
+    fn has_ended(&mut self) -> bool {
+        let next = async { tokio::time::timeout(Duration::from_secs(30), self.stream.next()).await };
+        self.read.is_empty() && self.runtime.block_on(next).expect("nothing comes").is_none()
     }
 
     fn until(&mut self, kind: &str, holds: impl Fn(&Value) -> bool) -> Event {
@@ -198,4 +228,83 @@ fn a_comment_comes_when_nothing_else_does() {
     let mut following = Following::with(&read_board(), None, limits);
     following.next();
     assert!((0..3).all(|_| following.block().starts_with(':')));
+}
+
+/// An instance that has one token, and a cookie for it.
+fn logged_in(board: &Arc<Board>, lasts: Lasts) -> (Router, String) {
+    let token = Token { name: "v".to_owned(), role: Role::Viewer, hash: Hash::of("secret") };
+    let (setup, limits) = (Setup { tokens: vec![token], ..setup() }, Limits { lasts, ..Limits::default() });
+    let router = crate::api::guarded(crate::api::paths(board, &setup, limits), board, setup.hosts, limits);
+    let cookie = log_in(&router);
+    (router, cookie)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+fn log_in(router: &Router) -> String {
+    let request = Request::builder().method("POST").uri("/api/v1/session").header("host", "localhost");
+    let request = request.header("content-type", "application/json").body(Body::from(r#"{"token":"secret"}"#)).unwrap();
+    let answer = runtime().block_on(router.clone().oneshot(request)).unwrap();
+    answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
+}
+
+fn follow(router: &Router, cookie: &str) -> Following {
+    Following::asking(runtime(), router.clone(), Some(("cookie", cookie)))
+}
+
+async fn log_out(router: Router, cookie: String) {
+    let request = Request::builder().method("DELETE").uri("/api/v1/session").header("host", "localhost");
+    let request = request.header("cookie", cookie).header("sec-fetch-site", "same-origin").body(Body::empty());
+    assert_eq!(router.oneshot(request.unwrap()).await.unwrap().status(), StatusCode::NO_CONTENT);
+}
+
+/// Goal: who has logged out is told nothing more, and at once; whoever else follows goes on.
+#[test]
+fn events_end_when_their_session_is_logged_out() {
+    let board = read_board();
+    let (router, cookie) = logged_in(&board, Limits::default().lasts);
+    let (mut mine, mut again) = (follow(&router, &cookie), follow(&router, &cookie));
+    let mut other = follow(&router, &log_in(&router));
+    for following in [&mut mine, &mut again, &mut other] {
+        following.next();
+    }
+    learn(&board, vec![live("x")]);
+    assert_eq!(mine.next().json()["flow_id"], "x");
+    let last = mine.next_after(log_out(router.clone(), cookie.clone()));
+    assert_eq!((last.kind.as_str(), last.json()), ("session-ended", json!({"reason": "logged-out"})));
+    assert!(mine.has_ended());
+    // This one had something to read.
+    assert_eq!(again.next().kind, "session-ended");
+    assert!(again.has_ended());
+    assert_eq!(other.next().json()["flow_id"], "x");
+    let refused = Request::builder().uri("/api/v1/events").header("host", "localhost").header("cookie", cookie);
+    let refused = runtime().block_on(router.oneshot(refused.body(Body::empty()).unwrap())).unwrap();
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn events_end_when_their_session_does() {
+    let board = read_board();
+    let short = Duration::from_millis(500);
+    let (router, cookie) = logged_in(&board, Lasts { cookie: short * 2, login: short });
+    let began = std::time::Instant::now();
+    let mut following = follow(&router, &cookie);
+    following.next();
+    let last = following.next();
+    assert_eq!((last.kind.as_str(), last.json()), ("session-ended", json!({"reason": "expired"})));
+    assert!(following.has_ended() && began.elapsed() > short / 2, "{:?}", began.elapsed());
+}
+
+/// Goal: who follows for longer than a cookie lasts comes back for a new one in time.
+#[test]
+fn events_end_before_a_cookie_does_that_can_be_renewed() {
+    let board = read_board();
+    let (router, cookie) =
+        logged_in(&board, Lasts { cookie: Duration::from_secs(1), login: Duration::from_secs(3600) });
+    let mut following = follow(&router, &cookie);
+    following.next();
+    assert_eq!(following.block(), ": come back for a new cookie");
+    assert!(following.has_ended());
 }

@@ -1,8 +1,12 @@
 //! Who may do what.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
+use crate::api::seal::Seal;
+use crate::api::session::{Session, Sessions};
 use crate::config::{Hash, Role, Secret, Token};
 
 fn token(name: &str, role: Role) -> Token {
@@ -186,6 +190,93 @@ fn a_session_ends_when_it_is_told_to() {
     let respelled =
         Request::builder().uri("/api/v1/whoami").header("cookie", format!("{name}={}", value.to_uppercase()));
     assert_eq!(send(respelled, "").status(), StatusCode::UNAUTHORIZED, "written otherwise it is the same session");
+}
+
+/// A cookie of the viewer's, as it was given out so long ago.
+fn cookie(setup: &Setup, ago: Duration) -> (Sessions, Session, String) {
+    let sessions = Sessions::new(Seal::of_secret(setup.secret.as_ref().unwrap()), Limits::default().lasts);
+    let session = sessions.begin(&setup.tokens[0], true, crate::clock::now().before(ago)).unwrap();
+    let cookie = format!("flowgate_session={}", sessions.sealed(&session));
+    (sessions, session, cookie)
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Goal: who keeps asking stays logged in for a day's work and no longer, and a cookie alone is worth little.
+#[test]
+fn a_session_is_renewed_while_it_is_used() {
+    let setup = Setup { secret: Some(Secret("0123456789abcdef".to_owned())), ..closed() };
+    let ask = |cookie: &str| asked(&setup, "GET", "/api/v1/whoami", &[("cookie", cookie)]);
+    let (_, _, young) = cookie(&setup, MINUTE * 7);
+    assert_eq!((ask(&young).status, ask(&young).headers.get("set-cookie")), (StatusCode::OK, None));
+    let (sessions, _, old) = cookie(&setup, MINUTE * 8);
+    let answer = ask(&old);
+    let set = answer.headers["set-cookie"].to_str().unwrap();
+    let (new, attributes) = set.split_once("; ").unwrap();
+    let left = attributes.split_once("Max-Age=").and_then(|(_, rest)| rest.split(';').next()?.parse::<u64>().ok());
+    assert!(new != old && attributes.ends_with("; HttpOnly; SameSite=Strict; Secure"), "{set}");
+    assert!((600..=900).contains(&left.unwrap()), "{set}");
+    assert_eq!((ask(new).status, ask(new).headers.get("set-cookie")), (StatusCode::OK, None));
+    problem(&ask(&cookie(&setup, MINUTE * 15).2), 401, "unauthorized");
+    // However often, no further than from the login on.
+    let login = crate::clock::now();
+    let (mut now, mut renewed) = (login, 0);
+    let mut session = sessions.begin(&setup.tokens[0], true, login).unwrap();
+    while let Some(next) = sessions.renewed(&session, now.after(MINUTE * 10)) {
+        (session, now, renewed) = (next, now.after(MINUTE * 10), renewed + 1);
+    }
+    assert_eq!((renewed, now.since(login) + session.left_at(now)), (71, MINUTE * 60 * 12));
+    // Where it is refused nothing is renewed.
+    assert!(
+        post(&known_board(), &setup, "/api/v1/previews", &json!({}), &[("cookie", old.as_str())])
+            .headers
+            .get("set-cookie")
+            .is_none()
+    );
+}
+
+/// Goal: a logout ends all cookies of the session where it is told, and no other session. Elsewhere the cookie is good until it ends:
+/// that is what is documented.
+#[test]
+fn logging_out_ends_every_cookie_of_the_session_on_this_instance() {
+    let setup = Setup { secret: Some(Secret("0123456789abcdef".to_owned())), ..closed() };
+    let (one, two) = (Browser::new(&setup), Browser::new(&setup));
+    let (_, _, old) = cookie(&setup, MINUTE * 8);
+    let (_, _, other) = cookie(&setup, MINUTE * 8);
+    let renewed = one.send("GET", "/api/v1/whoami", &old);
+    let new = renewed.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let out = one.send("DELETE", "/api/v1/session", &old);
+    assert_eq!(out.status(), StatusCode::NO_CONTENT);
+    assert_eq!(out.headers().get_all("set-cookie").iter().count(), 1, "{:?}", out.headers());
+    assert!(
+        out.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"),
+        "it is not renewed: {:?}",
+        out.headers()
+    );
+    let status = |browser: &Browser, cookie: &str| browser.send("GET", "/api/v1/whoami", cookie).status().as_u16();
+    assert_eq!([&old, &new, &other].map(|cookie| status(&one, cookie)), [401, 401, 200]);
+    assert_eq!([&old, &new, &other].map(|cookie| status(&two, cookie)), [200; 3]);
+}
+
+/// What a browser asks an instance.
+struct Browser {
+    router: axum::Router,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Browser {
+    fn new(setup: &Setup) -> Self {
+        let (board, limits) = (known_board(), Limits::default());
+        let paths = crate::api::paths(&board, setup, limits);
+        let router = crate::api::guarded(paths, &board, setup.hosts.clone(), limits);
+        Self { router, runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap() }
+    }
+
+    fn send(&self, method: &str, path: &str, cookie: &str) -> axum::response::Response {
+        let request = Request::builder().method(method).uri(path).header("host", "localhost:8714");
+        let request = request.header("cookie", cookie).header("sec-fetch-site", "same-origin");
+        self.runtime.block_on(self.router.clone().oneshot(request.body(Body::empty()).unwrap())).unwrap()
+    }
 }
 
 /// A row what a browser says, and whether a cookie, or an open address, lets an order in.

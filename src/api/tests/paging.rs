@@ -97,9 +97,10 @@ fn an_id_of_any_bytes_is_found_by_its_path() {
         assert_eq!(flow["as_of"], "2027-01-15T08:00:00.000Z");
     }
     problem(&get(&board, &format!("/api/v1/flows/{}", "x".repeat(100))), 404, "unknown-flow");
-    for id in ["x".repeat(101), "*".to_owned()] {
+    // `*` is no id: it says that a parameter has it.
+    for (id, parameter) in [("x".repeat(101), "id"), ("*".to_owned(), "flow")] {
         let found = problem(&get(&board, &format!("/api/v1/flows/{id}")), 400, "bad-parameter");
-        assert_eq!(found["parameter"], "id");
+        assert_eq!(found["parameter"], parameter);
     }
 }
 
