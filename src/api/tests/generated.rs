@@ -53,7 +53,10 @@ fn nothing_that_is_sent_brings_an_error_or_an_answer_that_nobody_described() {
     let place = Place::new();
     let gate = place.gate();
     let (address, _end) = served(&place, &gate.board);
+    // Where it keeps what it remembers.
+    let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(tool);
+    command.current_dir(folder.path());
     command.args(["run", &format!("{address}/api/v1/openapi.json"), "--no-color"]);
     command.args(["-H", &format!("Authorization: Bearer {TOKEN}")]);
     // Events come without end.
