@@ -201,8 +201,10 @@ async fn answer(
     }
     let (of, command) = (target.clone(), id.clone());
     let mut found = read(&shared, &caller, move |reads| reads.answers(&of, &command, BOUND)).await?;
-    // What the states remember is the newest.
+    // What the states remember is the newest. An id that was used again names the newest command.
     found.by.extend(remembered.by);
+    let newest = found.by.values().map(|answered| answered.offset).max();
+    found.by.retain(|_, answered| Some(answered.offset) == newest);
     found.gap = found.gap.take().filter(|_| !found.are_all());
     let answer = Answer::found(&id, &target, &found);
     match &found.gap {

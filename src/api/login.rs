@@ -61,10 +61,12 @@ async fn begin(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) ->
     // A browser that has come by TLS, whoever ended that, says so.
     let is_secure = headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
     let sessions = &shared.access.sessions;
+    // The browser had another one: answers under way must not bring that back.
+    cookie(&headers).into_iter().for_each(|sealed| sessions.end(sealed));
     let session = sessions.begin(token, is_secure, clock::now())?;
-    let cookie = set_cookie(&sessions.sealed(&session), session.left(), is_secure)?;
+    let new = set_cookie(&sessions.sealed(&session), session.left(), is_secure)?;
     let whoami = WhoAmI::new(&token.name, token.role, shared.access.is_read_only);
-    Ok(([(header::SET_COOKIE, cookie)], Json(whoami)).into_response())
+    Ok(([(header::SET_COOKIE, new)], Json(whoami)).into_response())
 }
 
 /// Logs out.

@@ -21,6 +21,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
         let Query(mut all) = query.map_err(|error| wrong("query", error.body_text()))?;
+        // What is no UTF-8 is read as this sign, and would name something else.
+        let sent = parts.uri.query().unwrap_or_default().to_ascii_lowercase().contains("%ef%bf%bd");
+        let is_replaced =
+            |(name, value): &&(String, String)| !sent && (name.contains('\u{fffd}') || value.contains('\u{fffd}'));
+        if let Some((name, _)) = all.iter().find(is_replaced) {
+            return Err(wrong(name, format!("`{name}` is no UTF-8; percent-encode the bytes of UTF-8")));
+        }
         all.sort();
         match all.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             Some(pair) => Err(wrong(&pair[0].0, format!("`{}` stands there twice; send it once", pair[0].0))),

@@ -118,8 +118,13 @@ impl Sessions {
     pub fn open(&self, headers: &HeaderMap, tokens: &[Token]) -> Option<Session> {
         let session: Session = self.seal.open(PURPOSE, cookie(headers)?)?;
         let token = tokens.iter().find(|token| token.name == session.name)?;
-        let has_ended = self.ended.borrow().contains_key(&session.id);
-        (session.hash == beginning(token) && session.until > clock::now().0 && !has_ended).then_some(session)
+        (session.hash == beginning(token) && session.until > clock::now().0 && !self.has_ended(&session))
+            .then_some(session)
+    }
+
+    /// Whether somebody has logged out of it here.
+    pub fn has_ended(&self, session: &Session) -> bool {
+        self.ended.borrow().contains_key(&session.id)
     }
 
     /// The same session with a new cookie, where less than half of the time of this one is left.

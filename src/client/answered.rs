@@ -20,8 +20,8 @@ use crate::time::Timestamp;
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answers {
-    /// By the partition of the enrollments that answered, of which only a command for every flow has several. Of a command that was
-    /// answered several times it is the newest one.
+    /// By the partition of the enrollments that answered, of which only a command for every flow has several. Where several commands have
+    /// had the id, the newest one's.
     pub by: BTreeMap<i32, Answered>,
     /// So many answer such a command.
     pub asked: usize,
@@ -59,21 +59,25 @@ pub fn look<B: Broker>(
     let bound = Bound { time: deadline.saturating_duration_since(Instant::now()), ..bound };
     let mut scan = Scan::open(broker, &topics.audit, Some(&[home(target, count)]), First::Newest, bound)?;
     let mut found = Answers { by: BTreeMap::new(), asked, back_to: None, gap: None };
+    let mut newest = None;
     while !found.are_all() {
         // Of every record, for each says how far the reading has come.
         let Some(next) = scan.next(|record| Some(read(record, target, command)))? else { break };
         found.back_to = Some(next.timestamp);
         if let Some((partition, answered)) = next.what {
-            found.by.entry(partition).or_insert(answered);
+            // An id that was used again long after names another command: the newest one is meant.
+            if *newest.get_or_insert(answered.offset) == answered.offset {
+                found.by.entry(partition).or_insert(answered);
+            }
         }
     }
     let progress = scan.progress();
     found.gap = if found.are_all() {
         None
-    } else if !progress.is_whole {
-        Some(Gap::Bound(progress))
     } else if !is_settled {
         Some(Gap::OpenTransaction)
+    } else if !progress.is_whole {
+        Some(Gap::Bound(progress))
     } else if scan.begins().values().any(|low| *low > 0) {
         Some(Gap::Deleted(found.back_to))
     } else {
@@ -87,6 +91,8 @@ fn read(record: &Record, target: &Target, wanted: &CommandId) -> Option<(i32, An
     let event = audit::read(record.value.as_deref()?).ok()?;
     let of = event.flow.map_or(Target::Every, Target::Flow);
     match event.happening {
+        // Of `*` the repeated answers of some partitions, at the offset of the repeat, are not those of all.
+        Happening::Answer { repeated: true, .. } if *target == Target::Every => None,
         Happening::Answer { command, offset, outcome, .. } if command.id == *wanted && of == *target => {
             Some((event.partition, Answered { id: command.id, offset, outcome }))
         }

@@ -1,8 +1,10 @@
 //! `kill -9` of the gate while a paused flow is purged or sampled, or every flow is paused or resumed, under a load that never
 //! stops.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use flowgate::broker::{Broker, Isolation, Reader};
 use flowgate::flow::{Flow, Wanted};
 use serde_json::{Value, json};
 
@@ -185,6 +187,58 @@ fn while_it_pauses_and_resumes_every_flow() {
         "{:?}",
         report.flows
     );
+}
+
+/// Goal: the same where a partition knows more flows than one turn takes: whoever takes it over goes on where the command was, all
+/// flows are paused as of one moment, and each is paused and resumed once. Method: one partition; a kill comes when its record
+/// says that the command is under way. It counts if the record still says so afterwards.
+#[test]
+fn while_it_pauses_more_flows_than_a_turn_takes() {
+    const FLOWS: u64 = 50_000;
+    let company = Company::new("killed-many", 1);
+    let mut dice = Dice::new("killed while it pauses more flows than a turn takes");
+    let mut gate = start(&company, &mut dice).restored();
+    let mut client = company.client(Partitioner::Java);
+    let flows: Vec<String> = (0..FLOWS).map(|number| format!("flow-{number:05}")).collect();
+    flows.iter().for_each(|flow| client.next(flow));
+    client.flush();
+    company.until_all_is_read();
+    let mut reader = company.kafka.reader(Isolation::ReadCommitted).unwrap();
+    let mut committed = || reader.watermarks(&company.topics.state, 0).map_or(0, |marks| marks.end);
+    let mut kills = 0;
+    let mut kill_under_way = |gate: Gate, action: &str, behind: &mut dyn FnMut()| {
+        let before = committed();
+        company.command("*", action, &json!({}));
+        eventually("some flows have been ordered", || committed() > before + 1_000);
+        behind();
+        gate.kill();
+        kills += u32::from(company.onlooker().every(0).is_some());
+        start(&company, &mut dice)
+    };
+    // Some of each part, and every one behind the command.
+    let some: Vec<&str> = flows.iter().step_by(300).map(String::as_str).collect();
+    gate = kill_under_way(gate, "pause", &mut || {
+        // Not both of them are withdraws.
+        some.iter().for_each(|flow| client.next(flow));
+        some.iter().for_each(|flow| client.next(flow));
+        client.flush();
+    });
+    until_each(&company, "held", &some, |of| is_paused_by_all(of) && of.counts.held().total() > 0);
+    let mut onlooker = company.onlooker();
+    eventually("every flow is paused", || onlooker.all(is_paused_by_all));
+    let mut moments = BTreeSet::new();
+    for flow in onlooker.known() {
+        let pause = flow.pause().unwrap();
+        moments.insert((pause.paused_at, pause.resumes_at));
+    }
+    assert_eq!(moments.len(), 1, "{moments:?}");
+    gate = kill_under_way(gate, "resume", &mut || {});
+    eventually("every flow is live", || onlooker.all(is_live));
+    company.until_all_is_read();
+    gate.stop();
+    let report = company.check();
+    happened("kill -9 of a gate between two turns of a command for every flow", kills, 2, &report);
+    assert!(some.iter().all(|flow| report.flows[*flow].released.total() > 0), "{:?}", report.flows);
 }
 
 /// Waits until something holds for each of these flows at once, as committed.

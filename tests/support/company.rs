@@ -13,7 +13,7 @@ use flowgate::broker::kafka::{Kafka, KafkaOptions, KafkaPublisher};
 use flowgate::broker::{Action, Broker, Publication, Publisher};
 use flowgate::client::states::States;
 use flowgate::demo::proof;
-use flowgate::flow::{Flow, State};
+use flowgate::flow::{EveryUnderWay, Flow, State};
 use flowgate::schema::topics::Topics;
 use flowgate_checker::{Log, Report, Sums};
 use serde_json::{Value, json};
@@ -280,6 +280,23 @@ impl Onlooker {
     pub fn flow(&mut self, flow: &str) -> Option<Flow> {
         self.states.poll().unwrap();
         self.states.flows.get(flow).map(|known| known.flow.clone())
+    }
+
+    /// How far a command for every flow has come that is under way in a partition.
+    pub fn every(&mut self, partition: i32) -> Option<EveryUnderWay> {
+        self.states.poll().unwrap();
+        self.states.partitions.get(&partition)?.every.clone()
+    }
+
+    /// Whether something holds for every flow there is by now.
+    pub fn all(&mut self, holds: impl Fn(&Flow) -> bool) -> bool {
+        self.states.poll().unwrap();
+        self.known().all(holds)
+    }
+
+    /// Every flow that has been read of.
+    pub fn known(&self) -> impl Iterator<Item = &Flow> {
+        self.states.flows.values().map(|known| &known.flow)
     }
 
     /// Every flow there is by now.

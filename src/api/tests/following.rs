@@ -287,7 +287,7 @@ fn events_end_when_their_session_is_logged_out() {
 #[test]
 fn events_end_when_their_session_does() {
     let board = read_board();
-    let short = Duration::from_millis(500);
+    let short = Duration::from_secs(3);
     let (router, cookie) = logged_in(&board, Lasts { cookie: short * 2, login: short });
     let began = std::time::Instant::now();
     let mut following = follow(&router, &cookie);
@@ -302,7 +302,7 @@ fn events_end_when_their_session_does() {
 fn events_end_before_a_cookie_does_that_can_be_renewed() {
     let board = read_board();
     let (router, cookie) =
-        logged_in(&board, Lasts { cookie: Duration::from_secs(1), login: Duration::from_secs(3600) });
+        logged_in(&board, Lasts { cookie: Duration::from_secs(8), login: Duration::from_secs(3600) });
     let mut following = follow(&router, &cookie);
     following.next();
     assert_eq!(following.block(), ": come back for a new cookie");

@@ -258,6 +258,22 @@ fn logging_out_ends_every_cookie_of_the_session_on_this_instance() {
     assert_eq!([&old, &new, &other].map(|cookie| status(&two, cookie)), [200; 3]);
 }
 
+/// Goal: a browser that logs in again has one session, whatever is under way of the one before; and nobody between keeps its answers.
+#[test]
+fn a_login_ends_the_session_that_the_browser_had() {
+    let setup = closed();
+    let browser = Browser::new(&setup);
+    let login = json!({"token": "secret of a"});
+    let first = browser.ask("POST", "/api/v1/session", "", &login.to_string());
+    let old = first.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let known = browser.send("GET", "/api/v1/whoami", &old);
+    assert_eq!((known.status(), known.headers()["cache-control"].to_str().unwrap()), (StatusCode::OK, "no-store"));
+    let second = browser.ask("POST", "/api/v1/session", &old, &login.to_string());
+    let new = second.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let status = |cookie: &str| browser.send("GET", "/api/v1/whoami", cookie).status().as_u16();
+    assert_eq!((status(&old), status(&new)), (401, 200));
+}
+
 /// What a browser asks an instance.
 struct Browser {
     router: axum::Router,
@@ -273,9 +289,14 @@ impl Browser {
     }
 
     fn send(&self, method: &str, path: &str, cookie: &str) -> axum::response::Response {
+        self.ask(method, path, cookie, "")
+    }
+
+    fn ask(&self, method: &str, path: &str, cookie: &str, body: &str) -> axum::response::Response {
         let request = Request::builder().method(method).uri(path).header("host", "localhost:8714");
         let request = request.header("cookie", cookie).header("sec-fetch-site", "same-origin");
-        self.runtime.block_on(self.router.clone().oneshot(request.body(Body::empty()).unwrap())).unwrap()
+        let request = request.header("content-type", "application/json").body(Body::from(body.to_owned()));
+        self.runtime.block_on(self.router.clone().oneshot(request.unwrap())).unwrap()
     }
 }
 

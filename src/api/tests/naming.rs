@@ -83,6 +83,7 @@ fn whoever_names_no_flow_or_two_is_told_so() {
         ("/api/v1/flows/a/depth?flow=a", "flow", "leave `flow` out"),
         ("/api/v1/flows/a?points=2", "points", "use flow"),
         ("/api/v1/commands/c?id=d&flow=a", "id", "write `*` in its place"),
+        ("/api/v1/flows/*?flow=caf%E9", "flow", "is no UTF-8"),
     ] {
         let found = problem(&get(&board, path), 400, "bad-parameter");
         assert_eq!(found["parameter"], parameter, "{path}");
