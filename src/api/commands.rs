@@ -255,7 +255,7 @@ fn not_known(id: &CommandId, target: &Target, gap: &Gap, back_to: Option<Timesta
     if let Gap::Bound(Progress { scanned, total, .. }) = gap {
         problem = problem.with("scanned", (*scanned).into()).with("total", (*total).into());
     }
-    // Whoever asks the same again is told the same, but here.
+    // What is hidden is seen once that transaction has ended. How far an answer looks, and what is left of the audit, stays as it is.
     if why == "open-transaction" { problem.retry_after(1) } else { problem }
 }
 

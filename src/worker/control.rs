@@ -39,18 +39,15 @@ impl<B: Broker> Worker<B> {
         let before = commands.len();
         // What the turn before has left, or came between its slices, comes first.
         commands.append(&mut self.table.commands_ahead);
-        if std::mem::take(&mut self.table.every_under_way) {
-            let read_to = commands.last().map_or(gather.scan, |last| last.offset + 1);
-            gather.scan = gather.scan.max(read_to);
-            return Ok(self.only_commands(gather, now));
-        }
+        // One for every flow that is under way needs no more of them.
+        let goes_on = std::mem::take(&mut self.table.every_under_way);
         let bytes = sizes(commands);
         let limit = PollLimit {
             records: budget.commands.saturating_sub(commands.len()),
             bytes: budget.bytes.saturating_sub(bytes),
             wait: Duration::ZERO,
         };
-        if limit.records > 0 && limit.bytes > 0 {
+        if !goes_on && limit.records > 0 && limit.bytes > 0 {
             let polled = in_hand(&mut self.clients)?.control.poll(limit, commands)?;
             if let Polled::OutOfRange { low, .. } = polled {
                 if !gather.gathered.events.is_empty() || !gather.gathered.commands.is_empty() {
@@ -63,6 +60,9 @@ impl<B: Broker> Worker<B> {
         }
         let new = &gather.gathered.commands[before..];
         gather.scan = new.last().map_or(gather.scan, |last| gather.scan.max(last.offset + 1));
+        if goes_on {
+            return Ok(self.only_commands(gather, now));
+        }
         let all = &gather.gathered.commands;
         gather.full_of_commands = all.len() >= budget.commands || sizes(all) >= budget.bytes;
         let introducing = self.table.owned.values().any(|owned| matches!(owned.stage, Stage::Introducing));

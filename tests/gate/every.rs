@@ -33,6 +33,14 @@ fn answers(rig: &Rig, id: &str) -> Vec<String> {
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
+/// So many flows, each with one event that was delivered.
+fn known_flows(rig: &mut Rig, count: u32) -> Vec<String> {
+    let flows: Vec<String> = (0..count).map(|number| format!("flow-{number:02}")).collect();
+    flows.iter().for_each(|flow| rig.send_all(flow, "a"));
+    rig.settle();
+    flows
+}
+
 /// Goal: flows of all partitions, known or not, are paused by one command and resumed by another, and what was held of each
 /// comes out in order; a flow with a pause of its own stays paused.
 #[test]
@@ -80,9 +88,7 @@ fn every_flow_is_paused_and_resumed() {
 #[test]
 fn a_pause_of_every_flow_waits_for_few_queue_topics() {
     let mut rig = Rig::new();
-    let flows: Vec<String> = (0..100).map(|number| format!("flow-{number}")).collect();
-    flows.iter().for_each(|flow| rig.send_all(flow, "a"));
-    rig.settle();
+    let flows = known_flows(&mut rig, 100);
     rig.command("*", "pause", json!({}));
     flows.iter().for_each(|flow| rig.send_all(flow, "b"));
     while rig.answers().is_empty() {
@@ -227,9 +233,7 @@ fn crash_at_any_moment(adjust: fn(&mut Options)) {
 #[test]
 fn it_takes_several_turns_where_one_has_no_room() {
     let mut rig = Rig::with(|options| options.turn.every = 3);
-    let flows: Vec<String> = (0..40).map(|number| format!("flow-{number:02}")).collect();
-    flows.iter().for_each(|flow| rig.send_all(flow, "a"));
-    rig.settle();
+    let flows = known_flows(&mut rig, 40);
     rig.order(&flows[7], "pause", json!({"for_seconds": 600}));
     let paused = rig.command("*", "pause", json!({"for_seconds": 3_600}));
     rig.command(&flows[39], "resume", json!({}));
@@ -277,9 +281,7 @@ fn it_takes_several_turns_where_one_has_no_room() {
 #[test]
 fn no_transaction_of_it_gets_large() {
     let mut rig = Rig::with(|options| options.turn.every = 3);
-    let flows: Vec<String> = (0..60).map(|number| format!("flow-{number:02}")).collect();
-    flows.iter().for_each(|flow| rig.send_all(flow, "a"));
-    rig.settle();
+    let flows = known_flows(&mut rig, 60);
     let largest = largest_transaction(&rig);
     rig.order("*", "pause", json!({"for_seconds": 86_400}));
     rig.order("*", "resume", json!({}));
@@ -312,9 +314,7 @@ fn largest_transaction(rig: &Rig) -> Arc<AtomicU64> {
 #[test]
 fn a_limit_that_is_lowered_in_the_middle() {
     let mut rig = Rig::with(|options| options.turn.every = 3);
-    let flows: Vec<String> = (0..30).map(|number| format!("flow-{number:02}")).collect();
-    flows.iter().for_each(|flow| rig.send_all(flow, "a"));
-    rig.settle();
+    let flows = known_flows(&mut rig, 30);
     rig.command("*", "pause", json!({}));
     for times in 0.. {
         assert!(times < 1_000 && !rig.step(0).unwrap(), "it was done in one turn");

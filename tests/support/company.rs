@@ -302,7 +302,7 @@ impl Onlooker {
     /// Every flow there is by now.
     pub fn flows(&mut self) -> Vec<String> {
         self.states.poll().unwrap();
-        self.states.flows.keys().map(ToString::to_string).collect()
+        self.known().map(|flow| flow.id.to_string()).collect()
     }
 }
 
