@@ -1,10 +1,14 @@
 //! The topics of a prefix: with which settings they are made, and why each of them is needed.
 
+pub mod acls;
+pub mod bounds;
 pub mod check;
 mod rules;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use bounds::{AFTER, BEFORE};
 
 use crate::broker::NewTopic;
 use crate::schema::topics::Topics;
@@ -26,7 +30,8 @@ pub struct Layout {
     pub replication_factor: Option<i32>,
 }
 
-/// The topics to create before the gate starts. The gate itself makes the queue topics ([`queue`]).
+/// The topics to create before the gate starts. The gate itself makes the queue topics ([`queue`]). Older brokers name some settings
+/// otherwise: [`bounds::TimestampBounds::fit`].
 #[must_use]
 pub fn specification(topics: &Topics, layout: &Layout) -> Vec<NewTopic> {
     let Layout { partitions, replication_factor } = *layout;
@@ -42,8 +47,8 @@ pub fn specification(topics: &Topics, layout: &Layout) -> Vec<NewTopic> {
     let stamped_by_broker = || set("message.timestamp.type", "LogAppendTime");
     let stamped_by_sender = || set("message.timestamp.type", "CreateTime");
     // Any timestamp an upstream sends can be written: a refused one would abort its turn for ever.
-    let before = || set("message.timestamp.before.max.ms", "9223372036854775807");
-    let after = || set("message.timestamp.after.max.ms", "9223372036854775807");
+    let before = || set(BEFORE, "9223372036854775807");
+    let after = || set(AFTER, "9223372036854775807");
     let roomy = || ("max.message.bytes", (MAX_MESSAGE_BYTES + HEADER_ROOM).to_string());
     vec![
         topic(&topics.enrollments, partitions, &[deleted(), days(7), stamped_by_sender()]),
@@ -71,8 +76,8 @@ pub fn queue(name: &str, segment: Duration, replication_factor: Option<i32>, lar
         ("retention.ms", "-1"),
         ("retention.bytes", "-1"),
         ("message.timestamp.type", "CreateTime"),
-        ("message.timestamp.before.max.ms", "9223372036854775807"),
-        ("message.timestamp.after.max.ms", "9223372036854775807"),
+        (BEFORE, "9223372036854775807"),
+        (AFTER, "9223372036854775807"),
         // The cleaner leaves the segment alone that is being written: by default 1 GiB or 7 days of it.
         ("segment.bytes", "67108864"),
         ("segment.ms", &segment),

@@ -23,6 +23,8 @@ mod purchases;
 mod redriven;
 #[path = "faults/restarted.rs"]
 mod restarted;
+#[path = "faults/rights.rs"]
+mod rights;
 #[path = "support/say.rs"]
 mod say;
 #[allow(dead_code)]

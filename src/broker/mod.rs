@@ -27,7 +27,7 @@ pub use error::{Action, Code, Error, Result};
 pub use record::{Header, Outgoing, Record, size, sizes};
 pub use topic::Topic;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -440,8 +440,48 @@ pub trait Admin {
     /// The committed offsets of a group, seen from outside of it; what is pending in a transaction does not count.
     fn group_offsets(&mut self, group: &str, topic: &str, partitions: &[i32]) -> Result<Vec<Option<Committed>>>;
 
+    /// What we may do with a topic (which has to exist) or a group. [`Code::Denied`]: not even look at it.
+    /// `None`: the brokers do not tell.
+    fn allowed(&mut self, of: Guarded<'_>) -> Result<Option<BTreeSet<Operation>>>;
+
     /// Sets an offset of a group from outside. [`Code::Busy`] while the group has members: only they may, then.
     fn set_group_offset(&mut self, group: &str, offset: &Offset) -> Result<()>;
+}
+
+/// What the brokers can be asked about: who may do what with it.
+#[derive(Clone, Copy, Debug)]
+pub enum Guarded<'a> {
+    Topic(&'a str),
+    Group(&'a str),
+}
+
+/// What a user of the cluster is allowed to do, in the words of Kafka's ACLs. Those that nobody here needs are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    Read,
+    Write,
+    Create,
+    Delete,
+    Describe,
+    DescribeConfigs,
+}
+
+impl Operation {
+    pub const ALL: [Self; 6] =
+        [Self::Read, Self::Write, Self::Create, Self::Delete, Self::Describe, Self::DescribeConfigs];
+
+    /// As `kafka-acls` takes it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "Read",
+            Self::Write => "Write",
+            Self::Create => "Create",
+            Self::Delete => "Delete",
+            Self::Describe => "Describe",
+            Self::DescribeConfigs => "DescribeConfigs",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The commands of `flowgate`: a file each. What they do to Kafka is generic over the broker, so that tests run it on
 //! the memory broker; only [`main`] connects to a cluster.
 
+mod acls;
 mod actor;
 mod audit;
 mod audit_rows;
@@ -144,6 +145,7 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
+    Acls(acls::Args),
     /// Make tokens for HTTP
     #[command(subcommand)]
     Token(token::Command),
@@ -196,6 +198,7 @@ impl Cli {
             Command::Schema(args) => schema::run(&args, &Screen::of_process(), out),
             Command::Token(command) => token::run(&command, out),
             Command::Open(args) => open::run(&args, &Settings::load(&global.sources_of_process()?)?, out),
+            Command::Acls(args) if !args.check => args.print(&Settings::load(&global.sources_of_process()?)?, out),
             Command::Run(args) => {
                 let sources = args.add_to(global.sources_of_process()?);
                 let settings = Settings::load(&sources)?;
@@ -240,6 +243,7 @@ impl Command {
             Self::Audit(args) => audit::run(&args, broker, topics, screen, out),
             Self::Letters(command) => letters::run(&command, broker, topics, screen, out),
             Self::Positions(args) => positions::run(&args, broker, topics, out),
+            Self::Acls(args) => args.look(broker, settings, out),
             Self::Demo(_) | Self::Run(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => Ok(()),
             Self::Token(_) | Self::Open(_) | Self::Schema(_) => Ok(()),
         }

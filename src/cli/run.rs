@@ -17,10 +17,11 @@ use super::topics::refuse;
 use super::{Failure, exit};
 use crate::api::{self, Hosts, Limits, OwnKey, Setup};
 use crate::broker::kafka::Kafka;
-use crate::broker::{Action, Broker, Error};
+use crate::broker::{Action, Admin, Broker, Code, Error};
 use crate::config::{Settings, Sources};
 use crate::instance::{self, Board, StopSign};
 use crate::metrics::Metrics;
+use crate::topics::acls::{Acl, Needs, Role, missing, sentence};
 use crate::topics::check::{Scope, check};
 
 #[derive(Debug, clap::Args)]
@@ -165,13 +166,30 @@ where
     B: Broker + Send + 'static,
 {
     let topics = &settings.topics;
+    let wanted = rights(settings);
+    if patiently(board, stop, || allowed(&mut broker.admin()?, &wanted))?.is_none() {
+        return Ok(());
+    }
     let looked =
         patiently(board, stop, || check(&mut broker.admin()?, topics, settings.limits.max_pause, Scope::Fixed))?;
     let Some(differences) = looked else { return Ok(()) };
     refuse(&differences)?;
     let workers = settings.each_worker(crate::clock::now());
     board.hinder(None);
+    instance::watch_rights(broker, wanted, board, stop)?;
     Ok(instance::run(broker, topics, workers, board, stop)?)
+}
+
+/// What the brokers have to allow.
+fn rights(settings: &Settings) -> Vec<Acl> {
+    let (topics, is_read_only) = (&settings.topics, settings.http_read_only);
+    Role::Gate.acls(&Needs { topics, is_read_only, executors: "" })
+}
+
+/// A gate without one of its rights would begin, and fail at the first event that needs it.
+fn allowed<A: Admin>(admin: &mut A, wanted: &[Acl]) -> Result<(), Error> {
+    let lacking = missing(admin, wanted)?;
+    if lacking.is_empty() { Ok(()) } else { Err(Error::new(Action::Retry, Code::Denied, sentence(&lacking))) }
 }
 
 /// Asks again until there is an answer; `None`: a stop came first.
@@ -186,9 +204,10 @@ fn patiently<T>(
         match ask() {
             Ok(answer) => return Ok(Some(answer)),
             Err(error) if error.action == Action::Retry => {
-                board.hinder(Some(format!("waiting for the brokers: {error}")));
+                let why = if error.code == Code::Denied { "waiting for rights" } else { "waiting for the brokers" };
+                board.hinder(Some(format!("{why}: {error}")));
                 if told.is_none_or(|told| told.elapsed() > Duration::from_secs(30)) {
-                    tracing::warn!(%error, "waiting for the brokers");
+                    tracing::warn!(%error, "{why}");
                     told = Some(Instant::now());
                 }
                 thread::sleep(AGAIN);

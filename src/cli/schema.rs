@@ -40,6 +40,7 @@ pub const ALL: &[Schema] = schemas![
     "partition-record",
     "audit-event",
     "redriven",
+    "cli/acls",
     "cli/answer",
     "cli/answers",
     "cli/audit-event",

@@ -1,5 +1,6 @@
 //! The commands on the memory broker, with a gate on its threads beside them where one is needed.
 
+mod acls;
 mod audit;
 mod choosing;
 mod contexts;

@@ -11,6 +11,7 @@ use super::{Failure, exit};
 use crate::broker::{Admin, Broker, Code, Error, NewTopic};
 use crate::legible::legible;
 use crate::schema::topics::Topics;
+use crate::topics::bounds::TimestampBounds;
 use crate::topics::check::{Difference, Scope, Weight, check};
 use crate::topics::{HEADER_ROOM, Layout, specification};
 
@@ -91,7 +92,8 @@ pub(super) fn create<A: Admin>(
             topic.config.insert("min.insync.replicas".to_owned(), "2".to_owned());
         }
     }
-    // The enrollments come first: how large their records may be decides about the others.
+    // The enrollments come first: how large their records may be decides about the others, and their settings tell which names the
+    // brokers know.
     let (first, rest) = wanted.split_at_mut(1);
     let mut made = request(admin, first)?;
     let config = match admin.topic_config(&topics.enrollments) {
@@ -99,6 +101,8 @@ pub(super) fn create<A: Admin>(
         Err(error) if error.code == Code::Denied || error.action == crate::broker::Action::Retry => Default::default(),
         Err(error) => return Err(error.into()),
     };
+    let bounds = TimestampBounds::of(&config);
+    rest.iter_mut().for_each(|topic| bounds.fit(topic));
     if let Some(largest) = config.get("max.message.bytes").and_then(|text| text.parse::<i64>().ok()) {
         for topic in rest.iter_mut() {
             if let Some(size) = topic.config.get_mut("max.message.bytes") {

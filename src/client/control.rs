@@ -10,7 +10,7 @@ use super::no_topic;
 use super::scan::Marks;
 pub use super::sent::{Sent, silent, together};
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Admin, Broker, Publication, Publisher, Result};
+use crate::broker::{Admin, Broker, Error, Publication, Publisher, Result};
 use crate::flow::{Command, CommandId, Happening, Target, Transition};
 use crate::schema::{self, topics::Topics};
 
@@ -59,7 +59,8 @@ pub fn store(publisher: &mut impl Publisher, topics: &Topics, commands: &[Comman
         })?;
     }
     let receipts = publisher.flush(STORE)?;
-    receipts.into_iter().map(|receipt| receipt.map(|receipt| receipt.offset)).collect()
+    let named = |error: Error| Error { detail: format!("{}: {}", topics.control, error.detail), ..error };
+    receipts.into_iter().map(|receipt| receipt.map(|receipt| receipt.offset).map_err(named)).collect()
 }
 
 /// How many partitions answer a command for every flow.

@@ -33,6 +33,8 @@ pub struct Board {
     anew: Vec<AtomicBool>,
     /// Why the workers have not been started, or are leaving.
     hindrance: Mutex<Option<String>>,
+    /// What the brokers do not allow, though it is needed.
+    lacking: Mutex<Option<String>>,
     /// Every flow of the prefix, once all were read.
     flows: RwLock<Flows>,
     /// As [`Reached::as_of`], for whoever waits for it.
@@ -88,6 +90,7 @@ impl Board {
             workers,
             anew,
             hindrance: Mutex::new(Some("starting".to_owned())),
+            lacking: Mutex::default(),
             flows: RwLock::default(),
             as_of: watch::Sender::new(Timestamp(i64::MIN)),
         }
@@ -107,6 +110,15 @@ impl Board {
     /// Says why nothing can be done yet (any more); `None`: the workers are running.
     pub fn hinder(&self, why: Option<String>) {
         *lock(&self.hindrance) = why;
+    }
+
+    /// Says what the brokers do not allow.
+    pub(super) fn lack_rights(&self, what: Option<String>) {
+        *lock(&self.lacking) = what;
+    }
+
+    pub(super) fn lacks_rights(&self) -> bool {
+        lock(&self.lacking).is_some()
     }
 
     /// Asks a worker to begin anew, with new clients.
@@ -147,7 +159,7 @@ impl Board {
         if let Some(why) = lock(&self.hindrance).clone() {
             return vec![why];
         }
-        let mut missing = Vec::new();
+        let mut missing: Vec<String> = lock(&self.lacking).iter().cloned().collect();
         for (number, worker) in self.workers().into_iter().enumerate() {
             if !worker.joined {
                 missing.push(format!("worker {number} has not joined the group"));

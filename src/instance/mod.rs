@@ -4,6 +4,7 @@
 //! - `board.rs` is what the threads tell and HTTP shows;
 //! - `lag.rs`, `follow.rs` and `listen.rs` read what no worker needs: how far behind the input is, the state of every flow, and
 //!   what the audit tells;
+//! - `rights.rs` asks what the brokers allow;
 //! - `feed.rs` is what is new of that;
 //! - `desk.rs` is where HTTP hands commands in, and `clerk.rs` stores them;
 //! - `reads.rs` reads topics for who asks over HTTP.
@@ -20,6 +21,7 @@ mod lag;
 mod listen;
 mod lock;
 mod reads;
+mod rights;
 mod spare;
 mod stalled;
 mod stop;
@@ -37,6 +39,7 @@ pub use board::{Board, Extent, Flows, Reached};
 pub use desk::{Stored, Unstored};
 pub use feed::{Awaited, Feed, News};
 pub use reads::Reads;
+pub use rights::watch_rights;
 pub use spare::give_memory_back_by;
 pub use stop::StopSign;
 

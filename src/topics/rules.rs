@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::bounds::{AFTER, BEFORE, DIFFERENCE};
 use super::{DAY, HEADER_ROOM};
 use crate::schema::topics::Topics;
 
@@ -96,8 +97,8 @@ pub(super) fn rules(role: Role, max_pause: Duration, largest: Option<i64>) -> Ve
     // Of a topic that the broker stamps these are never looked at, unless somebody changes who stamps it.
     let any_time = |weight| {
         let why = "a timestamp of an upstream that the broker refuses would abort its turn";
-        ["message.timestamp.before.max.ms", "message.timestamp.after.max.ms"]
-            .map(|setting| rule(setting, Wanted::Is("9223372036854775807"), weight, P7, why))
+        // Of these three a broker has those of its version.
+        [BEFORE, AFTER, DIFFERENCE].map(|setting| rule(setting, Wanted::Is("9223372036854775807"), weight, P7, why))
     };
     let room =
         |why| largest.map(|largest| rule("max.message.bytes", Wanted::AtLeast(largest + HEADER_ROOM), Breaks, P7, why));

@@ -99,6 +99,9 @@ impl<B: Broker> Worker<B> {
 
     fn queue_settings(&self, name: &str) -> NewTopic {
         let Options { queue_segment, replication_factor, .. } = self.options;
-        topics::queue(name, queue_segment, replication_factor, self.table.shape.max_message_bytes)
+        let shape = &self.table.shape;
+        let mut topic = topics::queue(name, queue_segment, replication_factor, shape.max_message_bytes);
+        shape.timestamp_bounds.fit(&mut topic);
+        topic
     }
 }

@@ -11,6 +11,7 @@ use super::session::shape::Shape;
 use super::stop::Stop;
 use crate::broker::{Admin, Broker, Error, Isolation, MemberOptions};
 use crate::time::Timestamp;
+use crate::topics::bounds::TimestampBounds;
 
 impl<B: Broker> Worker<B> {
     pub(super) fn start(&mut self, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
@@ -124,6 +125,7 @@ impl<B: Broker> Worker<B> {
             records_retention: retention(&of_records),
             enrollments_retention: retention(&of_enrollments),
             max_message_bytes: number(&of_enrollments, "max.message.bytes"),
+            timestamp_bounds: TimestampBounds::of(&of_enrollments),
         })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Method: the sources are read, not compiled ([`tokens`], [`source`]), and every path in them is followed to the file that defines what it
 //! names ([`tree`]). So it is seen when a folder knows what the [`map`] says it must not ([`rules`]), when files import each other in a
-//! circle ([`cycles`]), and when a document names a file that is gone ([`names`]). Each of these has tests of its own, on sources
+//! circle ([`cycles`]), when a document names a file that is gone ([`names`]), and when a threat has no test ([`threats`]). Each of these has tests of its own, on sources
 //! made up for them, that show it red.
 
 #![allow(clippy::unwrap_used)]
@@ -12,6 +12,7 @@ mod map;
 mod names;
 mod rules;
 mod source;
+mod threats;
 mod tokens;
 mod tree;
 
@@ -97,11 +98,17 @@ fn no_folders_import_each_other_in_a_circle() {
 #[test]
 fn documents_name_what_is_there() {
     let names = names();
-    let documents = names.iter().filter(|name| {
-        ["ARCHITECTURE.md", "README.md"].contains(&name.as_str())
-            || (name.starts_with("docs/") && name.ends_with(".md"))
-    });
+    let of_ours = |name: &&String| !name.contains('/') || name.starts_with("docs/") || name.starts_with("deploy/");
+    let documents = names.iter().filter(of_ours).filter(|name| name.ends_with(".md"));
     let faults =
         documents.flat_map(|document| names::faults(document, &text(document), |name| names::is_there(&names, name)));
     none(&faults.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_threat_has_a_test_that_is_there() {
+    let names = names();
+    let document = text("SECURITY.md");
+    assert!(document.lines().filter(|line| line.contains(".rs`")).count() >= 15);
+    none(&threats::faults(&document, |file| names.iter().any(|name| name == file).then(|| text(file))));
 }

@@ -17,12 +17,17 @@ pub fn make(directory: &Path) {
     authority(directory, "ca");
     authority(directory, "stranger");
     signed(directory, "server", "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n");
-    signed(directory, "client", "extendedKeyUsage=clientAuth\n");
+    client(directory, "client");
     // Kafka wants the key as PKCS#8, and all of it in one file.
     openssl(directory, &["pkcs8", "-topk8", "-nocrypt", "-in", "server.key", "-out", "server.p8"]);
     let read = |file: &str| fs::read_to_string(directory.join(file)).expect("reading what OpenSSL wrote");
     let parts = ["server.p8", "server.crt", "ca.crt"].map(read);
     fs::write(directory.join("server.pem"), parts.concat()).expect("writing the broker's certificate");
+}
+
+/// A certificate for a client of this name, and its key.
+pub fn client(directory: &Path, name: &str) {
+    signed(directory, name, "extendedKeyUsage=clientAuth\n");
 }
 
 /// A CA of this name.

@@ -54,7 +54,7 @@ impl KafkaCluster {
                 for (node, directory) in directories.iter().enumerate() {
                     write_config(directory.path(), node, &ports, advertised[node]);
                     let jars = &jars;
-                    scope.spawn(move || format_storage(jars, directory.path()));
+                    scope.spawn(move || format_storage(jars, directory.path(), &[]));
                 }
             });
             let nodes = directories.into_iter().zip(ports).map(|(directory, [port, gates, _])| {

@@ -7,6 +7,8 @@ mod certificates;
 #[allow(dead_code)]
 pub mod cluster;
 mod missing;
+#[allow(dead_code)]
+pub mod secured;
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -73,6 +75,11 @@ impl KafkaServer {
 
     /// The same with other options for its Java machine, and a space between them.
     pub fn start_with(jvm: &str, properties: &[(&str, &str)]) -> Self {
+        Self::start_for(&[], jvm, properties)
+    }
+
+    /// The same with users, each with a password (SCRAM-SHA-512), and certificates of clients.
+    fn start_for(users: &[(&str, &str)], jvm: &str, properties: &[(&str, &str)]) -> Self {
         let jars = jars();
         let mut tries = 0;
         loop {
@@ -80,8 +87,9 @@ impl KafkaServer {
                 tempfile::Builder::new().prefix("flowgate-kafka-").tempdir().expect("a temporary directory");
             let ports = Ports::free();
             certificates::make(&directory.path().join("tls"));
+            users.iter().for_each(|(user, _)| certificates::client(&directory.path().join("tls"), user));
             write_config(directory.path(), ports, properties);
-            format_storage(&jars, directory.path());
+            format_storage(&jars, directory.path(), users);
             let running = launch(&jars, directory.path(), jvm);
             let (jars, jvm, running) = (jars.clone(), jvm.to_owned(), Mutex::new(running));
             let server = Self { directory, jars, jvm, ports, running };
@@ -287,13 +295,17 @@ fn write_log_config(directory: &Path) {
     fs::write(directory.join("log4j2.properties"), log).expect("writing the broker's log settings");
 }
 
-fn format_storage(jars: &Path, directory: &Path) {
+fn format_storage(jars: &Path, directory: &Path, users: &[(&str, &str)]) {
+    let user = |(name, password): &(&str, &str)| {
+        ["--add-scram".to_owned(), format!("SCRAM-SHA-512=[name={name},password={password},iterations=4096]")]
+    };
     let output = Command::new("java")
         .arg("-XX:TieredStopAtLevel=1")
         .arg("-cp")
         .arg(jars.join("*"))
         .args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"])
         .arg(directory.join("server.properties"))
+        .args(users.iter().flat_map(user))
         .stdin(Stdio::null())
         .output()
         .unwrap_or_else(|error| missing("java", &error));

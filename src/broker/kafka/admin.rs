@@ -1,6 +1,6 @@
 //! Requests outside of any transaction, through librdkafka's admin API.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::CString;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::mask::words;
 use super::native::RespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 use super::native::{self, Partitions, Resource, RespErr, c_string};
 use super::offsets::Groups;
-use crate::broker::{Action, Admin, Code, Committed, Error, NewTopic, Offset, Result};
+use crate::broker::{Action, Admin, Code, Committed, Error, Guarded, NewTopic, Offset, Operation, Result};
 
 /// Topics a request: a broker takes more, but answers later and holds up others.
 const CHUNK: usize = 200;
@@ -114,6 +114,10 @@ impl Admin for KafkaAdmin {
 
     fn group_offsets(&mut self, group: &str, topic: &str, partitions: &[i32]) -> Result<Vec<Option<Committed>>> {
         self.groups.read(group, topic, partitions)
+    }
+
+    fn allowed(&mut self, of: Guarded<'_>) -> Result<Option<BTreeSet<Operation>>> {
+        describe::allowed(&self.client, of)
     }
 
     fn set_group_offset(&mut self, group: &str, offset: &Offset) -> Result<()> {

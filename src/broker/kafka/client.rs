@@ -182,12 +182,12 @@ impl Client {
         // without asking anybody, for minutes. It learns of them again when the topic is asked for.
         let handle = self.topic(topic)?;
         let left = deadline.saturating_duration_since(Instant::now());
-        let there = self
-            .metadata(&Of::Topic(&handle), left)?
-            .first()
-            .is_some_and(|topic| topic.err == RD_KAFKA_RESP_ERR_NO_ERROR && topic.partitions > partition);
-        if !there {
-            return Err(plain(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, "watermarks"));
+        let topics = self.metadata(&Of::Topic(&handle), left)?;
+        match topics.first().map(|of| (of.err, of.partitions > partition)) {
+            Some((RD_KAFKA_RESP_ERR_NO_ERROR, true)) => {}
+            // Of a topic that we may not see librdkafka says the same as of one that is not there.
+            Some((err, _)) if errors::code(err) == Code::Denied => return Err(plain(err, topic)),
+            _ => return Err(plain(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, "watermarks")),
         }
         let left = deadline.saturating_duration_since(Instant::now());
         asked(left)?.ok_or_else(|| {

@@ -1,13 +1,13 @@
 //! What a cluster says of itself: partitions, replicas, settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::client::{Client, REQUEST};
 use super::errors::{self, plain};
 use super::mask::words;
 use super::native::RespErr::*;
-use super::native::{Of, Resource, c_string};
-use crate::broker::{Action, Code, Error, Result};
+use super::native::{AclOperation, Of, Resource, c_string};
+use crate::broker::{Action, Code, Error, Guarded, Operation, Result};
 
 /// Partitions of a topic, and the replicas of the one that has the fewest.
 pub(super) fn topic(client: &Client, name: &str) -> Result<Option<(i32, i32)>> {
@@ -61,4 +61,31 @@ pub(super) fn config(client: &Client, kind: Resource, of: &str) -> Result<BTreeM
         return Err(Error::new(Action::Retry, Code::Denied, detail));
     }
     Ok(settings)
+}
+
+/// What we may do with a topic or a group.
+pub(super) fn allowed(client: &Client, of: Guarded<'_>) -> Result<Option<BTreeSet<Operation>>> {
+    let (Guarded::Topic(text) | Guarded::Group(text)) = of;
+    let name = c_string(text)?;
+    let event = client.request_within("describe_rights", REQUEST, |queue, limit| match of {
+        Guarded::Topic(_) => queue.allowed_with_topic(&name, limit),
+        Guarded::Group(_) => queue.allowed_with_group(&name, limit),
+    })?;
+    let found = event.allowed().map_err(|err| plain(err, text))?;
+    // Whoever may see a thing may describe it: an empty list is that of a broker which does not tell.
+    let found = found.filter(|operations| !operations.is_empty());
+    Ok(found.map(|operations| operations.into_iter().filter_map(operation).collect()))
+}
+
+/// `None`: nobody here needs it.
+fn operation(of: AclOperation) -> Option<Operation> {
+    Some(match of {
+        AclOperation::RD_KAFKA_ACL_OPERATION_READ => Operation::Read,
+        AclOperation::RD_KAFKA_ACL_OPERATION_WRITE => Operation::Write,
+        AclOperation::RD_KAFKA_ACL_OPERATION_CREATE => Operation::Create,
+        AclOperation::RD_KAFKA_ACL_OPERATION_DELETE => Operation::Delete,
+        AclOperation::RD_KAFKA_ACL_OPERATION_DESCRIBE => Operation::Describe,
+        AclOperation::RD_KAFKA_ACL_OPERATION_DESCRIBE_CONFIGS => Operation::DescribeConfigs,
+        _ => return None,
+    })
 }

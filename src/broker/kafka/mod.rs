@@ -43,7 +43,7 @@ use self::client::Client;
 use self::consumer::Consumer;
 use self::native::{Of, millis};
 use self::shared::Shared;
-use super::{Broker, Compression, Isolation, MemberOptions, ProducerOptions, Result};
+use super::{Broker, Code, Compression, Error, Isolation, MemberOptions, ProducerOptions, Result};
 
 /// Larger than any topic allows: librdkafka measures a record before it is compressed, the broker's word is what counts.
 const LARGEST_RECORD: &str = "50000000";
@@ -252,7 +252,16 @@ impl Broker for Kafka {
                 Compression::Zstd => "zstd",
             },
         );
-        KafkaProducer::connect(config, Arc::clone(&self.shared), options.transaction_timeout)
+        let made = KafkaProducer::connect(config, Arc::clone(&self.shared), options.transaction_timeout);
+        made.map_err(|error| match error.code {
+            // librdkafka does not name it, and nobody can ask the brokers for it.
+            Code::Denied => {
+                let id = &options.transactional_id;
+                let detail = format!("the brokers do not allow this user the transactional id `{id}`: {error}");
+                Error { detail, ..error }
+            }
+            _ => error,
+        })
     }
 
     fn publisher(&self) -> Result<KafkaPublisher> {

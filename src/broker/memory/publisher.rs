@@ -1,6 +1,6 @@
 //! A publisher's and an admin client's side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::fault::{Fault, Operation};
@@ -166,6 +166,18 @@ impl port::Admin for Admin {
     fn group_offsets(&mut self, group: &str, topic: &str, partitions: &[i32]) -> Result<Vec<Option<Committed>>> {
         self.memory.check(Operation::GroupOffsets, group)?;
         Ok(partitions.iter().map(|partition| self.memory.committed(group, topic, *partition)).collect())
+    }
+
+    /// It has no users: whoever reaches it may do everything.
+    fn allowed(&mut self, of: port::Guarded<'_>) -> Result<Option<BTreeSet<port::Operation>>> {
+        match of {
+            port::Guarded::Topic(topic) => {
+                self.memory.check(Operation::Partitions, topic)?;
+                self.memory.lock().topics.named(topic)?;
+            }
+            port::Guarded::Group(group) => self.memory.check(Operation::GroupOffsets, group)?,
+        }
+        Ok(Some(port::Operation::ALL.into()))
     }
 
     fn set_group_offset(&mut self, group: &str, offset: &Offset) -> Result<()> {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::order::{Order, Ready};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{
-    Abort, Action, Admin, Broker, Code, Commit, Compression, Delivered, Error, Header, Outgoing, Producer,
-    ProducerOptions, Result, Stored, Topic, Transaction,
+    Abort, Action, Admin, Broker, Code, Commit, Compression, Delivered, Error, Guarded, Header, Operation, Outgoing,
+    Producer, ProducerOptions, Result, Stored, Topic, Transaction,
 };
 use crate::client::{no_topic, rest};
 use crate::clock;
@@ -58,13 +58,26 @@ impl From<Error> for Broken {
     }
 }
 
+/// A transaction that fails for this reason tells it of no record.
+fn may_write<A: Admin>(admin: &mut A, topic: &str) -> Result<()> {
+    match admin.allowed(Guarded::Topic(topic))? {
+        Some(allowed) if !allowed.contains(&Operation::Write) => {
+            let detail = format!("{topic}: this user may not write to it (Topic authorization failed)");
+            Err(Error::new(Action::Stop, Code::Denied, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl<'a, B: Broker> Writer<'a, B> {
     /// # Errors
-    /// Of the broker; [`Code::UnknownTopic`] if a topic is not there.
+    /// Of the broker; [`Code::UnknownTopic`] if a topic is not there, [`Code::Denied`] if this user may not write to it.
     pub fn open(broker: &'a B, topics: &'a Topics) -> Result<Self> {
         let mut admin = broker.admin()?;
         let mut count = |topic: &str| admin.partitions(topic)?.ok_or_else(|| no_topic(topic));
         let (enrollments, audit) = (count(&topics.enrollments)?, count(&topics.audit)?);
+        may_write(&mut admin, &topics.enrollments)?;
+        may_write(&mut admin, &topics.audit)?;
         let mut writer = Self { broker, topics, enrollments, audit, producer: None };
         writer.begin_again()?;
         Ok(writer)

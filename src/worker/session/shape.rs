@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::broker::murmur2::partition_for;
 use crate::flow::FlowId;
+use crate::topics::bounds::TimestampBounds;
 
 /// The partition of a topic that has one: control and queue topics.
 pub const ONLY: i32 = 0;
@@ -21,6 +22,8 @@ pub struct Shape {
     pub enrollments_retention: Option<Duration>,
     /// The largest record of the enrollments, in bytes.
     pub max_message_bytes: Option<i64>,
+    /// How the brokers name a setting of the queue topics.
+    pub timestamp_bounds: TimestampBounds,
 }
 
 impl Shape {

@@ -74,6 +74,32 @@ impl Queue<'_> {
         });
     }
 
+    /// Asks what we may do with a topic.
+    pub fn allowed_with_topic(&self, name: &CStr, limit: Duration) {
+        self.with_options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, limit, |options| {
+            let mut name = name.as_ptr();
+            // SAFETY: the name lives, and is copied; all live during the call; what is made is destroyed here.
+            unsafe {
+                include_operations(options);
+                let topics = sys::rd_kafka_TopicCollection_of_topic_names(&raw mut name, 1);
+                sys::rd_kafka_DescribeTopics(self.client.ptr(), topics, options, self.ptr());
+                sys::rd_kafka_TopicCollection_destroy(topics);
+            }
+        });
+    }
+
+    /// Asks what we may do with a group.
+    pub fn allowed_with_group(&self, name: &CStr, limit: Duration) {
+        self.with_options(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, limit, |options| {
+            let mut name = name.as_ptr();
+            // SAFETY: the name lives, and is copied; all live during the call.
+            unsafe {
+                include_operations(options);
+                sys::rd_kafka_DescribeConsumerGroups(self.client.ptr(), &raw mut name, 1, options, self.ptr());
+            }
+        });
+    }
+
     pub fn describe_configs(&self, kind: Resource, name: &CStr, limit: Duration) {
         let kind = match kind {
             Resource::Topic => RD_KAFKA_RESOURCE_TOPIC,
@@ -116,7 +142,7 @@ impl Queue<'_> {
         &self,
         operation: sys::rd_kafka_admin_op_t,
         limit: Duration,
-        send: impl FnOnce(*const sys::rd_kafka_AdminOptions_t),
+        send: impl FnOnce(*mut sys::rd_kafka_AdminOptions_t),
     ) {
         let mut reason = [0; 256];
         // SAFETY: the client lives; the options are copied by the request. A refused option leaves its default.
@@ -127,6 +153,20 @@ impl Queue<'_> {
             sys::rd_kafka_AdminOptions_set_operation_timeout(options, limit, reason.as_mut_ptr(), reason.len());
             send(options);
             sys::rd_kafka_AdminOptions_destroy(options);
+        }
+    }
+}
+
+/// Has the answer say what we may do. A broker or a librdkafka that cannot leaves it out.
+///
+/// # Safety
+/// The options live.
+unsafe fn include_operations(options: *mut sys::rd_kafka_AdminOptions_t) {
+    // SAFETY: by this function's contract; the error, if there is one, is ours.
+    unsafe {
+        let error = sys::rd_kafka_AdminOptions_set_include_authorized_operations(options, 1);
+        if !error.is_null() {
+            sys::rd_kafka_error_destroy(error);
         }
     }
 }

@@ -34,7 +34,7 @@ mod topic;
 mod values;
 
 pub use admin::{NewTopic, Resource};
-pub use answer::GroupAnswer;
+pub use answer::{AclOperation, GroupAnswer};
 pub use batch::{Messages, Polled};
 pub use client::{Errors, NativeClient};
 #[cfg(test)]
