@@ -94,13 +94,25 @@ fn no_folders_import_each_other_in_a_circle() {
     none(&cycles::between_folders(&sources()));
 }
 
+/// Of ours, for people: those that stand at the root, and those in `docs`.
+fn is_a_document(name: &str) -> bool {
+    name.ends_with(".md") && (name.starts_with("docs/") || !name.contains('/'))
+}
+
+/// Goal: no document is left out of the book (`book.toml`), whoever adds it.
+#[test]
+fn the_book_has_every_document() {
+    let contents = text("book/SUMMARY.md");
+    let left_out = |name: &&String| is_a_document(name) && !contents.contains(&format!("]({name})"));
+    let faults: Vec<_> =
+        names().iter().filter(left_out).map(|name| format!("book/SUMMARY.md leaves out {name}")).collect();
+    none(&faults);
+}
+
 #[test]
 fn documents_name_what_is_there() {
     let names = names();
-    let documents = names.iter().filter(|name| {
-        ["ARCHITECTURE.md", "README.md"].contains(&name.as_str())
-            || (name.starts_with("docs/") && name.ends_with(".md"))
-    });
+    let documents = names.iter().filter(|name| is_a_document(name));
     let faults =
         documents.flat_map(|document| names::faults(document, &text(document), |name| names::is_there(&names, name)));
     none(&faults.collect::<Vec<_>>());
