@@ -2,9 +2,9 @@
 //! moments, one after another. At the end all is healed, and the independent checker has the last word.
 //!
 //! `CHAOS=long cargo test --test chaos` is the long run; `CHAOS_SEED` gives a printed seed again.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/company.rs"]
 mod company;
 #[path = "chaos/fleet.rs"]
@@ -29,10 +29,10 @@ mod proxy;
 mod queues;
 #[path = "support/say.rs"]
 mod say;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/kafka.rs"]
 mod server;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/upstream.rs"]
 mod upstream;
 

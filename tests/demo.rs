@@ -1,6 +1,6 @@
 //! `flowgate demo` as it is run: the binary, its output, its exit code, and a terminal of its own.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};

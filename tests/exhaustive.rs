@@ -9,7 +9,7 @@
 //!
 //! Each space prints how many states it has.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
 #[cfg(debug_assertions)]
 #[path = "exhaustive/breaks.rs"]

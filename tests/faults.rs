@@ -1,8 +1,8 @@
 //! What goes wrong, on real Kafka and with real processes: `flowgate run` is killed, shared, starved and starved of its
 //! positions while events flow, and the independent checker has the last word. Each fault says how often it happened.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/company.rs"]
 mod company;
 #[path = "faults/killed.rs"]
@@ -27,7 +27,7 @@ mod restarted;
 mod rights;
 #[path = "support/say.rs"]
 mod say;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/kafka.rs"]
 mod server;
 #[path = "faults/sharing.rs"]

@@ -1,6 +1,6 @@
 //! The conformance suite on real Kafka.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
 #[macro_use]
 mod conformance;
@@ -12,7 +12,7 @@ mod corpus;
 mod gate;
 #[path = "support/say.rs"]
 mod say;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/kafka.rs"]
 mod server;
 

@@ -1,11 +1,11 @@
 //! The process `flowgate` on real Kafka: what an operator types, what comes back, and how the gate ends.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
 #[path = "support/process.rs"]
 mod process;
 #[path = "process/secrets.rs"]
 mod secrets;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/kafka.rs"]
 mod server;
 #[path = "process/siege.rs"]

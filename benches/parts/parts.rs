@@ -1,7 +1,7 @@
 //! The parts of the gate that every event goes through, each alone: `cargo bench -p flowgate-parts`. What they are worth
 //! together, on Kafka, is measured by `benches/side-by-side`.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
 use std::hint::black_box;
 use std::time::Duration;

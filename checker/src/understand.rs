@@ -206,7 +206,6 @@ impl<'de> serde::Deserialize<'de> for Name {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn why(text: &str) -> (Option<String>, &'static str) {

@@ -1,5 +1,5 @@
 //! Goal: a letter that was put back is seen to be the event that the audit names. Method: a log with one, broken in one place.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
 use flowgate_checker::{Fault, Log, Record, check, home};
 use serde_json::{Value, json};

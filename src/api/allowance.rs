@@ -75,7 +75,6 @@ impl Allowances {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use axum::response::IntoResponse as _;
 

@@ -80,7 +80,6 @@ fn give_way() {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use axum::response::IntoResponse as _;
 

@@ -2,7 +2,7 @@
 //!
 //! The cookie says which token it was given for and until when, and is signed. With `http_secret` every instance takes it; without
 //! one the key is of this process alone. Whoever goes on asking gets a new cookie of the same session, until that has lasted for a
-//! day's work ([`super::Limits::login`]).
+//! day's work ([`Lasts::login`](super::limits::Lasts::login)).
 //!
 //! That somebody has logged out is known to the instance alone that was told, for instances share nothing but Kafka, and no topic of theirs
 //! is for that. So a cookie that was copied before is taken elsewhere until it ends, and the session itself by whoever keeps asking there:
@@ -197,7 +197,6 @@ pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -7,7 +7,6 @@ pub fn murmur2(data: &[u8]) -> i32 {
     const MIX: u32 = 0x5bd1_e995;
 
     // Kafka hashes the length as a 32-bit int; no key is longer.
-    #[allow(clippy::cast_possible_truncation)]
     let mut hash = SEED ^ data.len() as u32;
     let mut words = data.chunks_exact(4);
     for word in &mut words {

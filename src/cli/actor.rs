@@ -22,7 +22,6 @@ fn user(environment: impl Fn(&str) -> Option<String>) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

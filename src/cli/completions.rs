@@ -135,7 +135,6 @@ fn gather<B: Broker>(broker: &B, topics: &Topics, begun: &str, found: &Mutex<BTr
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::time::Instant;
 

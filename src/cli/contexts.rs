@@ -52,7 +52,6 @@ fn beginning(begun: &OsStr, environment: &[(OsString, OsString)]) -> Vec<String>
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

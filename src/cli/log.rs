@@ -40,7 +40,6 @@ fn fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};

@@ -31,7 +31,6 @@ pub fn run(args: &Args, definition: clap::Command, out: &mut dyn Write) -> Resul
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::cli::definition;

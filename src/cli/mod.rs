@@ -50,7 +50,6 @@ mod selecting;
 mod send;
 mod table;
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 pub(crate) mod tests;
 mod token;
 mod topics;

@@ -37,7 +37,6 @@ fn url(http: SocketAddr) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

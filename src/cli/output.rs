@@ -78,7 +78,6 @@ pub fn json_line(out: &mut dyn Write, value: &Value) -> Result<(), Failure> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use serde_json::json;
 

@@ -83,7 +83,6 @@ impl FromStr for Since {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -135,7 +135,6 @@ impl Signals {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs::File;
     use std::io::{self, Read as _};

@@ -43,7 +43,6 @@ pub fn run(command: &Command, out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::config::{Settings, Sources};

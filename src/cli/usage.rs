@@ -64,7 +64,6 @@ fn refusal(error: &clap::Error) -> Failure {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use clap::Parser as _;
 

@@ -85,7 +85,6 @@ fn quoted(text: &str) -> Yaml<'static> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use saphyr::LoadableYamlNode as _;
     use serde_json::json;

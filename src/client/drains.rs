@@ -166,7 +166,6 @@ impl Passed {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::flow::{Answered, CommandId, Outcome};

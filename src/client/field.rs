@@ -53,8 +53,6 @@ impl fmt::Display for FieldIs {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

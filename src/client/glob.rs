@@ -42,7 +42,6 @@ pub fn looks_like_one(id: &str) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -29,7 +29,6 @@ mod settled;
 pub mod shown;
 pub mod states;
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;
 pub mod trail;
 

@@ -32,7 +32,6 @@ pub fn divide(rate: Rate, held: &[u64]) -> Option<Vec<Rate>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 

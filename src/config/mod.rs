@@ -24,7 +24,6 @@ mod read;
 mod settings;
 mod sources;
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;
 mod tokens;
 

@@ -3,6 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::worker::Options;
 
+mod sample;
+
 fn file() -> Origin {
     Origin::File("flowgate.toml".into())
 }

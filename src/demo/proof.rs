@@ -250,7 +250,6 @@ fn line(name: &str, columns: &[Column], row: &[u64]) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::backend::{Backend, Way};
     use super::super::play::Play;

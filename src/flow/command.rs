@@ -284,8 +284,6 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::super::State;
     use super::super::tests::*;
     use super::*;

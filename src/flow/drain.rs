@@ -274,8 +274,6 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use std::time::Duration;
 
     use super::super::tests::*;

@@ -270,8 +270,6 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::super::tests::*;
     use super::super::{Cause, Expect, FlowId, Keep, NewRecords, PauseEnd, Release, Target, Verdict};
     use super::*;

@@ -23,8 +23,6 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::super::tests::*;
     use super::super::{Action, Verdict};
     use super::*;

@@ -51,8 +51,6 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::super::drain::Passing;
     use super::super::tests::*;
     use super::super::{Cause, Kind};

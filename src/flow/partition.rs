@@ -132,8 +132,6 @@ impl Partition {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::super::Outcome;
     use super::*;
 

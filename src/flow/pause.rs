@@ -173,8 +173,6 @@ fn spell(duration: std::time::Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use std::time::Duration;
 
     use super::super::tests::*;

@@ -61,8 +61,6 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use std::num::NonZeroU64;
 
     use super::super::drain::{Passing, Removal};

@@ -115,8 +115,6 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::super::drain::{Passing, Removal};
     use super::super::tests::*;
     use std::num::NonZeroU64;

@@ -85,8 +85,6 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::super::drain::{Passing, Removal};
     use super::super::tests::*;
     use super::super::{Action, PauseOrder, State, Verdict};

@@ -300,7 +300,6 @@ impl From<Change> for Learned {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::cli::tests::flows::live;

@@ -213,7 +213,6 @@ impl Drop for Awaited {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -61,8 +61,6 @@ impl Stalled {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use crate::worker::PartitionShot;
 

@@ -111,7 +111,6 @@ fn only_known(value: &[u8], names_flow: bool) -> Result<(), Fault> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::flow::PurgeOrder;

@@ -229,7 +229,6 @@ fn seconds(end: PauseEnd) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::Reason;
     use super::*;

@@ -27,7 +27,6 @@ pub use read::{Foreign, Held, Reader, indexed};
 pub use write::{Entry, Mark, write};
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::Arc;
 

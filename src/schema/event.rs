@@ -112,7 +112,6 @@ fn read_kind(slot: Slot<'_>) -> Result<Kind, Unreadable> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::flow::{FlowId, RecordId};

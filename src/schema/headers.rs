@@ -236,7 +236,6 @@ fn appended<const N: usize>(original: &[Header], ours: [Header; N]) -> Vec<Heade
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

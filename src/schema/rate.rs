@@ -26,7 +26,6 @@ impl Serialize for PerSecond {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

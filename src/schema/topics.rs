@@ -153,7 +153,6 @@ fn hex(name: &mut String, byte: u8) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -40,7 +40,6 @@ impl TimestampBounds {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::time::Duration;
 

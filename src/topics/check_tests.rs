@@ -1,5 +1,4 @@
 //! A test a row: each setting that a promise depends on, made wrong, is found and named with its promise.
-#![allow(clippy::unwrap_used)]
 
 use super::*;
 use crate::broker::memory::{Fault, Memory, Operation};

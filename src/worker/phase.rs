@@ -10,13 +10,13 @@ use crate::time::Timestamp;
 /// What a step has led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Call [`Worker::step`] again.
+    /// Call [`Worker::step`](super::Worker::step) again.
     Progress,
     /// There was nothing to do; nothing happens by itself before this time, unless something arrives.
     Idle { until: Option<Timestamp> },
     /// The broker wants to be asked again later.
     Waiting(Duration),
-    /// The worker has left the group after [`Worker::stop`]: the last step.
+    /// The worker has left the group after [`Worker::stop`](super::Worker::stop): the last step.
     Left,
 }
 

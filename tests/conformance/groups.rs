@@ -196,7 +196,7 @@ pub fn a_member_belongs_while_the_group_counts_on_it<H: Harness>(h: &H) {
 
 /// A member of the same client id is told of, as long as it lives; one that this process has dropped is not. (A client
 /// that cannot tell says so.)
-pub fn a_namesake_is_another_processs_member<H: Harness>(h: &H) {
+pub fn a_namesake_is_a_member_of_another_process<H: Harness>(h: &H) {
     let topic = steps::topic(h, "namesake", 2, &[]);
     let group = h.fresh_name("namesake");
     let options = h.member_options(&group, &topic);

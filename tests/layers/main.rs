@@ -2,10 +2,10 @@
 //!
 //! Method: the sources are read, not compiled ([`tokens`], [`source`]), and every path in them is followed to the file that defines what it
 //! names ([`tree`]). So it is seen when a folder knows what the [`map`] says it must not ([`rules`]), when files import each other in a
-//! circle ([`cycles`]), when a document names a file that is gone ([`names`]), and when a threat has no test ([`threats`]). Each of these has tests of its own, on sources
-//! made up for them, that show it red.
+//! circle ([`cycles`]), when a document names a file that is gone ([`names`]), and when a threat has no test ([`threats`]). Each of these has
+//! tests of its own, on sources made up for them, that show it red.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
 mod cycles;
 mod map;
@@ -95,11 +95,25 @@ fn no_folders_import_each_other_in_a_circle() {
     none(&cycles::between_folders(&sources()));
 }
 
+/// Of ours, for people: those that stand at the root, and those in `docs`.
+fn is_a_document(name: &str) -> bool {
+    name.ends_with(".md") && (name.starts_with("docs/") || !name.contains('/'))
+}
+
+/// Goal: no document is left out of the book (`book.toml`), whoever adds it.
+#[test]
+fn the_book_has_every_document() {
+    let contents = text("book/SUMMARY.md");
+    let left_out = |name: &&String| is_a_document(name) && !contents.contains(&format!("]({name})"));
+    let faults: Vec<_> =
+        names().iter().filter(left_out).map(|name| format!("book/SUMMARY.md leaves out {name}")).collect();
+    none(&faults);
+}
+
 #[test]
 fn documents_name_what_is_there() {
     let names = names();
-    let of_ours = |name: &&String| !name.contains('/') || name.starts_with("docs/") || name.starts_with("deploy/");
-    let documents = names.iter().filter(of_ours).filter(|name| name.ends_with(".md"));
+    let documents = names.iter().filter(|name| is_a_document(name) || (name.starts_with("deploy/") && name.ends_with(".md")));
     let faults =
         documents.flat_map(|document| names::faults(document, &text(document), |name| names::is_there(&names, name)));
     none(&faults.collect::<Vec<_>>());

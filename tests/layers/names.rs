@@ -22,11 +22,16 @@ pub fn faults(document: &str, text: &str, there: impl Fn(&str) -> bool) -> Vec<S
     faults
 }
 
-/// It has a slash within, or ends as our files do. An HTTP path begins with a slash, and so does one of the machine.
+/// It has a slash within, or ends as our files do. An HTTP path begins with a slash, and so does one of the machine. What is built is
+/// there or not.
 fn looks_like_a_path(name: &str) -> bool {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
     let ends = [".rs", ".md", ".toml"].iter().any(|end| name.ends_with(end) && name.len() > end.len());
-    plain && !OF_USERS.contains(&name) && !name.starts_with(['/', '-', '.']) && (name.contains('/') || ends)
+    plain
+        && !OF_USERS.contains(&name)
+        && !name.starts_with(['/', '-', '.'])
+        && !name.starts_with("target/")
+        && (name.contains('/') || ends)
 }
 
 /// `names`: every file and folder of the repository. A document may leave out `src/`, and of a file the folder too.
@@ -56,8 +61,7 @@ mod tests {
 
     #[test]
     fn what_is_no_path_is_left_alone() {
-        let text =
-            "`GET /flows/{id}`, `/metrics`, `flow.queue.welcome.1`, `cargo test -p x/y`, `.rs`\n```\n`gone.rs`\n```";
+        let text = "`GET /flows/{id}`, `/metrics`, `target/book`, `flow.queue.welcome.1`, `cargo test -p x/y`, `.rs`\n```\n`gone.rs`\n```";
         assert_eq!(faults_of(text), Vec::<String>::new());
     }
 

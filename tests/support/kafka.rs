@@ -4,7 +4,7 @@
 //! with the test process, however that ends. Without Java or Maven the tests fail and say what to install.
 
 mod certificates;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 pub mod cluster;
 mod missing;
 #[allow(dead_code)]

@@ -55,7 +55,7 @@ mod restart;
 mod result;
 mod round;
 mod scans;
-#[allow(clippy::unwrap_used, dead_code)]
+#[allow(clippy::unwrap_used, dead_code, reason = "it is the tests' own, which use more of it")]
 #[path = "../../../tests/support/kafka.rs"]
 mod server;
 mod shares;

@@ -76,7 +76,6 @@ fn step<'a>(story: &Story<'a>, moments: &[Moment], at: usize, circumstances: Cir
     let released = total(state.counts?).checked_sub(total(before.counts?))?;
     // Where states are missing it began at any time since the last one that is there.
     let first = if circumstances.every_state { moments[at].first } else { stored.timestamp_ms };
-    #[allow(clippy::cast_precision_loss)]
     Some(Step { drain, released: released as f64, moment: Moment { first, last: moments[at].last } })
 }
 
@@ -116,7 +115,5 @@ impl<'a> Window<'a> {
 }
 
 fn seconds(millis: i64) -> f64 {
-    #[allow(clippy::cast_precision_loss)]
-    let seconds = millis as f64 / 1000.0;
-    seconds
+    millis as f64 / 1000.0
 }

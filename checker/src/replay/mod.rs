@@ -5,7 +5,7 @@
 //! it knows no fates and no sums. It plays the flow again, without a queue topic, turns, crashes or an index, and compares
 //! what comes out, one record after another, with `flow.records`, `flow.discarded` and the dead letters.
 //!
-//! The two oracles are independent. Shared are the records ([`Log`], [`Place`]), and how documents are read: which values
+//! The two oracles are independent. Shared are the records ([`Log`], [`Place`](crate::Place)), and how documents are read: which values
 //! are events, RFC 3339, where a flow lives. Not shared is everything that decides: what a transition means and which
 //! orders are in force, what is held, superseded, withdrawn, too old, how a record is told to be an event's, and order.
 //! Records are told by key and value alone: their headers and times are `check`'s to compare.
@@ -76,9 +76,7 @@ impl Replay {
         if self.deliveries == 0 {
             return 1.0;
         }
-        #[allow(clippy::cast_precision_loss)]
-        let share = self.compared as f64 / self.deliveries as f64;
-        share
+        self.compared as f64 / self.deliveries as f64
     }
 }
 

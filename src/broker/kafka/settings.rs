@@ -213,7 +213,6 @@ pub fn looks_secret(value: &str) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::native::{c_string, has_setting, setting_names};
     use super::*;

@@ -157,7 +157,6 @@ pub(super) fn tell(what: &str) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::broker::memory::{Call, Fault, Memory, Operation};

@@ -204,7 +204,6 @@ fn tell(line: &Line, width: usize) -> Vec<Row> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::demo::backend::Way;

@@ -1,5 +1,4 @@
 //! Fixtures for the tests of the rules, and the tests that span files.
-#![allow(clippy::unwrap_used)]
 
 mod model;
 mod table;

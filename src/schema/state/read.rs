@@ -1,4 +1,4 @@
-//! Reading the state of a flow, without trust: see [`super::read`].
+//! Reading the state of a flow, without trust: see [`super::read()`].
 
 use std::collections::VecDeque;
 use std::time::Duration;

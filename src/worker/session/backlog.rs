@@ -158,7 +158,6 @@ fn spread(flow: &FlowId) -> f64 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

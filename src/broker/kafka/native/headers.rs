@@ -121,7 +121,6 @@ impl Drop for Headers {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use bytes::Bytes;
 

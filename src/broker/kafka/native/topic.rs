@@ -102,7 +102,6 @@ impl Drop for TopicHandle {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use rdkafka::ClientConfig;
     use rdkafka::types::RDKafkaType;

@@ -67,7 +67,7 @@ pub(super) unsafe fn slice<'a, T>(first: *const T, count: c_int) -> &'a [T] {
 /// A C array as a slice.
 ///
 /// # Safety
-/// As [`slice`].
+/// As [`slice()`].
 pub(super) unsafe fn array<'a, T>(first: *const T, count: usize) -> &'a [T] {
     if first.is_null() || count == 0 {
         return &[];
