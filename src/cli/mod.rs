@@ -38,6 +38,7 @@ mod purge;
 mod queue;
 mod queue_words;
 mod reach;
+mod ready;
 mod redrive;
 mod release;
 mod resume;
@@ -148,6 +149,7 @@ enum Command {
     #[command(subcommand)]
     Token(token::Command),
     Open(open::Args),
+    Ready(ready::Args),
     Completions(completions::Args),
     Man(man::Args),
     Schema(schema::Args),
@@ -196,6 +198,7 @@ impl Cli {
             Command::Schema(args) => schema::run(&args, &Screen::of_process(), out),
             Command::Token(command) => token::run(&command, out),
             Command::Open(args) => open::run(&args, &Settings::load(&global.sources_of_process()?)?, out),
+            Command::Ready(_) => ready::run(&Settings::load(&global.sources_of_process()?)?, out),
             Command::Run(args) => {
                 let sources = args.add_to(global.sources_of_process()?);
                 let settings = Settings::load(&sources)?;
@@ -241,7 +244,7 @@ impl Command {
             Self::Letters(command) => letters::run(&command, broker, topics, screen, out),
             Self::Positions(args) => positions::run(&args, broker, topics, out),
             Self::Demo(_) | Self::Run(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => Ok(()),
-            Self::Token(_) | Self::Open(_) | Self::Schema(_) => Ok(()),
+            Self::Token(_) | Self::Open(_) | Self::Ready(_) | Self::Schema(_) => Ok(()),
         }
     }
 }
