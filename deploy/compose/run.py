@@ -156,7 +156,7 @@ class Stack:
 
     def down(self) -> None:
         containers = [self.container(name) for name in reversed(self.services)]
-        podman("rm", "--force", "--time", "2", "--ignore", *containers, check=False)
+        podman("rm", "--force", "--volumes", "--time", "2", "--ignore", *containers, check=False)
         podman("volume", "rm", "--force", *self.volumes, check=False)
         podman("network", "rm", "--force", self.name, check=False)
 
