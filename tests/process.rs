@@ -1,6 +1,8 @@
 //! The process `flowgate` on real Kafka: what an operator types, what comes back, and how the gate ends.
 #![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
+#[path = "process/image.rs"]
+mod image;
 #[path = "support/process.rs"]
 mod process;
 #[path = "process/secrets.rs"]

@@ -39,6 +39,7 @@ mod purge;
 mod queue;
 mod queue_words;
 mod reach;
+mod ready;
 mod redrive;
 mod release;
 mod resume;
@@ -149,6 +150,7 @@ enum Command {
     #[command(subcommand)]
     Token(token::Command),
     Open(open::Args),
+    Ready(ready::Args),
     Completions(completions::Args),
     Man(man::Args),
     Schema(schema::Args),
@@ -198,6 +200,7 @@ impl Cli {
             Command::Token(command) => token::run(&command, out),
             Command::Open(args) => open::run(&args, &Settings::load(&global.sources_of_process()?)?, out),
             Command::Acls(args) if !args.check => args.print(&Settings::load(&global.sources_of_process()?)?, out),
+            Command::Ready(_) => ready::run(&Settings::load(&global.sources_of_process()?)?, out),
             Command::Run(args) => {
                 let sources = args.add_to(global.sources_of_process()?);
                 let settings = Settings::load(&sources)?;
@@ -244,7 +247,7 @@ impl Command {
             Self::Positions(args) => positions::run(&args, broker, topics, out),
             Self::Acls(args) => args.look(broker, settings, out),
             Self::Demo(_) | Self::Run(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => Ok(()),
-            Self::Token(_) | Self::Open(_) | Self::Schema(_) => Ok(()),
+            Self::Token(_) | Self::Open(_) | Self::Ready(_) | Self::Schema(_) => Ok(()),
         }
     }
 }

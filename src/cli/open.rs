@@ -26,14 +26,18 @@ pub fn run(args: &Args, settings: &Settings, out: &mut dyn Write) -> Result<(), 
     Ok(())
 }
 
-/// As it is reached from this machine.
 fn url(http: SocketAddr) -> String {
+    format!("http://{}/", reached(http))
+}
+
+/// Where HTTP is reached from this machine.
+pub(super) fn reached(http: SocketAddr) -> SocketAddr {
     let ip = match http.ip() {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         address => address,
     };
-    format!("http://{}/", SocketAddr::new(ip, http.port()))
+    SocketAddr::new(ip, http.port())
 }
 
 #[cfg(test)]

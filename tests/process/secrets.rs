@@ -36,6 +36,7 @@ fn called(path: &[String]) -> Vec<&'static str> {
         ["topics", "create" | "check"] | ["positions"] | ["config", "check" | "show"] => vec![],
         ["token", "create"] => vec!["ci", "--role", "viewer"],
         ["open"] => vec!["--print"],
+        ["ready"] => vec![],
         ["completions"] => vec!["bash"],
         ["man" | "schema"] => vec![],
         _ => panic!("a new command: say here how `{}` is called", path.join(" ")),
