@@ -9,6 +9,8 @@ mod company;
 mod killed;
 #[path = "faults/neighbours.rs"]
 mod neighbours;
+#[path = "faults/oldest.rs"]
+mod oldest;
 #[path = "faults/ordered.rs"]
 mod ordered;
 #[path = "faults/outage.rs"]

@@ -113,7 +113,8 @@ fn the_book_has_every_document() {
 #[test]
 fn documents_name_what_is_there() {
     let names = names();
-    let documents = names.iter().filter(|name| is_a_document(name) || (name.starts_with("deploy/") && name.ends_with(".md")));
+    let documents =
+        names.iter().filter(|name| is_a_document(name) || (name.starts_with("deploy/") && name.ends_with(".md")));
     let faults =
         documents.flat_map(|document| names::faults(document, &text(document), |name| names::is_there(&names, name)));
     none(&faults.collect::<Vec<_>>());

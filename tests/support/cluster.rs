@@ -16,7 +16,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::metadata::Metadata;
 use tempfile::TempDir;
 
-use super::{Running, SMALL, START, broker_ended, format_storage, jars, launch, write_log_config};
+use super::{Running, SMALL, START, VERSION, broker_ended, format_storage, jars, launch, write_log_config};
 
 pub const NODES: usize = 3;
 
@@ -44,7 +44,7 @@ pub enum Coordinator<'a> {
 impl KafkaCluster {
     /// Starts all nodes; `advertised` are the ports at which gates are told to look for them.
     pub fn start(advertised: [u16; NODES]) -> Self {
-        let jars = jars();
+        let jars = jars(VERSION);
         let mut tries = 0;
         loop {
             let ports = free_ports();

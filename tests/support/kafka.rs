@@ -21,6 +21,9 @@ use flowgate::broker::kafka::{Kafka, KafkaOptions};
 use missing::missing;
 use tempfile::TempDir;
 
+/// The broker that the tests run against.
+const VERSION: &str = "4.3.1";
+
 /// What each name of a broker's directory is formatted with: 16 bytes in URL-safe base64.
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
 
@@ -75,12 +78,16 @@ impl KafkaServer {
 
     /// The same with other options for its Java machine, and a space between them.
     pub fn start_with(jvm: &str, properties: &[(&str, &str)]) -> Self {
-        Self::start_for(&[], jvm, properties)
+        Self::start_for(jars(VERSION), &[], jvm, properties)
+    }
+
+    /// A broker of another version.
+    pub fn of_version(version: &str) -> Self {
+        Self::start_for(jars(version), &[], SMALL, &[])
     }
 
     /// The same with users, each with a password (SCRAM-SHA-512), and certificates of clients.
-    fn start_for(users: &[(&str, &str)], jvm: &str, properties: &[(&str, &str)]) -> Self {
-        let jars = jars();
+    fn start_for(jars: PathBuf, users: &[(&str, &str)], jvm: &str, properties: &[(&str, &str)]) -> Self {
         let mut tries = 0;
         loop {
             let directory =
@@ -322,13 +329,13 @@ impl Ports {
     }
 }
 
-/// The folder with the broker's jars, filled by Maven the first time.
-fn jars() -> PathBuf {
+/// The folder with the jars of a broker, filled by Maven the first time.
+fn jars(version: &str) -> PathBuf {
     let cache = cache();
     fs::create_dir_all(&cache).expect("making the cache of the tests");
     // Another version of the list gets another folder, so that an old cache is never half of a new one.
-    let wanted = include_bytes!("../kafka/pom.xml");
-    let jars = cache.join(format!("kafka-{:016x}", fingerprint(wanted)));
+    let wanted = include_str!("../kafka/pom.xml").replace(VERSION, version);
+    let jars = cache.join(format!("kafka-{version}-{:016x}", fingerprint(wanted.as_bytes())));
     let pom = jars.with_extension("xml");
     let complete = jars.join("complete");
     let lock = File::create(cache.join("lock")).expect("opening the lock of the cache");

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use super::{KafkaServer, SMALL, missing};
+use super::{KafkaServer, SMALL, VERSION, jars, missing};
 
 /// Whoever comes by the plain listener may do everything: the broker itself, and the test.
 const PROPERTIES: &[(&str, &str)] = &[
@@ -31,7 +31,7 @@ impl Secured {
     pub fn start(users: &[&str]) -> Self {
         let passwords: Vec<_> = users.iter().map(|user| format!("{user}-secret")).collect();
         let users: Vec<_> = users.iter().copied().zip(passwords.iter().map(String::as_str)).collect();
-        let server = KafkaServer::start_for(&users, SMALL, PROPERTIES);
+        let server = KafkaServer::start_for(jars(VERSION), &users, SMALL, PROPERTIES);
         let tool = AclTool::start(&server);
         Self { server, tool }
     }
