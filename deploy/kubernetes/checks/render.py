@@ -62,6 +62,9 @@ def main():
     programs, out = sys.argv[1], pathlib.Path(sys.argv[2])
     overlays = sorted(path.parent for path in OVERLAYS.glob("*/kustomization.yaml"))
     cases = yaml.safe_load((HERE / "cases.yaml").read_text())
+    # The values that the README shows.
+    shown = (HERE.parent / "README.md").read_text(encoding="utf-8").split("```yaml\n")[1:]
+    cases += [{"name": f"readme-{n}", "values": yaml.safe_load(block.split("```")[0])} for n, block in enumerate(shown, 1)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(lambda path: overlay(programs, out, path), overlays))
         found += pool.map(lambda one: case(programs, out, one), cases)

@@ -5,10 +5,7 @@ import rego.v1
 
 import data.flowgate.pods
 
-is_gate if {
-	input.kind == "StatefulSet"
-	input.metadata.labels["app.kubernetes.io/name"]
-}
+is_gate if input.kind == "StatefulSet"
 
 deny contains "instance is not the name of the pod: its place in the group and its transactional id would not come again with it" if {
 	is_gate
