@@ -18,6 +18,7 @@ mod resuming;
 mod scanning;
 mod schemas;
 mod strangers;
+mod strimzi;
 mod topics;
 
 use std::sync::Arc;

@@ -315,3 +315,22 @@ fn the_memory_of_a_worker_is_divided() {
     assert_eq!(shares(&text("memory = '1GiB'")), [128 * MIB, 256 * MIB, 32 * MIB]);
     assert_eq!(shares(&text("memory = '16MiB'")), [2 * MIB, 4 * MIB, MIB]);
 }
+
+/// Goal: the Helm chart takes every setting, and only those: but for the ones that it makes itself, and for secrets, which belong
+/// into a Secret. Method: its schema against the list of settings.
+#[test]
+fn the_chart_takes_every_setting() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/helm/flowgate/values.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut taken = std::collections::BTreeSet::new();
+    for (name, within) in schema["properties"]["config"]["properties"].as_object().unwrap() {
+        match within["properties"].as_object() {
+            Some(inner) => taken.extend(inner.keys().map(|inner| format!("{name}.{inner}"))),
+            None if name == "kafka" => {}
+            None => drop(taken.insert(name.clone())),
+        }
+    }
+    let by_chart = ["instance", "http", "http_hosts"];
+    let wanted = fields::FIELDS.iter().filter(|field| !field.is_secret && !by_chart.contains(&field.name));
+    assert_eq!(taken, wanted.map(|field| field.name.to_owned()).collect());
+}
