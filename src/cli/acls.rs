@@ -152,7 +152,7 @@ impl Args {
 
     fn strimzi(&self, Granted { principal, acls, .. }: &Granted, out: &mut dyn Write) -> Result<(), Failure> {
         let name = principal.split_once(':').map_or(principal.as_str(), |(_, name)| name);
-        writeln!(out, "---\napiVersion: kafka.strimzi.io/v1beta2\nkind: KafkaUser\nmetadata:")?;
+        writeln!(out, "---\napiVersion: kafka.strimzi.io/v1\nkind: KafkaUser\nmetadata:")?;
         writeln!(out, "  name: {}\n  labels:\n    strimzi.io/cluster: {}", yaml(name), yaml(&self.cluster))?;
         writeln!(out, "spec:\n  authorization:\n    type: simple\n    acls:")?;
         for acl in acls {

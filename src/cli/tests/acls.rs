@@ -3,7 +3,7 @@ use crate::broker::memory::Call;
 use crate::cli::tests::schemas::judge;
 
 /// What is printed under these settings. No broker is asked.
-fn printed(settings: &Settings, args: &[&str]) -> String {
+pub fn printed(settings: &Settings, args: &[&str]) -> String {
     let cli = Cli::try_parse_from(["flowgate", "acls"].iter().chain(args)).unwrap_or_else(|error| panic!("{error}"));
     let Command::Acls(args) = cli.command else { panic!("not acls") };
     let mut out = Vec::new();
@@ -11,7 +11,7 @@ fn printed(settings: &Settings, args: &[&str]) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn settings(lines: &str) -> Settings {
+pub fn settings(lines: &str) -> Settings {
     let origin = crate::config::Origin::File("flowgate.toml".to_owned());
     Settings::load(&Sources::new().with_text(lines, &origin)).unwrap()
 }
@@ -56,7 +56,7 @@ fn a_gate_that_takes_no_commands_writes_none() {
 fn strimzi_gets_a_resource_for_each() {
     let yaml = printed(&settings(""), &["upstream", "setup", "-o", "strimzi", "--cluster", "prod"]);
     let upstream = "---
-apiVersion: kafka.strimzi.io/v1beta2
+apiVersion: kafka.strimzi.io/v1
 kind: KafkaUser
 metadata:
   name: flowgate-upstream

@@ -1,10 +1,11 @@
-//! The topics that Strimzi makes from our manifests.
+//! The topics and the user that Strimzi makes from our manifests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr::{LoadableYamlNode as _, Yaml};
 
 use super::Place;
+use super::acls::{printed, settings};
 use crate::broker::{Admin as _, Broker as _};
 use crate::schema::topics::Topics;
 use crate::topics::{Layout, specification};
@@ -59,4 +60,15 @@ fn strimzi_makes_the_topics_that_the_program_makes() {
         names.insert(name);
     }
     assert_eq!(there.keys().cloned().collect::<BTreeSet<_>>(), names);
+}
+
+/// Goal: the user has the rights that the program asks for, no more and no fewer.
+#[test]
+fn strimzi_gives_the_rights_that_the_program_needs() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kubernetes/overlays/strimzi/user.yaml");
+    let text = std::fs::read_to_string(manifest).unwrap();
+    let (_, list) = text.split_once("      # acls: begin\n").unwrap();
+    let (list, _) = list.split_once("      # acls: end\n").unwrap();
+    let wanted = printed(&settings(""), &["gate", "-o", "strimzi"]);
+    assert_eq!(list, wanted.split_once("    acls:\n").unwrap().1);
 }
