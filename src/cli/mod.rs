@@ -40,6 +40,8 @@ mod queue_words;
 mod reach;
 mod redrive;
 mod release;
+mod reread;
+mod rereading;
 mod resume;
 mod run;
 mod scanning;
@@ -47,6 +49,7 @@ mod schema;
 mod screen;
 mod selecting;
 mod send;
+mod spawn;
 mod table;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -16,7 +16,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, settings: &Settings, out: &mut dyn Write) -> Result<(), Failure> {
-    let url = url(settings.http);
+    let url = url(settings.http, settings.http_tls.is_some());
     writeln!(out, "{url}")?;
     if !args.print {
         // Where there is no browser the link has to do.
@@ -27,13 +27,14 @@ pub fn run(args: &Args, settings: &Settings, out: &mut dyn Write) -> Result<(), 
 }
 
 /// As it is reached from this machine.
-fn url(http: SocketAddr) -> String {
+fn url(http: SocketAddr, is_tls: bool) -> String {
     let ip = match http.ip() {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         address => address,
     };
-    format!("http://{}/", SocketAddr::new(ip, http.port()))
+    let scheme = if is_tls { "https" } else { "http" };
+    format!("{scheme}://{}/", SocketAddr::new(ip, http.port()))
 }
 
 #[cfg(test)]
@@ -49,7 +50,8 @@ mod tests {
             ("[::]:1", "http://[::1]:1/"),
             ("10.1.2.3:80", "http://10.1.2.3:80/"),
         ] {
-            assert_eq!(url(http.parse().unwrap()), expected);
+            assert_eq!(url(http.parse().unwrap(), false), expected);
+            assert_eq!(url(http.parse().unwrap(), true), expected.replace("http:", "https:"));
         }
     }
 }
