@@ -10,6 +10,7 @@ use std::process::{Child, Stdio};
 use flowgate::config::Hash;
 use tokio_rustls::rustls::version::TLS13;
 
+use super::PATIENCE;
 use super::process::{self, eventually};
 use super::server::certificates;
 use super::tls::{answer, client};
@@ -158,7 +159,10 @@ fn a_token_is_taken_away_while_the_gate_runs() {
     let may = |name: &str| gate.get(&authority, "/api/v1/whoami", &bearer(name)).starts_with("HTTP/1.1 200");
     eventually("up", || may("goes"));
     assert!(may("stays") && !may("stranger"));
-    let mut follows = client(&authority, TcpStream::connect(&gate.http).unwrap(), &[&TLS13]);
+    let socket = TcpStream::connect(&gate.http).unwrap();
+    // The end of what is followed is waited for, no longer than for anything else.
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut follows = client(&authority, socket, &[&TLS13]);
     let request =
         format!("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}\r\n", bearer("goes"));
     follows.write_all(request.as_bytes()).unwrap();

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -26,6 +27,7 @@ pub fn client(authority: &Path, socket: TcpStream, versions: &[&'static Supporte
 /// What is answered to these bytes, until the connection ends; nothing, if there is none or the certificate is no good.
 pub fn answer(authority: &Path, address: &str, request: &str) -> String {
     let Ok(socket) = TcpStream::connect(address) else { return String::new() };
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut client = client(authority, socket, &[&TLS12, &TLS13]);
     let mut answer = String::new();
     let _ = client.write_all(request.as_bytes()).and_then(|()| client.read_to_string(&mut answer));
