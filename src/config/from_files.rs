@@ -14,13 +14,16 @@ use crate::broker::kafka::settings;
 const READABLE: &str = "give a file that this user can read, with the value in it";
 const ONE_OF_TWO: &str = "take one of the two away";
 
+/// Makes a value of a text, or says what is wrong with it.
+type Parse<T> = fn(&str) -> Result<T, String>;
+
 impl Reader<'_> {
     /// A value that stands in a setting, or in the file that another setting names, and how each is read.
     pub(super) fn value_or_file<T>(
         &mut self,
         [name, file]: [&str; 2],
         fix: &str,
-        [parse, parse_file]: [fn(&str) -> Result<T, String>; 2],
+        [parse, parse_file]: [Parse<T>; 2],
     ) -> (Option<T>, Option<ReadFile>) {
         let Some(given) = self.given(file) else { return (self.value(name, fix, parse), None) };
         if self.given(name).is_some() {
