@@ -53,7 +53,9 @@ struct Alone {
 impl Alone {
     fn start(folder: &Path, settings: &[(&str, String)]) -> Self {
         let (mut command, http) = process::gate("127.0.0.1:1", "alone", "one");
-        settings.iter().for_each(|(name, value)| drop(command.env(format!("FLOWGATE_{name}"), value)));
+        for (name, value) in settings {
+            command.env(format!("FLOWGATE_{name}"), value);
+        }
         let log = folder.join("log");
         command.env("FLOWGATE_LOG__LEVEL", "debug").stdin(Stdio::null()).stderr(File::create(&log).unwrap());
         Self { child: command.spawn().unwrap(), http, log }
