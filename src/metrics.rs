@@ -49,6 +49,8 @@ pub struct Metrics {
     ready: prometheus::IntGauge,
     http_connections: prometheus::IntGauge,
     http_refused: IntCounterVec,
+    certificate_ends: prometheus::GaugeVec,
+    refused_files: prometheus::IntGauge,
 }
 
 /// Why HTTP refused a request or closed a connection.
@@ -66,6 +68,10 @@ pub enum Refused {
     LargeBody,
     /// What is no request.
     Malformed,
+    /// A TLS handshake that failed, or was not complete in time.
+    Handshake,
+    /// A request without TLS where TLS is spoken.
+    NoTls,
     /// A `Host` or `Origin` that is not ours.
     Host,
     /// Too many connections: one had to give way.
@@ -75,13 +81,15 @@ pub enum Refused {
 }
 
 impl Refused {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::LateHeaders,
         Self::LateBody,
         Self::LateReader,
         Self::LargeHeaders,
         Self::LargeBody,
         Self::Malformed,
+        Self::Handshake,
+        Self::NoTls,
         Self::Host,
         Self::Crowded,
         Self::NoHandle,
@@ -96,6 +104,8 @@ impl Refused {
             Self::LargeHeaders => "large_headers",
             Self::LargeBody => "large_body",
             Self::Malformed => "malformed",
+            Self::Handshake => "handshake",
+            Self::NoTls => "no_tls",
             Self::Host => "host",
             Self::Crowded => "crowded",
             Self::NoHandle => "no_handle",
@@ -195,6 +205,18 @@ impl Metrics {
                 "Requests that HTTP refused and connections that it cut off, by why.",
                 "reason",
             )?,
+            // Without labels, and yet one of several: it is not there where HTTP speaks no TLS, or an alert would take 0 for long ago.
+            certificate_ends: prometheus::GaugeVec::new(
+                Opts::new(
+                    "flowgate_http_certificate_expiry_timestamp_seconds",
+                    "When the certificate that HTTP shows, or the first of its chain, ends, since the Unix epoch.",
+                ),
+                &[],
+            )?,
+            refused_files: int_gauge(
+                "refused_files",
+                "Files of settings that have changed and are refused: what they held before is still in use.",
+            )?,
             registry,
         };
         metrics.register()?;
@@ -206,7 +228,7 @@ impl Metrics {
         let build =
             IntGaugeVec::new(Opts::new("flowgate_build_info", "Always 1; the version is a label."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let all: [Box<dyn Collector>; 31] = [
+        let all: [Box<dyn Collector>; 33] = [
             Box::new(build),
             Box::new(self.events.clone()),
             Box::new(self.passed.clone()),
@@ -237,6 +259,8 @@ impl Metrics {
             Box::new(self.ready.clone()),
             Box::new(self.http_connections.clone()),
             Box::new(self.http_refused.clone()),
+            Box::new(self.certificate_ends.clone()),
+            Box::new(self.refused_files.clone()),
             Box::new(started()?),
         ];
         all.into_iter().try_for_each(|one| self.registry.register(one))
@@ -347,6 +371,18 @@ impl Metrics {
 
     pub fn http_refused(&self, why: Refused) {
         self.http_refused.with_label_values(&[why.word()]).inc();
+    }
+
+    pub fn refused_files(&self, count: usize) {
+        self.refused_files.set(to_i64(count as u64));
+    }
+
+    /// HTTP shows a certificate that ends then; `None`: it shows none, or that cannot be read.
+    pub fn http_certificate_ends(&self, at: Option<Timestamp>) {
+        match at {
+            Some(at) => self.certificate_ends.with_label_values::<&str>(&[]).set(at.0 as f64 / 1000.0),
+            None => self.certificate_ends.reset(),
+        }
     }
 
     /// The text that Prometheus reads.

@@ -1,10 +1,14 @@
 //! The process `flowgate` on real Kafka: what an operator types, what comes back, and how the gate ends.
 #![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
+#[path = "process/encrypted.rs"]
+mod encrypted;
 #[path = "process/image.rs"]
 mod image;
 #[path = "support/process.rs"]
 mod process;
+#[path = "process/rotated.rs"]
+mod rotated;
 #[path = "process/secrets.rs"]
 mod secrets;
 #[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
@@ -12,6 +16,8 @@ mod secrets;
 mod server;
 #[path = "process/siege.rs"]
 mod siege;
+#[path = "support/tls.rs"]
+mod tls;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -118,8 +124,23 @@ impl Gate {
     }
 
     fn get(&self, path: &str) -> String {
+        self.ask("GET", path, "")
+    }
+
+    /// With a body of JSON.
+    fn post(&self, path: &str, body: &str) -> String {
+        self.ask(
+            "POST",
+            path,
+            &format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+        )
+    }
+
+    /// `rest`: further headers, and the body behind an empty line.
+    fn ask(&self, method: &str, path: &str, rest: &str) -> String {
         let Ok(mut stream) = TcpStream::connect(&self.http) else { return String::new() };
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let rest = if rest.is_empty() { "\r\n" } else { rest };
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{rest}");
         let mut answer = String::new();
         // It may be closed before all is said, where others ask too: whoever waits for an answer asks again.
         let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
@@ -136,10 +157,15 @@ impl Gate {
 
     /// Asks it to end, and says how it did and how long that took.
     fn terminate(mut self) -> (Option<i32>, Duration, String) {
+        let (code, took) = self.end();
+        (code, took, self.log())
+    }
+
+    fn end(&mut self) -> (Option<i32>, Duration) {
         let began = Instant::now();
         assert!(process::signal(&mut self.child, "TERM"));
         let status = self.child.wait().unwrap();
-        (status.code(), began.elapsed(), self.log())
+        (status.code(), began.elapsed())
     }
 
     fn log(&mut self) -> String {

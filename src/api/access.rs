@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
 
 use super::Problem;
 use super::allowance::{Allowances, Scan};
@@ -23,7 +24,7 @@ use crate::flow::{Action, Command, Target};
 
 /// Who is let in, and how much of the gate each of them may take.
 pub(super) struct Access {
-    tokens: Vec<Token>,
+    tokens: watch::Sender<Arc<[Token]>>,
     /// Without tokens everybody is let in, else nobody.
     is_open: bool,
     pub is_read_only: bool,
@@ -39,8 +40,11 @@ pub(super) struct Caller {
     pub role: Role,
     /// No command is taken of anybody.
     pub is_read_only: bool,
-    /// What let them in, if it was no token.
+    /// What let them in, itself or by a session; `None` where no token is needed.
+    token: Option<Token>,
     session: Option<Arc<Session>>,
+    /// Which secret has signed that.
+    secret: u64,
     /// They are to have a new cookie of it.
     is_renewed: bool,
     access: Arc<Access>,
@@ -49,24 +53,45 @@ pub(super) struct Caller {
 impl Access {
     pub fn new(tokens: Vec<Token>, is_loopback: bool, is_read_only: bool, sessions: Sessions) -> Self {
         let is_open = is_loopback && tokens.is_empty();
+        let tokens = watch::Sender::new(tokens.into());
         Self { tokens, is_open, is_read_only, sessions, allowances: Allowances::default() }
     }
 
+    /// Others may ask from now on. Whoever came by a token that is not among them, or by a session of it, has to end. That it is open
+    /// to everybody never begins while it is served.
+    pub fn replace(&self, tokens: Vec<Token>) {
+        self.tokens.send_replace(tokens.into());
+    }
+
+    fn tokens(&self) -> Arc<[Token]> {
+        Arc::clone(&self.tokens.borrow())
+    }
+
     /// The token, in a time that does not tell which or how much of it is right.
-    pub fn known(&self, text: &str) -> Option<&Token> {
+    pub fn known(&self, text: &str) -> Option<Token> {
         let hash = Hash::of(text);
         let mut found = None;
-        for token in &self.tokens {
+        for token in &*self.tokens() {
             if bool::from(token.hash.0.ct_eq(&hash.0)) {
-                found = Some(token);
+                found = Some(token.clone());
             }
         }
         found
     }
 
+    /// Waits until this token is known no more, or has another role.
+    async fn lost(&self, token: &Token) {
+        // It only ends early if nobody is let in any more.
+        let _ = self.tokens.subscribe().wait_for(|tokens| !tokens.contains(token)).await;
+    }
+
     fn caller(self: &Arc<Self>, name: &str, role: Role) -> Caller {
-        let (is_read_only, access) = (self.is_read_only, Arc::clone(self));
-        Caller { name: name.into(), role, is_read_only, session: None, is_renewed: false, access }
+        let (is_read_only, access, secret) = (self.is_read_only, Arc::clone(self), self.sessions.secret());
+        Caller { name: name.into(), role, is_read_only, token: None, session: None, secret, is_renewed: false, access }
+    }
+
+    fn caller_with(self: &Arc<Self>, token: Token) -> Caller {
+        Caller { token: Some(token.clone()), ..self.caller(&token.name, token.role) }
     }
 
     /// Who asks, and whether a browser may have added that by itself.
@@ -80,18 +105,16 @@ impl Access {
             let token = bearer.and_then(|(_, token)| self.known(token.trim())).ok_or_else(|| {
                 unauthorized("the token in `Authorization` is not known; send `Bearer` and one of `http_tokens`")
             })?;
-            return Ok((self.caller(&token.name, token.role), Proof::NotNeeded));
+            return Ok((self.caller_with(token), Proof::NotNeeded));
         }
-        if let Some(session) = self.sessions.open(headers, &self.tokens) {
-            let token = self.tokens.iter().find(|token| token.name == session.name());
-            let token =
-                token.ok_or_else(|| unauthorized("the token of this session is known no more; log in again"))?;
+        let (tokens, secret) = (self.tokens(), self.sessions.secret());
+        if let Some((session, token)) = self.sessions.open(headers, &tokens) {
             let renewed = self.sessions.renewed(&session, clock::now());
             let is_renewed = renewed.is_some();
             let session = Some(Arc::new(renewed.unwrap_or(session)));
-            return Ok((Caller { session, is_renewed, ..self.caller(&token.name, token.role) }, Proof::Needed));
+            return Ok((Caller { session, secret, is_renewed, ..self.caller_with(token.clone()) }, Proof::Needed));
         }
-        Err(unauthorized(match self.tokens.is_empty() {
+        Err(unauthorized(match tokens.is_empty() {
             true => {
                 "no tokens are set, and this is no loopback address; `flowgate token create` makes one for `http_tokens`"
             }
@@ -156,14 +179,22 @@ impl Caller {
 
     /// The session whose new cookie they are to have.
     pub fn renewed(&self) -> Option<&Session> {
-        self.session.as_deref().filter(|_| self.is_renewed)
+        self.session.as_deref().filter(|_| self.is_renewed && self.secret == self.access.sessions.secret())
     }
 
-    /// Waits until what they have opened, and what goes on by itself, has to end. A token is good until the process ends.
+    /// Waits until what they have opened, and what goes on by itself, has to end. A token is good until it is taken away.
     pub async fn ends(&self) -> Ending {
-        match &self.session {
-            Some(session) => self.access.sessions.over(session).await,
-            None => std::future::pending().await,
+        let over = async {
+            match &self.session {
+                Some(session) => self.access.sessions.over(session, self.secret).await,
+                None => std::future::pending().await,
+            }
+        };
+        let Some(token) = &self.token else { return over.await };
+        tokio::select! {
+            biased;
+            () = self.access.lost(token) => Ending::Revoked,
+            ending = over => ending,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Each event has an id: a browser that has lost its connection sends the last one as `Last-Event-ID`, and goes on behind it, as
 //! long as this process still has what came since. Who cannot go on is told so by `resync`: it has to ask for flows again.
 //!
-//! Nobody follows for longer than what let them in: the stream ends with the session.
+//! Nobody follows for longer than what let them in: the stream ends with the session, or with the token.
 
 use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
@@ -42,14 +42,15 @@ const PIECE: usize = 100;
 /// stands in the topic. `resync`: something was missed; ask for flows again. A comment comes when nothing else did.
 ///
 /// What a session follows ends with it: with `session-ended`, whose data is `{"reason": "logged-out"}` or `{"reason": "expired"}`, as the
-/// last event; log in before you follow again. It ends without that, after a comment, when the cookie is about to end and the session is
+/// last event; log in before you follow again. `{"reason": "revoked"}`: the token was taken away or got another role, which ends what is
+/// followed with that token too. It ends without that, after a comment, when the cookie is about to end and the session is
 /// not: whoever comes back with `Last-Event-ID`, as browsers do by themselves, gets a new cookie and misses nothing.
 #[utoipa::path(
     get,
     path = "/api/v1/events", operation_id = "followEvents",
     tag = "flows",
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received.")),
-    responses((status = 200, description = "Events, until the session ends; those of a token, without end.", body = String, content_type = "text/event-stream")),
+    responses((status = 200, description = "Events, until the session ends; those of a token, until it is taken away.", body = String, content_type = "text/event-stream")),
 )]
 async fn events(
     State(shared): State<Shared>,
@@ -177,6 +178,7 @@ fn last(ending: Ending) -> Event {
         Ending::Renewable => return Event::default().comment("come back for a new cookie"),
         Ending::LoggedOut => "logged-out",
         Ending::Expired => "expired",
+        Ending::Revoked => "revoked",
     };
     Event::default().event("session-ended").data(format!("{{\"reason\":\"{reason}\"}}"))
 }

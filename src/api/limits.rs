@@ -8,7 +8,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Open at once, of all peers together. The process may have file handles for fewer.
     pub connections: usize,
-    /// From the first byte of a request, or from the connecting, to the end of its headers.
+    /// From the first byte of a request, or from the connecting, to the end of its headers. Where TLS is spoken the connecting ends with
+    /// its handshake, which may take as long.
     pub headers: Duration,
     /// From the end of the headers to the end of the body.
     pub body: Duration,

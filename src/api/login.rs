@@ -59,11 +59,12 @@ async fn begin(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) ->
         return Ok(challenge(unauthorized("the token is not known; send one of `http_tokens`")));
     };
     // A browser that has come by TLS, whoever ended that, says so.
-    let is_secure = headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
+    let is_secure =
+        shared.is_tls || headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
     let sessions = &shared.access.sessions;
     // The browser had another one: answers under way must not bring that back.
     cookie(&headers).into_iter().for_each(|sealed| sessions.end(sealed));
-    let session = sessions.begin(token, is_secure, clock::now())?;
+    let session = sessions.begin(&token, is_secure, clock::now())?;
     let new = set_cookie(&sessions.sealed(&session), session.left(), is_secure)?;
     let whoami = WhoAmI::new(&token.name, token.role, shared.access.is_read_only);
     Ok(([(header::SET_COOKIE, new)], Json(whoami)).into_response())

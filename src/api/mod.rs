@@ -54,6 +54,7 @@ mod fresh;
 mod guard;
 mod hosts;
 mod json;
+mod keys;
 mod letters;
 mod limits;
 mod login;
@@ -75,6 +76,7 @@ mod serve;
 mod session;
 mod shared;
 mod stream;
+mod tls;
 mod url;
 mod view;
 mod whoami;
@@ -91,12 +93,15 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::{Secret, Token};
 use crate::instance::Board;
+use crate::metrics::Metrics;
 use crate::schema::topics::Topics;
 
 pub use hosts::Hosts;
+pub use keys::Keys;
 pub use limits::{Lasts, Limits};
 pub use problem::Problem;
 pub use seal::OwnKey;
+pub use tls::Certificates;
 
 use access::Access;
 use seal::Seal;
@@ -116,13 +121,39 @@ pub struct Setup {
     pub secret: Option<Secret>,
     /// Signs sessions where there is no secret: nobody knows it, and no other process has it.
     pub own_key: OwnKey,
+    /// With them HTTP speaks TLS, and nothing else.
+    pub tls: Option<Certificates>,
 }
 
-/// Serves what `board` shows, without end.
-pub async fn serve(listener: TcpListener, board: Arc<Board>, setup: Setup, limits: Limits) -> Infallible {
-    let metrics = board.metrics.clone();
-    let paths = paths(&board, &setup, limits);
-    serve::serve(listener, guarded(paths, &board, setup.hosts, limits), metrics, limits).await
+/// What is served.
+pub struct Server {
+    router: Router,
+    metrics: Metrics,
+    limits: Limits,
+    tls: Option<Certificates>,
+    keys: Keys,
+}
+
+impl Server {
+    /// Of what `board` shows.
+    #[must_use]
+    pub fn new(board: &Arc<Board>, setup: Setup, limits: Limits) -> Self {
+        let shared = shared(board, &setup, limits);
+        let keys = Keys::new(&shared, &setup.topics.prefix);
+        let router = guarded(routed(shared), board, setup.hosts, limits);
+        Self { router, metrics: board.metrics.clone(), limits, tls: setup.tls, keys }
+    }
+
+    /// What may be replaced meanwhile.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        self.keys.clone()
+    }
+
+    /// Without end.
+    pub async fn serve(self, listener: TcpListener) -> Infallible {
+        serve::serve(listener, self.router, self.metrics, self.limits, self.tls).await
+    }
 }
 
 /// Refuses what is not to reach the paths.
@@ -132,22 +163,32 @@ fn guarded(paths: Router, board: &Arc<Board>, hosts: Hosts, limits: Limits) -> R
         .layer(from_fn_with_state((Arc::new(hosts), Arc::clone(board)), hosts::check))
 }
 
+#[cfg(test)]
 fn paths(board: &Arc<Board>, setup: &Setup, limits: Limits) -> Router {
+    routed(shared(board, setup, limits))
+}
+
+fn shared(board: &Arc<Board>, setup: &Setup, limits: Limits) -> Shared {
     let secret = setup.secret.as_ref();
     let sessions = Sessions::new(secret.map_or_else(|| setup.own_key.seal(), Seal::of_secret), limits.lasts);
     let access = Access::new(setup.tokens.clone(), setup.is_loopback, setup.is_read_only, sessions);
     let (open, guarded) = routes();
     let mut document = OpenApiRouter::with_openapi(openapi::base());
-    document = document.merge(open.clone()).merge(guarded.clone());
-    let shared = Shared {
+    document = document.merge(open).merge(guarded);
+    Shared {
         board: Arc::clone(board),
         access: Arc::new(access),
         seal: Arc::new(Seal::of_prefix(&setup.topics.prefix, secret)),
         document: openapi::complete(document.into_openapi()).into(),
         silence: limits.silence,
+        is_tls: setup.tls.is_some(),
         discarded: setup.topics.discarded.as_str().into(),
         enrollments: setup.topics.enrollments.as_str().into(),
-    };
+    }
+}
+
+fn routed(shared: Shared) -> Router {
+    let (open, guarded) = routes();
     let guarded = guarded.route_layer(from_fn_with_state(shared.clone(), guard::check));
     let (router, _) = open.merge(guarded).split_for_parts();
     router.fallback(unknown).method_not_allowed_fallback(method).with_state(shared)

@@ -11,6 +11,8 @@ pub(super) struct Streamed;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
+    /// TLS has not begun to carry requests.
+    Greeting,
     /// Between two requests.
     Idle,
     /// A request has begun, or the connection has.
@@ -35,7 +37,7 @@ impl Beat {
         self.since
             + match self.doing {
                 Doing::Idle => limits.idle,
-                Doing::Asking => limits.headers,
+                Doing::Greeting | Doing::Asking => limits.headers,
                 Doing::Answering { .. } | Doing::Streaming => limits.answer,
                 Doing::GivingWay => return self.since,
             }
@@ -56,6 +58,16 @@ impl Pulse {
 
     pub fn listen(&self) -> watch::Receiver<Beat> {
         self.0.subscribe()
+    }
+
+    /// TLS comes first.
+    pub fn greets(&self) {
+        self.change(|_| Some(Doing::Greeting));
+    }
+
+    /// TLS carries requests now: the first of them has as much time as on a connection without it.
+    pub fn greeted(&self) {
+        self.change(|doing| (doing == Doing::Greeting).then_some(Doing::Asking));
     }
 
     /// Bytes have come in. Those behind a request that is being answered are its body, or the next request's: both

@@ -1,6 +1,8 @@
 //! Texts that are given to whoever asks and come back unchanged: cursors of lists, tokens of previews, sessions. They are
 //! signed (HMAC-SHA256), so that what comes back was given out here.
 
+use std::sync::{PoisonError, RwLock};
+
 use hmac::{Hmac, Mac as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,9 +12,8 @@ use crate::config::Secret;
 use crate::hex;
 
 /// A key that signs. What is sealed for one purpose opens for no other.
-#[derive(Clone)]
 pub(super) struct Seal {
-    key: [u8; 32],
+    key: RwLock<[u8; 32]>,
 }
 
 /// A key that only this process has.
@@ -29,7 +30,7 @@ impl OwnKey {
     }
 
     pub(super) fn seal(&self) -> Seal {
-        Seal { key: self.0 }
+        Seal { key: RwLock::new(self.0) }
     }
 }
 
@@ -62,7 +63,16 @@ impl Seal {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        Self { key: hash.finalize().into() }
+        Self { key: RwLock::new(hash.finalize().into()) }
+    }
+
+    /// Signs as another one does from now on. What was sealed before opens no more.
+    pub fn replace(&self, by: &Self) {
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = by.key();
+    }
+
+    fn key(&self) -> [u8; 32] {
+        *self.key.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn seal(&self, purpose: &str, content: &impl Serialize) -> String {
@@ -84,7 +94,8 @@ impl Seal {
     fn mac(&self, purpose: &str, content: &[u8]) -> Hmac<Sha256> {
         // A block of the hash, as HMAC pads a shorter key itself.
         let mut block = [0; 64];
-        block[..self.key.len()].copy_from_slice(&self.key);
+        let key = self.key();
+        block[..key.len()].copy_from_slice(&key);
         let mut mac = Hmac::<Sha256>::new(&block.into());
         mac.update(&(purpose.len() as u64).to_be_bytes());
         mac.update(purpose.as_bytes());
@@ -106,7 +117,7 @@ mod tests {
         for (key, purpose) in [
             (Seal::of_prefix("flow", Some(&Secret("secret".to_owned()))), "preview"),
             (Seal::of_prefix("other", None), "preview"),
-            (seal.clone(), "session"),
+            (Seal::of_prefix("flow", None), "session"),
         ] {
             assert_eq!(open(&key, purpose, &text), None);
         }

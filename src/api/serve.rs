@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::connections::Connections;
 use super::pulse::{Beat, Doing, Pulse, Streamed};
+use super::tls::{Certificates, Stream};
 use super::wire::{Answer, Wire};
 use super::{Limits, Problem};
 use crate::metrics::{Metrics, Refused};
@@ -37,8 +38,14 @@ impl Accept for TcpListener {
 /// How often it is told that nothing can be accepted.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Serves without end: no error of a connection, and none of accepting, ends it.
-pub(super) async fn serve(mut listener: impl Accept, router: Router, metrics: Metrics, limits: Limits) -> Infallible {
+/// Serves without end: no error of a connection, and none of accepting, ends it. With `tls` nothing is served without it.
+pub(super) async fn serve(
+    mut listener: impl Accept,
+    router: Router,
+    metrics: Metrics,
+    limits: Limits,
+    tls: Option<Certificates>,
+) -> Infallible {
     let connections = Connections::new(limits.connections, metrics.clone());
     let mut told: Option<Instant> = None;
     loop {
@@ -46,9 +53,12 @@ pub(super) async fn serve(mut listener: impl Accept, router: Router, metrics: Me
             Ok((stream, peer)) => {
                 let pulse = Arc::new(Pulse::new());
                 let place = connections.enter(peer.ip(), Arc::clone(&pulse));
-                let connection = Connection { router: router.clone(), metrics: metrics.clone(), limits, pulse };
+                let (router, metrics, tls) = (router.clone(), metrics.clone(), tls.clone());
+                let connection = Connection { router, metrics, limits, pulse };
                 tokio::spawn(async move {
-                    connection.serve(stream).await;
+                    if let Some(stream) = connection.open(stream, tls).await {
+                        connection.serve(stream).await;
+                    }
                     drop(place);
                 });
                 connections.settle().await;
@@ -83,7 +93,31 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream) {
+    /// `None`: there is nothing to serve.
+    async fn open(&self, socket: TcpStream, tls: Option<Certificates>) -> Option<Stream> {
+        let Some(tls) = tls else { return Some(Stream::Plain(socket)) };
+        self.pulse.greets();
+        let mut beats = self.pulse.listen();
+        let mut greeting = std::pin::pin!(tls.greet(socket));
+        let refused = loop {
+            let beat = *beats.borrow_and_update();
+            tokio::select! {
+                greeted = &mut greeting => match greeted {
+                    Ok(stream) => {
+                        self.pulse.greeted();
+                        return Some(stream);
+                    }
+                    Err(refused) => break refused,
+                },
+                _ = beats.changed() => {}
+                () = sleep_until(beat.end(&self.limits)) => break why(beat).map(|(refused, _)| refused),
+            }
+        };
+        refused.into_iter().for_each(|refused| self.metrics.http_refused(refused));
+        None
+    }
+
+    async fn serve(self, stream: Stream) {
         let Self { router, metrics, limits, pulse } = self;
         let wire = Wire::new(stream, Arc::clone(&pulse), metrics.clone());
         let (router, own) = (TowerToHyperService::new(router), Arc::clone(&pulse));
@@ -114,7 +148,7 @@ impl Connection {
                     if let Some((refused, problem)) = why(beat) {
                         metrics.http_refused(refused);
                         if let Some(problem) = problem {
-                            connection.into_parts().io.inner().say(&problem);
+                            connection.into_parts().io.into_inner().say(&problem);
                         }
                     }
                     return;
@@ -128,6 +162,7 @@ impl Connection {
 fn why(beat: Beat) -> Option<(Refused, Option<Problem>)> {
     match beat.doing {
         Doing::Idle => None,
+        Doing::Greeting => Some((Refused::Handshake, None)),
         Doing::Asking => {
             let detail = "the headers of the request were not complete in time; send them at once";
             let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "headers-late", detail);

@@ -35,6 +35,8 @@ pub(super) struct Sessions {
     lasts: Lasts,
     /// By their ids, with when they end by themselves.
     ended: watch::Sender<HashMap<String, i64>>,
+    /// How often the seal was replaced.
+    secret: watch::Sender<u64>,
 }
 
 /// What a cookie says. Times are in milliseconds since 1970.
@@ -59,6 +61,8 @@ pub(super) struct Session {
 pub(super) enum Ending {
     LoggedOut,
     Expired,
+    /// The token was taken away, or the secret of all sessions replaced.
+    Revoked,
     /// The cookie is about to end, and the next request brings a new one.
     Renewable,
 }
@@ -72,11 +76,6 @@ fn millis(time: Duration) -> i64 {
 }
 
 impl Session {
-    /// The token's that it was given for.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     pub fn is_secure(&self) -> bool {
         self.secure
     }
@@ -93,7 +92,18 @@ impl Session {
 
 impl Sessions {
     pub fn new(seal: Seal, lasts: Lasts) -> Self {
-        Self { seal, lasts, ended: watch::Sender::default() }
+        Self { seal, lasts, ended: watch::Sender::default(), secret: watch::Sender::default() }
+    }
+
+    /// Ends every session there is: new ones are sealed otherwise.
+    pub fn reseal(&self, seal: &Seal) {
+        self.seal.replace(seal);
+        self.secret.send_modify(|times| *times += 1);
+    }
+
+    /// Which secret is in use: another one has another number.
+    pub fn secret(&self) -> u64 {
+        *self.secret.borrow()
     }
 
     /// `is_secure`: the browser came by TLS.
@@ -114,12 +124,12 @@ impl Sessions {
         self.seal.seal(PURPOSE, session)
     }
 
-    /// A request's session.
-    pub fn open(&self, headers: &HeaderMap, tokens: &[Token]) -> Option<Session> {
+    /// A request's session, and the token that it was given for.
+    pub fn open<'t>(&self, headers: &HeaderMap, tokens: &'t [Token]) -> Option<(Session, &'t Token)> {
         let session: Session = self.seal.open(PURPOSE, cookie(headers)?)?;
         let token = tokens.iter().find(|token| token.name == session.name)?;
         (session.hash == beginning(token) && session.until > clock::now().0 && !self.has_ended(&session))
-            .then_some(session)
+            .then_some((session, token))
     }
 
     /// Whether somebody has logged out of it here.
@@ -142,16 +152,17 @@ impl Sessions {
     }
 
     /// Waits until what this session has opened has to end. Where there may be a new cookie that is a while before this one ends, so that
-    /// whoever comes back at once is let in.
-    pub async fn over(&self, session: &Session) -> Ending {
+    /// whoever comes back at once is let in. `secret`: which one was in use when it was let in.
+    pub async fn over(&self, session: &Session, secret: u64) -> Ending {
         let (at, ending) = match session.until < session.last {
             true => (session.until.saturating_sub(millis(self.lasts.cookie) / 4), Ending::Renewable),
             false => (session.until, Ending::Expired),
         };
-        let mut ended = self.ended.subscribe();
+        let (mut ended, mut secrets) = (self.ended.subscribe(), self.secret.subscribe());
         tokio::select! {
             biased;
             _ = ended.wait_for(|ended| ended.contains_key(&session.id)) => Ending::LoggedOut,
+            _ = secrets.wait_for(|now| *now != secret) => Ending::Revoked,
             () = until(Timestamp(at)) => ending,
         }
     }

@@ -17,6 +17,8 @@ pub(super) struct Shared {
     pub seal: Arc<Seal>,
     /// The OpenAPI document.
     pub document: Arc<str>,
+    /// Everybody comes by TLS.
+    pub is_tls: bool,
     /// The longest time in which a stream of events says nothing.
     pub silence: Duration,
     /// Where purged events go.

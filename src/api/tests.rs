@@ -2,6 +2,7 @@ mod answering;
 mod asking;
 mod crowding;
 mod document;
+mod encrypted;
 mod following;
 mod generated;
 mod letting_in;
@@ -10,6 +11,7 @@ mod naming;
 mod ordering;
 mod paging;
 mod previewing;
+mod revoking;
 mod serving;
 
 use std::sync::Arc;
@@ -75,6 +77,7 @@ fn setup() -> Setup {
         topics: Topics::new("flow").unwrap(),
         secret: None,
         own_key: OwnKey::random().unwrap(),
+        tls: None,
     }
 }
 

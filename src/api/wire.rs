@@ -1,4 +1,4 @@
-//! The bytes of a connection, between the socket and hyper: what passes tells what the connection is doing.
+//! The bytes of a connection, between its stream and hyper: what passes tells what the connection is doing.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,50 +9,53 @@ use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::Problem;
 use super::pulse::{Doing, Pulse};
+use super::tls::Stream;
 use crate::metrics::{Metrics, Refused};
 
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     pulse: Arc<Pulse>,
     metrics: Metrics,
 }
 
 impl Wire {
-    pub fn new(stream: TcpStream, pulse: Arc<Pulse>, metrics: Metrics) -> Self {
+    pub fn new(stream: Stream, pulse: Arc<Pulse>, metrics: Metrics) -> Self {
         Self { stream, pulse, metrics }
     }
 
     /// The last word on a connection, past hyper. Nobody waits until it has arrived.
-    pub fn say(&self, problem: &Problem) {
-        let _ = self.stream.try_write(&problem.on_the_wire());
+    pub fn say(&mut self, problem: &Problem) {
+        self.stream.say(&problem.on_the_wire());
     }
 
     /// What hyper cannot read it answers by itself, with a status and no body. A problem document goes out instead.
     /// `false`: these bytes are of an answer of ours, or may be, where the connection is to give way.
-    fn replaces(&self, bytes: &[u8]) -> bool {
+    fn replaces(&mut self, bytes: &[u8]) -> bool {
         if !matches!(self.pulse.beat().doing, Doing::Idle | Doing::Asking) {
             return false;
         }
         let status = bytes.get(9..12).and_then(|digits| StatusCode::from_bytes(digits).ok());
-        let (refused, problem) = unreadable(status.unwrap_or(StatusCode::BAD_REQUEST));
+        let (refused, problem) = unreadable(status.unwrap_or(StatusCode::BAD_REQUEST), self.stream.is_tls());
         self.metrics.http_refused(refused);
         self.say(&problem);
         true
     }
 }
 
-fn unreadable(status: StatusCode) -> (Refused, Problem) {
+fn unreadable(status: StatusCode, is_tls: bool) -> (Refused, Problem) {
     match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => {
             let detail = "the request line and the headers are more than is read here; send fewer or shorter ones";
             (Refused::LargeHeaders, Problem::new(status, "headers-too-large", detail))
         }
         _ => {
-            let detail = "this is no HTTP/1.1 request; TLS and HTTP/2 are not spoken here";
+            let detail = match is_tls {
+                true => "this is no HTTP/1.1 request; HTTP/2 is not spoken here",
+                false => "this is no HTTP/1.1 request; TLS and HTTP/2 are not spoken here",
+            };
             (Refused::Malformed, Problem::new(status, "malformed-request", detail))
         }
     }

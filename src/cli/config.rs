@@ -11,7 +11,7 @@ use super::global::USUAL;
 use super::output::Output;
 use super::table::table;
 use crate::broker::Code;
-use crate::config::{Settings, Sources, fields};
+use crate::config::{Settings, Sources, fields, kafka as kafka_settings};
 use crate::legible::legible;
 
 #[derive(Debug, Subcommand)]
@@ -53,7 +53,9 @@ fn show(sources: &Sources, output: Output, out: &mut dyn Write) -> Result<(), Fa
     let mut rows: Vec<[String; 4]> = sources
         .shown()
         .map(|(name, value, origin)| {
-            let meaning = fields::find(name).map_or("of librdkafka", |field| field.meaning);
+            let of_file = name.strip_prefix(fields::KAFKA).is_some_and(|name| kafka_settings::of_file(name).is_some());
+            let of_librdkafka = if of_file { "the file in which that setting stands" } else { "of librdkafka" };
+            let meaning = fields::find(name).map_or(of_librdkafka, |field| field.meaning);
             [name.to_owned(), value.to_owned(), origin.to_string(), meaning.to_owned()]
         })
         .collect();

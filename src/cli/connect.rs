@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use super::failure::Failure;
+use crate::broker::kafka::settings::{PASSWORD, USERNAME};
 use crate::broker::kafka::{Kafka, KafkaOptions};
 use crate::config::Settings;
 
 /// How long a tool waits for the first answer of a broker.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// What can be replaced in clients that run.
+pub const LOGIN: [&str; 2] = [USERNAME, PASSWORD];
 
 pub fn connect(settings: &Settings) -> Result<Kafka, Failure> {
     let kafka = kafka(settings);
@@ -16,10 +20,20 @@ pub fn connect(settings: &Settings) -> Result<Kafka, Failure> {
 }
 
 pub fn kafka(settings: &Settings) -> Kafka {
-    Kafka::new(KafkaOptions {
+    Kafka::new(options(settings))
+}
+
+/// For whoever looks at the files of the settings again and again: a login that stands in them may change.
+pub fn kafka_for_long(settings: &Settings) -> Kafka {
+    let login_may_change = LOGIN.iter().any(|name| settings.kafka_files.contains_key(*name));
+    Kafka::new(KafkaOptions { login_may_change, ..options(settings) })
+}
+
+fn options(settings: &Settings) -> KafkaOptions {
+    KafkaOptions {
         client: settings.kafka.0.clone(),
         reader_group: settings.topics.group.clone(),
         fetched_bytes: settings.shares().fetched,
         ..KafkaOptions::new(settings.brokers.clone())
-    })
+    }
 }

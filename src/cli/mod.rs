@@ -42,6 +42,8 @@ mod reach;
 mod ready;
 mod redrive;
 mod release;
+mod reread;
+mod rereading;
 mod resume;
 mod run;
 mod scanning;
@@ -49,6 +51,7 @@ mod schema;
 mod screen;
 mod selecting;
 mod send;
+mod spawn;
 mod table;
 #[cfg(test)]
 pub(crate) mod tests;

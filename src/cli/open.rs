@@ -16,7 +16,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, settings: &Settings, out: &mut dyn Write) -> Result<(), Failure> {
-    let url = url(settings.http);
+    let url = url(settings.http, settings.http_tls.is_some());
     writeln!(out, "{url}")?;
     if !args.print {
         // Where there is no browser the link has to do.
@@ -26,8 +26,9 @@ pub fn run(args: &Args, settings: &Settings, out: &mut dyn Write) -> Result<(), 
     Ok(())
 }
 
-fn url(http: SocketAddr) -> String {
-    format!("http://{}/", reached(http))
+fn url(http: SocketAddr, is_tls: bool) -> String {
+    let scheme = if is_tls { "https" } else { "http" };
+    format!("{scheme}://{}/", reached(http))
 }
 
 /// Where HTTP is reached from this machine.
@@ -52,7 +53,8 @@ mod tests {
             ("[::]:1", "http://[::1]:1/"),
             ("10.1.2.3:80", "http://10.1.2.3:80/"),
         ] {
-            assert_eq!(url(http.parse().unwrap()), expected);
+            assert_eq!(url(http.parse().unwrap(), false), expected);
+            assert_eq!(url(http.parse().unwrap(), true), expected.replace("http:", "https:"));
         }
     }
 }

@@ -11,11 +11,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::connect::kafka;
+use super::connect::kafka_for_long;
 use super::handles::Handles;
+use super::rereading::{self, Changing};
+use super::spawn::spawn;
 use super::topics::refuse;
 use super::{Failure, exit};
-use crate::api::{self, Hosts, Limits, OwnKey, Setup};
+use crate::api::{Certificates, Hosts, Limits, OwnKey, Server, Setup};
 use crate::broker::kafka::Kafka;
 use crate::broker::{Action, Admin, Broker, Code, Error};
 use crate::config::{Settings, Sources};
@@ -79,7 +81,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     let limits = Limits { connections: usize::try_from(handles.http).unwrap_or(usize::MAX), ..Limits::default() };
     let metrics = Metrics::new().map_err(|error| cannot("the metrics cannot be made", &error))?;
     let board = Arc::new(Board::new(metrics, settings.workers));
-    let (stop, kafka) = (StopSign::default(), kafka(settings));
+    let (stop, kafka) = (StopSign::default(), kafka_for_long(settings));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         instance = settings.instance,
@@ -95,8 +97,15 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     }
     watch(&kafka)?;
     let setup = setup(settings)?;
+    let certificates = setup.tls.clone();
+    let server = Server::new(&board, setup, limits);
+    if let Some(tls) = &settings.http_tls {
+        rereading::shows(&tls.pair, &board.metrics);
+    }
+    let (keys, metrics) = (server.keys(), board.metrics.clone());
+    rereading::watch(settings, &Changing { kafka: kafka.clone(), keys, certificates, metrics })?;
     let mut ended = bring_up(settings, kafka, &board, &stop)?;
-    let server = tokio::spawn(api::serve(listener, Arc::clone(&board), setup, limits));
+    let server = tokio::spawn(server.serve(listener));
     tokio::select! {
         outcome = &mut ended => return outcome.unwrap_or(Ok(())),
         _ = terminate.recv() => {}
@@ -138,6 +147,7 @@ fn setup(settings: &Settings) -> Result<Setup, Failure> {
         topics: settings.topics.clone(),
         secret: settings.http_secret.clone(),
         own_key,
+        tls: settings.http_tls.as_ref().map(|tls| Certificates::new(Arc::clone(&tls.pair.server))),
     })
 }
 
@@ -232,9 +242,4 @@ pub(super) fn watch(kafka: &Kafka) -> Result<(), Failure> {
             }
         }
     })
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
-    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
-    thread.map(drop).map_err(|error| Failure::new(exit::OTHER, format!("no thread can be started: {error}")))
 }

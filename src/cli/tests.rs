@@ -14,6 +14,7 @@ mod positions;
 mod queue;
 pub mod redrive;
 mod redriven;
+mod rereading;
 mod resuming;
 mod scanning;
 mod schemas;

@@ -38,6 +38,10 @@ pub fn run(command: &Command, out: &mut dyn Write) -> Result<(), Failure> {
         out,
         "For flowgate.toml of every instance; of several tokens it is a list:\n\n  http_tokens = [\"{token}\"]\n"
     )?;
+    writeln!(
+        out,
+        "Or a line of the file that `http_tokens_file` names, which may change while gates run:\n\n  {token}\n"
+    )?;
     writeln!(out, "It is sent as `Authorization: Bearer ...`.")?;
     Ok(())
 }

@@ -7,14 +7,20 @@ pub struct Field {
     pub meaning: &'static str,
     /// It is never shown, nor taken as a flag.
     pub is_secret: bool,
+    /// It names a file: what is no path is not shown.
+    pub is_file: bool,
 }
 
 const fn field(name: &'static str, default: &'static str, meaning: &'static str) -> Field {
-    Field { name, default, meaning, is_secret: false }
+    Field { name, default, meaning, is_secret: false, is_file: false }
 }
 
 const fn secret(name: &'static str, meaning: &'static str) -> Field {
-    Field { name, default: "", meaning, is_secret: true }
+    Field { name, default: "", meaning, is_secret: true, is_file: false }
+}
+
+const fn file(name: &'static str, meaning: &'static str) -> Field {
+    Field { name, default: "", meaning, is_secret: false, is_file: true }
 }
 
 pub const FIELDS: &[Field] = &[
@@ -34,11 +40,26 @@ pub const FIELDS: &[Field] = &[
         "who may ask over HTTP, `NAME:ROLE:SHA256` each, with commas between: `flowgate token create` makes them. Without any, whoever \
          reaches a loopback address may do everything, and on another address nobody anything but ask for metrics and health",
     ),
+    file(
+        "http_tokens_file",
+        "a file with the lines of `http_tokens`, in its place; it is read again when it changes, so that a token can be taken away \
+         while the gate runs",
+    ),
+    file(
+        "http_tls_certificate",
+        "a PEM file with the certificate that HTTP shows, and the chain to its authority behind it. With it HTTP speaks TLS (1.2 or \
+         1.3) and nothing else. It is read again when it changes",
+    ),
+    file("http_tls_key", "a PEM file with the private key of `http_tls_certificate`, not encrypted"),
     field("http_read_only", "false", "`true`: no command is taken over HTTP, whoever sends it"),
     secret(
         "http_secret",
         "what sessions of browsers are signed with, 16 characters at least, the same on every instance; without one, who has logged \
          in at one instance has to log in again after its restart, and at each other one",
+    ),
+    file(
+        "http_secret_file",
+        "a file with `http_secret`, in its place; it is read again when it changes, which ends all sessions",
     ),
     field("max_pause", "14d", "the longest pause, at most 14d"),
     field(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::fields::{self, KAFKA};
+use super::files::is_path;
 use crate::broker::kafka::{REDACTED, settings};
 
 /// Settings that are refused, each with what depends on it.
@@ -65,11 +66,38 @@ pub fn closest(name: &str) -> Option<&'static str> {
 /// What is wrong with a setting that librdkafka does not have, and what was probably meant.
 #[must_use]
 pub fn unknown(name: &str) -> (String, String) {
+    if let Some(near) = name.strip_suffix(FILE).and_then(closest) {
+        return ("librdkafka has no such setting".to_owned(), format!("did you mean `{KAFKA}{near}{FILE}`?"));
+    }
     let fix = match closest(name) {
         Some(near) => format!("did you mean `{KAFKA}{near}`?"),
         None => "librdkafka's CONFIGURATION.md lists all of them".to_owned(),
     };
     ("librdkafka has no such setting".to_owned(), fix)
+}
+
+/// Behind the name of a setting: names the file in which its value stands.
+pub const FILE: &str = ".file";
+
+/// The setting whose value stands in a file, if this names that file. Some of librdkafka's own names end so too: they are not meant.
+#[must_use]
+pub fn of_file(name: &str) -> Option<&str> {
+    name.strip_suffix(FILE).filter(|of| settings::is_known(of) && !settings::is_known(name))
+}
+
+/// Whether the value of a setting may stand in a file: what else there is nobody has to hide.
+#[must_use]
+pub fn may_be_in_file(name: &str) -> bool {
+    name == settings::USERNAME || settings::is_secret(name)
+}
+
+/// Whether this value of this setting may be printed, and written on a command line.
+#[must_use]
+pub fn may_show(name: &str, value: &str) -> bool {
+    match of_file(name) {
+        Some(_) => is_path(value) && !settings::looks_secret(value),
+        None => settings::may_show(name, value),
+    }
 }
 
 /// The settings that librdkafka is given.
@@ -86,5 +114,5 @@ impl fmt::Debug for Client {
 /// The value, or what stands for it.
 #[must_use]
 pub fn shown<'a>(name: &str, value: &'a str) -> &'a str {
-    if settings::may_show(name, value) { value } else { REDACTED }
+    if may_show(name, value) { value } else { REDACTED }
 }

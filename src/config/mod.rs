@@ -6,6 +6,8 @@
 //! - `read.rs` turns texts into values, noting a [`Problem`] for each that is none;
 //! - [`Contexts`] are files of settings that are called by a name (`contexts.rs`);
 //! - [`Token`] says who may ask over HTTP (`tokens.rs`);
+//! - [`NamedFile`] is a file that a setting names (`files.rs`), [`Tls`] the certificate of HTTP and its key (`tls.rs`); `from_files.rs`
+//!   reads settings that stand in files of their own;
 //! - [`kafka`] knows which of librdkafka's settings are refused, and which of their values are shown.
 //!
 //! Names: `queue.topic_ttl` stands as `[queue] topic_ttl` in the file and as `FLOWGATE_QUEUE__TOPIC_TTL` in the
@@ -17,6 +19,8 @@
 
 mod contexts;
 pub mod fields;
+mod files;
+mod from_files;
 pub mod kafka;
 mod origin;
 mod problem;
@@ -24,13 +28,16 @@ mod read;
 mod settings;
 mod sources;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod tls;
 mod tokens;
 
 pub use contexts::{ContextName, Contexts, variable};
+pub use files::{Fingerprint, NamedFile, ReadFile};
 pub use origin::{Given, Origin};
 pub use problem::{Invalid, Problem};
 pub(crate) use read::host_name;
 pub use settings::{Log, LogFormat, Queue, Settings};
 pub use sources::Sources;
+pub use tls::{Pair, Tls, TlsFiles, WrongFile};
 pub use tokens::{Hash, Role, Secret, Token};

@@ -4,8 +4,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::fields::{self, KAFKA};
-use super::kafka;
+use super::fields;
 use super::origin::Origin;
 use super::problem::{Invalid, Problem};
 use super::settings::{Log, LogFormat, Queue, Settings};
@@ -17,9 +16,9 @@ use crate::flow::Limits;
 use crate::schema::topics::Topics;
 use crate::worker::{Budget, Shares};
 
-struct Reader<'a> {
-    sources: &'a Sources,
-    problems: Vec<Problem>,
+pub(super) struct Reader<'a> {
+    pub(super) sources: &'a Sources,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Settings {
@@ -46,11 +45,15 @@ impl Reader<'_> {
             });
         let http_hosts = self.value("http_hosts", "give names without scheme and port, with commas between", hosts);
         let fix = "give `NAME:ROLE:SHA256`, with commas between; `flowgate token create NAME --role ROLE` prints it";
-        let http_tokens = self.value("http_tokens", fix, tokens);
+        let tokens = ["http_tokens", "http_tokens_file"];
+        let (http_tokens, http_tokens_file) = self.value_or_file(tokens, fix, [Token::list, Token::list_in_file]);
         let http_read_only = self.value("http_read_only", "use `true` or `false`", |text| {
             text.parse().map_err(|_| format!("`{text}` is neither"))
         });
-        let http_secret = self.value("http_secret", "give 16 characters or more, or leave it out", secret);
+        let fix = "give 16 characters or more, or leave it out";
+        let (http_secret, http_secret_file) =
+            self.value_or_file(["http_secret", "http_secret_file"], fix, [Secret::read; 2]);
+        let http_tls = self.tls();
         let brokers = self.value("brokers", "give `host:port`, with commas between several", brokers);
         let fix = "use letters, digits, `.`, `_` and `-`";
         let topics = self.value("prefix", fix, |text| Topics::new(text).map_err(|why| why.to_string()));
@@ -73,7 +76,7 @@ impl Reader<'_> {
         });
         let replication_factor = self.sources.get("queue.replication_factor");
         let replication_factor = replication_factor.map(|_| self.number("queue.replication_factor", 1..=32_767));
-        let kafka = self.kafka();
+        let (kafka, kafka_files) = self.kafka();
         Some(Settings {
             workers: self.number("workers", 1..=1024),
             limits: Limits { max_pause: self.duration("max_pause", SECOND..=Limits::MAX_PAUSE) },
@@ -96,6 +99,7 @@ impl Reader<'_> {
             session_timeout,
             transaction_timeout,
             kafka,
+            kafka_files,
             brokers: brokers?,
             topics: topics?,
             instance: instance?,
@@ -103,8 +107,11 @@ impl Reader<'_> {
             http: http?,
             http_hosts: http_hosts?,
             http_tokens: http_tokens?,
+            http_tokens_file,
             http_read_only: http_read_only?,
             http_secret: http_secret?,
+            http_secret_file,
+            http_tls,
             log: Log { format: format?, level: level? },
         })
     }
@@ -126,27 +133,13 @@ impl Reader<'_> {
         Some(format!("{host}-{}", http?.port()))
     }
 
-    fn kafka(&mut self) -> kafka::Client {
-        let mut client = kafka::Client::default();
-        // A plugin brings settings that nobody knows here.
-        let plugins = self.sources.kafka().any(|(name, _)| name == "plugin.library.paths");
-        for (name, given) in self.sources.kafka() {
-            let wrong = if let Some(why) = kafka::refused(name) {
-                (format!("it is the gate's own: {why}"), "take it away".to_owned())
-            } else if !settings::is_known(name) && !plugins {
-                kafka::unknown(name)
-            } else {
-                client.0.insert(name.to_owned(), given.value.clone());
-                continue;
-            };
-            let (field, origin) = (format!("{KAFKA}{name}"), given.origin.clone());
-            self.problems.push(Problem { field, origin, what: wrong.0, fix: wrong.1 });
-        }
-        client
-    }
-
     /// Its error quotes the text, unless that looks like a secret.
-    fn value<T>(&mut self, name: &str, fix: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn value<T>(
+        &mut self,
+        name: &str,
+        fix: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let text = self.sources.get(name).map_or("", |given| given.value.trim());
         match parse(text) {
             Ok(value) => Some(value),
@@ -186,7 +179,7 @@ impl Reader<'_> {
         value.unwrap_or(least)
     }
 
-    fn problem(&mut self, name: &str, what: String, fix: &str) {
+    pub(super) fn problem(&mut self, name: &str, what: String, fix: &str) {
         let origin = self.sources.get(name).map_or(Origin::Default, |given| given.origin.clone());
         self.problems.push(Problem { field: name.to_owned(), origin, what, fix: fix.to_owned() });
     }
@@ -233,25 +226,6 @@ fn hosts(text: &str) -> Result<Vec<String>, String> {
     names
         .map(|name| if is_one(name) { Ok(name.to_owned()) } else { Err(format!("`{name}` is no name of a host")) })
         .collect()
-}
-
-fn tokens(text: &str) -> Result<Vec<Token>, String> {
-    let each = text.split(',').map(str::trim).filter(|token| !token.is_empty());
-    let tokens: Vec<Token> = each.map(str::parse).collect::<Result<_, _>>()?;
-    for (place, token) in tokens.iter().enumerate() {
-        if tokens[..place].iter().any(|other| other.name == token.name) {
-            return Err(format!("two tokens are named `{}`", token.name));
-        }
-    }
-    Ok(tokens)
-}
-
-fn secret(text: &str) -> Result<Option<Secret>, String> {
-    match text.chars().count() {
-        0 => Ok(None),
-        16.. => Ok(Some(Secret(text.to_owned()))),
-        _ => Err("it is too short".to_owned()),
-    }
 }
 
 pub(crate) fn host_name() -> Option<String> {

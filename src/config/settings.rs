@@ -1,9 +1,12 @@
 //! What can be set, as values, and what a worker is told of it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::files::ReadFile;
 use super::kafka;
+use super::tls::Tls;
 use super::tokens::{Secret, Token};
 use crate::flow::Limits;
 use crate::schema::topics::Topics;
@@ -25,8 +28,13 @@ pub struct Settings {
     pub http_hosts: Vec<String>,
     /// Who may ask over HTTP.
     pub http_tokens: Vec<Token>,
+    /// Where those come from, if from a file.
+    pub http_tokens_file: Option<ReadFile>,
     pub http_read_only: bool,
     pub http_secret: Option<Secret>,
+    pub http_secret_file: Option<ReadFile>,
+    /// `None`: HTTP speaks no TLS.
+    pub http_tls: Option<Tls>,
     pub log: Log,
     pub limits: Limits,
     pub queue: Queue,
@@ -41,6 +49,8 @@ pub struct Settings {
     pub max_poll_interval: Duration,
     /// librdkafka's own, for all clients.
     pub kafka: kafka::Client,
+    /// Which of these come from files, by their names.
+    pub kafka_files: BTreeMap<String, ReadFile>,
 }
 
 #[derive(Clone, Debug)]

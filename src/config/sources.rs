@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::fields::{self, KAFKA};
+use super::files::is_path;
 use super::kafka;
 use super::origin::{Given, Origin};
 use super::problem::Problem;
@@ -74,7 +75,7 @@ impl Sources {
         use std::os::unix::fs::PermissionsExt as _;
         let open = std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0);
         let may_show = |name: &str, value: &str| match name.strip_prefix(KAFKA) {
-            Some(name) => settings::may_show(name, value),
+            Some(name) => kafka::may_show(name, value),
             None => !is_secret(name),
         };
         let secret = self.given.iter().any(|(name, given)| given.origin == *origin && !may_show(name, &given.value));
@@ -147,6 +148,7 @@ impl Sources {
             let value = match name.strip_prefix(KAFKA) {
                 Some(name) => kafka::shown(name, &given.value),
                 None if is_secret(name) || settings::looks_secret(&given.value) => REDACTED,
+                None if names_a_file(name) && !is_path(&given.value) => REDACTED,
                 None => given.value.as_str(),
             };
             (name.as_str(), value, &given.origin)
@@ -207,7 +209,7 @@ impl Sources {
         // What is no name may have a value in it.
         if is_name(name) {
             match name.strip_prefix(KAFKA) {
-                Some(of_kafka) if *origin == Origin::Flag && !settings::may_show(of_kafka, &value) => {
+                Some(of_kafka) if *origin == Origin::Flag && !kafka::may_show(of_kafka, &value) => {
                     return self.secret(of_kafka);
                 }
                 Some(_) => return self.set(name, &value, origin.clone()),
@@ -274,6 +276,11 @@ const ON_COMMAND_LINES: &str =
 /// Of our own settings.
 fn is_secret(name: &str) -> bool {
     fields::find(name).is_some_and(|field| field.is_secret)
+}
+
+/// Of our own settings.
+fn names_a_file(name: &str) -> bool {
+    fields::find(name).is_some_and(|field| field.is_file)
 }
 
 const LONGEST_NAME: usize = 100;

@@ -1,3 +1,9 @@
+#[path = "../../tests/support/certificates.rs"]
+pub mod certificates;
+mod files;
+#[path = "../../tests/support/missing.rs"]
+mod missing;
+
 use std::time::Duration;
 
 use super::*;

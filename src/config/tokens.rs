@@ -50,7 +50,7 @@ impl Hash {
     }
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     /// Whoever uses it, in the audit too.
     pub name: String,
@@ -89,6 +89,31 @@ impl std::str::FromStr for Token {
 }
 
 impl Token {
+    /// Several, with commas or newlines between; behind `#` a line says what it likes.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, without the hashes.
+    pub fn list(text: &str) -> Result<Vec<Self>, String> {
+        let lines = text.lines().map(|line| line.split_once('#').map_or(line, |(before, _)| before));
+        let each = lines.flat_map(|line| line.split(',')).map(str::trim).filter(|token| !token.is_empty());
+        let tokens: Vec<Self> = each.map(str::parse).collect::<Result<_, _>>()?;
+        for (place, token) in tokens.iter().enumerate() {
+            if tokens[..place].iter().any(|other| other.name == token.name) {
+                return Err(format!("two tokens are named `{}`", token.name));
+            }
+        }
+        Ok(tokens)
+    }
+
+    /// Those of a file, which somebody has made to name somebody.
+    ///
+    /// # Errors
+    /// As [`Token::list`], or there is none.
+    pub fn list_in_file(text: &str) -> Result<Vec<Self>, String> {
+        let tokens = Self::list(text)?;
+        if tokens.is_empty() { Err("it names nobody".to_owned()) } else { Ok(tokens) }
+    }
+
     /// The longest name, in bytes.
     pub const MAX_NAME: usize = 64;
 
@@ -112,6 +137,20 @@ impl Token {
 /// What only the instances know.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
+
+impl Secret {
+    /// `None`: nothing is written there.
+    ///
+    /// # Errors
+    /// It is too short.
+    pub fn read(text: &str) -> Result<Option<Self>, String> {
+        match text.chars().count() {
+            0 => Ok(None),
+            16.. => Ok(Some(Self(text.to_owned()))),
+            _ => Err("it is too short".to_owned()),
+        }
+    }
+}
 
 /// Without it.
 impl fmt::Debug for Secret {

@@ -66,6 +66,8 @@ fn commands(of: &clap::Command, before: &[String]) -> Vec<Vec<String>> {
 struct Planted {
     name: &'static str,
     file: String,
+    /// Files beside it, which it names.
+    files: Vec<(&'static str, String)>,
     environment: Vec<(&'static str, Vec<u8>)>,
     arguments: Vec<String>,
     /// Whether it is refused before anything else, with exit code 2.
@@ -84,6 +86,13 @@ fn planted() -> Vec<Planted> {
         refused: true,
         ..Planted::default()
     };
+    let named = |name, file: String, contents: &str, refused| Planted {
+        name,
+        file,
+        files: vec![("secret", contents.to_owned())],
+        refused,
+        ..Planted::default()
+    };
     let set = |text: String| ["-X".to_owned(), text];
     let login = "security.protocol = 'SASL_SSL'\nsasl.mechanism = 'PLAIN'\nsasl.username = 'ops'\n";
     let token = "security.protocol = 'SASL_SSL'\nsasl.mechanism = 'OAUTHBEARER'\n\
@@ -97,6 +106,31 @@ fn planted() -> Vec<Planted> {
         file("outside of [kafka]", format!("sasl.password = '{SECRET}'\n"), true),
         file("no TOML", format!("[kafka]\nsasl.password = {SECRET}\n"), true),
         file("a login among the brokers", format!("brokers = 'ops:{SECRET}@127.0.0.1:1'\n"), true),
+        named("a password in a file", format!("[kafka]\n{login}sasl.password.file = './secret'\n"), SECRET, false),
+        named(
+            "two lines in a file",
+            format!("[kafka]\n{login}sasl.password.file = './secret'\n"),
+            &format!("x\n{SECRET}\n"),
+            false,
+        ),
+        file("a password in the place of its file", format!("[kafka]\n{login}sasl.password.file = '{SECRET}'\n"), true),
+        named("a file that nobody may name", "[kafka]\nclient.id.file = './secret'\n".to_owned(), SECRET, true),
+        named(
+            "a token in the place of its hash",
+            "http_tokens_file = './secret'\n".to_owned(),
+            &format!("ci:admin:{SECRET}"),
+            true,
+        ),
+        named("a token alone", "http_tokens_file = './secret'\n".to_owned(), SECRET, true),
+        file("a token in the place of its file", format!("http_tokens_file = '{SECRET}'\n"), true),
+        named("a secret of HTTP", "http_secret_file = './secret'\n".to_owned(), &format!("{SECRET} {SECRET}"), false),
+        named("a short secret of HTTP", "http_secret_file = './secret'\n".to_owned(), SECRET, true),
+        named(
+            "a key of TLS that is none",
+            "http_tls_certificate = './secret'\nhttp_tls_key = './secret'\n".to_owned(),
+            &format!("-----BEGIN CERTIFICATE-----\n{SECRET}\n-----END CERTIFICATE-----\n{SECRET}"),
+            true,
+        ),
         environment("a variable", "FLOWGATE_KAFKA__SASL_PASSWORD", SECRET.into(), false),
         environment("a variable misspelt", "FLOWGATE_KAFKA__SASL_PASWORD", SECRET.into(), true),
         environment("a variable of one `_`", "FLOWGATE_KAFKA_SASL_PASSWORD", SECRET.into(), false),
@@ -129,6 +163,9 @@ impl Running {
             None => format!("{before}brokers = '{brokers}'\n{}", planted.file),
         };
         std::fs::write(directory.path().join("flowgate.toml"), file).unwrap();
+        for (name, contents) in &planted.files {
+            std::fs::write(directory.path().join(name), contents).unwrap();
+        }
         let mut command: Command = process::flowgate(brokers, "secrets", &[]);
         if planted.file.starts_with("brokers") {
             command.env_remove("FLOWGATE_BROKERS");
@@ -147,6 +184,15 @@ impl Running {
         }
         let file = |name| File::create(directory.path().join(name)).unwrap();
         let child = command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err")).spawn().unwrap();
+        if planted.arguments.is_empty() {
+            // Where its arguments do not have it, its command line has not. (It may have ended already.)
+            let line = std::fs::read(format!("/proc/{}/cmdline", child.id())).unwrap_or_default();
+            assert!(
+                !String::from_utf8_lossy(&line).contains(SECRET),
+                "{}: it stands on the command line",
+                planted.name
+            );
+        }
         let ends_by_itself = path != ["run"];
         Self {
             what: format!("`{}`, {}", path.join(" "), planted.name),

@@ -3,11 +3,11 @@
 //! The jars are gathered once into a cache outside of the tree, under a lock that test binaries share. The broker ends
 //! with the test process, however that ends. Without Java or Maven the tests fail and say what to install.
 
-mod certificates;
+pub mod certificates;
 #[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 pub mod cluster;
 mod missing;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 pub mod secured;
 
 use std::fs::{self, File};
@@ -137,6 +137,32 @@ impl KafkaServer {
     /// CA that signed nothing here.
     pub fn certificate(&self, file: &str) -> PathBuf {
         self.directory.path().join("tls").join(file)
+    }
+
+    /// Properties for a [`KafkaServer::sasl_brokers`] that speaks TLS and wants a password of SCRAM, from users whom
+    /// [`KafkaServer::let_in`] knows, and that again every four seconds.
+    pub const SCRAM: &[(&str, &str)] = &[
+        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_SSL,TLS:SSL,MUTUAL:SSL"),
+        ("listener.name.sasl.sasl.enabled.mechanisms", "SCRAM-SHA-512"),
+        (
+            "listener.name.sasl.scram-sha-512.sasl.jaas.config",
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+        ),
+        ("listener.name.sasl.scram-sha-512.connections.max.reauth.ms", "4000"),
+    ];
+
+    /// Gives a user of SCRAM a password, in the place of the one before.
+    pub fn let_in(&self, user: &str, password: &str) {
+        let output = Command::new("java")
+            .args(["-XX:TieredStopAtLevel=1", "-cp"])
+            .arg(self.jars.join("*"))
+            .args(["kafka.admin.ConfigCommand", "--bootstrap-server", &self.brokers(), "--alter"])
+            .args(["--entity-type", "users", "--entity-name", user])
+            .args(["--add-config", &format!("SCRAM-SHA-512=[iterations=4096,password={password}]")])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap_or_else(|error| missing("java", &error));
+        assert!(output.status.success(), "giving {user} a password: {output:?}");
     }
 
     /// `kill -9`: what was in the process is gone, what was written to files is kept by the operating system.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::super::connections::{Connections, Place};
 use super::super::pulse::{Doing, Pulse};
+use super::super::tls::Stream;
 use super::super::wire::Wire;
 use super::*;
 
@@ -106,7 +107,7 @@ fn half_an_answer_is_followed_by_its_rest_or_by_nothing() {
         let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let (pulse, metrics) = (Arc::new(Pulse::new()), Metrics::new().unwrap());
-        let mut wire = Wire::new(stream, Arc::clone(&pulse), metrics.clone());
+        let mut wire = Wire::new(Stream::Plain(stream), Arc::clone(&pulse), metrics.clone());
         let mut write = async |bytes: &[u8]| {
             std::future::poll_fn(|cx| Pin::new(&mut wire).poll_write(cx, bytes)).await.unwrap();
         };

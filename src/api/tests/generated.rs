@@ -38,7 +38,7 @@ fn served(place: &Place, board: &Arc<Board>) -> (String, oneshot::Sender<()>) {
         runtime.block_on(async {
             let listener = TcpListener::from_std(listener).unwrap();
             tokio::select! {
-                never = api::serve(listener, board, setup, Limits::default()) => match never {},
+                never = api::Server::new(&board, setup, Limits::default()).serve(listener) => match never {},
                 _ = ended => {}
             }
         });

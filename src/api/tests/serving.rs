@@ -14,16 +14,16 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::super::serve::{Accept, serve};
-use super::super::{guarded, paths};
+use super::super::{Certificates, guarded, paths};
 use super::*;
 
-const MOMENT: Duration = Duration::from_millis(50);
+pub(super) const MOMENT: Duration = Duration::from_millis(50);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// More than what sockets hold for somebody who does not read.
-const LARGE: usize = 64 << 20;
+pub(super) const LARGE: usize = 64 << 20;
 
-fn patient() -> Limits {
+pub(super) fn patient() -> Limits {
     Limits { headers: HOUR, body: HOUR, answer: HOUR, idle: HOUR, pause: MOMENT, ..Limits::default() }
 }
 
@@ -46,8 +46,8 @@ impl Accept for Failing {
     }
 }
 
-struct Served {
-    address: SocketAddr,
+pub(super) struct Served {
+    pub address: SocketAddr,
     board: Arc<Board>,
     most: Arc<AtomicU64>,
     end: Option<oneshot::Sender<()>>,
@@ -59,12 +59,17 @@ impl Served {
         Self::failing(limits, Vec::new())
     }
 
-    fn failing(limits: Limits, errors: Vec<io::Error>) -> Self {
+    pub fn encrypted(limits: Limits, certificates: Certificates) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        Self::on(listener, limits, errors)
+        Self::on(listener, limits, Vec::new(), Some(certificates))
     }
 
-    fn on(listener: std::net::TcpListener, limits: Limits, errors: Vec<io::Error>) -> Self {
+    fn failing(limits: Limits, errors: Vec<io::Error>) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(listener, limits, errors, None)
+    }
+
+    fn on(listener: std::net::TcpListener, limits: Limits, errors: Vec<io::Error>, tls: Option<Certificates>) -> Self {
         let board = Arc::new(Board::new(Metrics::new().unwrap(), 1));
         let (most, address) = (Arc::<AtomicU64>::default(), listener.local_addr().unwrap());
         listener.set_nonblocking(true).unwrap();
@@ -74,12 +79,12 @@ impl Served {
         let serving = async move {
             let listener = TcpListener::from_std(listener).unwrap();
             let accept = Failing { listener, errors, board: Arc::clone(&on), most: seen };
-            let paths = paths(&on, &setup(), limits)
+            let paths = paths(&on, &Setup { tls: tls.clone(), ..setup() }, limits)
                 .route("/endless", get(endless))
                 .route("/large", get(|| async { vec![b'x'; LARGE] }));
             let router = guarded(paths, &on, Hosts::new(address, &[]), limits);
             tokio::select! {
-                never = serve(accept, router, on.metrics.clone(), limits) => match never {},
+                never = serve(accept, router, on.metrics.clone(), limits, tls) => match never {},
                 _ = ended => {}
             }
         };
@@ -87,14 +92,14 @@ impl Served {
         Self { address, board, most, end: Some(end), thread: Some(thread) }
     }
 
-    fn connect(&self) -> TcpStream {
+    pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
         // What this is waited for would otherwise never come.
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream
     }
 
-    fn sent(&self, bytes: &str) -> TcpStream {
+    pub fn sent(&self, bytes: &str) -> TcpStream {
         let mut stream = self.connect();
         stream.write_all(bytes.as_bytes()).unwrap();
         stream
@@ -104,11 +109,11 @@ impl Served {
         heard(self.sent(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")))
     }
 
-    fn refused(&self, reason: &str) -> u64 {
+    pub fn refused(&self, reason: &str) -> u64 {
         self.metric(&format!("http_refused_total{{reason=\"{reason}\"}}"))
     }
 
-    fn metric(&self, series: &str) -> u64 {
+    pub fn metric(&self, series: &str) -> u64 {
         metric(&self.board, series)
     }
 
@@ -130,18 +135,22 @@ fn metric(board: &Board, series: &str) -> u64 {
     text.lines().find_map(|line| line.strip_prefix(&start)).unwrap().parse().unwrap()
 }
 
-/// Everything until the other side closes.
-fn heard(mut stream: TcpStream) -> String {
+/// Everything until the other side closes, which TLS calls an end too early where nothing was said.
+pub(super) fn heard(mut stream: impl io::Read) -> String {
     let mut all = Vec::new();
     match stream.read_to_end(&mut all) {
         Ok(_) => {}
-        Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "it stays open"),
+        Err(error) => {
+            use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+            let is_end = [BrokenPipe, ConnectionReset, UnexpectedEof].contains(&error.kind());
+            assert!(is_end, "it stays open: {error}");
+        }
     }
     String::from_utf8_lossy(&all).into_owned()
 }
 
 #[track_caller]
-fn is_problem(answer: &str, status: u16, kind: &str) {
+pub(super) fn is_problem(answer: &str, status: u16, kind: &str) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
     assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     assert!(head.contains("application/problem+json"), "{answer}");
@@ -337,7 +346,7 @@ fn whoever_has_asked_is_answered_before_the_next_take_its_place() {
             stream
         })
         .collect();
-    let served = Served::on(listener, Limits { connections: 8, ..patient() }, Vec::new());
+    let served = Served::on(listener, Limits { connections: 8, ..patient() }, Vec::new(), None);
     for stream in waiting {
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         assert!(heard(stream).starts_with("HTTP/1.1 200"));

@@ -14,7 +14,7 @@ use super::native::RespErr::{RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, RD_KAFKA_RESP
 use super::native::{
     ErrorEvent, Errors, Event, LogLine, NativeClient, NativeEvent, Of, Queue, TopicHandle, TopicMetadata, c_string,
 };
-use super::settings::may_show;
+use super::settings::{self, may_show};
 use super::shared::{Entered, Shared};
 use crate::broker::{Action, Code, Error, Result};
 
@@ -50,6 +50,10 @@ impl Client {
     }
 
     fn with(kind: RDKafkaType, mut config: ClientConfig, shared: Arc<Shared>, errors: Errors) -> Result<Self> {
+        // Settings that were kept to make clients of may have an older login.
+        if let Some((username, password)) = shared.login() {
+            config.set(settings::USERNAME, username).set(settings::PASSWORD, password);
+        }
         // Log lines come as events too, instead of on librdkafka's own threads.
         config.set("log.queue", "true");
         let config = config.create_native_config().map_err(|error| unfit(&error))?;
@@ -57,6 +61,7 @@ impl Client {
         let entered = shared.enter("making a client", SLICE);
         let native = NativeClient::new(kind, config, errors).map_err(|reason| invalid(words(&reason)))?;
         drop(entered);
+        shared.adopt(&native)?;
         Ok(Self { native, shared, transport_errors: Cell::new(0), unanswered: Cell::new(0), _destroying: None })
     }
 

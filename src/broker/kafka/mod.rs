@@ -61,6 +61,9 @@ pub struct KafkaOptions {
     pub client: BTreeMap<String, String>,
     /// The group that readers name, which they never join: where a cluster has ACLs it must be one we may read.
     pub reader_group: String,
+    /// User and password stand where others replace them, and come by [`Kafka::set_login`]: a login that is refused after others were
+    /// not is only final when it has been refused for three minutes.
+    pub login_may_change: bool,
     /// What each consumer may have fetched ahead, in bytes of records.
     pub fetched_bytes: usize,
     /// A reader that has met so many topics goes on with another client, unless it reads more than half of them.
@@ -76,6 +79,7 @@ impl KafkaOptions {
             brokers: brokers.into(),
             client: BTreeMap::new(),
             reader_group: "flowgate".to_owned(),
+            login_may_change: false,
             fetched_bytes: 8 * 1024 * 1024,
             reader_topics: 2_048,
         }
@@ -85,12 +89,13 @@ impl KafkaOptions {
 /// Without the values of librdkafka's settings.
 impl fmt::Debug for KafkaOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { brokers, client, reader_group, fetched_bytes, reader_topics } = self;
+        let Self { brokers, client, reader_group, login_may_change, fetched_bytes, reader_topics } = self;
         let names: Vec<_> = client.keys().collect();
         f.debug_struct("KafkaOptions")
             .field("brokers", brokers)
             .field("client", &names)
             .field("reader_group", reader_group)
+            .field("login_may_change", login_may_change)
             .field("fetched_bytes", fetched_bytes)
             .field("reader_topics", reader_topics)
             .finish()
@@ -111,7 +116,18 @@ impl Kafka {
     pub fn new(options: KafkaOptions) -> Self {
         let secrets = options.client.iter().filter(|(name, value)| !settings::may_show(name, value));
         mask::hide(secrets.map(|(_, value)| value.as_str()));
-        Self { options: Arc::new(options), shared: Arc::default() }
+        let shared = Arc::new(Shared::new(options.login_may_change));
+        Self { options: Arc::new(options), shared }
+    }
+
+    /// Has all clients, those that there are and those to come, log in with these from their next connections on. Connections that are
+    /// open stay so. For the mechanisms PLAIN and SCRAM. The password is kept out of all errors and logs from here on.
+    ///
+    /// # Errors
+    /// [`super::Code::InvalidArgument`]: a NUL byte is in it.
+    pub fn set_login(&self, username: &str, password: &str) -> Result<()> {
+        mask::hide([password].into_iter());
+        self.shared.set_login(username, password)
     }
 
     /// Waits until the cluster answers, up to `limit`.
@@ -124,7 +140,9 @@ impl Kafka {
         let client = Client::new(RDKafkaType::RD_KAFKA_PRODUCER, self.config(&[], &[]), Arc::clone(&self.shared))?;
         client.within("connect", limit, |slice| {
             Ok(client.metadata(&Of::Known, slice.min(Duration::from_millis(100))).map(drop).ok())
-        })
+        })?;
+        self.shared.let_in();
+        Ok(())
     }
 
     /// A call into librdkafka that has run for 30 s longer than its own limit, described. Such a call cannot be ended

@@ -3,6 +3,10 @@
 //! A value is hidden unless its name is on the list of harmless ones: a name that is misspelt, new or forgotten here
 //! hides its value too. What stands on the list is still hidden where it looks like a secret that went astray.
 
+/// A login by a user and a password, which can be replaced in a client that runs.
+pub const USERNAME: &str = "sasl.username";
+pub const PASSWORD: &str = "sasl.password";
+
 /// Numbers, words that librdkafka gives, names and paths: nobody gets in with one of them.
 const HARMLESS: &[&str] = &[
     "acks",
@@ -184,6 +188,12 @@ const HIDDEN: &[&str] = &[
 /// Every setting that there is.
 pub fn names() -> impl Iterator<Item = &'static str> {
     HARMLESS.iter().chain(HIDDEN).copied()
+}
+
+/// Whether the values of this setting are secrets, or may be.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    HIDDEN.contains(&name)
 }
 
 /// Whether librdkafka has a setting of this name. A plugin of its may bring more.

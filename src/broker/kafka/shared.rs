@@ -1,20 +1,42 @@
-//! What all clients of one cluster share: a refused login, and which calls are under way.
+//! What all clients of one cluster share: how they log in, whether that was refused, and which calls are under way.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::errors::invalid;
+use super::native::{Failure, NativeClient, c_string};
 use crate::broker::{Action, Code, Error, Result};
 
 /// A call this long over its own limit hangs: librdkafka ignores its limits now and then when a broker dies.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// So long a login that may change can be refused in a row: who replaces a password tells the brokers first, and Kubernetes brings it
+/// into the files of containers a minute or two later.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Refusals this far apart have nothing to do with each other. Clients knock twice a second.
+const APART: Duration = Duration::from_secs(60);
+
 #[derive(Default)]
 pub(super) struct Shared {
     refused: Mutex<Option<String>>,
+    logins: Mutex<Logins>,
     calls: Mutex<BTreeMap<u64, Call>>,
     next_call: AtomicU64,
+}
+
+#[derive(Default)]
+struct Logins {
+    /// Whoever was let in once may wait for another password.
+    may_change: bool,
+    is_let_in: bool,
+    /// The first and the last refusal in a row.
+    refusals: Option<(Instant, Instant)>,
+    /// User and password, where those of the settings have been replaced.
+    replaced: Option<(String, String)>,
+    clients: Vec<Weak<NativeClient>>,
 }
 
 struct Call {
@@ -24,9 +46,47 @@ struct Call {
 }
 
 impl Shared {
+    pub fn new(login_may_change: bool) -> Self {
+        let logins = Logins { may_change: login_may_change, ..Logins::default() };
+        Self { logins: Mutex::new(logins), ..Self::default() }
+    }
+
     /// Remembers that the cluster refused a login: only the error callback ever says so, no call does.
     pub fn refuse(&self, reason: &str) {
-        lock(&self.refused).get_or_insert_with(|| reason.to_owned());
+        if lock(&self.logins).is_final(Instant::now()) {
+            lock(&self.refused).get_or_insert_with(|| reason.to_owned());
+        }
+    }
+
+    /// The cluster has answered: the login is right.
+    pub fn let_in(&self) {
+        lock(&self.logins).is_let_in = true;
+    }
+
+    /// User and password that replace those of the settings.
+    pub fn login(&self) -> Option<(String, String)> {
+        lock(&self.logins).replaced.clone()
+    }
+
+    /// Has a new client log in as all others do, also when that changes later.
+    pub fn adopt(&self, client: &Arc<NativeClient>) -> Result<()> {
+        let mut logins = lock(&self.logins);
+        logins.clients.retain(|client| client.strong_count() > 0);
+        logins.clients.push(Arc::downgrade(client));
+        match &logins.replaced {
+            Some((username, password)) => set(client, username, password),
+            None => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// A NUL byte is in it.
+    pub fn set_login(&self, username: &str, password: &str) -> Result<()> {
+        let mut logins = lock(&self.logins);
+        (logins.replaced, logins.refusals) = (Some((username.to_owned(), password.to_owned())), None);
+        let clients: Vec<_> = logins.clients.iter().filter_map(Weak::upgrade).collect();
+        drop(logins);
+        clients.iter().try_for_each(|client| set(client, username, password))
     }
 
     /// Fails once a login was refused, by whichever client.
@@ -54,6 +114,24 @@ impl Shared {
         });
         late.max_by_key(|(over, _)| *over).map(|(_, description)| description)
     }
+}
+
+impl Logins {
+    /// Whether a refusal that comes now means that the cluster will never let us in.
+    fn is_final(&mut self, now: Instant) -> bool {
+        if !self.may_change || !self.is_let_in {
+            return true;
+        }
+        let in_a_row = self.refusals.filter(|(_, last)| now.saturating_duration_since(*last) < APART);
+        let first = in_a_row.map_or(now, |(first, _)| first);
+        self.refusals = Some((first, now));
+        now.saturating_duration_since(first) >= PATIENCE
+    }
+}
+
+fn set(client: &NativeClient, username: &str, password: &str) -> Result<()> {
+    let text = |text: &str| c_string(text).map_err(|_| invalid("the user or the password has a NUL byte in it"));
+    client.set_sasl_credentials(&text(username)?, &text(password)?).map_err(|failure: Failure| failure.plain())
 }
 
 /// A call under way.
@@ -87,6 +165,22 @@ mod tests {
         assert!(description.starts_with("commit has run for 41 s"), "{description}");
         drop(call);
         assert_eq!(shared.overdue(now + Duration::from_secs(41)), None);
+    }
+
+    /// Goal: whoever waits for a new password does so for three minutes, but only who was let in with the one before.
+    #[test]
+    fn a_login_that_may_change_is_refused_for_three_minutes_before_it_is_final() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let logins = |may_change, is_let_in| Logins { may_change, is_let_in, ..Logins::default() };
+        assert!(logins(false, true).is_final(began) && logins(true, false).is_final(began));
+        let mut waits = logins(true, true);
+        let finals: Vec<u64> = (0..=180).step_by(20).filter(|second| waits.is_final(at(*second))).collect();
+        assert_eq!(finals, [180]);
+        // Refusals that were followed by none for a minute are another story.
+        let mut waits = logins(true, true);
+        assert!(!waits.is_final(began) && !waits.is_final(at(100)) && !waits.is_final(at(159)));
+        assert!(!waits.is_final(at(218)) && !waits.is_final(at(277)) && waits.is_final(at(280)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A librdkafka client of either kind.
 
-use std::ffi::c_char;
+use std::ffi::{CStr, c_char};
 use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use rdkafka::bindings as sys;
 use rdkafka::config::NativeClientConfig;
 use rdkafka::types::RDKafkaType;
 
-use super::error::RespErr;
+use super::error::{Failure, RespErr};
 use super::values::Unmasked;
 
 /// A client and the queue in which everything of it arrives, or all but errors and log lines. Dropping the last owner destroys
@@ -78,6 +78,12 @@ impl NativeClient {
 
     pub(super) fn is_consumer(&self) -> bool {
         self.consumer
+    }
+
+    /// Has it log in with these from its next connection on; those that it has stay.
+    pub fn set_sasl_credentials(&self, username: &CStr, password: &CStr) -> Result<(), Failure> {
+        // SAFETY: the client lives; both texts live during the call, which copies them; the error is ours.
+        unsafe { Failure::check(sys::rd_kafka_sasl_set_credentials(self.rk, username.as_ptr(), password.as_ptr())) }
     }
 
     /// What broke this client for good; `NO_ERROR` if nothing has.
