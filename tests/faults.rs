@@ -17,6 +17,8 @@ mod outage;
 mod positions;
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/prometheus.rs"]
+mod prometheus;
 #[path = "faults/purchases.rs"]
 mod purchases;
 #[path = "faults/redriven.rs"]
@@ -32,6 +34,8 @@ mod server;
 mod sharing;
 #[path = "support/upstream.rs"]
 mod upstream;
+#[path = "faults/watched.rs"]
+mod watched;
 
 use std::time::Duration;
 
