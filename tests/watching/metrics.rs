@@ -21,7 +21,8 @@ pub fn served(text: &str) -> Metrics {
         let Some((name, rest)) = line.split_once('{') else { continue };
         let metric = metrics.get_mut(base(name)).unwrap_or_else(|| panic!("{line}"));
         let labels = rest.split_once('}').unwrap().0;
-        for (label, value) in labels.split(',').filter_map(|label| label.split_once('=')).filter(|(of, _)| *of != "le") {
+        for (label, value) in labels.split(',').filter_map(|label| label.split_once('=')).filter(|(of, _)| *of != "le")
+        {
             metric.labels.entry(label.to_owned()).or_default().insert(value.trim_matches('"').to_owned());
         }
     }
@@ -29,7 +30,11 @@ pub fn served(text: &str) -> Metrics {
 }
 
 fn base(name: &str) -> &str {
-    ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part)).filter(|name| name.ends_with("_seconds")).unwrap_or(name)
+    ["_bucket", "_sum", "_count"]
+        .iter()
+        .find_map(|part| name.strip_suffix(part))
+        .filter(|name| name.ends_with("_seconds"))
+        .unwrap_or(name)
 }
 
 /// A row of the page.
@@ -43,8 +48,8 @@ pub struct Row {
 pub fn page(text: &str) -> Vec<Row> {
     let rows = text.lines().filter(|line| line.starts_with("| `"));
     let row = |line: &str| {
-        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [name, kind, _, labels, meaning] = cells[..] else { panic!("five cells: {line}") };
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let ["", name, kind, _, labels, meaning, ""] = cells[..] else { panic!("five cells: {line}") };
         let labels = labels.split(';').filter(|label| !label.trim().is_empty()).map(|label| {
             let (label, values) = label.split_once(':').unwrap_or((label, ""));
             let values = values.split(',').map(|value| value.trim().trim_matches('`').to_owned());
@@ -53,7 +58,7 @@ pub fn page(text: &str) -> Vec<Row> {
         let metric = Metric { kind: kind.to_owned(), labels: labels.collect() };
         Row { name: name.trim_matches('`').to_owned(), metric, meaning: meaning.to_owned() }
     };
-    rows.map(|line| row(&line.replace("| |", "|  |"))).collect()
+    rows.map(row).collect()
 }
 
 /// Where the page and the gate do not agree.
@@ -123,7 +128,10 @@ mod tests {
     #[test]
     fn what_nobody_serves_is_unknown() {
         let served = served(SERVED);
-        assert_eq!(unknown("f", "sum(flowgate_a_total) / flowgate_b_seconds_bucket + job:flowgate_x:rate5m", &served), Vec::<String>::new());
+        assert_eq!(
+            unknown("f", "sum(flowgate_a_total) / flowgate_b_seconds_bucket + job:flowgate_x:rate5m", &served),
+            Vec::<String>::new()
+        );
         assert_eq!(unknown("f", "flowgate_a", &served), ["f: flowgate_a"]);
     }
 }

@@ -22,7 +22,8 @@ fn anchor(heading: &str) -> String {
 
 /// What the alerts link to, each reason of one that names it so; and each alert's own name, but where it links to a reason.
 pub fn wanted(alerts: &[Alert], reasons: &[String]) -> Vec<String> {
-    let link = |alert: &Alert| alert.runbook_url.rsplit_once('#').map_or_else(String::new, |(_, anchor)| anchor.to_owned());
+    let link =
+        |alert: &Alert| alert.runbook_url.rsplit_once('#').map_or_else(String::new, |(_, anchor)| anchor.to_owned());
     let each = |anchor: String| match anchor.split_once("{{") {
         Some((start, _)) => reasons.iter().map(|reason| format!("{start}{reason}")).collect(),
         None => vec![anchor],
@@ -72,7 +73,10 @@ mod tests {
 
     #[test]
     fn sections_are_found_but_not_in_code() {
-        assert_eq!(anchors("# The book\n## Blocked: `too_slow`\n```\n# no\n```\n### Exit code 4"), ["the-book", "blocked-too_slow", "exit-code-4"]);
+        assert_eq!(
+            anchors("# The book\n## Blocked: `too_slow`\n```\n# no\n```\n### Exit code 4"),
+            ["the-book", "blocked-too_slow", "exit-code-4"]
+        );
     }
 
     #[test]
@@ -80,7 +84,10 @@ mod tests {
         let alerts = [alert("x/docs/runbook.md#a"), alert("docs/runbook.md#blocked-{{ $labels.reason }}")];
         let wanted = wanted(&alerts, &["clock".to_owned(), "brokers".to_owned()]);
         assert_eq!(wanted, ["a", "blocked-brokers", "blocked-clock"]);
-        assert_eq!(missing(&wanted, &anchors("# A\n# Blocked: clock")), ["docs/runbook.md has no section #blocked-brokers"]);
+        assert_eq!(
+            missing(&wanted, &anchors("# A\n# Blocked: clock")),
+            ["docs/runbook.md has no section #blocked-brokers"]
+        );
     }
 
     #[test]
