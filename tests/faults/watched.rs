@@ -59,12 +59,16 @@ fn by_a_real_prometheus() {
     let gates = [watched.company.gate("a", &[]).restored(), watched.company.gate("b", &[]).restored()];
     watched.scrape(&[("a", &gates[0]), ("b", &gates[1])]);
     all_is_well(&watched);
-    let losing = a_drain_that_loses(&watched);
+    let lonely = a_gate_without_brokers(&mut watched, &gates);
     pauses(&mut watched);
+    let losing = a_drain_that_loses(&watched);
     held_events_deleted(&mut watched);
     bad_events(&mut watched);
-    a_gate_without_brokers(&mut watched, &gates);
     watched.fires("FlowgateDrainLosing", "");
+    watched.fires("FlowgateBrokersSilent", r#"instance="c""#);
+    watched.scrape(&[("a", &gates[0]), ("b", &gates[1])]);
+    drop(lonely);
+    watched.ends("FlowgateNotReady");
     every_panel_shows_something(&watched);
     losing.stop();
     killed(&mut watched, gates);
@@ -129,7 +133,6 @@ fn pauses(watched: &mut Watched) {
     watched.fires("FlowgateEveryFlowPaused", "");
     watched.is("sum(flowgate_default_pauses)", f64::from(PARTITIONS));
     watched.company.order(&["resume", "--all", "--yes"]);
-    watched.company.order(&["resume", "losing", "--rate", "1"]);
     watched.ends("FlowgateEveryFlowPaused");
 }
 
@@ -144,7 +147,7 @@ fn held_events_deleted(watched: &mut Watched) {
     watched.fires("FlowgateHeldEventsDeleted", r#"reason="held_events_deleted""#);
     let lost = watched.prometheus.query("sum(flowgate_lost_events)")[0].1;
     assert!((40.0..=100.0).contains(&lost), "{lost}");
-    watched.company.order(&["flow", "deleted", "--accept-loss", "100"]);
+    watched.company.command("deleted", "accept_loss", &serde_json::json!({"at_most": 100}));
     watched.company.until("live again", "deleted", is_live);
     watched.ends("FlowgateHeldEventsDeleted");
 }
@@ -156,14 +159,12 @@ fn bad_events(watched: &mut Watched) {
     watched.fires("FlowgateDeadLetters", r#"reason="not_json""#);
 }
 
-/// It never gets ready, and the others go on.
-fn a_gate_without_brokers(watched: &mut Watched, gates: &[Gate; 2]) {
+/// It never gets ready, and the others go on. After a minute without an answer that is told too.
+fn a_gate_without_brokers(watched: &mut Watched, gates: &[Gate; 2]) -> Gate {
     let lonely = watched.company.gate("c", &["brokers=127.0.0.1:1"]);
     watched.scrape(&[("a", &gates[0]), ("b", &gates[1]), ("c", &lonely)]);
     watched.fires("FlowgateNotReady", r#"instance="c""#);
-    watched.scrape(&[("a", &gates[0]), ("b", &gates[1])]);
-    drop(lonely);
-    watched.ends("FlowgateNotReady");
+    lonely
 }
 
 /// One gate dies again and again, then all of them, and a pause ends meanwhile; then they come back.

@@ -36,7 +36,8 @@ impl Prometheus {
     /// promtool, which has time.
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let rules = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus/flowgate.rules.yml"));
+        let rules =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus/flowgate.rules.yml"));
         let quick = |line: &str| match line.trim_start().strip_prefix("for: ") {
             Some(time) => line.replace(time, "1s"),
             None => line.to_owned(),
