@@ -73,6 +73,7 @@ fn by_a_real_prometheus() {
     losing.stop();
     killed(&mut watched, gates);
     watched.seen.sort_unstable();
+    watched.seen.dedup();
     say(&format!("alerts that a real Prometheus saw: {}", watched.seen.join(", ")));
 }
 
