@@ -1,6 +1,6 @@
 //! A Prometheus of a test's own, which scrapes gates with the rules of `deploy/prometheus`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -46,10 +46,13 @@ impl Prometheus {
         fs::write(folder.path().join("rules.yml"), rules.join("\n")).unwrap();
         fs::write(folder.path().join("prometheus.yml"), CONFIGURATION).unwrap();
         let http = format!("127.0.0.1:{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
-        let log = File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new("prometheus");
         command.current_dir(folder.path()).args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"]);
-        command.arg(format!("--web.listen-address={http}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command
+            .arg(format!("--web.listen-address={http}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let child = command.spawn().unwrap_or_else(|error| match error.kind() {
             ErrorKind::NotFound => {
                 panic!("`prometheus` is not installed: apt-get install -y --no-install-recommends prometheus")
@@ -92,10 +95,6 @@ impl Prometheus {
     pub fn firing(&self) -> Vec<String> {
         let alerts = self.query("count by (alertname) (ALERTS{alertstate=\"firing\"})");
         alerts.iter().map(|(labels, _)| labels["alertname"].as_str().unwrap().to_owned()).collect()
-    }
-
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
     fn get(&self, path: &str) -> Option<String> {
