@@ -11,7 +11,7 @@ use prometheus::{
     Encoder, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use crate::flow::Verdict;
+use crate::flow::{Verdict, Warning};
 use crate::schema::Reason;
 use crate::time::Timestamp;
 use crate::worker::{KINDS, Memory, Snapshot, Stats};
@@ -27,13 +27,20 @@ pub struct Metrics {
     dead_letters: IntCounterVec,
     commands: IntCounterVec,
     turns: IntCounterVec,
+    slow_turns: prometheus::IntCounter,
+    outdated_turns: prometheus::IntCounter,
     phases: HistogramVec,
     lateness: prometheus::Histogram,
     failed_calls: IntCounterVec,
     producers: prometheus::IntCounter,
+    fenced: prometheus::IntCounter,
+    worker_restarts: prometheus::IntCounter,
     flows: IntGaugeVec,
+    flows_limit: prometheus::IntGauge,
     held: prometheus::IntGauge,
     drain_remaining: prometheus::IntGauge,
+    stalled_drains: prometheus::IntGauge,
+    losing_drains: prometheus::IntGauge,
     memory: IntGaugeVec,
     memory_limit: IntGaugeVec,
     indexing: prometheus::IntGauge,
@@ -41,11 +48,16 @@ pub struct Metrics {
     lost: prometheus::IntGauge,
     oldest_pause: Gauge,
     next_timer: Gauge,
+    expiring: IntGaugeVec,
+    old_pauses: prometheus::IntGauge,
+    default_pauses: prometheus::IntGauge,
     lag_records: prometheus::IntGauge,
     lag_seconds: Gauge,
+    lag_measured: Gauge,
     clock_difference: Gauge,
     blocked: IntGaugeVec,
     partitions: IntGaugeVec,
+    all_partitions: prometheus::IntGauge,
     ready: prometheus::IntGauge,
     http_connections: prometheus::IntGauge,
     http_refused: IntCounterVec,
@@ -140,6 +152,14 @@ impl Metrics {
             )?,
             commands: counters("commands_total", "Commands answered, by the answer.", "outcome")?,
             turns: counters("turns_total", "Transactions ended, by how.", "outcome")?,
+            slow_turns: counter(
+                "slow_turns_total",
+                "Turns committed that took more than half of transaction_timeout.",
+            )?,
+            outdated_turns: counter(
+                "outdated_turns_total",
+                "Turns dropped and done again because they took longer than transaction_timeout.",
+            )?,
             phases: histograms(
                 "turn_phase_seconds",
                 "Time spent in each phase of turns; `gather` waits while there is nothing to do.",
@@ -159,9 +179,29 @@ impl Metrics {
                 "producers_total",
                 "Producers made: one a worker at the start, and one after each lost answer.",
             )?,
+            fenced: counter(
+                "fenced_total",
+                "Failed calls to which the brokers said that another process or member has the place of this one.",
+            )?,
+            worker_restarts: counter(
+                "worker_restarts_total",
+                "Workers that began again with new clients, because no event came of a partition though its log went on.",
+            )?,
             flows: gauges("flows", "Flows of the partitions of this instance, by state.", "state")?,
+            flows_limit: int_gauge(
+                "flows_limit",
+                "Flows that this instance records at most: max_known_flows of each worker.",
+            )?,
             held: int_gauge("held_events", "Events held in queue topics.")?,
             drain_remaining: int_gauge("drain_remaining_events", "Held events of flows that are resuming.")?,
+            stalled_drains: int_gauge(
+                "stalled_drains",
+                "Flows of which no held event was passed for 60 s though it should be (resume, purge, release) and could.",
+            )?,
+            losing_drains: int_gauge(
+                "losing_drains",
+                "Flows that resume while as many events are held for them as are passed, or more, over 60 s.",
+            )?,
             memory: gauges(
                 "memory_bytes",
                 "What waits in the memory of the workers: events read ahead of drains, indexes, events that no turn took yet.",
@@ -183,10 +223,24 @@ impl Metrics {
                 "next_timer_seconds",
                 "Time until the next deadline; negative if it has passed, +Inf if there is none.",
             )?,
+            expiring: gauges(
+                "expiring_flows",
+                "Paused flows whose pause ends by itself within this time, and is longer than that.",
+                "within",
+            )?,
+            old_pauses: int_gauge("old_pauses", "Flows that have been paused for more than 10 days.")?,
+            default_pauses: int_gauge(
+                "default_pauses",
+                "Partitions of this instance in which a pause of every flow is in force, for new flows too.",
+            )?,
             lag_records: int_gauge("lag_records", "Events of the partitions of this instance that are not read yet.")?,
             lag_seconds: gauge(
                 "lag_seconds",
                 "Age of the oldest event that is not read yet, by its own timestamp; 0 if there is none.",
+            )?,
+            lag_measured: gauge(
+                "lag_measured_timestamp_seconds",
+                "When the brokers were last asked for the lag and answered, since the Unix epoch; at first the start of the process.",
             )?,
             clock_difference: gauge(
                 "clock_difference_seconds",
@@ -198,6 +252,10 @@ impl Metrics {
                 "reason",
             )?,
             partitions: gauges("partitions", "Partitions of this instance, by how far they are taken over.", "stage")?,
+            all_partitions: int_gauge(
+                "enrollments_partitions",
+                "Partitions of the enrollments topic, whoever has them; 0 until it is known.",
+            )?,
             ready: int_gauge("ready", "1 if every worker has joined and every partition is restored.")?,
             http_connections: int_gauge("http_connections", "Connections that HTTP holds open.")?,
             http_refused: counters(
@@ -228,7 +286,7 @@ impl Metrics {
         let build =
             IntGaugeVec::new(Opts::new("flowgate_build_info", "Always 1; the version is a label."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let all: [Box<dyn Collector>; 33] = [
+        let all: [Box<dyn Collector>; 45] = [
             Box::new(build),
             Box::new(self.events.clone()),
             Box::new(self.passed.clone()),
@@ -237,13 +295,20 @@ impl Metrics {
             Box::new(self.dead_letters.clone()),
             Box::new(self.commands.clone()),
             Box::new(self.turns.clone()),
+            Box::new(self.slow_turns.clone()),
+            Box::new(self.outdated_turns.clone()),
             Box::new(self.phases.clone()),
             Box::new(self.lateness.clone()),
             Box::new(self.failed_calls.clone()),
             Box::new(self.producers.clone()),
+            Box::new(self.fenced.clone()),
+            Box::new(self.worker_restarts.clone()),
             Box::new(self.flows.clone()),
+            Box::new(self.flows_limit.clone()),
             Box::new(self.held.clone()),
             Box::new(self.drain_remaining.clone()),
+            Box::new(self.stalled_drains.clone()),
+            Box::new(self.losing_drains.clone()),
             Box::new(self.memory.clone()),
             Box::new(self.memory_limit.clone()),
             Box::new(self.indexing.clone()),
@@ -251,11 +316,16 @@ impl Metrics {
             Box::new(self.lost.clone()),
             Box::new(self.oldest_pause.clone()),
             Box::new(self.next_timer.clone()),
+            Box::new(self.expiring.clone()),
+            Box::new(self.old_pauses.clone()),
+            Box::new(self.default_pauses.clone()),
             Box::new(self.lag_records.clone()),
             Box::new(self.lag_seconds.clone()),
+            Box::new(self.lag_measured.clone()),
             Box::new(self.clock_difference.clone()),
             Box::new(self.blocked.clone()),
             Box::new(self.partitions.clone()),
+            Box::new(self.all_partitions.clone()),
             Box::new(self.ready.clone()),
             Box::new(self.http_connections.clone()),
             Box::new(self.http_refused.clone()),
@@ -281,8 +351,9 @@ impl Metrics {
         for phase in PHASES {
             let _ = self.phases.with_label_values(&[&label(phase)]);
         }
-        self.set(&[], crate::clock::now());
-        self.lag(Lag::default());
+        let now = crate::clock::now();
+        self.set(&[], now);
+        self.lag(Lag::default(), now);
     }
 
     /// What a worker has done since it was last asked.
@@ -302,6 +373,9 @@ impl Metrics {
         self.rerouted.inc_by(after.rerouted.saturating_sub(before.rerouted));
         self.unrecorded.inc_by(after.unrecorded.saturating_sub(before.unrecorded));
         self.producers.inc_by(after.producers.saturating_sub(before.producers));
+        self.slow_turns.inc_by(after.slow.saturating_sub(before.slow));
+        self.outdated_turns.inc_by(after.outdated.saturating_sub(before.outdated));
+        self.fenced.inc_by(after.fenced.saturating_sub(before.fenced));
         let each = |counters: &IntCounterVec, before: &BTreeMap<&str, u64>, after: &BTreeMap<&'static str, u64>| {
             for (label, count) in after {
                 add(counters, label, before.get(label).copied().unwrap_or_default(), *count);
@@ -323,7 +397,14 @@ impl Metrics {
         self.lateness.observe(by.as_secs_f64());
     }
 
-    pub fn lag(&self, lag: Lag) {
+    /// A worker is asked to begin again with new clients, because no event comes of a partition.
+    pub fn worker_begins_anew(&self) {
+        self.worker_restarts.inc();
+    }
+
+    /// How far behind this instance was when the brokers were asked.
+    pub fn lag(&self, lag: Lag, now: Timestamp) {
+        self.lag_measured.set(now.0 as f64 / 1000.0);
         self.lag_records.set(lag.records);
         self.lag_seconds.set(lag.age.as_secs_f64());
     }
@@ -336,6 +417,9 @@ impl Metrics {
         self.flows.with_label_values(&["resuming"]).set(sum(|shot| shot.resuming.flows));
         self.held.set(sum(|shot| shot.paused.events + shot.resuming.events));
         self.drain_remaining.set(sum(|shot| shot.resuming.events));
+        self.stalled_drains.set(sum(|shot| shot.stalled_drains));
+        self.losing_drains.set(sum(|shot| shot.losing_drains));
+        self.flows_limit.set(sum(|shot| shot.most_flows as u64));
         let memory = workers.iter().fold(Memory::default(), |sum, shot| sum.and(&shot.memory));
         for (label, share) in memory.shares() {
             self.memory.with_label_values(&[label]).set(to_i64(share.used as u64));
@@ -348,12 +432,20 @@ impl Metrics {
         self.oldest_pause.set(oldest.map_or(0.0, |began| now.since(began).as_secs_f64()));
         let next = workers.iter().filter_map(|shot| shot.next_timer).min();
         self.next_timer.set(next.map_or(f64::INFINITY, |next| (next.0 - now.0) as f64 / 1000.0));
+        for (number, warning) in Warning::ALL.into_iter().enumerate() {
+            let flows = workers.iter().filter_map(|shot| shot.expiring.get(number)).sum();
+            self.expiring.with_label_values(&[within(warning)]).set(to_i64(flows));
+        }
+        self.old_pauses.set(sum(|shot| shot.old_pauses));
+        self.default_pauses.set(sum(|shot| shot.default_pauses));
         let clock = workers.iter().filter_map(|shot| shot.stats.clock_ahead).max_by_key(|ahead| ahead.abs());
         self.clock_difference.set(clock.unwrap_or_default() as f64 / 1000.0);
         for kind in KINDS.into_iter().chain([BROKERS]) {
             let blocked = workers.iter().flat_map(|shot| &shot.blocked).filter(|(of, _)| *of == kind).count();
             self.blocked.with_label_values(&[kind]).set(to_i64(blocked as u64));
         }
+        // Each worker has learned the same number, or none yet.
+        self.all_partitions.set(workers.iter().map(|shot| shot.all_partitions.into()).max().unwrap_or_default());
         for stage in ["joining", "introducing", "active"] {
             let partitions = workers.iter().flat_map(|shot| &shot.partitions);
             let count = partitions.filter(|partition| partition.stage == stage).count();
@@ -412,6 +504,13 @@ fn started() -> prometheus::Result<Gauge> {
     let started = Gauge::with_opts(Opts::new("process_start_time_seconds", help))?;
     started.set(crate::clock::now().0 as f64 / 1000.0);
     Ok(started)
+}
+
+fn within(warning: Warning) -> &'static str {
+    match warning {
+        Warning::Day => "24h",
+        Warning::Hour => "1h",
+    }
 }
 
 fn label(phase: &str) -> String {

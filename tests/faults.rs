@@ -19,6 +19,8 @@ mod outage;
 mod positions;
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/prometheus.rs"]
+mod prometheus;
 #[path = "faults/purchases.rs"]
 mod purchases;
 #[path = "faults/redriven.rs"]
@@ -36,6 +38,8 @@ mod server;
 mod sharing;
 #[path = "support/upstream.rs"]
 mod upstream;
+#[path = "faults/watched.rs"]
+mod watched;
 
 use std::time::Duration;
 

@@ -55,5 +55,7 @@ mod say;
 mod sharing;
 #[path = "gate/storm.rs"]
 mod storm;
+#[path = "gate/watching.rs"]
+mod watching;
 #[path = "gate/zombies.rs"]
 mod zombies;

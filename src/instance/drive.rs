@@ -102,8 +102,10 @@ impl Meter {
         for late in worker.take_lateness() {
             board.metrics.timer_late(late);
         }
+        let is_silent = self.waiting.is_some_and(|since| since.elapsed() >= SILENCE);
+        worker.watch_drains(!is_silent);
         let mut shot = Snapshot { taken_at: Some(Instant::now()), ..worker.snapshot() };
-        if shot.blocked.is_empty() && self.waiting.is_some_and(|since| since.elapsed() >= SILENCE) {
+        if shot.blocked.is_empty() && is_silent {
             let trouble = shot.stats.last_trouble.clone().unwrap_or_else(|| "no answer".to_owned());
             shot.blocked.push((BROKERS, format!("nothing goes on: {trouble}")));
         }

@@ -64,10 +64,11 @@ fn measure<B: Broker>(
                 partition,
                 "no event comes of a partition although its log goes on; the worker begins anew, with new clients"
             );
+            board.metrics.worker_begins_anew();
             board.ask_to_begin_anew(number);
         }
     }
-    board.metrics.lag(lag);
+    board.metrics.lag(lag, clock::now());
     Ok(())
 }
 

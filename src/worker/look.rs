@@ -8,7 +8,8 @@ use super::session::owned::{Owned, Stage};
 use super::session::table::Table;
 use super::snapshot::{Held, KINDS, Memory, PartitionShot, Share, Snapshot};
 use crate::broker::Broker;
-use crate::flow::Flow;
+use crate::flow::{DefaultPause, Flow, Warning};
+use crate::time::Timestamp;
 
 impl<B: Broker> Worker<B> {
     /// Where it stands. Costs a look at every flow that is not live.
@@ -26,7 +27,9 @@ impl<B: Broker> Worker<B> {
             indexes: Share { used: self.table.index_bytes(), most: self.options.index_bytes },
             carried: Share { used: self.table.carried.bytes(), most: Shares::carried(self.budget().bytes) },
         };
+        (shot.all_partitions, shot.most_flows) = (self.table.shape.enrollments, self.options.max_known_flows);
         for (number, owned) in &self.table.owned {
+            shot.watch(owned, self.stepped_at);
             shot.partitions.push(PartitionShot {
                 number: *number,
                 stage: owned.stage_word(),
@@ -51,6 +54,17 @@ impl<B: Broker> Worker<B> {
         shot
     }
 
+    /// Takes note of which drains go on, for [`Worker::snapshot`] to tell: to be called every few seconds or more often.
+    /// `brokers_answer`: not if nothing at all goes on for want of an answer.
+    pub fn watch_drains(&mut self, brokers_answer: bool) {
+        let now = self.stepped_at;
+        let is_kept = self.table.clock_alarm.is_some() || self.table.pace.obstacle().is_some();
+        for owned in self.table.owned.values_mut() {
+            let may_pass = brokers_answer && !is_kept && owned.is_active();
+            owned.facts.each_drain_mut(|_, tracked| tracked.watch_drain(may_pass, now));
+        }
+    }
+
     /// How late timers fired since this was last asked.
     pub fn take_lateness(&mut self) -> Vec<Duration> {
         std::mem::take(&mut self.stats.lateness)
@@ -73,6 +87,27 @@ impl Table {
         let own = off.into_iter().map(of(clock)).chain(self.pace.obstacle().map(of(slow)));
         let missing = self.missing_refused(enrollments).map(of(refused));
         own.chain(waits.map(of(queue_topic))).chain(blocked.map(of(deleted))).chain(missing).collect()
+    }
+}
+
+impl Snapshot {
+    /// What a sum of a partition's flows would hide.
+    fn watch(&mut self, owned: &Owned, now: Timestamp) {
+        let is_in_force = |default: &DefaultPause| default.pause.resumes_at > now;
+        self.default_pauses += u64::from(owned.facts.record().default.as_ref().is_some_and(is_in_force));
+        for tracked in owned.facts.drains() {
+            self.stalled_drains += u64::from(tracked.is_stalled(now));
+            self.losing_drains += u64::from(tracked.is_losing());
+        }
+        let paused = owned.facts.timers().iter().filter_map(|(_, id)| owned.facts.flow(id)?.flow().pause());
+        for pause in paused {
+            self.old_pauses += u64::from(now.since(pause.paused_at) > Self::OLD);
+            for (count, warning) in self.expiring.iter_mut().zip(Warning::ALL) {
+                let ahead = warning.ahead();
+                let is_longer = pause.resumes_at.since(pause.paused_at) > ahead;
+                *count += u64::from(is_longer && pause.resumes_at.before(ahead) <= now);
+            }
+        }
     }
 }
 

@@ -118,6 +118,8 @@ pub struct Worker<B: Broker> {
     deferred: VecDeque<Chore>,
     /// Turns begun, for their names.
     turns: u64,
+    /// When it was last stepped.
+    stepped_at: Timestamp,
     /// When the last transaction was begun.
     begun_at: Timestamp,
     /// It has taken its first step.
@@ -151,6 +153,7 @@ impl<B: Broker> Worker<B> {
             chores: VecDeque::new(),
             deferred: VecDeque::new(),
             turns: 0,
+            stepped_at: Timestamp::default(),
             begun_at: Timestamp::default(),
             started: false,
             sure_at: None,
@@ -168,6 +171,7 @@ impl<B: Broker> Worker<B> {
     /// # Errors
     /// [`Stop`]: the process has to end; the worker must not be stepped again.
     pub fn step(&mut self, now: Timestamp) -> Result<Step, Stop> {
+        self.stepped_at = now;
         self.keep_name(now);
         let phase = std::mem::replace(&mut self.phase, Phase::Left);
         let (phase, step) = match self.unless_too_old(phase, now) {

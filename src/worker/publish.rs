@@ -22,7 +22,9 @@ const DELETE_EVERY: u64 = 250_000;
 impl<B: Broker> Worker<B> {
     pub(super) fn publish(&mut self, turn: Turn, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         self.stats.add(&turn.decision.stats);
-        self.table.pace.hold(now.since(turn.gathered_at) <= self.options.transaction_timeout / 2);
+        let in_half_the_time = now.since(turn.gathered_at) <= self.options.transaction_timeout / 2;
+        self.stats.slow += u64::from(!in_half_the_time);
+        self.table.pace.hold(in_half_the_time);
         let decision = turn.decision;
         let (is_last, is_for_commands) = (decision.is_last(), decision.is_for_commands());
         let is_everybodys = !is_for_commands && decision.refused().is_none();

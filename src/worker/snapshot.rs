@@ -1,10 +1,10 @@
 //! What a worker shows of itself: plain values, so that who looks at them never holds it up.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::stats::Stats;
-use crate::flow::FlowId;
+use crate::flow::{FlowId, Warning};
 use crate::time::Timestamp;
 
 /// A worker at one moment.
@@ -24,6 +24,21 @@ pub struct Snapshot {
     pub oldest_pause: Option<Timestamp>,
     /// The next deadline.
     pub next_timer: Option<Timestamp>,
+    /// Flows whose pause ends by itself within the time of each of [`Warning::ALL`], and has lasted longer than that.
+    pub expiring: [u64; Warning::ALL.len()],
+    /// Flows that are paused for longer than [`Snapshot::OLD`].
+    pub old_pauses: u64,
+    /// Partitions in which a pause of every flow is in force, for the flows to come too.
+    pub default_pauses: u64,
+    /// Flows that resume, or are purged or sampled, of which nothing was passed for a minute though nothing keeps them from
+    /// it: see `worker/session/watch.rs`.
+    pub stalled_drains: u64,
+    /// Flows that resume, for which as much is held meanwhile as they pass.
+    pub losing_drains: u64,
+    /// Partitions of the enrollments, whoever has them; 0 before that is known.
+    pub all_partitions: i32,
+    /// Flows that are recorded at most.
+    pub most_flows: usize,
     /// Queue topics that are being read, and held events read of them that are not passed yet.
     pub queues_read: usize,
     pub read_ahead: usize,
@@ -76,6 +91,10 @@ pub const KINDS: [&str; 5] = ["queue_topic", Snapshot::OF_ONE_FLOW, "clock", "to
 impl Snapshot {
     /// The kind that blocks a flow, and nothing else.
     pub const OF_ONE_FLOW: &str = "held_events_deleted";
+
+    /// A pause that is older than this may have been forgotten by whoever made it: of the 14 days that a pause may last by
+    /// default, four are left to decide what is to become of it.
+    pub const OLD: Duration = Duration::from_secs(10 * 24 * 60 * 60);
 }
 
 impl Memory {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::broker::{Action, Error};
+use crate::broker::{Action, Code, Error};
 use crate::schema::Reason;
 
 /// What a worker has counted.
@@ -35,6 +35,10 @@ pub struct Stats {
     pub clock_ahead: Option<i64>,
     /// Turns that were dropped because they had outlived their transaction's time.
     pub outdated: u64,
+    /// Turns that held, but took more than half of their transaction's time.
+    pub slow: u64,
+    /// Failed calls that said that another process or member has taken our place.
+    pub fenced: u64,
     /// Failed calls, by what was to be done about them.
     pub troubles: BTreeMap<&'static str, u64>,
     /// The last failed call, in the client's words.
@@ -53,6 +57,7 @@ impl Stats {
             Action::Stop => "stop",
         };
         *self.troubles.entry(action).or_default() += 1;
+        self.fenced += u64::from(matches!(error.code, Code::Fenced | Code::InstanceFenced));
         self.last_trouble = Some(error.detail.clone());
         tracing::debug!(action, code = ?error.code, %error, "a call failed");
     }

@@ -327,7 +327,7 @@ pub struct Gate {
 
 /// Tells a shell which gates are running: it kills those when this process ends, however it ends. (The kernel closes its
 /// input then; gates that were stopped by a signal would stay for ever.)
-fn watch(gate: &str) {
+pub fn watch(gate: &str) {
     static SHELL: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
     let shell = SHELL.get_or_init(|| {
         let script = r#"trap '' INT TERM HUP; gates=' '
@@ -381,6 +381,11 @@ impl Gate {
             ended.is_some()
         });
         (ended.unwrap().code(), self.log())
+    }
+
+    /// Where it serves HTTP.
+    pub fn address(&self) -> &str {
+        &self.http
     }
 
     pub fn log(&self) -> String {

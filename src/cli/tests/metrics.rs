@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::*;
 use crate::broker::Admin as _;
 use crate::broker::memory::Hook;
-use crate::metrics::PHASES;
+use crate::metrics::{Lag, PHASES};
+use crate::worker::{Snapshot, Stats};
 
 /// Every metric is moved by what it stands for.
 #[test]
@@ -17,6 +18,8 @@ fn metrics_move() {
     gate.is("ready", 1.0);
     gate.is("partitions{stage=\"active\"}", 3.0);
     gate.is("next_timer_seconds", f64::INFINITY);
+    gate.is("enrollments_partitions", 3.0);
+    gate.is("flows_limit", 1_000_000.0);
     gate.beyond("producers_total", 0.0);
 
     place.event("live", "r0");
@@ -176,6 +179,47 @@ fn lateness_is_sorted_into_buckets() {
     {
         let line = format!("\nflowgate_timer_lateness_seconds_{line}\n");
         assert!(text.contains(&line), "{line}{text}");
+    }
+}
+
+/// What workers say of themselves in other tests (`tests/gate/watching.rs`): each number is shown under its name, and those of all
+/// workers together.
+#[test]
+fn what_a_sum_of_all_flows_hides_is_shown() {
+    let metrics = Metrics::new().unwrap();
+    let one = Snapshot {
+        expiring: [5, 2],
+        old_pauses: 3,
+        default_pauses: 4,
+        stalled_drains: 6,
+        losing_drains: 7,
+        all_partitions: 8,
+        most_flows: 1_000,
+        ..Snapshot::default()
+    };
+    // Another worker has not asked yet how many partitions there are.
+    let other = Snapshot { all_partitions: 0, ..one.clone() };
+    metrics.set(&[one, other], clock::now());
+    metrics.count(&Stats::default(), &Stats { slow: 1, outdated: 2, fenced: 3, ..Stats::default() });
+    metrics.worker_begins_anew();
+    metrics.lag(Lag::default(), Timestamp(1_800_000_000_500));
+    let text = metrics.text();
+    for line in [
+        "expiring_flows{within=\"24h\"} 10",
+        "expiring_flows{within=\"1h\"} 4",
+        "old_pauses 6",
+        "default_pauses 8",
+        "stalled_drains 12",
+        "losing_drains 14",
+        "enrollments_partitions 8",
+        "flows_limit 2000",
+        "slow_turns_total 1",
+        "outdated_turns_total 2",
+        "fenced_total 3",
+        "worker_restarts_total 1",
+        "lag_measured_timestamp_seconds 1800000000.5",
+    ] {
+        assert!(text.contains(&format!("\nflowgate_{line}\n")), "{line}{text}");
     }
 }
 

@@ -12,6 +12,7 @@ use crate::worker::session::amount::Amount;
 use crate::worker::session::backlog::{Backlog, Bucket, Reading, Waiting};
 use crate::worker::session::rebuilding::Rebuild;
 use crate::worker::session::search::Search;
+use crate::worker::session::watch::Look;
 
 /// A flow of which more is known than its first event.
 pub struct Tracked {
@@ -186,6 +187,28 @@ impl Tracked {
                 if bucket.tokens >= 1.0 { Ok(true) } else { Err(bucket.next(rate)) }
             }
         }
+    }
+
+    /// Takes note of whether its drain goes on. `may_pass`: nothing keeps the whole partition from it.
+    pub fn watch_drain(&mut self, may_pass: bool, now: Timestamp) {
+        let (queue, rate, is_ready) = (&self.flow.queue, self.flow.max_rate(), self.index.is_ready());
+        let held = self.flow.counts.held().total();
+        let Some(backlog) = &mut self.backlog else { return };
+        // It waits for its turn to be read where more queues are to be read than may be at once.
+        let is_behind_others = backlog.reading == Reading::Waits && backlog.buffer.is_empty();
+        let is_kept = !is_ready || backlog.blocked.is_some() || is_behind_others || queue.is_passed();
+        let look = Look { may_pass: may_pass && !is_kept, entry: queue.watermark.entry, held, rate };
+        backlog.watch.look(look, now);
+    }
+
+    /// Whether nothing of what it holds was passed for too long, though nothing keeps it from that.
+    pub fn is_stalled(&self, now: Timestamp) -> bool {
+        self.backlog.as_ref().is_some_and(|backlog| backlog.watch.is_stalled(self.flow.max_rate(), now))
+    }
+
+    /// Whether it resumes, and as much is held for it meanwhile as it passes.
+    pub fn is_losing(&self) -> bool {
+        self.flow.drain().is_some() && self.backlog.as_ref().is_some_and(|backlog| backlog.watch.is_losing())
     }
 
     /// Nothing is missing of its queue, though it begins later than its watermark says: at this offset.

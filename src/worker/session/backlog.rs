@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::amount::Amount;
 use super::wait::Blocked;
+use super::watch::Watch;
 use crate::broker::murmur2::murmur2;
 use crate::flow::{Flow, FlowId, Rate, Watermark};
 use crate::mutant::{self, Mutant};
@@ -36,6 +37,8 @@ pub struct Backlog {
     pub held_before: Amount,
     /// The entry up to which records of the topic were last deleted.
     pub deleted_entry: u64,
+    /// Whether it goes on, for whoever watches.
+    pub watch: Watch,
 }
 
 impl Backlog {
@@ -55,6 +58,7 @@ impl Backlog {
             blocked: None,
             held_before: Amount::default(),
             deleted_entry: watermark.entry,
+            watch: Watch::default(),
         }
     }
 

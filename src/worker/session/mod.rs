@@ -22,3 +22,4 @@ pub mod table;
 pub mod trial;
 pub mod turn;
 pub mod wait;
+pub mod watch;

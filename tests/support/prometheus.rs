@@ -1,0 +1,125 @@
+//! A Prometheus of a test's own, which scrapes gates with the rules of `deploy/prometheus`.
+
+use std::fs;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::company::watch;
+use crate::process::eventually;
+
+/// The job that it scrapes the gates as.
+pub const JOB: &str = "flowgate";
+
+/// Everything once a second: it scrapes, looks for targets, and evaluates the rules.
+const CONFIGURATION: &str = "
+global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+rule_files: [rules.yml]
+scrape_configs:
+  - job_name: flowgate
+    file_sd_configs: [{files: [targets.json], refresh_interval: 1s}]
+";
+
+pub struct Prometheus {
+    child: Child,
+    folder: TempDir,
+    http: String,
+}
+
+impl Prometheus {
+    /// An alert fires here when its expression has held for a second: the times of the rules themselves are tested with
+    /// promtool, which has time.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let rules =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus/flowgate.rules.yml"));
+        let quick = |line: &str| match line.trim_start().strip_prefix("for: ") {
+            Some(time) => line.replace(time, "1s"),
+            None => line.to_owned(),
+        };
+        let rules: Vec<String> = rules.unwrap().lines().map(quick).collect();
+        fs::write(folder.path().join("rules.yml"), rules.join("\n")).unwrap();
+        fs::write(folder.path().join("prometheus.yml"), CONFIGURATION).unwrap();
+        let http = format!("127.0.0.1:{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
+        let mut command = Command::new("prometheus");
+        command.current_dir(folder.path()).args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"]);
+        command
+            .arg(format!("--web.listen-address={http}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let child = command.spawn().unwrap_or_else(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                panic!("`prometheus` is not installed: apt-get install -y --no-install-recommends prometheus")
+            }
+            _ => panic!("`prometheus` does not run: {error}"),
+        });
+        watch(&format!("+{}", child.id()));
+        let prometheus = Self { child, folder, http };
+        prometheus.scrape(&[]);
+        eventually("Prometheus is ready", || prometheus.get("/-/ready").is_some_and(|text| text.contains(" 200 ")));
+        prometheus
+    }
+
+    /// Scrapes these from now on: a name for each, which it has as its `instance`, and its address.
+    pub fn scrape(&self, gates: &[(&str, &str)]) {
+        let target = |(name, address): &(&str, &str)| json!({"targets": [address], "labels": {"instance": name}});
+        let targets: Vec<Value> = gates.iter().map(target).collect();
+        let (new, file) = (self.folder.path().join("new"), self.folder.path().join("targets.json"));
+        fs::write(&new, Value::from(targets).to_string()).unwrap();
+        fs::rename(new, file).unwrap();
+    }
+
+    /// What an expression says now: the labels and the value of each series.
+    pub fn query(&self, expression: &str) -> Vec<(Value, f64)> {
+        let answer = self.get(&format!("/api/v1/query?query={}", encoded(expression))).unwrap_or_default();
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let answer: Value = serde_json::from_str(body).unwrap_or_default();
+        assert_ne!(answer["status"], "error", "{expression}: {answer}");
+        let series = |one: &Value| (one["metric"].clone(), one["value"][1].as_str().unwrap().parse().unwrap());
+        answer["data"]["result"].as_array().into_iter().flatten().map(series).collect()
+    }
+
+    /// Whether some alert fires with these labels, `name="value", ...`.
+    pub fn fires(&self, alert: &str, labels: &str) -> bool {
+        let selector = format!("ALERTS{{alertname=\"{alert}\", alertstate=\"firing\", {labels}}}");
+        !self.query(&selector).is_empty()
+    }
+
+    /// The names of all alerts that fire.
+    pub fn firing(&self) -> Vec<String> {
+        let alerts = self.query("count by (alertname) (ALERTS{alertstate=\"firing\"})");
+        alerts.iter().map(|(labels, _)| labels["alertname"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn get(&self, path: &str) -> Option<String> {
+        let mut connection = TcpStream::connect(&self.http).ok()?;
+        connection.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        connection.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).ok()?;
+        let mut text = String::new();
+        connection.read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        watch(&format!("-{}", self.child.id()));
+    }
+}
+
+/// Percent-encoded, for a query.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
