@@ -15,6 +15,10 @@ lint:
 house:
     .ci/house
 
+# Image, compose file, manifests, chart, alerts, dashboard
+deploy-check:
+    deploy/check
+
 # Everything that CI runs
 ci:
     .ci/run

@@ -1,6 +1,6 @@
 //! What is written for whoever watches gates: the page of the metrics is what a gate serves, and the runbook has a section for
 //! everything that sends somebody there: each alert, each exit code, each reason for which something is blocked.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
 #[path = "watching/metrics.rs"]
 mod metrics;
@@ -19,21 +19,28 @@ fn none(faults: &[String]) {
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
+/// What a gate serves, with TLS for HTTP.
+fn served() -> metrics::Metrics {
+    let gate = flowgate::metrics::Metrics::new().unwrap();
+    gate.http_certificate_ends(Some(flowgate::time::Timestamp(0)));
+    metrics::served(&gate.text())
+}
+
 /// The values of the label `reason` of `flowgate_blocked`, as a gate serves them.
 fn reasons() -> Vec<String> {
-    let served = metrics::served(&flowgate::metrics::Metrics::new().unwrap().text());
+    let served = served();
     served["flowgate_blocked"].labels["reason"].iter().cloned().collect()
 }
 
 #[test]
 fn the_page_of_the_metrics_is_what_a_gate_serves() {
-    let served = metrics::served(&flowgate::metrics::Metrics::new().unwrap().text());
+    let served = served();
     none(&metrics::faults(&metrics::page(&text("docs/metrics.md")), &served));
 }
 
 #[test]
 fn what_rules_and_dashboard_ask_for_is_served() {
-    let served = metrics::served(&flowgate::metrics::Metrics::new().unwrap().text());
+    let served = served();
     for name in ["deploy/prometheus/flowgate.rules.yml", "deploy/grafana/flowgate.json"] {
         none(&metrics::unknown(name, &text(name), &served));
     }

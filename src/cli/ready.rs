@@ -146,7 +146,6 @@ impl Answer {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::net::TcpListener;
 

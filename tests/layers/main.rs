@@ -115,8 +115,12 @@ fn documents_name_what_is_there() {
     let names = names();
     let documents =
         names.iter().filter(|name| is_a_document(name) || (name.starts_with("deploy/") && name.ends_with(".md")));
-    let faults =
-        documents.flat_map(|document| names::faults(document, &text(document), |name| names::is_there(&names, name)));
+    let faults = documents.flat_map(|document| {
+        // In `deploy` they may name what lies beside them.
+        let beside = document.rsplit_once('/').map(|(folder, _)| folder);
+        let beside = |name: &str| beside.is_some_and(|folder| names.contains(&format!("{folder}/{name}")));
+        names::faults(document, &text(document), |name| names::is_there(&names, name) || beside(name))
+    });
     none(&faults.collect::<Vec<_>>());
 }
 

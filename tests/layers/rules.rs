@@ -101,6 +101,8 @@ pub const RULES: &[Rule] = &[
     Rule { folders: &["simulator"], words: "how a turn works", bars: TURN },
     Rule { folders: &["benches/parts"], words: "Kafka clients", bars: &[Outside(KAFKA), Ours(&["src/broker/kafka"])] },
     Rule { folders: &["benches/side-by-side"], words: "how a turn works", bars: TURN },
+    Rule { folders: &["tests/watching"], words: "", bars: &[] },
+    Rule { folders: &["deploy"], words: "", bars: &[] },
 ];
 
 /// Where the table and the map say different things.

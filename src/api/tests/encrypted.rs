@@ -1,6 +1,6 @@
 //! HTTP over TLS: the same limits as without it, and certificates that are replaced.
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "../../../tests/support/tls.rs"]
 mod tls;
 

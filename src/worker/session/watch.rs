@@ -80,7 +80,6 @@ fn at_least(time: Duration, rate: Option<Rate>, events: f64) -> Duration {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

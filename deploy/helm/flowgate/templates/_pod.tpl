@@ -68,6 +68,7 @@ startupProbe:
   httpGet:
     path: /livez
     port: http
+    {{- include "flowgate.probes.scheme" . | nindent 4 }}
   periodSeconds: 2
   timeoutSeconds: 2
   failureThreshold: {{ div .Values.probes.startupSeconds 2 }}
@@ -75,6 +76,7 @@ livenessProbe:
   httpGet:
     path: /livez
     port: http
+    {{- include "flowgate.probes.scheme" . | nindent 4 }}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: {{ div .Values.probes.livenessSeconds 10 }}
@@ -83,6 +85,7 @@ readinessProbe:
   httpGet:
     path: /readyz
     port: http
+    {{- include "flowgate.probes.scheme" . | nindent 4 }}
   periodSeconds: 5
   timeoutSeconds: 3
   failureThreshold: 2
@@ -149,3 +152,8 @@ volumeMounts:
             - {key: ca.crt, path: ca.crt}
 {{- end }}
 {{- end -}}
+
+{{/* Probes do not ask whose certificate it is. */}}
+{{- define "flowgate.probes.scheme" -}}
+scheme: {{ if .Values.config.http_tls_certificate }}HTTPS{{ else }}HTTP{{ end }}
+{{- end }}
