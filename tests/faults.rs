@@ -29,6 +29,8 @@ mod redriven;
 mod restarted;
 #[path = "faults/rights.rs"]
 mod rights;
+#[path = "faults/rolling.rs"]
+mod rolling;
 #[path = "support/say.rs"]
 mod say;
 #[allow(dead_code, reason = "shared by several programs, and none uses all of it")]

@@ -440,19 +440,12 @@ pub trait Admin {
     /// The committed offsets of a group, seen from outside of it; what is pending in a transaction does not count.
     fn group_offsets(&mut self, group: &str, topic: &str, partitions: &[i32]) -> Result<Vec<Option<Committed>>>;
 
-    /// What we may do with a topic (which has to exist) or a group. [`Code::Denied`]: not even look at it.
+    /// What we may do with a topic, which has to exist. [`Code::Denied`]: not even look at it, if there is one.
     /// `None`: the brokers do not tell.
-    fn allowed(&mut self, of: Guarded<'_>) -> Result<Option<BTreeSet<Operation>>>;
+    fn allowed(&mut self, topic: &str) -> Result<Option<BTreeSet<Operation>>>;
 
     /// Sets an offset of a group from outside. [`Code::Busy`] while the group has members: only they may, then.
     fn set_group_offset(&mut self, group: &str, offset: &Offset) -> Result<()>;
-}
-
-/// What the brokers can be asked about: who may do what with it.
-#[derive(Clone, Copy, Debug)]
-pub enum Guarded<'a> {
-    Topic(&'a str),
-    Group(&'a str),
 }
 
 /// What a user of the cluster is allowed to do, in the words of Kafka's ACLs. Those that nobody here needs are left out.

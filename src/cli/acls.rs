@@ -10,7 +10,7 @@ use super::{Failure, exit};
 use crate::broker::Broker;
 use crate::config::Settings;
 use crate::legible::legible;
-use crate::topics::acls::{Acl, Needs, Resource, Role, missing};
+use crate::topics::acls::{Acl, Needs, Resource, Role, missing, some_queue};
 
 /// Print the least ACLs that each role needs, or ask the brokers which of them are missing
 ///
@@ -43,7 +43,7 @@ pub struct Args {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Lines for a shell, of Kafka's own command
+    /// Lines for a shell, of Kafka's own command (`kafka-acls.sh` in Apache's archive)
     #[default]
     KafkaAcls,
     /// KafkaUser resources of Strimzi, without how the user authenticates
@@ -88,6 +88,10 @@ impl Args {
     /// # Errors
     /// Of the output.
     pub fn print(&self, settings: &Settings, out: &mut dyn Write) -> Result<(), Failure> {
+        if self.format == Format::Strimzi && self.principal.is_some() && self.roles().len() > 1 {
+            let what = "Strimzi has one resource for a user, and these are several roles";
+            return Err(Failure::new(exit::CONFIGURATION, what).hint("take one role, or leave `--principal` away"));
+        }
         let all = self.granted(settings);
         self.write(&all, &settings.brokers, out)
     }
@@ -97,10 +101,15 @@ impl Args {
     /// # Errors
     /// [`exit::OTHER`] if something is; else of the broker or of the output.
     pub fn look<B: Broker>(&self, broker: &B, settings: &Settings, out: &mut dyn Write) -> Result<(), Failure> {
+        if self.roles.is_empty() {
+            let what = "`--check` asks for the user of these settings, who has one role";
+            return Err(Failure::new(exit::CONFIGURATION, what).hint("name it: `flowgate acls gate --check`"));
+        }
         let mut admin = broker.admin()?;
+        let queue = some_queue(&mut admin, &settings.topics)?;
         let mut lacking = Vec::new();
         for granted in self.granted(settings) {
-            let acls = missing(&mut admin, &granted.acls)?;
+            let acls = missing(&mut admin, &granted.acls, queue.as_deref())?;
             if !acls.is_empty() {
                 lacking.push(Granted { acls, ..granted });
             }
@@ -227,7 +236,9 @@ fn quoted(text: &str) -> String {
 fn yaml(text: &str) -> String {
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    if is_plain && !["true", "false", "null", "yes", "no", "on", "off"].contains(&text.to_ascii_lowercase().as_str()) {
+    if is_plain
+        && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_ascii_lowercase().as_str())
+    {
         return text.to_owned();
     }
     Value::from(text).to_string()

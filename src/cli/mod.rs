@@ -201,9 +201,11 @@ impl Cli {
             Command::Man(args) => man::run(&args, definition(), out),
             Command::Schema(args) => schema::run(&args, &Screen::of_process(), out),
             Command::Token(command) => token::run(&command, out),
-            Command::Open(args) => open::run(&args, &Settings::load(&global.sources_of_process()?)?, out),
-            Command::Acls(args) if !args.check => args.print(&Settings::load(&global.sources_of_process()?)?, out),
-            Command::Ready(_) => ready::run(&Settings::load(&global.sources_of_process()?)?, out),
+            Command::Open(args) => open::run(&args, &Settings::load_without_http(&global.sources_of_process()?)?, out),
+            Command::Acls(args) if !args.check => {
+                args.print(&Settings::load_without_http(&global.sources_of_process()?)?, out)
+            }
+            Command::Ready(_) => ready::run(&Settings::load_without_http(&global.sources_of_process()?)?, out),
             Command::Run(args) => {
                 let sources = args.add_to(global.sources_of_process()?);
                 let settings = Settings::load(&sources)?;
@@ -214,7 +216,7 @@ impl Cli {
                 run::run(&settings)
             }
             command => {
-                let settings = Settings::load(&global.sources_of_process()?)?;
+                let settings = Settings::load_without_http(&global.sources_of_process()?)?;
                 log(settings.log.format, "error");
                 let broker = connect(&settings)?;
                 command.on(&broker, &settings, &Screen::of_process(), out)

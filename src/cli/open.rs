@@ -16,7 +16,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, settings: &Settings, out: &mut dyn Write) -> Result<(), Failure> {
-    let url = url(settings.http, settings.http_tls.is_some());
+    let url = url(settings.http, settings.http_is_tls);
     writeln!(out, "{url}")?;
     if !args.print {
         // Where there is no browser the link has to do.

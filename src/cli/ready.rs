@@ -32,7 +32,7 @@ const LARGEST_ANSWER: u64 = 1 << 20;
 
 pub fn run(settings: &Settings, out: &mut dyn Write) -> Result<(), Failure> {
     let address = reached(settings.http);
-    let answer = ask(address, settings.http_tls.is_some()).map_err(|error| {
+    let answer = ask(address, settings.http_is_tls).map_err(|error| {
         Failure::new(exit::OTHER, format!("no gate answers on {address}: {error}"))
             .hint("the setting `http` says where it is asked; does `flowgate run` have the same one?")
     })?;

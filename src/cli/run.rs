@@ -23,7 +23,8 @@ use crate::broker::{Action, Admin, Broker, Code, Error};
 use crate::config::{Settings, Sources};
 use crate::instance::{self, Board, StopSign};
 use crate::metrics::Metrics;
-use crate::topics::acls::{Acl, Needs, Role, missing, sentence};
+use crate::schema::topics::Topics;
+use crate::topics::acls::{Acl, Needs, Role, missing, sentence, some_queue, vital};
 use crate::topics::check::{Scope, check};
 
 #[derive(Debug, clap::Args)]
@@ -177,16 +178,16 @@ where
 {
     let topics = &settings.topics;
     let wanted = rights(settings);
-    if patiently(board, stop, || allowed(&mut broker.admin()?, &wanted))?.is_none() {
-        return Ok(());
-    }
+    let looked = patiently(board, stop, || look_at_rights(&mut broker.admin()?, topics, &wanted))?;
+    let Some(queue) = looked else { return Ok(()) };
+    board.hinder(Some("starting".to_owned()));
     let looked =
         patiently(board, stop, || check(&mut broker.admin()?, topics, settings.limits.max_pause, Scope::Fixed))?;
     let Some(differences) = looked else { return Ok(()) };
     refuse(&differences)?;
     let workers = settings.each_worker(crate::clock::now());
     board.hinder(None);
-    instance::watch_rights(broker, wanted, board, stop)?;
+    instance::watch_rights(broker, wanted, queue, board, stop)?;
     Ok(instance::run(broker, topics, workers, board, stop)?)
 }
 
@@ -196,10 +197,11 @@ fn rights(settings: &Settings) -> Vec<Acl> {
     Role::Gate.acls(&Needs { topics, is_read_only, executors: "" })
 }
 
-/// A gate without one of its rights would begin, and fail at the first event that needs it.
-fn allowed<A: Admin>(admin: &mut A, wanted: &[Acl]) -> Result<(), Error> {
-    let lacking = missing(admin, wanted)?;
-    if lacking.is_empty() { Ok(()) } else { Err(Error::new(Action::Retry, Code::Denied, sentence(&lacking))) }
+/// A gate without a right that events need would begin, and fail at the first event that needs it. Gives a queue topic, if there is one.
+fn look_at_rights<A: Admin>(admin: &mut A, topics: &Topics, wanted: &[Acl]) -> Result<Option<String>, Error> {
+    let queue = some_queue(admin, topics)?;
+    let lacking = vital(&missing(admin, wanted, queue.as_deref())?);
+    if lacking.is_empty() { Ok(queue) } else { Err(Error::new(Action::Retry, Code::Denied, sentence(&lacking))) }
 }
 
 /// Asks again until there is an answer; `None`: a stop came first.
@@ -209,6 +211,8 @@ fn patiently<T>(
     mut ask: impl FnMut() -> Result<T, Error>,
 ) -> Result<Option<T>, Failure> {
     const AGAIN: Duration = Duration::from_millis(500);
+    /// Nobody gives a right twice a second, and each look is a login.
+    const DENIED: Duration = Duration::from_secs(3);
     let mut told: Option<Instant> = None;
     while !stop.is_up() {
         match ask() {
@@ -220,7 +224,7 @@ fn patiently<T>(
                     tracing::warn!(%error, "{why}");
                     told = Some(Instant::now());
                 }
-                thread::sleep(AGAIN);
+                thread::sleep(if error.code == Code::Denied { DENIED } else { AGAIN });
             }
             Err(error) => return Err(error.into()),
         }

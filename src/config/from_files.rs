@@ -30,6 +30,9 @@ impl Reader<'_> {
             self.problem(file, format!("`{name}` is given too"), ONE_OF_TWO);
             return (None, None);
         }
+        if !self.serves_http {
+            return (parse("").ok(), None);
+        }
         let Some((read, text)) = self.text(file, &given) else { return (None, None) };
         match parse_file(&text) {
             Ok(value) => (Some(value), Some(read)),
@@ -56,6 +59,9 @@ impl Reader<'_> {
                 return None;
             }
         };
+        if !self.serves_http {
+            return None;
+        }
         let [certificate, key] = [0, 1].map(|place| self.file(NAMES[place], &files[place]));
         let files = TlsFiles { certificate: certificate?, key: key? };
         let contents = files.read();
@@ -117,6 +123,10 @@ impl Reader<'_> {
     /// What was given, if anything is written there.
     fn given(&self, name: &str) -> Option<Given> {
         self.sources.get(name).filter(|given| !given.value.trim().is_empty()).cloned()
+    }
+
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.given(name).is_some()
     }
 
     fn file(&mut self, name: &str, given: &Given) -> Option<NamedFile> {

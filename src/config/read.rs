@@ -18,6 +18,8 @@ use crate::worker::{Budget, Shares};
 
 pub(super) struct Reader<'a> {
     pub(super) sources: &'a Sources,
+    /// Whether the files of HTTP are read: who only asks the brokers needs none of them, and may not be allowed to read them.
+    pub(super) serves_http: bool,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -25,7 +27,19 @@ impl Settings {
     /// # Errors
     /// [`Invalid`]: every problem that was found, not only the first.
     pub fn load(sources: &Sources) -> Result<Self, Invalid> {
-        let mut reader = Reader { sources, problems: sources.problems().to_vec() };
+        Self::load_for(sources, true)
+    }
+
+    /// For commands that do not serve HTTP: they must go well also where a certificate or a file of tokens is broken.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn load_without_http(sources: &Sources) -> Result<Self, Invalid> {
+        Self::load_for(sources, false)
+    }
+
+    fn load_for(sources: &Sources, serves_http: bool) -> Result<Self, Invalid> {
+        let mut reader = Reader { sources, serves_http, problems: sources.problems().to_vec() };
         let settings = reader.settings();
         match settings {
             Some(settings) if reader.problems.is_empty() => Ok(settings),
@@ -53,7 +67,7 @@ impl Reader<'_> {
         let fix = "give 16 characters or more, or leave it out";
         let (http_secret, http_secret_file) =
             self.value_or_file(["http_secret", "http_secret_file"], fix, [Secret::read; 2]);
-        let http_tls = self.tls();
+        let (http_tls, http_is_tls) = (self.tls(), self.is_given("http_tls_certificate"));
         let brokers = self.value("brokers", "give `host:port`, with commas between several", brokers);
         let fix = "use letters, digits, `.`, `_` and `-`";
         let topics = self.value("prefix", fix, |text| Topics::new(text).map_err(|why| why.to_string()));
@@ -112,6 +126,7 @@ impl Reader<'_> {
             http_secret: http_secret?,
             http_secret_file,
             http_tls,
+            http_is_tls,
             log: Log { format: format?, level: level? },
         })
     }

@@ -35,6 +35,8 @@ pub struct Settings {
     pub http_secret_file: Option<ReadFile>,
     /// `None`: HTTP speaks no TLS.
     pub http_tls: Option<Tls>,
+    /// Whether a certificate is given, also where it was not read.
+    pub http_is_tls: bool,
     pub log: Log,
     pub limits: Limits,
     pub queue: Queue,

@@ -89,13 +89,12 @@ impl std::str::FromStr for Token {
 }
 
 impl Token {
-    /// Several, with commas or newlines between; behind `#` a line says what it likes.
+    /// Several, with commas or newlines between.
     ///
     /// # Errors
     /// The first thing that is wrong, without the hashes.
     pub fn list(text: &str) -> Result<Vec<Self>, String> {
-        let lines = text.lines().map(|line| line.split_once('#').map_or(line, |(before, _)| before));
-        let each = lines.flat_map(|line| line.split(',')).map(str::trim).filter(|token| !token.is_empty());
+        let each = text.split([',', '\n']).map(str::trim).filter(|token| !token.is_empty());
         let tokens: Vec<Self> = each.map(str::parse).collect::<Result<_, _>>()?;
         for (place, token) in tokens.iter().enumerate() {
             if tokens[..place].iter().any(|other| other.name == token.name) {
@@ -105,12 +104,13 @@ impl Token {
         Ok(tokens)
     }
 
-    /// Those of a file, which somebody has made to name somebody.
+    /// Those of a file, which somebody has made to name somebody; behind `#` a line says what it likes.
     ///
     /// # Errors
     /// As [`Token::list`], or there is none.
     pub fn list_in_file(text: &str) -> Result<Vec<Self>, String> {
-        let tokens = Self::list(text)?;
+        let lines = text.lines().map(|line| line.split_once('#').map_or(line, |(before, _)| before));
+        let tokens = Self::list(&lines.collect::<Vec<_>>().join("\n"))?;
         if tokens.is_empty() { Err("it names nobody".to_owned()) } else { Ok(tokens) }
     }
 

@@ -33,7 +33,7 @@ pub struct Board {
     anew: Vec<AtomicBool>,
     /// Why the workers have not been started, or are leaving.
     hindrance: Mutex<Option<String>>,
-    /// What the brokers do not allow, though it is needed.
+    /// What the brokers do not allow, though events or commands need it.
     lacking: Mutex<Option<String>>,
     /// Every flow of the prefix, once all were read.
     flows: RwLock<Flows>,
@@ -112,13 +112,9 @@ impl Board {
         *lock(&self.hindrance) = why;
     }
 
-    /// Says what the brokers do not allow.
+    /// Says what the brokers do not allow, though events or commands need it.
     pub(super) fn lack_rights(&self, what: Option<String>) {
         *lock(&self.lacking) = what;
-    }
-
-    pub(super) fn lacks_rights(&self) -> bool {
-        lock(&self.lacking).is_some()
     }
 
     /// Asks a worker to begin anew, with new clients.

@@ -1,13 +1,13 @@
 //! Who may do what on the cluster, and no more: the ACLs of each role.
 //!
 //! `Read`, `Write` and `Delete` include `Describe`; a transactional producer needs no `IdempotentWrite`. Both were tried on Apache
-//! Kafka 4.3.1, and so was every line here: with all of a role's lines everything works, and without any one of them
-//! something does not (`tests/faults/rights.rs`).
+//! Kafka 4.3.1. With all of a role's lines everything works; lines are taken away one by one in `tests/faults/rights.rs`.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use crate::broker::Operation::{self, Create, Delete, Describe, DescribeConfigs, Read, Write};
-use crate::broker::{Admin, Code, Guarded, Result};
+use crate::broker::{Admin, Code, Result};
 use crate::schema::topics::Topics;
 
 /// Who has a user of the cluster.
@@ -45,6 +45,9 @@ pub struct Acl {
     /// Whether `name` is only how names begin.
     pub is_prefix: bool,
     pub operations: Vec<Operation>,
+    /// Those of the operations without which events and commands go on all the same: what HTTP shows and takes, chores, and what the
+    /// cluster may allow in another way.
+    pub lesser: &'static [Operation],
     /// What it is for.
     pub why: &'static str,
 }
@@ -123,34 +126,53 @@ pub fn sentence(lacking: &[Acl]) -> String {
     format!("the brokers do not allow this user: {}; `flowgate acls gate` prints what it needs", each.join("; "))
 }
 
-/// Those of these ACLs, with the operations, that the brokers say are missing. What they do not tell is left out: of transactional
-/// ids and the cluster, and of topics that are not there.
+/// Those of these without which events or commands stand still.
+#[must_use]
+pub fn vital(lacking: &[Acl]) -> Vec<Acl> {
+    let vital = |acl: &Acl| {
+        let operations: Vec<_> = acl.operations.iter().copied().filter(|one| !acl.lesser.contains(one)).collect();
+        (!operations.is_empty()).then(|| Acl { operations, ..acl.clone() })
+    };
+    lacking.iter().filter_map(vital).collect()
+}
+
+/// A queue topic, for [`missing`]. Goes through all topics of the cluster.
 ///
 /// # Errors
 /// Of the broker, as [`Admin`] has them.
-pub fn missing<A: Admin>(admin: &mut A, wanted: &[Acl]) -> Result<Vec<Acl>> {
+pub fn some_queue<A: Admin>(admin: &mut A, topics: &Topics) -> Result<Option<String>> {
+    Ok(admin.topics(&topics.queue_prefix())?.into_iter().next())
+}
+
+/// Those of these ACLs, with the operations, that the brokers say are missing. What they do not tell is left out: of transactional
+/// ids and the cluster, of topics that are not there, and of a group whether it may be more than looked at. `queue`: a queue topic;
+/// without one, or if it is gone, only who has no right at all on queues hears so.
+///
+/// # Errors
+/// No broker answers.
+pub fn missing<A: Admin>(admin: &mut A, wanted: &[Acl], queue: Option<&str>) -> Result<Vec<Acl>> {
+    let some_topic = wanted.iter().find(|acl| acl.resource == Resource::Topic && !acl.is_prefix);
     let mut missing = Vec::new();
     for acl in wanted {
-        let named = match acl.is_prefix {
-            false => Some(acl.name.clone()),
-            // Those that we may not see are not listed. Of one that is not there a user who may see none hears that.
-            true if acl.resource == Resource::Topic => {
-                let listed = admin.topics(&acl.name)?.into_iter().next();
-                Some(listed.unwrap_or_else(|| format!("{}-", acl.name)))
+        let asked = match (acl.resource, acl.is_prefix, some_topic) {
+            (Resource::Topic, false, _) => admin.allowed(&acl.name),
+            (Resource::Topic, true, _) => {
+                // Of one that is not there a user who may see none hears that.
+                let none = format!("{}-", acl.name);
+                match admin.allowed(queue.unwrap_or(&none)) {
+                    Err(error) if error.code == Code::UnknownTopic && queue.is_some() => admin.allowed(&none),
+                    asked => asked,
+                }
             }
-            true => None,
-        };
-        let asked = match (acl.resource, &named) {
-            (Resource::Topic, Some(name)) => admin.allowed(Guarded::Topic(name)),
-            (Resource::Group, Some(name)) => admin.allowed(Guarded::Group(name)),
+            (Resource::Group, false, Some(topic)) => admin.group_offsets(&acl.name, &topic.name, &[0]).map(|_| None),
             _ => continue,
         };
         let allowed = match asked {
             Ok(Some(allowed)) => allowed,
-            Ok(None) => continue,
-            Err(error) if error.code == Code::Denied => Default::default(),
-            Err(error) if error.code == Code::UnknownTopic => continue,
-            Err(error) => return Err(error),
+            Err(error) if error.code == Code::Denied => BTreeSet::new(),
+            Err(error) if error.code == Code::TimedOut => return Err(error),
+            // Nothing is known: the topic is not there, or these brokers cannot be asked.
+            Ok(None) | Err(_) => continue,
         };
         let operations: Vec<_> = acl.operations.iter().copied().filter(|one| !allowed.contains(one)).collect();
         if !operations.is_empty() {
@@ -162,19 +184,29 @@ pub fn missing<A: Admin>(admin: &mut A, wanted: &[Acl]) -> Result<Vec<Acl>> {
 
 fn gate(topics: &Topics, is_read_only: bool) -> Vec<Acl> {
     let (control, why): (&[Operation], _) = match is_read_only {
-        true => (&[Read], "commands are read"),
-        false => (&[Read, Write], "commands are read; those that come over HTTP are written"),
+        true => (&[Read, DescribeConfigs], "commands are read"),
+        false => (&[Read, Write, DescribeConfigs], "commands are read; those that come over HTTP are written"),
     };
     let enrollments = "events are read; those at a wrong partition, and redriven ones, are written";
+    let all = &[Read, Write, DescribeConfigs];
+    // `topics check` looks at settings at each start, and says itself what it may not see.
+    let written = |name, why| Acl { lesser: &[Read, DescribeConfigs], ..topic(name, all, why) };
+    let read = |name, operations, why| Acl { lesser: &[Write, DescribeConfigs], ..topic(name, operations, why) };
     vec![
-        topic(&topics.enrollments, &[Read, Write, DescribeConfigs], enrollments),
-        topic(&topics.control, &[control, &[DescribeConfigs]].concat(), why),
-        topic(&topics.records, &[Write, DescribeConfigs], "events are delivered"),
-        topic(&topics.state, &[Read, Write, DescribeConfigs], "the states of flows are written, and restored"),
-        topic(&topics.audit, &[Read, Write, DescribeConfigs], "what happens is written; HTTP shows it"),
-        topic(&topics.discarded, &[Read, Write, DescribeConfigs], "what is discarded is written; HTTP shows it"),
-        topic(&topics.dead_letters, &[Read, Write, DescribeConfigs], "dead letters are written; HTTP shows them"),
-        queues(topics, &[Read, Write, Create, Delete], "events are held, and their topics made and removed"),
+        read(&topics.enrollments, all, enrollments),
+        read(&topics.control, control, why),
+        Acl { lesser: &[DescribeConfigs], ..topic(&topics.records, &[Write, DescribeConfigs], "events are delivered") },
+        Acl {
+            lesser: &[DescribeConfigs],
+            ..topic(&topics.state, all, "the states of flows are written, and restored")
+        },
+        written(&topics.audit, "what happens is written; HTTP shows it"),
+        written(&topics.discarded, "what is discarded is written; HTTP shows it"),
+        written(&topics.dead_letters, "dead letters are written; HTTP shows them"),
+        Acl {
+            lesser: &[Create, Delete],
+            ..queues(topics, &[Read, Write, Create, Delete], "events are held, and their topics made and removed")
+        },
         group(&topics.group, &[Read], "gates share the partitions of the enrollments, and commit offsets"),
         Acl {
             is_prefix: true,
@@ -188,9 +220,10 @@ fn setup(topics: &Topics) -> Vec<Acl> {
     let Topics { enrollments, control, records, state, audit, discarded, dead_letters, .. } = topics;
     let mut all: Vec<Acl> =
         [enrollments, control, records, state, audit, discarded, dead_letters].iter().map(each).collect();
-    // To restore a position it is looked for in the partition's record, and committed in the name of the group.
-    all[0].operations.insert(0, Read);
-    all[3].operations.insert(0, Read);
+    // To restore a position it is looked for in the partition's record, and committed in the name of the group. Who reads may describe.
+    for of_positions in [0, 3] {
+        all[of_positions].operations = vec![Read, Create, DescribeConfigs];
+    }
     all.push(queues(topics, &[DescribeConfigs, Describe], "the settings of queues are looked at"));
     all.push(group(&topics.group, &[Read], "positions are restored"));
     all.push(Acl {
@@ -198,6 +231,7 @@ fn setup(topics: &Topics) -> Vec<Acl> {
         name: "kafka-cluster".to_owned(),
         is_prefix: false,
         operations: vec![DescribeConfigs],
+        lesser: &[],
         why: "the brokers' settings are looked at",
     });
     all
@@ -229,7 +263,8 @@ fn redrives(topics: &Topics) -> Vec<Acl> {
 }
 
 fn topic(name: &str, operations: &[Operation], why: &'static str) -> Acl {
-    Acl { resource: Resource::Topic, name: name.to_owned(), is_prefix: false, operations: operations.into(), why }
+    let (resource, name, operations) = (Resource::Topic, name.to_owned(), operations.into());
+    Acl { resource, name, is_prefix: false, operations, lesser: &[], why }
 }
 
 fn queues(topics: &Topics, operations: &[Operation], why: &'static str) -> Acl {

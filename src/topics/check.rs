@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::DAY;
-use super::bounds::{BEFORE, DIFFERENCE};
 use super::rules::{Role, Rule, Wanted, rules};
 use crate::broker::{Admin, Code, Error};
 use crate::duration;
@@ -169,10 +168,6 @@ impl<A: Admin> Check<'_, A> {
     fn compare(&mut self, name: &str, rule: &Rule, config: &Config) {
         // A broker that does not name a setting does not have it yet: nothing to compare.
         let Some(found) = config.get(rule.setting) else { return };
-        // Kafka 3.6 to 3.9 show the older one too, which is of no effect where the newer ones are set.
-        if rule.setting == DIFFERENCE && config.contains_key(BEFORE) {
-            return;
-        }
         if rule.wanted.met_by(found) {
             return;
         }

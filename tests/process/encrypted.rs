@@ -11,10 +11,10 @@ use std::time::Instant;
 use flowgate::config::Hash;
 use tokio_rustls::rustls::version::TLS13;
 
-use super::PATIENCE;
 use super::process::{self, eventually};
 use super::server::certificates;
 use super::tls::{answer, client};
+use super::{PATIENCE, expect, finish};
 
 /// A folder as Kubernetes mounts secrets: names that lead to a link to a folder, which alone is replaced.
 struct Mounted(PathBuf);
@@ -120,6 +120,11 @@ fn the_certificate_of_http_is_read_again() {
         log.contains("does not belong to the certificate") && log.contains("is no PEM, or was cut off")
     });
     assert!(shows("two"));
+    // Whoever asks whether it is ready needs none of these files: it waits for brokers, and says so over TLS.
+    let mut ready = process::flowgate("127.0.0.1:1", "alone", &["ready", "-X", &format!("http={}", gate.http)]);
+    ready.envs(settings.iter().map(|(name, value)| (format!("FLOWGATE_{name}"), value)));
+    let (_, said) = expect(1, &finish(ready));
+    assert!(said.starts_with("error: not ready: waiting for the brokers"), "{said}");
     mounted.replace(&first);
     eventually("the first one is shown again", || shows("one") && says("one", "refused_files 0\n"));
     assert_eq!(gate.log().matches("are refused, what they held before stays in use").count(), 2, "{}", gate.log());

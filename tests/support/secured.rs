@@ -47,18 +47,20 @@ impl Secured {
         ]
     }
 
-    /// Settings of a client that gives the user's password, and the password.
-    pub fn by_password(&self, user: &str) -> (Vec<String>, String) {
-        let settings = vec![
+    /// Settings of a client that gives the user's password, which lies in a file.
+    pub fn by_password(&self, user: &str) -> Vec<String> {
+        let file = self.server.directory.path().join(format!("{user}.password"));
+        std::fs::write(&file, format!("{user}-secret\n")).expect("writing a password");
+        vec![
             "security.protocol=SASL_SSL".to_owned(),
             "sasl.mechanism=SCRAM-SHA-512".to_owned(),
             format!("ssl.ca.location={}", self.server.certificate("ca.crt").display()),
             format!("sasl.username={user}"),
-        ];
-        (settings, format!("{user}-secret"))
+            format!("sasl.password.file={}", file.display()),
+        ]
     }
 
-    /// Runs the lines that begin with `kafka-acls`, as they stand. Comments and quotes are taken as a shell does.
+    /// Runs the lines that begin with `kafka-acls`, as they stand, without their comments. No name in them has a space.
     pub fn acls(&mut self, lines: &str) {
         let lines = lines.lines().filter_map(|line| line.split(" # ").next()?.strip_prefix("kafka-acls "));
         lines.for_each(|line| self.tool.run(line));

@@ -2,7 +2,7 @@
 
 usage: same.py RENDERED
 
-A test of the program (tests/deploy.rs) compares the overlay's topics with those that `flowgate topics create` makes.
+Tests of the program (src/cli/tests/strimzi.rs) compare the overlay's topics with those that `flowgate topics create` makes.
 """
 
 import pathlib

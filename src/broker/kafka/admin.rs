@@ -13,7 +13,7 @@ use super::mask::words;
 use super::native::RespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 use super::native::{self, Partitions, Resource, RespErr, c_string};
 use super::offsets::Groups;
-use crate::broker::{Action, Admin, Code, Committed, Error, Guarded, NewTopic, Offset, Operation, Result};
+use crate::broker::{Action, Admin, Code, Committed, Error, NewTopic, Offset, Operation, Result};
 
 /// Topics a request: a broker takes more, but answers later and holds up others.
 const CHUNK: usize = 200;
@@ -116,8 +116,8 @@ impl Admin for KafkaAdmin {
         self.groups.read(group, topic, partitions)
     }
 
-    fn allowed(&mut self, of: Guarded<'_>) -> Result<Option<BTreeSet<Operation>>> {
-        describe::allowed(&self.client, of)
+    fn allowed(&mut self, topic: &str) -> Result<Option<BTreeSet<Operation>>> {
+        describe::allowed(&self.client, topic)
     }
 
     fn set_group_offset(&mut self, group: &str, offset: &Offset) -> Result<()> {

@@ -6,8 +6,8 @@ use super::client::{Client, REQUEST};
 use super::errors::{self, plain};
 use super::mask::words;
 use super::native::RespErr::*;
-use super::native::{AclOperation, Of, Resource, c_string};
-use crate::broker::{Action, Code, Error, Guarded, Operation, Result};
+use super::native::{AclOperation, Of, Queue, Resource, c_string};
+use crate::broker::{Action, Code, Error, Operation, Result};
 
 /// Partitions of a topic, and the replicas of the one that has the fewest.
 pub(super) fn topic(client: &Client, name: &str) -> Result<Option<(i32, i32)>> {
@@ -63,15 +63,12 @@ pub(super) fn config(client: &Client, kind: Resource, of: &str) -> Result<BTreeM
     Ok(settings)
 }
 
-/// What we may do with a topic or a group.
-pub(super) fn allowed(client: &Client, of: Guarded<'_>) -> Result<Option<BTreeSet<Operation>>> {
-    let (Guarded::Topic(text) | Guarded::Group(text)) = of;
-    let name = c_string(text)?;
-    let event = client.request_within("describe_rights", REQUEST, |queue, limit| match of {
-        Guarded::Topic(_) => queue.allowed_with_topic(&name, limit),
-        Guarded::Group(_) => queue.allowed_with_group(&name, limit),
-    })?;
-    let found = event.allowed().map_err(|err| plain(err, text))?;
+/// What we may do with a topic.
+pub(super) fn allowed(client: &Client, topic: &str) -> Result<Option<BTreeSet<Operation>>> {
+    let name = c_string(topic)?;
+    let ask = |queue: &Queue<'_>, limit| queue.describe_rights(&name, limit);
+    let event = client.request_within("describe_rights", REQUEST, ask)?;
+    let found = event.described_rights().map_err(|err| plain(err, topic))?;
     // Whoever may see a thing may describe it: an empty list is that of a broker which does not tell.
     let found = found.filter(|operations| !operations.is_empty());
     Ok(found.map(|operations| operations.into_iter().filter_map(operation).collect()))

@@ -36,9 +36,13 @@ impl Failure {
 
 /// What to do about an error code of a call outside of transactions: nothing of it is lost, so most are made again.
 pub(super) fn plain(err: RespErr, doing: &str) -> Error {
-    let code = code(err);
+    // Of a call that was under way when a login was refused. Whether that is final is known elsewhere, for all clients together
+    // (`Shared::refuse`), and every call asks there first.
+    let code = match code(err) {
+        Code::Authentication => Code::Other,
+        code => code,
+    };
     let action = match code {
-        Code::Authentication => Action::Stop,
         Code::InvalidArgument => Action::Stop,
         Code::TooLarge | Code::InvalidTimestamp | Code::InvalidRecord => Action::Abort,
         Code::Fenced => Action::Rebuild,

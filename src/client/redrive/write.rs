@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::order::{Order, Ready};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{
-    Abort, Action, Admin, Broker, Code, Commit, Compression, Delivered, Error, Guarded, Header, Operation, Outgoing,
-    Producer, ProducerOptions, Result, Stored, Topic, Transaction,
+    Abort, Action, Admin, Broker, Code, Commit, Compression, Delivered, Error, Header, Operation, Outgoing, Producer,
+    ProducerOptions, Result, Stored, Topic, Transaction,
 };
 use crate::client::{no_topic, rest};
 use crate::clock;
@@ -58,9 +58,9 @@ impl From<Error> for Broken {
     }
 }
 
-/// A transaction that fails for this reason tells it of no record.
+/// A transaction that fails for want of this right does not name the topic.
 fn may_write<A: Admin>(admin: &mut A, topic: &str) -> Result<()> {
-    match admin.allowed(Guarded::Topic(topic))? {
+    match again(START, || admin.allowed(topic))? {
         Some(allowed) if !allowed.contains(&Operation::Write) => {
             let detail = format!("{topic}: this user may not write to it (Topic authorization failed)");
             Err(Error::new(Action::Stop, Code::Denied, detail))

@@ -75,7 +75,7 @@ impl Queue<'_> {
     }
 
     /// Asks what we may do with a topic.
-    pub fn allowed_with_topic(&self, name: &CStr, limit: Duration) {
+    pub fn describe_rights(&self, name: &CStr, limit: Duration) {
         self.with_options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, limit, |options| {
             let mut name = name.as_ptr();
             // SAFETY: the name lives, and is copied; all live during the call; what is made is destroyed here.
@@ -84,18 +84,6 @@ impl Queue<'_> {
                 let topics = sys::rd_kafka_TopicCollection_of_topic_names(&raw mut name, 1);
                 sys::rd_kafka_DescribeTopics(self.client.ptr(), topics, options, self.ptr());
                 sys::rd_kafka_TopicCollection_destroy(topics);
-            }
-        });
-    }
-
-    /// Asks what we may do with a group.
-    pub fn allowed_with_group(&self, name: &CStr, limit: Duration) {
-        self.with_options(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, limit, |options| {
-            let mut name = name.as_ptr();
-            // SAFETY: the name lives, and is copied; all live during the call.
-            unsafe {
-                include_operations(options);
-                sys::rd_kafka_DescribeConsumerGroups(self.client.ptr(), &raw mut name, 1, options, self.ptr());
             }
         });
     }

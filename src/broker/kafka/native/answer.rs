@@ -107,29 +107,23 @@ impl NativeEvent<'_> {
         Ok(settings)
     }
 
-    /// What we may do with the topic or the group that was asked about; `None` if the answer does not say. As librdkafka
-    /// numbers the operations.
-    pub fn allowed(&self) -> Result<Option<Vec<AclOperation>>, RespErr> {
+    /// What we may do with the topic that was asked about; `None` if the answer does not say. Of the operations that a broker
+    /// names librdkafka gives those that its enumeration has.
+    pub fn described_rights(&self) -> Result<Option<Vec<AclOperation>>, RespErr> {
         let (mut count, mut operations) = (0, 0);
-        // SAFETY: the event lives and owns its result, and that what it describes; null is an answer to something else.
+        // SAFETY: the event lives and owns its result, and that the topics; null is an answer to something else.
         unsafe {
             let result = sys::rd_kafka_event_DescribeTopics_result(self.ptr());
-            if !result.is_null() {
-                let topics = array(sys::rd_kafka_DescribeTopics_result_topics(result, &raw mut count), count);
-                let Some(topic) = topics.first() else { return Ok(None) };
-                no_error(sys::rd_kafka_TopicDescription_error(*topic))?;
-                let first = sys::rd_kafka_TopicDescription_authorized_operations(*topic, &raw mut operations);
-                // Of the operations that a broker names, librdkafka gives those that its enumeration has.
-                return Ok((!first.is_null()).then(|| array(first, operations).to_vec()));
-            }
-            let result = sys::rd_kafka_event_DescribeConsumerGroups_result(self.ptr());
             if result.is_null() {
                 return Ok(None);
             }
-            let groups = array(sys::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count), count);
-            let Some(group) = groups.first() else { return Ok(None) };
-            no_error(sys::rd_kafka_ConsumerGroupDescription_error(*group))?;
-            let first = sys::rd_kafka_ConsumerGroupDescription_authorized_operations(*group, &raw mut operations);
+            let topics = array(sys::rd_kafka_DescribeTopics_result_topics(result, &raw mut count), count);
+            let Some(topic) = topics.first() else { return Ok(None) };
+            let error = sys::rd_kafka_TopicDescription_error(*topic);
+            if !error.is_null() {
+                check(sys::rd_kafka_error_code(error))?;
+            }
+            let first = sys::rd_kafka_TopicDescription_authorized_operations(*topic, &raw mut operations);
             Ok((!first.is_null()).then(|| array(first, operations).to_vec()))
         }
     }
@@ -157,15 +151,6 @@ impl NativeEvent<'_> {
             first_group(sys::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &raw mut count), count)
         }
     }
-}
-
-/// # Safety
-/// `error` is null, or lives during the call.
-unsafe fn no_error(error: *const sys::rd_kafka_error_t) -> Result<(), RespErr> {
-    // SAFETY: by this function's contract.
-    let err =
-        if error.is_null() { RespErr::RD_KAFKA_RESP_ERR_NO_ERROR } else { unsafe { sys::rd_kafka_error_code(error) } };
-    check(err)
 }
 
 /// # Safety
