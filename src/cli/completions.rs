@@ -70,7 +70,9 @@ pub fn flow_ids() -> ArgValueCompleter {
         let begun = current.to_string_lossy().into_owned();
         let found = within(PATIENCE, move |found| {
             let sources = typed(std::env::args_os()).sources_of_process();
-            let Some(settings) = sources.ok().and_then(|sources| Settings::load(&sources).ok()) else { return };
+            let Some(settings) = sources.ok().and_then(|sources| Settings::load_without_http(&sources).ok()) else {
+                return;
+            };
             let kafka = kafka(&settings);
             // Whatever goes wrong: what is known by then is all there is.
             let _ = kafka.connect(PATIENCE).and_then(|()| gather(&kafka, &settings.topics, &begun, found));

@@ -1,11 +1,13 @@
 //! Where the gate is in its input, by two witnesses: the group's committed offset, and the partition record.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::states::States;
-use crate::broker::{Admin, Broker, Committed, Error, Isolation, Offset, Reader, Result, Watermarks};
+use crate::broker::{Admin, Broker, Code, Committed, Error, Isolation, Offset, Reader, Result, Watermarks};
 use crate::flow::Partition;
 use crate::schema::topics::Topics;
+
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// One partition of the enrollments.
 #[derive(Clone, Debug)]
@@ -35,7 +37,14 @@ pub fn look<B: Broker>(broker: &B, topics: &Topics, limit: Duration) -> Result<V
     let mut admin = broker.admin()?;
     let count = admin.partitions(&topics.enrollments)?.unwrap_or_default();
     let partitions: Vec<i32> = (0..count).collect();
-    let offsets = admin.group_offsets(&topics.group, &topics.enrollments, &partitions)?;
+    let deadline = Instant::now() + limit;
+    let offsets = loop {
+        match admin.group_offsets(&topics.group, &topics.enrollments, &partitions) {
+            // Brokers that have just come up, or taken the group over, are still reading its offsets.
+            Err(error) if error.code == Code::Busy && Instant::now() < deadline => std::thread::sleep(AGAIN),
+            answer => break answer?,
+        }
+    };
     let mut reader = broker.reader(Isolation::ReadCommitted)?;
     let mut standings = Vec::with_capacity(partitions.len());
     for (partition, committed) in partitions.into_iter().zip(offsets) {

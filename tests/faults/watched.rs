@@ -170,12 +170,16 @@ fn a_gate_without_brokers(watched: &mut Watched, gates: &[Gate; 2]) -> Gate {
 
 /// One gate dies again and again, then all of them, and a pause ends meanwhile; then they come back.
 fn killed(watched: &mut Watched, [a, mut b]: [Gate; 2]) {
-    for _ in 0..4 {
+    for restarts in 1..=4 {
         b.kill();
         watched.fires("FlowgateDown", r#"instance="b""#);
         b = watched.company.gate("b", &[]).restored();
         watched.scrape(&[("a", &a), ("b", &b)]);
         watched.is("sum(up)", 2.0);
+        // One that is killed before it was asked was never there.
+        let seen = format!("changes(process_start_time_seconds{{instance=\"b\"}}[30m]) >= bool {restarts}");
+        watched.is(&seen, 1.0);
+        watched.ends("FlowgateDown");
     }
     watched.fires("FlowgateRestarts", r#"instance="b""#);
     watched.is("sum(flowgate_partitions{stage=\"active\"})", f64::from(PARTITIONS));

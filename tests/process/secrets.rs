@@ -37,6 +37,7 @@ fn called(path: &[String]) -> Vec<&'static str> {
         ["token", "create"] => vec!["ci", "--role", "viewer"],
         ["open"] => vec!["--print"],
         ["ready"] => vec![],
+        ["acls"] => vec!["viewer", "--check"],
         ["completions"] => vec!["bash"],
         ["man" | "schema"] => vec![],
         _ => panic!("a new command: say here how `{}` is called", path.join(" ")),
@@ -59,6 +60,13 @@ fn commands(of: &clap::Command, before: &[String]) -> Vec<Vec<String>> {
         }
     }
     all
+}
+
+impl Planted {
+    /// Whoever does not serve HTTP does not read these.
+    fn is_in_a_file_of_http(&self) -> bool {
+        ["http_tokens_file", "http_secret_file", "http_tls_"].iter().any(|name| self.file.contains(name))
+    }
 }
 
 /// One way of giving a secret.
@@ -199,7 +207,9 @@ impl Running {
             child,
             directory,
             ends_by_itself,
-            refused: planted.refused && (reads_settings(path) || !planted.arguments.is_empty()),
+            refused: planted.refused
+                && (reads_settings(path) || !planted.arguments.is_empty())
+                && (!planted.is_in_a_file_of_http() || ["run", "config"].contains(&path[0].as_str())),
         }
     }
 
