@@ -152,7 +152,7 @@ impl Args {
                 words.extend(["--command-config".to_owned(), quoted(file)]);
             }
             words.extend(["--add".to_owned(), "--allow-principal".to_owned(), quoted(principal)]);
-            words.extend(acl.operations.iter().flat_map(|one| ["--operation".to_owned(), one.word().to_owned()]));
+            words.extend(acl.words().flat_map(|word| ["--operation".to_owned(), word.to_owned()]));
             words.extend(named(acl));
             writeln!(out, "{}  # {}", words.join(" "), acl.why)?;
         }
@@ -180,7 +180,7 @@ impl Args {
                     writeln!(out, "      - resource: {{type: {kind}, name: {name}, patternType: {pattern}}}")?;
                 }
             }
-            writeln!(out, "        operations: [{}]", words(acl).join(", "))?;
+            writeln!(out, "        operations: [{}]", acl.words().collect::<Vec<_>>().join(", "))?;
         }
         Ok(())
     }
@@ -197,14 +197,10 @@ impl Granted {
             };
             json!({
                 "role": self.role.word(), "principal": self.principal, "resource_type": resource, "resource_name": acl.name,
-                "pattern_type": if acl.is_prefix { "PREFIXED" } else { "LITERAL" }, "operations": words(acl), "why": acl.why,
+                "pattern_type": if acl.is_prefix { "PREFIXED" } else { "LITERAL" }, "operations": acl.words().collect::<Vec<_>>(), "why": acl.why,
             })
         })
     }
-}
-
-fn words(acl: &Acl) -> Vec<&'static str> {
-    acl.operations.iter().map(|operation| operation.word()).collect()
 }
 
 /// The resource, as options of `kafka-acls`.

@@ -23,13 +23,15 @@ mod lock;
 mod reads;
 mod rights;
 mod spare;
+mod spawn;
 mod stalled;
 mod stop;
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
 use std::time::Duration;
+
+use spawn::spawn;
 
 use crate::broker::Broker;
 use crate::schema::topics::Topics;
@@ -65,13 +67,12 @@ where
     for options in workers {
         let (broker, board, stop, ended) = (broker.clone(), Arc::clone(board), stop.clone(), ended.clone());
         let name = format!("worker-{}", options.worker);
-        let worker = thread::Builder::new().name(name.clone()).spawn(move || {
+        spawn(&name.clone(), move || {
             let drive = std::panic::AssertUnwindSafe(|| drive::drive(broker, options, &board, &stop));
             let panicked = |_| Err(Stop::Other(format!("{name} panicked: its last words are in the log")));
             // If nobody listens any more the process is about to end.
             let _ = ended.send(std::panic::catch_unwind(drive).unwrap_or_else(panicked));
-        });
-        worker.map_err(|error| Stop::Other(format!("no thread can be started: {error}")))?;
+        })?;
     }
     drop(ended);
     look_on(broker, topics, board, stop)?;
@@ -100,13 +101,12 @@ where
     B: Broker + Send + 'static,
 {
     board.read_with(Box::new(reads::Reading::new(broker.clone(), topics.clone())));
-    let spawn = |name: &str, look: fn(&B, &Topics, &Board, &StopSign)| {
+    let start = |name: &str, look: fn(&B, &Topics, &Board, &StopSign)| {
         let (broker, topics, board, stop) = (broker.clone(), topics.clone(), Arc::clone(board), stop.clone());
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || look(&broker, &topics, &board, &stop));
-        thread.map(drop).map_err(|error| Stop::Other(format!("no thread can be started: {error}")))
+        spawn(name, move || look(&broker, &topics, &board, &stop))
     };
-    spawn("lag", lag::look::<B>)?;
-    spawn("follow", follow::look::<B>)?;
-    spawn("listen", listen::look::<B>)?;
-    spawn("desk", clerk::look::<B>)
+    start("lag", lag::look::<B>)?;
+    start("follow", follow::look::<B>)?;
+    start("listen", listen::look::<B>)?;
+    start("desk", clerk::look::<B>)
 }

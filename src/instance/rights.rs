@@ -2,10 +2,10 @@
 //! at a worker as a turn that fails, in words of librdkafka's that name no right.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::board::Board;
+use super::spawn::spawn;
 use super::stop::{StopSign, sleep};
 use crate::broker::{Broker, Result};
 use crate::topics::acls::{Acl, missing, sentence, vital};
@@ -35,15 +35,13 @@ where
     B: Broker + Send + 'static,
 {
     let (broker, board, stop) = (broker.clone(), Arc::clone(board), stop.clone());
-    let look = move || {
+    spawn("rights", move || {
         let mut watch = Watch { broker, admin: None, wanted, queue, told: None };
         while !stop.is_up() {
             watch.look(&board, Instant::now());
             sleep(if watch.told.is_some() { AGAIN } else { EVERY }, &stop);
         }
-    };
-    let thread = thread::Builder::new().name("rights".to_owned()).spawn(look);
-    thread.map(drop).map_err(|error| Stop::Other(format!("no thread can be started: {error}")))
+    })
 }
 
 struct Watch<B: Broker> {

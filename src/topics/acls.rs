@@ -52,6 +52,13 @@ pub struct Acl {
     pub why: &'static str,
 }
 
+impl Acl {
+    /// The operations, as Kafka's tools name them.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.operations.iter().map(|operation| operation.word())
+    }
+}
+
 /// What the ACLs depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs<'a> {
@@ -119,7 +126,7 @@ pub fn sentence(lacking: &[Acl]) -> String {
             (Resource::TransactionalId, _) => "transactional ids",
             (Resource::Cluster, _) => "the cluster",
         };
-        let operations: Vec<_> = acl.operations.iter().map(|operation| operation.word()).collect();
+        let operations: Vec<_> = acl.words().collect();
         format!("{} on {of} `{}` ({})", operations.join(" and "), acl.name, acl.why)
     };
     let each: Vec<_> = lacking.iter().map(one).collect();

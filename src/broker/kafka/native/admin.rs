@@ -63,25 +63,23 @@ impl Queue<'_> {
     /// Asks for the partitions of topics, none of which may be named twice. The client takes in what the answer says, as it does
     /// with all metadata.
     pub fn describe_topics(&self, names: &[CString], limit: Duration) {
+        self.describe(names, false, limit);
+    }
+
+    /// Asks what we may do with a topic.
+    pub fn describe_rights(&self, name: &CString, limit: Duration) {
+        self.describe(std::slice::from_ref(name), true, limit);
+    }
+
+    fn describe(&self, names: &[CString], with_rights: bool, limit: Duration) {
         let mut names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
         self.with_options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, limit, |options| {
             // SAFETY: the names live, and are copied; all live during the call; what is made is destroyed here.
             unsafe {
+                if with_rights {
+                    include_operations(options);
+                }
                 let topics = sys::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
-                sys::rd_kafka_DescribeTopics(self.client.ptr(), topics, options, self.ptr());
-                sys::rd_kafka_TopicCollection_destroy(topics);
-            }
-        });
-    }
-
-    /// Asks what we may do with a topic.
-    pub fn describe_rights(&self, name: &CStr, limit: Duration) {
-        self.with_options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, limit, |options| {
-            let mut name = name.as_ptr();
-            // SAFETY: the name lives, and is copied; all live during the call; what is made is destroyed here.
-            unsafe {
-                include_operations(options);
-                let topics = sys::rd_kafka_TopicCollection_of_topic_names(&raw mut name, 1);
                 sys::rd_kafka_DescribeTopics(self.client.ptr(), topics, options, self.ptr());
                 sys::rd_kafka_TopicCollection_destroy(topics);
             }
