@@ -132,6 +132,8 @@ pub struct Worker<B: Broker> {
     gives_way: bool,
     /// No producer is made yet, for another process may have the place in the group that was taken.
     trial: Option<Trial>,
+    /// The brokers refuse so short a session.
+    knock_was_refused: bool,
     /// Learns the shape of the topics, and is one of the clients then.
     admin: Option<B::Admin>,
     stopping: bool,
@@ -160,6 +162,7 @@ impl<B: Broker> Worker<B> {
             asking_since: None,
             gives_way: false,
             trial: None,
+            knock_was_refused: false,
             admin: None,
             stopping: false,
             stats: Stats::default(),

@@ -22,7 +22,8 @@
 //! A place can be found with less in it than its last member had: what that was told to give up, and died before it had.
 //! Nobody has those partitions then, and the group looks at that again only when members come or go. So whoever takes a
 //! place makes it look: a member without a name comes for a moment, of another topic, and goes ([`Chore::Knock`]). Nothing
-//! moves by that but what nobody has.
+//! moves by that but what nobody has. If its process dies meanwhile, the group waits for it at the next change, and for no
+//! longer than [`KNOCK`].
 
 use std::time::Duration;
 
@@ -37,6 +38,10 @@ use super::{BACKOFF, Worker};
 use crate::broker::{Action, Broker, Code, Error, Member, MemberOptions, PollLimit, Polled, Producer};
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
+
+/// How long the group waits for one that knocked and died meanwhile, with its process: not for a session, as all members
+/// wait with it. No broker's default refuses it (Kafka's `group.min.session.timeout.ms`).
+const KNOCK: Duration = Duration::from_secs(6);
 
 /// What a heartbeat to learn of it (at most a third of a session), a join, and another heartbeat take beyond a session.
 const BEYOND: Duration = Duration::from_secs(2);
@@ -133,12 +138,13 @@ impl<B: Broker> Worker<B> {
 
     /// Has the group look at who has what. `false`: it is still to be waited for.
     pub(super) fn knock(&mut self) -> Result<bool, Failed> {
+        let session = self.options.session_timeout;
         let options = MemberOptions {
             group: self.options.topics.group.clone(),
             client_id: self.options.name(),
             instance_id: None,
             topic: self.options.topics.control.clone(),
-            session_timeout: self.options.session_timeout,
+            session_timeout: if self.knock_was_refused { session } else { session.min(KNOCK) },
             max_poll_interval: self.options.max_poll_interval,
         };
         let clients = in_hand(&mut self.clients)?;
@@ -162,6 +168,10 @@ impl<B: Broker> Worker<B> {
             Err(error) => {
                 if error.action != Action::Retry {
                     clients.knocking = None;
+                }
+                // Brokers that want longer sessions have accepted the member's own.
+                if error.code == Code::InvalidArgument && !std::mem::replace(&mut self.knock_was_refused, true) {
+                    return Ok(false);
                 }
                 Err(error.into())
             }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::company::{Company, Dice, happened};
 use crate::process::eventually;
+use crate::server::KafkaServer;
 use crate::upstream::{Partitioner, Upstream};
 
 const PARTITIONS: u32 = 4;
@@ -38,6 +39,53 @@ fn under_the_same_name() {
     other.stop();
     gate.stop();
     happened(&format!("kill -9 and a restart under the name, all read within {slowest:?}"), KILLS, 3, &company.check());
+}
+
+/// Goal: so does one that is killed while it comes back, whatever it is about: also what it does beside its member, so that
+/// the group looks at who has what, leaves nobody behind whom the group waits for. Method: killed at random moments after
+/// its start.
+#[test]
+fn while_it_comes_back() {
+    const SETTINGS: &[&str] = &["session_timeout=45s", "transaction_timeout=10s"];
+    const KILLS: u32 = 8;
+    let company = Company::new("returning", PARTITIONS);
+    let mut dice = Dice::new("killed while it comes back");
+    let mut client = company.client(Partitioner::Java);
+    let other = company.gate("other", SETTINGS).restored();
+    let mut gate = company.gate("killed", SETTINGS).restored();
+    let mut slowest = Duration::ZERO;
+    for _ in 0..KILLS {
+        gate.kill();
+        let first = company.gate("killed", SETTINGS);
+        dice.moment(Duration::from_secs(3));
+        first.kill();
+        FLOWS.iter().for_each(|flow| client.burst(flow, 10));
+        let began = Instant::now();
+        gate = company.gate("killed", SETTINGS);
+        company.until_all_is_read();
+        slowest = slowest.max(began.elapsed());
+    }
+    assert!(slowest < Duration::from_secs(20), "{slowest:?} from the start until all is read");
+    other.stop();
+    gate.restored().stop();
+    happened(&format!("kill -9 of a gate that comes back, all read within {slowest:?}"), KILLS, 3, &company.check());
+}
+
+/// Goal: brokers that refuse so short a session as that of a member that comes for a moment keep no gate from coming back.
+#[test]
+fn where_sessions_have_to_be_long() {
+    const SETTINGS: &[&str] = &["session_timeout=30s", "transaction_timeout=10s"];
+    let server = KafkaServer::start(&[("group.min.session.timeout.ms", "20000")]);
+    let company = Company::on(&server.brokers(), &server.brokers(), "long", PARTITIONS, 1);
+    let mut client = company.client(Partitioner::Java);
+    let other = company.gate("other", SETTINGS).restored();
+    company.gate("killed", SETTINGS).restored().kill();
+    FLOWS.iter().for_each(|flow| client.burst(flow, 10));
+    let gate = company.gate("killed", SETTINGS);
+    company.until_all_is_read();
+    gate.restored().stop();
+    other.stop();
+    happened("kill -9 where sessions have to be long", 1, 1, &company.check());
 }
 
 /// Goal: of two gates under one name the older one ends with exit code 4, with or without events to deliver, and the newer
