@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod broker;
+pub mod capacity;
 pub mod cli;
 pub mod client;
 pub mod clock;

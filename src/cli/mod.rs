@@ -6,6 +6,7 @@ mod actor;
 mod audit;
 mod audit_rows;
 mod audit_words;
+mod capacity;
 mod choose;
 mod columns;
 mod completions;
@@ -149,6 +150,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     Acls(acls::Args),
+    Capacity(capacity::Args),
     /// Make tokens for HTTP
     #[command(subcommand)]
     Token(token::Command),
@@ -205,6 +207,7 @@ impl Cli {
             Command::Acls(args) if !args.check => {
                 args.print(&Settings::load_without_http(&global.sources_of_process()?)?, out)
             }
+            Command::Capacity(args) => args.run(&Settings::load_without_http(&global.sources_of_process()?)?, out),
             Command::Ready(_) => ready::run(&Settings::load_without_http(&global.sources_of_process()?)?, out),
             Command::Run(args) => {
                 let sources = args.add_to(global.sources_of_process()?);
@@ -252,7 +255,7 @@ impl Command {
             Self::Positions(args) => positions::run(&args, broker, topics, out),
             Self::Acls(args) => args.look(broker, settings, out),
             Self::Demo(_) | Self::Run(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => Ok(()),
-            Self::Token(_) | Self::Open(_) | Self::Ready(_) | Self::Schema(_) => Ok(()),
+            Self::Token(_) | Self::Open(_) | Self::Ready(_) | Self::Schema(_) | Self::Capacity(_) => Ok(()),
         }
     }
 }

@@ -45,6 +45,7 @@ pub const ALL: &[Schema] = schemas![
     "cli/answers",
     "cli/audit-event",
     "cli/audit-events",
+    "cli/capacity",
     "cli/change",
     "cli/commands",
     "cli/flow",

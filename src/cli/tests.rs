@@ -2,6 +2,7 @@
 
 mod acls;
 mod audit;
+mod capacity;
 mod choosing;
 mod contexts;
 mod delivered;

@@ -118,6 +118,11 @@ impl KafkaServer {
         self.running.lock().unwrap().pid
     }
 
+    /// Where it keeps its logs: a folder for each partition.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
     /// The listener that wants a password (SASL/PLAIN): user `gate`, password `secret`.
     pub fn sasl_brokers(&self) -> String {
         format!("127.0.0.1:{}", self.ports.sasl)

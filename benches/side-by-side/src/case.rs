@@ -32,6 +32,8 @@ The following are for gates alone, with F [and events] by default:
               `--records` scales all three
   repeats-F   [1, 10,000,000] the same with three events of each record, of which the last is delivered
   cost-F      [1, 10,000,000] CPU time of the drain of so many, beside that of 30 drains of 10,000
+  footprint-F [10,000, 10 each] so many events are held, then delivered: what they and their flows take of the broker's
+              disk, open and mapped files, and memory
   every-F     [10,000, 30,000 from the pause on] 5,000 events a second of live flows, all of which `pause --all` pauses: until each
               partition has answered; each event delivered at the wrong side of the pause, not once or out of order is
               a violation. Then `resume --all --rate 500`: what comes in a second, and how far flows are off their shares
@@ -67,13 +69,15 @@ pub enum Kind {
     Repeats,
     /// Of a drained event, of few and of many.
     Cost,
+    /// Held, and looked at on the broker.
+    Footprint,
     /// All flows are paused by one command, and resumed with one rate.
     Every,
     /// An instance dies, another one has its partitions.
     Takeover,
 }
 
-const KINDS: [(&str, Kind); 16] = [
+const KINDS: [(&str, Kind); 17] = [
     ("live", Kind::Live),
     ("hold", Kind::Hold),
     ("drain", Kind::Drain),
@@ -88,6 +92,7 @@ const KINDS: [(&str, Kind); 16] = [
     ("memory", Kind::Memory),
     ("repeats", Kind::Repeats),
     ("cost", Kind::Cost),
+    ("footprint", Kind::Footprint),
     ("every", Kind::Every),
     ("takeover", Kind::Takeover),
 ];
@@ -150,7 +155,7 @@ impl Kind {
         match self {
             Self::Live | Self::Hold | Self::Drain | Self::Latency | Self::Pause | Self::Memory => None,
             Self::Restart | Self::Rebuilt | Self::Repeats | Self::Cost => Some(1),
-            Self::Timers | Self::Every => Some(10_000),
+            Self::Timers | Self::Footprint | Self::Every => Some(10_000),
             Self::Known => Some(100_000),
             Self::Beside | Self::Scans | Self::Takeover => Some(100),
         }
@@ -160,6 +165,7 @@ impl Kind {
     fn records(self, flows: u32, asked: Option<u32>) -> u32 {
         let default = match self {
             Self::Timers => return flows.saturating_mul(5),
+            Self::Footprint => return flows.saturating_mul(10),
             Self::Known | Self::Takeover => return flows,
             Self::Live | Self::Hold => 2_000_000,
             Self::Drain | Self::Restart | Self::Rebuilt | Self::Beside | Self::Scans => 1_000_000,
@@ -182,7 +188,7 @@ impl fmt::Display for Case {
         write!(f, "{name}-{}", self.flows)?;
         match self.kind {
             // Where it is the number of each that matters.
-            Kind::Memory | Kind::Timers | Kind::Known => write!(f, "x{}", self.records / self.flows),
+            Kind::Memory | Kind::Timers | Kind::Known | Kind::Footprint => write!(f, "x{}", self.records / self.flows),
             _ => Ok(()),
         }
     }

@@ -40,6 +40,7 @@ mod event;
 mod every;
 mod figures;
 mod fill;
+mod footprint;
 mod gate;
 #[expect(unsafe_code, reason = "rdkafka has no safe way to send by the handle of a topic")]
 mod handles;

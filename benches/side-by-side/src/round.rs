@@ -4,7 +4,9 @@ use crate::case::{Case, Kind};
 use crate::contestant::Contestant;
 use crate::figures::Figures;
 use crate::site::Site;
-use crate::{Result, beside, cost, every, known, latency, memory, pause, restart, scans, takeover, throughput, timers};
+use crate::{
+    Result, beside, cost, every, footprint, known, latency, memory, pause, restart, scans, takeover, throughput, timers,
+};
 
 pub fn run(site: &mut Site, case: Case, contestant: &Contestant) -> Result<Figures> {
     let topics = site.topics()?;
@@ -19,6 +21,7 @@ pub fn run(site: &mut Site, case: Case, contestant: &Contestant) -> Result<Figur
         Kind::Known => known::measure,
         Kind::Memory | Kind::Repeats => memory::measure,
         Kind::Cost => cost::measure,
+        Kind::Footprint => footprint::measure,
         Kind::Every => every::measure,
         Kind::Takeover => takeover::measure,
     };

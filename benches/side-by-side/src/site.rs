@@ -1,5 +1,6 @@
 //! The broker of a run, and topics of its own for each round.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use flowgate::broker::kafka::{Kafka, KafkaOptions};
@@ -46,6 +47,11 @@ impl Site {
     /// The process of the broker.
     pub fn broker(&self) -> u32 {
         self.server.pid()
+    }
+
+    /// Where the broker keeps its logs.
+    pub fn data(&self) -> PathBuf {
+        self.server.data()
     }
 
     /// A new prefix, with its topics.

@@ -100,7 +100,7 @@ fn the_list_of_schemas_says_what_each_describes() {
     for (line, says) in [
         (0, "NAME              TITLE                  DESCRIBES"),
         (1, "event             Enrollment event       A record enters a flow, is due to move on in it, or leaves it"),
-        (15, "cli/flows         Flows                  `flowgate flows -o json`"),
+        (16, "cli/flows         Flows                  `flowgate flows -o json`"),
     ] {
         assert_eq!(lines[line], says);
     }
