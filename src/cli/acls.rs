@@ -126,8 +126,9 @@ impl Args {
         }
         self.write(&lacking, &settings.brokers, out)?;
         let count: usize = lacking.iter().flat_map(|granted| &granted.acls).map(|acl| acl.operations.len()).sum();
-        Err(Failure::new(exit::OTHER, format!("{count} rights are missing"))
-            .hint("they are shown above; put the user's name in the place of the principal"))
+        let what = if count == 1 { "1 right is missing".to_owned() } else { format!("{count} rights are missing") };
+        let hint = "whoever may give rights runs the lines above; where the user has another name: `flowgate acls ROLE --principal TYPE:NAME`";
+        Err(Failure::new(exit::OTHER, what).hint(hint))
     }
 
     fn write(&self, all: &[Granted], brokers: &str, out: &mut dyn Write) -> Result<(), Failure> {

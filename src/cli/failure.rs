@@ -61,7 +61,7 @@ impl From<Error> for Failure {
                     .hint("check user, password, certificates and `security.protocol` under `[kafka]`")
             }
             Code::Denied => Self::new(exit::OTHER, format!("the brokers do not allow it: {error}"))
-                .hint("give this user the right (an ACL), or use another user"),
+                .hint("`flowgate acls ROLE` prints what each role needs, `--check` what this user lacks of it"),
             Code::UnknownTopic => {
                 Self::new(exit::TOPICS, error.detail).hint("check `--prefix`, or run `flowgate topics create`")
             }

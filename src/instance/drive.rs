@@ -16,6 +16,9 @@ const SHOW: Duration = Duration::from_millis(200);
 /// After so long of nothing but waiting the brokers are to blame, visibly.
 const SILENCE: Duration = Duration::from_secs(5);
 
+/// The group waits no longer than this for members that died, in most settings: a worker that is not in it by then is kept out.
+const OUTSIDE: Duration = Duration::from_secs(60);
+
 /// How often the log repeats what is blocked.
 const REPEAT: Duration = Duration::from_secs(60);
 
@@ -67,6 +70,8 @@ struct Meter {
     counted: Stats,
     /// Since when there was nothing but waiting.
     waiting: Option<Instant>,
+    /// Since when the worker has not been in the group.
+    outside: Option<Instant>,
     told: (Vec<String>, Instant),
 }
 
@@ -80,6 +85,7 @@ impl Meter {
             shown: None,
             counted: Stats::default(),
             waiting: None,
+            outside: None,
             told,
         }
     }
@@ -105,9 +111,12 @@ impl Meter {
         let is_silent = self.waiting.is_some_and(|since| since.elapsed() >= SILENCE);
         worker.watch_drains(!is_silent);
         let mut shot = Snapshot { taken_at: Some(Instant::now()), ..worker.snapshot() };
-        if shot.blocked.is_empty() && is_silent {
-            let trouble = shot.stats.last_trouble.clone().unwrap_or_else(|| "no answer".to_owned());
-            shot.blocked.push((BROKERS, format!("nothing goes on: {trouble}")));
+        self.outside = (!shot.joined).then(|| self.outside.unwrap_or_else(Instant::now));
+        let is_outside = self.outside.is_some_and(|since| since.elapsed() >= OUTSIDE);
+        if shot.blocked.is_empty() && (is_silent || is_outside) {
+            let trouble = shot.stats.last_trouble.as_deref().unwrap_or("no answer");
+            let what = if is_silent { "nothing goes on" } else { "the group does not take the worker in" };
+            shot.blocked.push((BROKERS, format!("{what}: {trouble}")));
         }
         board.metrics.count(&self.counted, &shot.stats);
         self.counted = shot.stats.clone();

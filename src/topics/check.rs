@@ -9,6 +9,7 @@ use super::DAY;
 use super::rules::{Role, Rule, Wanted, rules};
 use crate::broker::{Admin, Code, Error};
 use crate::duration;
+use crate::flow::FlowId;
 use crate::schema::topics::Topics;
 
 pub use super::rules::Weight;
@@ -35,6 +36,9 @@ pub enum Scope {
     WithQueues,
 }
 
+/// Who may see all settings.
+const SETUP: &str = "run it as a user who has what `flowgate acls setup` prints";
+
 type Config = BTreeMap<String, String>;
 
 /// # Errors
@@ -52,11 +56,9 @@ pub fn check<A: Admin>(
         }
     }
     if scope == Scope::WithQueues {
-        for name in check.admin.topics(&topics.queue_prefix())? {
-            check.topic(Role::Queue, &name)?;
-        }
+        check.queues()?;
     }
-    check.broker()?;
+    check.broker(scope)?;
     Ok(check.found)
 }
 
@@ -101,6 +103,21 @@ impl<A: Admin> Check<'_, A> {
         Ok(())
     }
 
+    /// Topics that we may not see are not in the list.
+    fn queues(&mut self) -> Result<(), Error> {
+        let any = FlowId::new("-").map(|flow| self.topics.queue(&flow, 1));
+        if let Ok(any) = any
+            && let Err(error) = self.admin.topic_config(&any)
+            && error.code == Code::Denied
+        {
+            self.denied(&format!("{}*", self.topics.queue_prefix()));
+        }
+        for name in self.admin.topics(&self.topics.queue_prefix())? {
+            self.topic(Role::Queue, &name)?;
+        }
+        Ok(())
+    }
+
     fn missing(&mut self, name: &str) {
         self.found.push(Difference {
             topic: name.to_owned(),
@@ -125,7 +142,7 @@ impl<A: Admin> Check<'_, A> {
             promise: "every promise",
             why: "the broker does not show the settings of this topic to us, so none of them could be checked"
                 .to_owned(),
-            fix: format!("kafka-acls --add --allow-principal User:... --operation DescribeConfigs --topic {name}"),
+            fix: SETUP.to_owned(),
         });
     }
 
@@ -209,12 +226,28 @@ impl<A: Admin> Check<'_, A> {
     }
 
     /// Offsets that expire during a long stop cannot be gone on from.
-    fn broker(&mut self) -> Result<(), Error> {
+    fn broker(&mut self, scope: Scope) -> Result<(), Error> {
         const SETTING: &str = "offsets.retention.minutes";
         let config = match self.admin.broker_config() {
             Ok(config) => config,
-            // It takes a right on the cluster that a gate has no other use for.
-            Err(error) if error.code == Code::Denied => return Ok(()),
+            Err(error) if error.code == Code::Denied => {
+                // It takes a right on the cluster that a gate has no other use for.
+                if scope == Scope::WithQueues {
+                    self.found.push(Difference {
+                        topic: "(brokers)".to_owned(),
+                        setting: "DescribeConfigs".to_owned(),
+                        found: "denied".to_owned(),
+                        wanted: "allowed".to_owned(),
+                        weight: Weight::Weakens,
+                        promise: "P1 one fate",
+                        why: format!(
+                            "the brokers do not show their settings to us, so `{SETTING}` could not be checked"
+                        ),
+                        fix: SETUP.to_owned(),
+                    });
+                }
+                return Ok(());
+            }
             Err(error) => return Err(error),
         };
         let wanted = self.max_pause + DAY * 7;

@@ -192,7 +192,27 @@ fn settings_that_are_not_shown_are_not_fine() {
     memory.fail_next(Operation::TopicConfig, Fault::Fail(denied()));
     let found = look(&memory, &topics);
     assert_eq!((found[0].setting.as_str(), found[0].weight), ("DescribeConfigs", Weight::Breaks));
-    assert!(found[0].fix.contains("--topic flow.enrollments"), "{}", found[0].fix);
+    assert_eq!(found[0].topic, "flow.enrollments");
+    assert!(found[0].fix.contains("flowgate acls setup"), "{}", found[0].fix);
+}
+
+#[test]
+fn nor_are_those_of_queues_and_of_brokers() {
+    let (memory, topics) = made(None);
+    let denied = || Fault::Fail(Error::new(Action::Retry, Code::Denied, "not shown"));
+    // Of the eighth topic: the first seven are those that always exist.
+    (0..7).for_each(|_| memory.fail_next(Operation::TopicConfig, Fault::Late(Duration::ZERO)));
+    memory.fail_next(Operation::TopicConfig, denied());
+    memory.fail_next(Operation::BrokerConfig, denied());
+    let found = look(&memory, &topics);
+    let found: Vec<_> = found.iter().map(|one| (one.topic.as_str(), one.setting.as_str(), one.weight)).collect();
+    let expected =
+        [("flow.queue.*", "DescribeConfigs", Weight::Breaks), ("(brokers)", "DescribeConfigs", Weight::Weakens)];
+    assert_eq!(found, expected);
+    // A gate that starts does not ask for what it has no right to.
+    memory.fail_next(Operation::BrokerConfig, denied());
+    let mut admin = memory.admin().unwrap();
+    assert_eq!(check(&mut admin, &topics, Limits::MAX_PAUSE, Scope::Fixed).unwrap(), []);
 }
 
 #[test]

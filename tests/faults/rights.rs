@@ -198,6 +198,12 @@ fn refused(place: &Place, role: &str, resource: &str) -> String {
         ("viewer", _) => said(&["positions"]),
         ("operator", _) => said(&["pause", "other"]),
         ("admin", _) => said(&["redrive", "discarded", "--command", "oops", "--again", "--yes"]),
+        ("setup", at) if at == topics.group => said(&["positions"]),
+        // Where not all can be looked at the rest is.
+        ("setup", _) => {
+            let output = place.by(role, &["topics", "check"]);
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+        }
         ("upstream", _) => code(place.send("upstream", "welcome", "never")),
         ("executor", at) => code(place.read("executor", at)),
         (role, at) => panic!("{role}: nothing is known that needs {at}"),
@@ -207,10 +213,15 @@ fn refused(place: &Place, role: &str, resource: &str) -> String {
 /// Of a role that has what another one has too only the lines of its own are looked at.
 fn each_line_is_needed(place: &mut Place) {
     let mut seen = 0;
-    let of_viewer = place.lines("viewer").len();
-    for (role, skip) in
-        [("viewer", 0), ("operator", of_viewer), ("admin", of_viewer + 1), ("upstream", 0), ("executor", 0)]
-    {
+    let (of_setup, of_viewer) = (place.lines("setup").len(), place.lines("viewer").len());
+    for (role, skip) in [
+        ("setup", 0),
+        ("viewer", 0),
+        ("operator", of_viewer),
+        ("admin", of_viewer + 1),
+        ("upstream", 0),
+        ("executor", 0),
+    ] {
         for line in place.lines(role).into_iter().skip(skip) {
             let resource = resource(&line).to_owned();
             // Which group the executors have is for themselves to know: they bring a consumer of their own.
@@ -226,14 +237,16 @@ fn each_line_is_needed(place: &mut Place) {
                     break refused(place, role, &resource);
                 }
             };
-            let names_it = said.contains(&resource) || line.contains("--group");
-            let is_refusal = said.to_lowercase().contains("authorization failed");
+            let names_it = said.contains(&resource)
+                || line.contains("--group")
+                || (line.contains("--cluster") && said.contains("(brokers)"));
+            let is_refusal = ["authorization failed", "denied"].iter().any(|word| said.to_lowercase().contains(word));
             assert!(names_it && is_refusal, "{role} without {resource}: {said}");
             place.secured.acls(&line);
             seen += 1;
         }
     }
-    assert_eq!(seen, of_viewer + 1 + 3 + 1 + 2);
+    assert_eq!(seen, of_setup + of_viewer + 1 + 3 + 1 + 2);
 }
 
 /// Goal: a right of the gate that is taken away while it works, each in turn, is named in its log and by its probe; nothing is lost or
