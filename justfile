@@ -19,6 +19,10 @@ house:
 deploy-check:
     deploy/check
 
+# The console's page: types, what is vendored, size, and how it does in a browser
+console-check:
+    console/check
+
 # Everything that CI runs
 ci:
     .ci/run

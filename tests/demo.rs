@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 
 /// Far more than anything here takes; when it is over, something hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -93,7 +96,7 @@ fn fast_shows_every_step_and_its_sums_close() {
     assert_eq!(rows.len(), 8, "two tables of four rows\n{}", text(&output));
     for (name, numbers, _) in &rows {
         assert_eq!(numbers.len(), 5, "{name}");
-        assert_eq!(numbers[0], numbers[1..].iter().sum(), "{name}: {numbers:?}");
+        assert_eq!(numbers[0], numbers[1..].iter().sum::<u64>(), "{name}: {numbers:?}");
     }
     let of = |at: usize, name: &str| {
         assert_eq!(rows[at].0, name);
@@ -195,6 +198,156 @@ fn it_goes_on_behind_the_data() {
     assert_eq!(ended(child).code(), Some(0));
 }
 
+/// The console of a demo that runs.
+struct Console(String);
+
+impl Console {
+    /// As the demo has told it.
+    fn told(line: &str) -> Self {
+        let link = line.strip_prefix("console: http://").and_then(|rest| rest.split('/').next());
+        Self(link.unwrap_or_else(|| panic!("no link in {line:?}")).to_owned())
+    }
+
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.0).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (host, body) = (&self.0, body.map(Value::to_string).unwrap_or_default());
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{kind}Content-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.unwrap_or_else(|| panic!("no status: {head}")), body.to_owned())
+    }
+
+    #[track_caller]
+    fn get(&self, path: &str) -> Value {
+        let (status, text) = self.ask("GET", path, None);
+        assert_eq!(status, 200, "{path}: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[track_caller]
+    fn post(&self, path: &str, body: &Value) -> Value {
+        let (status, text) = self.ask("POST", path, Some(body));
+        assert_eq!(status, 200, "{path}: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Waits until orders are taken.
+    fn until_heard(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.ask("POST", "/api/v1/flows/nobody/commands", Some(&json!({"action": "resume"}))).0 == 503 {
+            assert!(Instant::now() < deadline);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[track_caller]
+    fn order(&self, flow: &str, order: &Value) {
+        let answer = self.post(&format!("/api/v1/flows/{flow}/commands?wait=15s"), order);
+        assert_eq!(answer["outcome"], "applied", "{answer}");
+    }
+
+    /// Asks again until the flow is as it is wanted.
+    fn until(&self, flow: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (status, text) = self.ask("GET", &format!("/api/v1/flows/{flow}"), None);
+            let found: Value = serde_json::from_str(&text).unwrap();
+            if status == 200 && wanted(&found) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "{status}: {found}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A time in days since 1970.
+#[track_caller]
+fn days(time: &Value) -> f64 {
+    let time = chrono::DateTime::parse_from_rfc3339(time.as_str().unwrap()).unwrap();
+    time.timestamp_millis() as f64 / 86_400_000.0
+}
+
+/// Goal: the console of a demo lives by its calendar, and what is ordered there is seen by the demo. Method: the first minute of a
+/// newcomer, over HTTP: pause, see what is held grow, purge and take it back, resume, watch it drain.
+#[test]
+fn the_console_goes_by_the_calendar_and_what_it_orders_is_seen() {
+    let mut child = flowgate(&["demo", "--day", "2s"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let console = Console::told(&lines(child.stderr.take().unwrap())());
+    let mut next = lines(child.stdout.take().unwrap());
+    let (status, page) = console.ask("GET", "/", None);
+    assert!(status == 200 && page.starts_with("<!doctype html>"), "{status}: {page}");
+
+    let first = next();
+    let whoami = console.get("/api/v1/whoami");
+    assert_eq!((&whoami["label"], &whoami["role"]), (&json!("demo"), &json!("admin")));
+    assert_eq!(whoami["clock"]["per_second"], 43_200.0);
+    // The day that the line tells of is over.
+    let midnight = days(&json!(format!("{}T00:00:00Z", first.split(' ').next().unwrap()))) + 1.0;
+    let now = days(&whoami["clock"]["now"]);
+    assert!((midnight..midnight + 20.0).contains(&now), "{first}: {whoami}");
+
+    console.until("welcome", |flow| flow["state"] == "live");
+    console.order("welcome", &json!({"action": "pause", "reason": "a look"}));
+    let held = console.until("welcome", |flow| flow["held"]["total"].as_u64() > Some(0));
+    assert_eq!(held["state"], "paused");
+    let pause = &held["pause"];
+    assert!((days(&pause["resumes_at"]) - days(&pause["paused_at"]) - 14.0).abs() < 1e-6, "{held}");
+    assert!(days(&pause["paused_at"]) >= now, "{held}");
+    let seen = std::iter::repeat_with(&mut next).take(14).find(|line| line.contains("  welcome paused (resumes in "));
+    seen.expect("a line that tells of the pause");
+
+    let purge = json!({"action": "purge", "flows": ["welcome"]});
+    let expect = console.post("/api/v1/previews", &purge)["expect"].clone();
+    console.order("welcome", &json!({"action": "purge", "expect": {"pause_id": expect["pause_id"]}}));
+    console.until("welcome", |flow| flow["counts"]["removed"]["enroll"].as_u64() > Some(0));
+    let mut redrive = json!({"kind": "discarded", "reason": "purge"});
+    let shown = console.post("/api/v1/redrives", &redrive);
+    assert!(shown["letters"].as_u64() > Some(0), "{shown}");
+    redrive["expect"] = shown["expect"].clone();
+    let done = console.post("/api/v1/redrives", &redrive);
+    assert_eq!((&done["done"], &done["letters"]), (&json!(true), &shown["letters"]));
+
+    console.order("welcome", &json!({"action": "resume"}));
+    console.until("welcome", |flow| flow["state"] == "live" && flow["held"]["total"] == 0);
+    // It goes on.
+    next();
+    signal(child.id(), "TERM");
+    assert_eq!(ended(child).code(), Some(0));
+}
+
+/// Goal: a second demo has a console too, and one that is over in a moment has none. What is ordered is done at once, though the next event
+/// of the calendar is minutes away.
+#[test]
+fn each_demo_that_is_looked_at_has_a_console_of_its_own() {
+    let mut demos: Vec<Child> = (0..2)
+        .map(|_| flowgate(&["demo", "--day", "10m"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+        .collect();
+    let told: Vec<String> = demos.iter_mut().map(|demo| lines(demo.stderr.take().unwrap())()).collect();
+    let consoles: Vec<Console> = told.iter().map(|line| Console::told(line)).collect();
+    assert_ne!(consoles[0].0, consoles[1].0);
+    // One of them at least has found the usual port taken.
+    assert!(told.iter().any(|line| line.ends_with("/ (port 8714 is taken)")), "{told:?}");
+    for (console, demo) in consoles.iter().zip(demos) {
+        assert_eq!(console.get("/api/v1/whoami")["label"], "demo");
+        console.until_heard();
+        console.order("welcome", &json!({"action": "pause"}));
+        signal(demo.id(), "TERM");
+        assert_eq!(ended(demo).code(), Some(0));
+    }
+    let fast = flowgate(&["demo", "--fast"]).output().unwrap();
+    assert!(fast.status.success() && fast.stderr.is_empty(), "{}", text(&fast));
+}
+
 /// A terminal and what was written to it so far.
 struct Terminal {
     master: std::fs::File,
@@ -284,6 +437,31 @@ fn with_a_terminal_keys_pause_and_resume() {
     // Down, with an arrow.
     terminal.press("\x1b[Bd");
     terminal.until("discards new");
+    terminal.press("q");
+    assert_eq!(ended(child).code(), Some(0));
+    assert_given_back(&terminal.rest());
+}
+
+/// Goal: the table and the console agree: the link stays on the screen, and what is ordered there shows in the table.
+#[test]
+fn with_a_terminal_what_the_console_orders_is_on_the_screen() {
+    let (mut terminal, child) = Terminal::with(&["demo", "--day", "2s"]);
+    terminal.until("\r\n");
+    let console = Console::told(terminal.shown.lines().find(|line| line.starts_with("console: ")).unwrap());
+    // Below the title of every frame, whatever stood there before.
+    terminal.press("");
+    terminal.until(&format!("http://{}/\x1b[", console.0));
+    terminal.until("passes straight through");
+    console.until("welcome", |flow| flow["state"] == "live");
+    terminal.press("");
+    console.order("welcome", &json!({"action": "pause"}));
+    terminal.until("paused by http until 1997-");
+    terminal.press("");
+    console.order("welcome", &json!({"action": "resume"}));
+    terminal.until("resumed by http");
+    // And the other way round.
+    terminal.press("p");
+    console.until("post-purchase", |flow| flow["state"] == "paused");
     terminal.press("q");
     assert_eq!(ended(child).code(), Some(0));
     assert_given_back(&terminal.rest());

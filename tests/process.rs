@@ -101,6 +101,17 @@ fn tls(files: &[(&str, &str)]) -> Vec<String> {
     ["security.protocol=SSL".to_owned()].into_iter().chain(files.iter().map(file)).collect()
 }
 
+/// `rest`: further headers, and the body behind an empty line.
+fn ask(http: &str, method: &str, path: &str, rest: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(http) else { return String::new() };
+    let rest = if rest.is_empty() { "\r\n" } else { rest };
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{rest}");
+    let mut answer = String::new();
+    // It may be closed before all is said, where others ask too: whoever waits for an answer asks again.
+    let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
+    answer
+}
+
 /// A gate that is killed with the test that started it.
 struct Gate {
     child: Child,
@@ -138,13 +149,7 @@ impl Gate {
 
     /// `rest`: further headers, and the body behind an empty line.
     fn ask(&self, method: &str, path: &str, rest: &str) -> String {
-        let Ok(mut stream) = TcpStream::connect(&self.http) else { return String::new() };
-        let rest = if rest.is_empty() { "\r\n" } else { rest };
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{rest}");
-        let mut answer = String::new();
-        // It may be closed before all is said, where others ask too: whoever waits for an answer asks again.
-        let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
-        answer
+        ask(&self.http, method, path, rest)
     }
 
     fn body(&self, path: &str) -> String {
@@ -404,11 +409,20 @@ fn the_demo_on_a_cluster_proves_itself_and_removes_its_topics() {
     eventually("the topics are gone", || topics("tryout-").is_empty());
 }
 
-/// Goal: without a terminal, a line a day from a cluster too; a signal ends it well, and what is to be kept is kept.
+/// Goal: without a terminal, a line a day from a cluster too, and a console; a signal ends it well, and what is to be kept is kept.
 #[test]
 fn the_demo_on_a_cluster_prints_a_line_a_day_until_it_is_ended() {
     let args = ["demo", "--day", "200ms", "--keep", "--brokers", &server::shared().brokers()];
     let mut child = flowgate("daily", &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut told, mut err) = (BufReader::new(child.stderr.take().unwrap()), String::new());
+    while !err.contains("console: http://") {
+        assert!(told.read_line(&mut err).unwrap() > 0, "{err}");
+    }
+    let http = err.rsplit_once("console: http://").and_then(|(_, link)| link.split('/').next()).unwrap().to_owned();
+    assert!(ask(&http, "GET", "/", "").contains("\r\ncontent-security-policy: default-src 'self'; "));
+    // The gate lives by the wall clock there.
+    let whoami = ask(&http, "GET", "/api/v1/whoami", "");
+    assert!(whoami.contains("\"label\":\"demo\"") && whoami.contains("\"per_second\":1.0"), "{whoami}");
     let mut days = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     for day in 1..=12 {
         let line = days.next().unwrap();
@@ -418,9 +432,13 @@ fn the_demo_on_a_cluster_prints_a_line_a_day_until_it_is_ended() {
     let holds = |line: &String| line.contains("  post-purchase paused (resumes in ") && !line.contains("held 0 ");
     let paused = days.by_ref().take(30).find(holds).unwrap();
     assert!(!paused.contains("delivered 0 "), "{paused}");
+    let flows = ask(&http, "GET", "/api/v1/flows", "");
+    assert!(
+        ["welcome", "post-purchase"].iter().all(|name| flows.contains(&format!("\"flow_id\":\"{name}\""))),
+        "{flows}"
+    );
     assert!(process::signal(&mut child, "TERM"));
-    let mut err = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    told.read_to_string(&mut err).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{err}");
     let kept = topics("daily-");
     assert!(kept.iter().any(|name| name.ends_with(".records")) && kept.len() >= 8, "{kept:?}");

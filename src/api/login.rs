@@ -66,7 +66,7 @@ async fn begin(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) ->
     cookie(&headers).into_iter().for_each(|sealed| sessions.end(sealed));
     let session = sessions.begin(&token, is_secure, clock::now())?;
     let new = set_cookie(&sessions.sealed(&session), session.left(), is_secure)?;
-    let whoami = WhoAmI::new(&token.name, token.role, shared.access.is_read_only);
+    let whoami = WhoAmI::new(&shared, &token.name, token.role);
     Ok(([(header::SET_COOKIE, new)], Json(whoami)).into_response())
 }
 

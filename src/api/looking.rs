@@ -16,7 +16,7 @@ use super::{Problem, Shared};
 use crate::broker::{Code, Error};
 use crate::client::meter::Meter;
 use crate::client::scan::{Bound, First, Marks, Progress, Window};
-use crate::clock;
+use crate::clock::Clock;
 use crate::config::Role;
 use crate::duration;
 use crate::instance::Reads;
@@ -59,6 +59,7 @@ pub(super) struct Look {
     /// Path and parameters, but for those that may change from page to page.
     asked: String,
     seal: Arc<Seal>,
+    clock: Clock,
 }
 
 impl Look {
@@ -70,7 +71,8 @@ impl Look {
         let limit = asked.number("limit", 1..=MOST)?.unwrap_or(LIMIT);
         let first = asked.word("from", &[("newest", First::Newest), ("oldest", First::Oldest)])?;
         let first = first.unwrap_or(if newest { First::Newest } else { First::Oldest });
-        let since = asked.read("since", moment)?;
+        let clock = shared.board.clock.clone();
+        let since = asked.read("since", |text| moment(text, clock.now()))?;
         let text = format!("{path}\n{}", asked.but(&["limit", "after", "values"]));
         let from = asked.get("after").map(|after| {
             let cursor: Option<Cursor> = shared.seal.open(PURPOSE, after);
@@ -82,24 +84,24 @@ impl Look {
             })
         });
         let window = Window { first, limit, since, from: from.transpose()?, bound: BOUND, meter: Meter::default() };
-        Ok(Self { window, asked: text, seal: Arc::clone(&shared.seal) })
+        Ok(Self { window, asked: text, seal: Arc::clone(&shared.seal), clock })
     }
 
     pub fn looked(&self, progress: Progress, next: Option<Marks>) -> Looked {
         let Progress { scanned, total, .. } = progress;
         let next = next.map(|marks| self.seal.seal(PURPOSE, &Cursor { asked: self.asked.clone(), marks }));
-        Looked { scanned, total, next, as_of: Instant(clock::now()) }
+        Looked { scanned, total, next, as_of: Instant(self.clock.now()) }
     }
 }
 
 /// `2h` ago, or a time.
-fn moment(text: &str) -> Result<Timestamp, String> {
+fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Some(time) = read_time(text) {
         return Ok(time);
     }
     let ago = duration::parse(text)
         .map_err(|_| format!("`{text}` is neither a time such as 2026-03-01T02:03:04Z nor a duration such as 2h"))?;
-    Ok(clock::now().before(ago))
+    Ok(now.before(ago))
 }
 
 /// Whether values of events are asked for, and may be shown.

@@ -2,6 +2,7 @@
 //!
 //! | path | answers |
 //! | --- | --- |
+//! | `GET /`, `/console/...` | the console, a page for operators, and the files that it is made of (`console.rs`) |
 //! | `GET /metrics` | what Prometheus reads |
 //! | `GET /livez` | 200 while the process serves |
 //! | `GET /readyz` | 200, or 503 with what is missing |
@@ -17,13 +18,14 @@
 //! | `GET /api/v1/commands/{id}?flow=` | the answer to a command, as the states or the audit have it |
 //! | `POST /api/v1/previews` | what a command would do |
 //! | `GET /api/v1/events` | what is new, as it is committed (server-sent events) |
-//! | `GET /api/v1/whoami` | who asks, and what they may do |
+//! | `GET /api/v1/whoami` | who asks, what they may do, the label of the gate, and its clock |
 //! | `POST`, `DELETE /api/v1/session` | logs a browser in and out |
 //! | `GET /api/v1/openapi.json` | all of this for machines |
 //!
 //! `{id}` of a flow may be `*` everywhere, and the id the parameter `flow` ([`query::FlowInPath`]).
 //!
-//! `openapi.rs` makes that document from the paths themselves: each is registered with its description, or not at all.
+//! `openapi.rs` makes that document from the paths themselves: each is registered with its description, or not at all; but for the
+//! console's files, which are for people.
 //!
 //! Who may do what is decided in `access.rs` alone, before a path is reached (`guard.rs`, `cross_site.rs`): a path needs the role of a
 //! viewer, and one that needs more asks its `Caller`. `query.rs` and `json.rs` read what is asked for, `problem.rs` says what is
@@ -46,6 +48,7 @@ mod audit;
 mod body;
 mod commands;
 mod connections;
+mod console;
 mod cross_site;
 mod events;
 mod flows;
@@ -123,6 +126,8 @@ pub struct Setup {
     pub own_key: OwnKey,
     /// With them HTTP speaks TLS, and nothing else.
     pub tls: Option<Certificates>,
+    /// What people call what is served here: a cluster, a region.
+    pub label: Option<String>,
 }
 
 /// What is served.
@@ -181,6 +186,7 @@ fn shared(board: &Arc<Board>, setup: &Setup, limits: Limits) -> Shared {
         seal: Arc::new(Seal::of_prefix(&setup.topics.prefix, secret)),
         document: openapi::complete(document.into_openapi()).into(),
         silence: limits.silence,
+        label: setup.label.as_deref().map(Arc::from),
         is_tls: setup.tls.is_some(),
         discarded: setup.topics.discarded.as_str().into(),
         enrollments: setup.topics.enrollments.as_str().into(),
@@ -195,9 +201,9 @@ fn routed(shared: Shared) -> Router {
 }
 
 /// Every path there is: those that everybody may ask, and those that ask who it is. Whoever adds one adds it here, and so to the
-/// document too.
+/// document too, but for the console's.
 fn routes() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>) {
-    let open = OpenApiRouter::new().merge(probes::routes()).merge(login::begins());
+    let open = OpenApiRouter::new().merge(probes::routes()).merge(login::begins()).merge(console::routes());
     let guarded = OpenApiRouter::new()
         .merge(flows::routes())
         .merge(queue::routes())

@@ -124,7 +124,7 @@ impl Issue {
             target,
             action: order.action,
             issued_by: self.caller.name.to_string(),
-            issued_at: Some(clock::now()),
+            issued_at: Some(shared.board.clock.now()),
             reason: order.reason,
             expect,
         })

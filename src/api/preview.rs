@@ -95,28 +95,22 @@ impl Asked {
     /// # Errors
     /// 422: a rate is too little. 503 until all flows were read.
     pub fn preview(&self, shared: &Shared) -> Result<Preview, Problem> {
-        let now = clock::now();
         match &self.whose {
-            Whose::All => self.every(now, shared).map_err(not_yet),
+            Whose::All => self.every(shared).map_err(not_yet),
             Whose::Flows(ids) => {
                 let (looked, as_of) = named(ids, &shared.board).map_err(not_yet)?;
                 self.several(&looked, as_of, &shared.discarded)
             }
             Whose::Selected(selection) => {
-                let (looked, as_of) = self.selected(selection, now, &shared.board).map_err(not_yet)?;
+                let (looked, as_of) = self.selected(selection, &shared.board).map_err(not_yet)?;
                 self.several(&looked, as_of, &shared.discarded)
             }
         }
     }
 
     /// Those that fit, and in whose state there is something to begin.
-    fn selected(
-        &self,
-        selection: &Selection,
-        now: Timestamp,
-        board: &Board,
-    ) -> Result<(Vec<Looked>, Timestamp), Progress> {
-        let resumes = matches!(self.action, Action::Resume(_));
+    fn selected(&self, selection: &Selection, board: &Board) -> Result<(Vec<Looked>, Timestamp), Progress> {
+        let (resumes, now) = (matches!(self.action, Action::Resume(_)), board.clock.now());
         let mut looked = Vec::new();
         let extent = board.walk(Bound::Unbounded, |id, kept| {
             if !(resumes && kept.state_word() == "live") {
@@ -149,7 +143,7 @@ impl Asked {
         })
     }
 
-    fn every(&self, now: Timestamp, shared: &Shared) -> Result<Preview, Progress> {
+    fn every(&self, shared: &Shared) -> Result<Preview, Progress> {
         let resumes = matches!(self.action, Action::Resume(_));
         // Only what holds something says since when, so only that is kept.
         let (mut own, mut of_every, mut held_by_all, mut taken) = (0, 0, 0, Vec::new());
@@ -177,7 +171,7 @@ impl Asked {
             exact: held == 0 || matches!(self.action, Action::Pause(_)),
             oldest_held_at: held_since(taken.iter()).map(Instant),
             eta_seconds: None,
-            expect: Some(Expect::Every(Shown::of(&self.action, now).seal(shared))),
+            expect: Some(Expect::Every(Shown::of(&self.action, clock::now()).seal(shared))),
             as_of: Instant(as_of),
         })
     }

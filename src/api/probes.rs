@@ -11,7 +11,6 @@ use utoipa_axum::routes;
 
 use super::problem::Document;
 use super::{Problem, Shared};
-use crate::clock;
 use crate::instance::Board;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -24,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 ))]
 async fn metrics(State(board): State<Arc<Board>>) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, board.scrape(clock::now())).into_response()
+    (kind, board.scrape()).into_response()
 }
 
 /// Whether the process serves.

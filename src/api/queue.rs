@@ -21,7 +21,6 @@ use crate::client::field::FieldIs;
 use crate::client::held::{Missing, Page, Wanted};
 use crate::client::scan::Window;
 use crate::client::shown::{Depth, HeldEvent};
-use crate::clock;
 use crate::config::Role;
 use crate::flow::{Flow, FlowId, RecordId};
 
@@ -105,7 +104,7 @@ async fn certain(
         if page.missing.is_none() {
             return Ok((flow, page));
         }
-        let is_known = timeout(STATES, shared.board.knows_of(clock::now())).await.is_ok();
+        let is_known = timeout(STATES, shared.board.knows_of(shared.board.clock.now())).await.is_ok();
         let later = find(shared, id)?;
         let is_same = later.queue == flow.queue;
         if is_same || !again {

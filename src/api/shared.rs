@@ -17,6 +17,8 @@ pub(super) struct Shared {
     pub seal: Arc<Seal>,
     /// The OpenAPI document.
     pub document: Arc<str>,
+    /// What people call what is served here.
+    pub label: Option<Arc<str>>,
     /// Everybody comes by TLS.
     pub is_tls: bool,
     /// The longest time in which a stream of events says nothing.

@@ -1,5 +1,6 @@
 mod answering;
 mod asking;
+mod console;
 mod crowding;
 mod document;
 mod encrypted;
@@ -35,6 +36,8 @@ struct Answer {
     status: StatusCode,
     kind: String,
     headers: HeaderMap,
+    body: Vec<u8>,
+    /// Empty where the body is no UTF-8.
     text: String,
 }
 
@@ -78,6 +81,7 @@ fn setup() -> Setup {
         secret: None,
         own_key: OwnKey::random().unwrap(),
         tls: None,
+        label: None,
     }
 }
 
@@ -89,8 +93,9 @@ fn answer(board: &Arc<Board>, setup: &Setup, request: Request<Body>) -> Answer {
         let response = router.oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let kind = headers.get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
-        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        Answer { status, kind, headers, text: String::from_utf8(body.to_vec()).unwrap() }
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
+        let text = String::from_utf8(body.clone()).unwrap_or_default();
+        Answer { status, kind, headers, body, text }
     })
 }
 
@@ -154,7 +159,7 @@ fn the_progress_of_an_index_is_shown() {
     assert_eq!((&flows[0]["indexing"], flows[1].get("indexing")), (&serde_json::json!({"remaining_events": 17}), None));
     assert_eq!(get(&board, "/api/v1/flows/a").json()["indexing"]["remaining_events"], 17);
     assert_eq!(get(&board, "/api/v1/flows/b").json().get("indexing"), None);
-    let metrics = board.scrape(crate::clock::now());
+    let metrics = board.scrape();
     assert!(metrics.contains("\nflowgate_indexing_flows 1\n"), "{metrics}");
     assert!(metrics.contains("\nflowgate_indexing_remaining_events 17\n"), "{metrics}");
 }

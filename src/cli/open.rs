@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use super::Failure;
 use crate::config::Settings;
 
-/// Open what this machine's gate serves in a browser, and print where that is
+/// Open the console of this machine's gate in a browser, and print where that is
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only print it
@@ -26,7 +26,8 @@ pub fn run(args: &Args, settings: &Settings, out: &mut dyn Write) -> Result<(), 
     Ok(())
 }
 
-fn url(http: SocketAddr, is_tls: bool) -> String {
+/// Where the console is, as a browser of this machine reaches it.
+pub(super) fn url(http: SocketAddr, is_tls: bool) -> String {
     let scheme = if is_tls { "https" } else { "http" };
     format!("{scheme}://{}/", reached(http))
 }

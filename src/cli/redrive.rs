@@ -19,6 +19,7 @@ use crate::broker::{Broker, Code};
 use crate::client::letters::{Item, Kind, Wanted};
 use crate::client::meter::Part;
 use crate::client::redrive::{Obstacle, Order, Report, Which, letters, preview, redrive};
+use crate::clock::Clock;
 use crate::flow::FlowId;
 use crate::legible::legible;
 use crate::schema::topics::Topics;
@@ -108,7 +109,7 @@ pub fn run<B: Broker>(
     let done = screen.watched(|meter| {
         let mut began = None;
         let mut show = |done| meter.show(&redriving(done, found.letters, began.get_or_insert((Instant::now(), done))));
-        redrive(broker, topics, &order, found.seen(), meter, &mut show)
+        redrive(broker, topics, &order, found.seen(), &Clock::default(), meter, &mut show)
     });
     let done = done.map_err(|error| match error.code {
         Code::Fenced => Failure::new(exit::FENCED, "another redrive of this prefix has begun, which ended this one")

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::connect::kafka_for_long;
 use super::handles::Handles;
+use super::open::url;
 use super::rereading::{self, Changing};
 use super::spawn::spawn;
 use super::topics::refuse;
@@ -35,7 +36,7 @@ pub struct Args {
     /// Workers, each a thread that owns partitions
     #[arg(long)]
     workers: Option<String>,
-    /// Where metrics, health and the API are served
+    /// Where metrics, health, the API and the console are served
     #[arg(long, value_name = "ADDRESS:PORT")]
     http: Option<String>,
     /// How logs are written: text or json
@@ -83,12 +84,14 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     let metrics = Metrics::new().map_err(|error| cannot("the metrics cannot be made", &error))?;
     let board = Arc::new(Board::new(metrics, settings.workers));
     let (stop, kafka) = (StopSign::default(), kafka_for_long(settings));
+    let http = listener.local_addr().unwrap_or(settings.http);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         instance = settings.instance,
         prefix = settings.topics.prefix,
         brokers = settings.brokers,
-        http = %listener.local_addr().unwrap_or(settings.http),
+        http = %http,
+        console = url(http, settings.http_is_tls),
         http_connections = handles.http,
         file_handles = handles.limit,
         "flowgate starts"
@@ -136,8 +139,8 @@ fn setup(settings: &Settings) -> Result<Setup, Failure> {
     let is_loopback = settings.http.ip().is_loopback();
     if !is_loopback && settings.http_tokens.is_empty() {
         tracing::warn!(
-            "HTTP is reached from elsewhere, and `http_tokens` is empty: nothing but /metrics, /livez and /readyz is \
-             answered there; `flowgate token create` makes a token"
+            "HTTP is reached from elsewhere, and `http_tokens` is empty: nothing but /metrics, /livez, /readyz and \
+             the console's files is answered there; `flowgate token create` makes a token"
         );
     }
     Ok(Setup {
@@ -148,6 +151,7 @@ fn setup(settings: &Settings) -> Result<Setup, Failure> {
         topics: settings.topics.clone(),
         secret: settings.http_secret.clone(),
         own_key,
+        label: settings.http_label.clone(),
         tls: settings.http_tls.as_ref().map(|tls| Certificates::new(Arc::clone(&tls.pair.server))),
     })
 }

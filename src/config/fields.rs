@@ -33,7 +33,7 @@ pub const FIELDS: &[Field] = &[
          while it is away, for `session_timeout`",
     ),
     field("workers", "1", "workers of this instance, each a thread that owns partitions"),
-    field("http", "127.0.0.1:8714", "where metrics, health and the API are served"),
+    field("http", "127.0.0.1:8714", "where metrics, health, the API and the console are served"),
     field("http_hosts", "", "names by which HTTP may be asked, with commas between, beside `localhost` and addresses"),
     secret(
         "http_tokens",
@@ -51,6 +51,12 @@ pub const FIELDS: &[Field] = &[
          1.3) and nothing else. It is read again when it changes",
     ),
     file("http_tls_key", "a PEM file with the private key of `http_tls_certificate`, not encrypted"),
+    field(
+        "http_label",
+        "",
+        "what people call this cluster, such as `PROD kafka-eu`, 40 characters at most: the console shows it on every page, so that \
+         nobody pauses on the wrong one",
+    ),
     field("http_read_only", "false", "`true`: no command is taken over HTTP, whoever sends it"),
     secret(
         "http_secret",

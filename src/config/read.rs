@@ -64,6 +64,7 @@ impl Reader<'_> {
         let http_read_only = self.value("http_read_only", "use `true` or `false`", |text| {
             text.parse().map_err(|_| format!("`{text}` is neither"))
         });
+        let http_label = self.value("http_label", "give 1 to 40 characters of one line, or leave it out", label);
         let fix = "give 16 characters or more, or leave it out";
         let (http_secret, http_secret_file) =
             self.value_or_file(["http_secret", "http_secret_file"], fix, [Secret::read; 2]);
@@ -123,6 +124,7 @@ impl Reader<'_> {
             http_tokens: http_tokens?,
             http_tokens_file,
             http_read_only: http_read_only?,
+            http_label: http_label?,
             http_secret: http_secret?,
             http_secret_file,
             http_tls,
@@ -241,6 +243,15 @@ fn hosts(text: &str) -> Result<Vec<String>, String> {
     names
         .map(|name| if is_one(name) { Ok(name.to_owned()) } else { Err(format!("`{name}` is no name of a host")) })
         .collect()
+}
+
+fn label(text: &str) -> Result<Option<String>, String> {
+    match text.chars().count() {
+        0 => Ok(None),
+        1..=40 if !text.chars().any(char::is_control) => Ok(Some(text.to_owned())),
+        1..=40 => Err("it has signs that nobody sees".to_owned()),
+        count => Err(format!("it has {count} characters")),
+    }
 }
 
 pub(crate) fn host_name() -> Option<String> {

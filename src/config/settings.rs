@@ -31,6 +31,8 @@ pub struct Settings {
     /// Where those come from, if from a file.
     pub http_tokens_file: Option<ReadFile>,
     pub http_read_only: bool,
+    /// What people call what is served here.
+    pub http_label: Option<String>,
     pub http_secret: Option<Secret>,
     pub http_secret_file: Option<ReadFile>,
     /// `None`: HTTP speaks no TLS.

@@ -93,6 +93,11 @@ fn each_problem_names_the_field_and_the_fix() {
         ("http_tokens = 'http:viewer:00'", ["`http_tokens`", "those who need no token", "token create"]),
         ("http_tokens = 'c i:viewer:00'", ["`http_tokens`", "letters, digits", "token create"]),
         ("http_read_only = 'yes'", ["`http_read_only`", "`yes` is neither", "`true` or `false`"]),
+        (
+            "http_label = 'a label that is longer than a title has room'",
+            ["`http_label`", "it has 44 characters", "1 to 40"],
+        ),
+        ("http_label = \"two\\nlines\"", ["`http_label`", "it is not taken", "of one line"]),
         ("http_secret = 'short'", ["`http_secret`", "it is too short", "16 characters"]),
         ("max_pause = '15d'", ["`max_pause`", "out of range", "1s to 14d"]),
         ("max_pause = 14", ["`max_pause`", "`14` is no duration", "1s to 14d"]),

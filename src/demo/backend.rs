@@ -1,10 +1,12 @@
 //! What a demo runs on: a broker, the gate at work on it, and the time that passes there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Failure;
 use super::calendar::{Calendar, Tempo};
 use crate::broker::Broker;
+use crate::instance::Board;
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 
@@ -65,6 +67,13 @@ pub trait Backend: Sized {
 
     /// How the gate's times read now. `tempo`: that of the calendar, if it has one.
     fn calendar(&self, tempo: Option<Tempo>) -> Calendar;
+
+    /// What the gate shows of itself. From the first call on those look on who tell it, as in any instance: they follow the states, hear
+    /// the audit, and store commands.
+    ///
+    /// # Errors
+    /// [`Failure::Gate`]: no thread can be started.
+    fn board(&mut self) -> Result<Arc<Board>, Failure>;
 
     /// Whether the calendar may leap over events, so that those of many days are sent at once.
     fn leaps(&self) -> bool;

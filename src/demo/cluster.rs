@@ -114,6 +114,11 @@ impl<B: Broker + Send + 'static> Backend for Cluster<B> {
         }
     }
 
+    /// The instance has its own who look on.
+    fn board(&mut self) -> Result<Arc<Board>, Failure> {
+        Ok(Arc::clone(&self.board))
+    }
+
     /// The broker stamps what it is sent with the time of sending, whatever the calendar says.
     fn leaps(&self) -> bool {
         self.leaps

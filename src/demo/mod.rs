@@ -10,14 +10,16 @@
 //!   as wanted; [`cluster`]: an instance of the gate on a cluster, by the wall clock;
 //! - [`calendar`]: how the gate's clock reads in the calendar that is shown; [`play`]: all of it together;
 //! - [`fast`]: everything at once, with a proof at the end ([`proof`]);
-//! - [`live`]: a day a second, on a terminal or without one.
+//! - [`live`]: a day a second, on a terminal or without one; [`console`]: the gate's own console beside it.
 //!
 //! Architecture invariant: every figure and event that is shown was read from the topics, as anybody could read them. Only
-//! [`simulation`] asks the worker itself for something: how many held events it has passed, to pace the calendar.
+//! [`simulation`] asks the worker itself for something: how many held events it has passed, to pace the calendar, and what an
+//! instance shows of its workers.
 
 pub mod backend;
 pub mod calendar;
 pub mod cluster;
+pub mod console;
 pub mod fast;
 pub mod feed;
 pub mod live;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::backend::{Backend, Way};
 use super::calendar::{Calendar, Tempo};
+use super::console::Console;
 use super::operator::Order;
 use super::script::{self, Step};
 use super::session::Session;
@@ -46,6 +47,15 @@ impl<B: Backend> Play<B> {
         }
         let tempo = way.day().map(|day| Tempo::new(start, day));
         Ok(Self { backend, session, script: script.into(), tempo, start, end })
+    }
+
+    /// Serves the gate's console from now on.
+    ///
+    /// # Errors
+    /// [`Failure::Gate`]: nobody can look on.
+    pub fn console(&mut self) -> Result<Console, Failure> {
+        let board = self.backend.board()?;
+        Ok(Console::open(&board, self.backend.topics()))
     }
 
     #[must_use]

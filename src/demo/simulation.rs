@@ -1,5 +1,8 @@
 //! The production worker on the memory broker, in a calendar that goes as fast as wanted.
+//!
+//! It is stepped here, in the calendar. Whoever looks on does so on threads, as in any instance, and reads the time off the calendar.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Failure;
@@ -7,13 +10,18 @@ use super::backend::{Backend, Way};
 use super::calendar::{Calendar, Tempo, in_calendar};
 use crate::broker::memory::{Memory, Tombstones};
 use crate::broker::{Admin, Broker, Isolation};
+use crate::clock::Clock;
+use crate::instance::{self, Board, Meter, StopSign};
+use crate::metrics::Metrics;
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 use crate::topics::{Layout, specification};
-use crate::worker::{Options, Step, Worker};
+use crate::worker::{Options, Step, Stop, Worker};
 
 /// Longer than any demo: jumps of the calendar must not look like a worker that hangs.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What a step waits for within this time is waited for; anything later is another moment.
 const MOMENT: Duration = Duration::from_millis(10);
@@ -37,6 +45,10 @@ pub struct Simulation {
     /// A turn of a drain is under way until then.
     busy_until: Timestamp,
     clean_at: Timestamp,
+    board: Arc<Board>,
+    meter: Meter,
+    /// Ends those who look on; `None`: nobody does yet.
+    stop: Option<StopSign>,
 }
 
 impl Backend for Simulation {
@@ -51,6 +63,8 @@ impl Backend for Simulation {
         let topics = Topics::new("demo")?;
         let memory = Memory::new(from);
         let layout = Layout { partitions: PARTITIONS, replication_factor: None };
+        // A redrive over HTTP takes some milliseconds, in which days pass.
+        memory.keep_transactions();
         memory.admin()?.create_topics(&specification(&topics, &layout))?.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut options = Options::new(topics.clone(), "demo", 0, "1");
         options.session_timeout = FOR_EVER;
@@ -63,9 +77,18 @@ impl Backend for Simulation {
         }
         let worker = Worker::new(memory.clone(), options);
         let clean_at = from.after(CLEANING);
-        let mut simulation = Self { memory, topics, worker, busy, busy_until: from, clean_at };
+        let clock = {
+            let memory = memory.clone();
+            let pace = way.day().map_or(1.0, |day| in_calendar(SECOND, day).as_secs_f64());
+            Clock::new(move || memory.now(), pace)
+        };
+        let metrics = Metrics::new().map_err(|error| Stop::Other(format!("the metrics cannot be made: {error}")))?;
+        let board = Arc::new(Board::by(clock, metrics, 1));
+        let (meter, stop, busy_until) = (Meter::new(0), None, from);
+        let mut simulation = Self { memory, topics, worker, busy, busy_until, clean_at, board, meter, stop };
         for _ in 0..STEPS {
             if simulation.worker.is_ready() {
+                simulation.board.hinder(None);
                 return Ok(simulation);
             }
             let now = simulation.now();
@@ -96,6 +119,16 @@ impl Backend for Simulation {
         Calendar::Simulated
     }
 
+    fn board(&mut self) -> Result<Arc<Board>, Failure> {
+        if self.stop.is_none() {
+            let stop = StopSign::default();
+            instance::look_on(&self.memory, &self.topics, &self.board, &stop)?;
+            self.stop = Some(stop);
+            self.meter.show(&mut self.worker, &self.board, true);
+        }
+        Ok(Arc::clone(&self.board))
+    }
+
     /// The broker stamps what it is sent with the time of the calendar.
     fn leaps(&self) -> bool {
         false
@@ -111,7 +144,11 @@ impl Backend for Simulation {
             self.clean()?;
             self.clean_at = self.clean_at.after(CLEANING);
         }
-        self.work_until(time)
+        self.work_until(time)?;
+        if self.stop.is_some() {
+            self.meter.show(&mut self.worker, &self.board, false);
+        }
+        Ok(())
     }
 
     /// Whatever can be done was done on the way.
@@ -133,6 +170,12 @@ impl Backend for Simulation {
             }
         }
         Err(self.restless())
+    }
+}
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        self.stop.iter().for_each(StopSign::raise);
     }
 }
 

@@ -9,6 +9,7 @@ use super::Failure;
 use super::calendar::Calendar;
 use super::patience::patiently;
 use crate::broker::{Action, Admin, Broker, Code, Error, Isolation, PollLimit, Polled, Reader, Record};
+use crate::client::audited::Audited;
 use crate::flow::{AuditEvent, Counts, Flow, Happening, Kind, Pause, RecordId, State};
 use crate::schema;
 use crate::schema::headers::{self, Discarded};
@@ -205,9 +206,12 @@ impl<B: Broker> Watch<B> {
         let topics = &self.topics;
         let topic = &*record.topic;
         if topic == topics.audit {
-            let event = schema::audit::read(record.value.as_deref().unwrap_or_default());
-            let event = event.map_err(|why| unreadable(record, why))?;
-            news.push(self.take_audit(event, calendar));
+            let event = Audited::read(record.value.as_deref().unwrap_or_default());
+            match event.map_err(|why| unreadable(record, why))? {
+                Audited::Gate(event) => news.push(self.take_audit(event, calendar)),
+                // It comes in again, and is counted there.
+                Audited::Redriven(_) => {}
+            }
         } else if topic == topics.state {
             self.take_state(record, calendar)?;
         } else if topic.starts_with(&topics.queue_prefix()) {
@@ -218,7 +222,7 @@ impl<B: Broker> Watch<B> {
         Ok(())
     }
 
-    fn take_audit(&mut self, mut event: AuditEvent, calendar: &Calendar) -> News {
+    fn take_audit(&mut self, mut event: Box<AuditEvent>, calendar: &Calendar) -> News {
         match (&event.happening, &event.flow) {
             (Happening::Answer { repeated, .. }, _) => self.answers += u64::from(!repeated),
             (Happening::Transition { .. }, Some(flow)) => {
@@ -228,7 +232,7 @@ impl<B: Broker> Watch<B> {
             (Happening::Transition { .. }, None) => {}
         }
         event.at = calendar.time(event.at);
-        News::Audit(Box::new(event))
+        News::Audit(event)
     }
 
     fn count(&mut self, record: &Record) -> Result<(), Failure> {

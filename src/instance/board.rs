@@ -12,6 +12,7 @@ use super::feed::{Feed, News};
 use super::lock::lock;
 use super::reads::Reads;
 use crate::client::states::{Change, Kept, Progress};
+use crate::clock::Clock;
 use crate::flow::{FlowId, Partition};
 use crate::metrics::Metrics;
 use crate::time::Timestamp;
@@ -22,6 +23,8 @@ const PIECE: usize = 500;
 
 pub struct Board {
     pub metrics: Metrics,
+    /// The clock that the instance lives by.
+    pub clock: Clock,
     /// Where commands are handed in.
     pub desk: Desk,
     /// What is new.
@@ -78,12 +81,19 @@ impl Flows {
 }
 
 impl Board {
+    /// Of an instance that lives by the wall clock.
     #[must_use]
     pub fn new(metrics: Metrics, workers: usize) -> Self {
+        Self::by(Clock::default(), metrics, workers)
+    }
+
+    #[must_use]
+    pub fn by(clock: Clock, metrics: Metrics, workers: usize) -> Self {
         let anew = (0..workers).map(|_| AtomicBool::default()).collect();
         let workers = (0..workers).map(|_| Mutex::default()).collect();
         Self {
             metrics,
+            clock,
             desk: Desk::default(),
             feed: Arc::default(),
             reads: OnceLock::new(),
@@ -169,8 +179,8 @@ impl Board {
 
     /// What Prometheus reads, as of now.
     #[must_use]
-    pub fn scrape(&self, now: Timestamp) -> String {
-        self.metrics.set(&self.workers(), now);
+    pub fn scrape(&self) -> String {
+        self.metrics.set(&self.workers(), self.clock.now());
         self.metrics.set_ready(self.missing().is_empty());
         self.metrics.text()
     }

@@ -1,4 +1,4 @@
-//! Steps one worker by the wall clock, and meters it.
+//! Steps one worker by the clock of its instance, and meters it.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,6 @@ use super::board::Board;
 use super::spare::Spare;
 use super::stop::{StopSign, sleep};
 use crate::broker::Broker;
-use crate::clock;
 use crate::metrics::BROKERS;
 use crate::worker::{Options, Snapshot, Stats, Step, Stop, Worker};
 
@@ -34,7 +33,7 @@ pub(super) fn drive<B: Broker>(broker: B, options: Options, board: &Board, stop:
         board.begins_anew(number, || worker.begin_anew());
         let phase = worker.phase();
         let began = Instant::now();
-        let step = worker.step(clock::now());
+        let step = worker.step(board.clock.now());
         let took = began.elapsed();
         meter.stepped(phase, took, matches!(step, Ok(Step::Waiting(_))), board);
         // What it waits for is seen while it waits: afterwards it may be over.
@@ -62,7 +61,8 @@ pub(super) fn drive<B: Broker>(broker: B, options: Options, board: &Board, stop:
     }
 }
 
-struct Meter {
+/// Meters a worker, and shows where it stands.
+pub struct Meter {
     worker: usize,
     phase: &'static str,
     in_phase: Duration,
@@ -76,7 +76,8 @@ struct Meter {
 }
 
 impl Meter {
-    fn new(worker: usize) -> Self {
+    #[must_use]
+    pub fn new(worker: usize) -> Self {
         let told = (Vec::new(), Instant::now());
         Self {
             worker,
@@ -100,7 +101,8 @@ impl Meter {
         self.waiting = waits.then(|| self.waiting.unwrap_or_else(Instant::now));
     }
 
-    fn show<B: Broker>(&mut self, worker: &mut Worker<B>, board: &Board, last: bool) {
+    /// Shows where the worker stands, if that was some time ago. `last`: in any case, for it may not be asked again soon.
+    pub fn show<B: Broker>(&mut self, worker: &mut Worker<B>, board: &Board, last: bool) {
         if !last && self.shown.is_some_and(|shown| shown.elapsed() < SHOW) {
             return;
         }

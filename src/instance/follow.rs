@@ -7,7 +7,6 @@ use super::spare::Spare;
 use super::stop::{StopSign, sleep};
 use crate::broker::{Broker, Error, Isolation};
 use crate::client::states::States;
-use crate::clock;
 use crate::schema::topics::Topics;
 
 const AGAIN: Duration = Duration::from_secs(1);
@@ -41,7 +40,7 @@ fn follow<B: Broker>(broker: &B, topics: &Topics, board: &Board, stop: &StopSign
         }
         reached.as_of = reached.as_of.max(states.newest());
         if reached.complete && asked.is_none_or(|asked| asked.elapsed() >= ASK) {
-            let now = clock::now();
+            let now = board.clock.now();
             if states.is_at_end(&mut asker)? {
                 reached.as_of = reached.as_of.max(now);
             }

@@ -8,9 +8,9 @@ use super::stalled::Stalled;
 use super::stop::{StopSign, sleep};
 use crate::broker::{Broker, Code, Error, Isolation, Reader};
 use crate::client::peek::first;
-use crate::clock;
 use crate::metrics::Lag;
 use crate::schema::topics::Topics;
+use crate::time::Timestamp;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(2);
@@ -42,7 +42,7 @@ fn measure<B: Broker>(
         Some(reader) => reader,
         None => reader.insert(broker.reader(Isolation::ReadCommitted)?),
     };
-    let (mut lag, mut has_asked) = (Lag::default(), false);
+    let (mut lag, mut has_asked, now) = (Lag::default(), false, board.clock.now());
     for (number, worker) in board.workers().into_iter().enumerate() {
         let mut waiting = BTreeSet::new();
         for partition in worker.partitions.iter().filter(|partition| partition.stage == "active") {
@@ -53,7 +53,7 @@ fn measure<B: Broker>(
                 lag.records += behind;
                 let place = (topics.enrollments.as_str(), partition.number);
                 // Only markers of transactions may lie there.
-                if let Some(age) = age(reader, place, (partition.position, end))? {
+                if let Some(age) = age(reader, place, (partition.position, end), now)? {
                     lag.age = lag.age.max(age);
                     waiting.insert(partition.number);
                 }
@@ -73,15 +73,20 @@ fn measure<B: Broker>(
         // Who has no partition says all the same whether the brokers answer.
         reader.watermarks(&topics.enrollments, 0)?;
     }
-    board.metrics.lag(lag, clock::now());
+    board.metrics.lag(lag, now);
     Ok(())
 }
 
 /// The age of the first record of a partition from an offset on and before another, zero if that takes too long to read; `None`:
 /// there is none.
-fn age<R: Reader>(reader: &mut R, place: (&str, i32), within: (i64, i64)) -> Result<Option<Duration>, Error> {
+fn age<R: Reader>(
+    reader: &mut R,
+    place: (&str, i32),
+    within: (i64, i64),
+    now: Timestamp,
+) -> Result<Option<Duration>, Error> {
     match first(reader, place, within, Instant::now() + PEEK) {
         Err(error) if error.code == Code::TimedOut => Ok(Some(Duration::ZERO)),
-        found => Ok(found?.map(|record| clock::now().since(record.timestamp))),
+        found => Ok(found?.map(|record| now.since(record.timestamp))),
     }
 }

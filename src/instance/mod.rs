@@ -1,6 +1,6 @@
 //! One process of the gate: a thread a worker, threads that look on, and how all of it stops.
 //!
-//! - `drive.rs` steps a worker by the wall clock and meters it;
+//! - `drive.rs` steps a worker by the instance's clock and meters it;
 //! - `board.rs` is what the threads tell and HTTP shows;
 //! - `lag.rs`, `follow.rs` and `listen.rs` read what no worker needs: how far behind the input is, the state of every flow, and
 //!   what the audit tells;
@@ -39,6 +39,7 @@ use crate::worker::{Options, Stop};
 
 pub use board::{Board, Extent, Flows, Reached};
 pub use desk::{Stored, Unstored};
+pub use drive::Meter;
 pub use feed::{Awaited, Feed, News};
 pub use reads::Reads;
 pub use rights::watch_rights;
@@ -95,12 +96,16 @@ where
     outcome
 }
 
-/// Nobody waits for these: what they are reading at the end is of no interest any more.
-fn look_on<B>(broker: &B, topics: &Topics, board: &Arc<Board>, stop: &StopSign) -> Result<(), Stop>
+/// Starts the threads that look on, for workers that somebody steps. Nobody waits for these threads: what they are reading at the end is of no
+/// interest any more.
+///
+/// # Errors
+/// [`Stop::Other`]: no thread can be started.
+pub fn look_on<B>(broker: &B, topics: &Topics, board: &Arc<Board>, stop: &StopSign) -> Result<(), Stop>
 where
     B: Broker + Send + 'static,
 {
-    board.read_with(Box::new(reads::Reading::new(broker.clone(), topics.clone())));
+    board.read_with(Box::new(reads::Reading::new(broker.clone(), topics.clone(), board.clock.clone())));
     let start = |name: &str, look: fn(&B, &Topics, &Board, &StopSign)| {
         let (broker, topics, board, stop) = (broker.clone(), topics.clone(), Arc::clone(board), stop.clone());
         spawn(name, move || look(&broker, &topics, &board, &stop))

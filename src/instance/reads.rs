@@ -10,6 +10,7 @@ use crate::client::audited::Told;
 use crate::client::meter::Meter;
 use crate::client::scan::{Bound, Page, Window};
 use crate::client::{answered, depth, held, letter_list, redrive, trail};
+use crate::clock::Clock;
 use crate::flow::{CommandId, Flow, Target};
 use crate::schema::topics::Topics;
 
@@ -48,11 +49,12 @@ pub trait Reads: Send + Sync {
 pub(super) struct Reading<B> {
     broker: Mutex<B>,
     topics: Topics,
+    clock: Clock,
 }
 
 impl<B: Broker> Reading<B> {
-    pub fn new(broker: B, topics: Topics) -> Self {
-        Self { broker: Mutex::new(broker), topics }
+    pub fn new(broker: B, topics: Topics, clock: Clock) -> Self {
+        Self { broker: Mutex::new(broker), topics, clock }
     }
 
     fn broker(&self) -> B {
@@ -86,6 +88,7 @@ impl<B: Broker + Send> Reads for Reading<B> {
     }
 
     fn redrive(&self, order: &redrive::Order, seen: &redrive::Seen) -> Result<redrive::Report> {
-        redrive::redrive(&self.broker(), &self.topics, order, seen, &Meter::default(), &mut |_| {})
+        let (broker, topics, meter) = (self.broker(), &self.topics, Meter::default());
+        redrive::redrive(&broker, topics, order, seen, &self.clock, &meter, &mut |_| {})
     }
 }

@@ -87,6 +87,7 @@ pub const RULES: &[Rule] = &[
         bars: &[Outside(&["clap"]), OursBut(&["src/mutant.rs"])],
     },
     Rule { folders: &["src/demo"], words: "how a turn works", bars: TURN },
+    Rule { folders: &["console"], words: "", bars: &[] },
     Rule { folders: &["checker"], words: "every crate of ours", bars: &[OursBut(&["checker"])] },
     Rule { folders: &["schemas"], words: "", bars: &[] },
     Rule { folders: &["tests/conformance"], words: "", bars: &[] },

@@ -85,6 +85,22 @@ fn a_crashed_member_is_noticed_after_its_session() {
     assert_eq!(two.assigned, [0]);
 }
 
+/// A driver whose clock leaps may have transactions wait for as long as they take.
+#[test]
+fn a_transaction_that_is_kept_outlasts_its_time() {
+    for keeps in [true, false] {
+        let h = start();
+        if keeps {
+            h.memory.keep_transactions();
+        }
+        let topic = steps::topic(&h, "kept", 1, &[]);
+        let transaction = Writer::new(&h, "kept").open(&topic, 0, &["a"]);
+        h.pass(Duration::from_secs(1_000_000));
+        assert_eq!(matches!(transaction.commit(), Commit::Done(_)), keeps);
+        assert_eq!(steps::read_committed(&h, &topic, 0).len(), usize::from(keeps));
+    }
+}
+
 /// An unknown commit: only what is read back says whether it holds, and it says so both ways.
 #[test]
 fn an_unknown_commit_is_told_by_the_offsets_metadata() {

@@ -59,7 +59,8 @@ fn without_a_token_only_probes_are_answered() {
 #[test]
 fn on_loopback_without_tokens_everybody_is_an_admin() {
     let who = asked(&setup(), "GET", "/api/v1/whoami", &[]).json();
-    assert_eq!(who, json!({"name": "http", "role": "admin", "read_only": false}));
+    let [name, role, read_only] = ["name", "role", "read_only"].map(|field| who[field].clone());
+    assert_eq!(json!([name, role, read_only]), json!(["http", "admin", false]));
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub(super) struct Coordinator {
     pub slots: Vec<Slot>,
     pub deadlines: BTreeSet<(Timestamp, usize)>,
     pub transactions: u64,
+    /// No transaction times out.
+    pub keeps_transactions: bool,
 }
 
 pub(super) struct Slot {

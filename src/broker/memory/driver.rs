@@ -32,6 +32,11 @@ impl Memory {
         self.lock().advance_to(time);
     }
 
+    /// No transaction times out from now on: for drivers whose clock jumps while others have one open.
+    pub fn keep_transactions(&self) {
+        self.lock().coordinator.keeps_transactions = true;
+    }
+
     /// The process of this name hangs: its members send no heartbeats until [`Memory::thaw`]. Whoever calls this also
     /// stops stepping it.
     pub fn freeze(&self, client_id: &str) {

@@ -51,11 +51,11 @@ impl State {
         self.check_producer(producer)?;
         // Kafka keeps a producer waiting for the markers of its last transaction before it lets it begin another.
         self.write_markers_of(producer.slot);
-        let Coordinator { slots, deadlines, transactions, .. } = &mut self.coordinator;
+        let Coordinator { slots, deadlines, transactions, keeps_transactions, .. } = &mut self.coordinator;
         let Slot { open, timeout, .. } = &mut slots[producer.slot];
         Ok(open.get_or_insert_with(|| {
             *transactions += 1;
-            let deadline = self.now.after(*timeout);
+            let deadline = if *keeps_transactions { Timestamp(i64::MAX) } else { self.now.after(*timeout) };
             deadlines.insert((deadline, producer.slot));
             let (partitions, offsets) = Default::default();
             Touched { number: *transactions, deadline, partitions, offsets }

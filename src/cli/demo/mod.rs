@@ -26,6 +26,9 @@ use crate::instance::StopSign;
 /// In a terminal, a table of the flows with keys to pause and resume them; q ends it. Without a terminal (into a pipe or
 /// a file), a line a day while a scripted operator pauses and resumes; Ctrl-C ends it.
 ///
+/// But with --fast it serves the gate's console too, for this machine alone: on http://127.0.0.1:8714/, or on another port,
+/// told at its start, if that one is taken.
+///
 /// With --brokers it runs on that cluster, on topics of its own: their names start with a prefix that is made for it
 /// (flowgate-demo-DATE-TIME; --prefix gives another beginning). At its end it removes them, unless --keep was given. A
 /// pause lasts as long as its days of the calendar take, and at least a second. FLOWGATE_BROKERS alone does not make it

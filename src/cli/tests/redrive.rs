@@ -16,6 +16,7 @@ use crate::cli::exit;
 use crate::client::letters::{Kind, Wanted};
 use crate::client::meter::Meter;
 use crate::client::redrive::{Order, Which, preview, redrive};
+use crate::clock::Clock;
 use crate::schema::headers;
 use crate::schema::redriven::{self, Redriven};
 
@@ -259,7 +260,7 @@ fn two_redrives_do_nothing_twice() {
     let found = preview(broker, topics, &order, Duration::from_secs(30), &Meter::default()).unwrap();
     assert_eq!(found.letters, 600);
     let mut others = 0;
-    let done = redrive(broker, topics, &order, found.seen(), &Meter::default(), &mut |_| {
+    let done = redrive(broker, topics, &order, found.seen(), &Clock::default(), &Meter::default(), &mut |_| {
         if others == 0 {
             place.memory.deliver_strays();
             let out = place.good(&["redrive", "discarded", "--reason", "purge", "--yes"]);
@@ -283,7 +284,8 @@ fn again_is_once_more_and_no_more() {
     let found = preview(broker, topics, &order, Duration::from_secs(30), &Meter::default()).unwrap();
     assert_eq!(found.letters, 3);
     for (letters, stopped) in [(3, 0), (0, 3)] {
-        let done = redrive(broker, topics, &order, found.seen(), &Meter::default(), &mut |_| {}).unwrap();
+        let done =
+            redrive(broker, topics, &order, found.seen(), &Clock::default(), &Meter::default(), &mut |_| {}).unwrap();
         assert_eq!((done.letters, done.stopped), (letters, stopped));
     }
     assert_eq!(told(&place).len(), 6);

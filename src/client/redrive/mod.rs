@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::broker::{Broker, Result};
 use crate::client::meter::Meter;
+use crate::clock::Clock;
 use crate::schema::topics::Topics;
 use before::Before;
 use chosen::Choice;
@@ -62,7 +63,7 @@ const LIMIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const LETTERS: usize = 500;
 const BYTES: usize = 4 * 1024 * 1024;
 
-/// Redrives what a preview has seen, and nothing that came since. `meter` is told how far the looks have come that have to be
+/// Redrives what a preview has seen, and nothing that came since; `clock` says when. `meter` is told how far the looks have come that have to be
 /// made first; then `progress` is told the letters redriven so far.
 ///
 /// # Errors
@@ -73,10 +74,11 @@ pub fn redrive<B: Broker>(
     topics: &Topics,
     order: &Order,
     seen: &Seen,
+    clock: &Clock,
     meter: &Meter,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report> {
-    let mut writer = Writer::open(broker, topics)?;
+    let mut writer = Writer::open(broker, topics, clock)?;
     let mut choice = Choice::new((broker, meter), topics, order, Some(&seen.letters), LIMIT)?;
     let about = choice.about();
     let known = || {

@@ -9,7 +9,7 @@ use crate::broker::{
     ProducerOptions, Result, Stored, Topic, Transaction,
 };
 use crate::client::{no_topic, rest};
-use crate::clock;
+use crate::clock::Clock;
 use crate::schema::headers::{self, Source};
 use crate::schema::redriven::{self, Edit, Redriven};
 use crate::schema::{Text, topics::Topics};
@@ -39,6 +39,7 @@ pub enum Outcome {
 pub struct Writer<'a, B: Broker> {
     broker: &'a B,
     topics: &'a Topics,
+    clock: &'a Clock,
     enrollments: i32,
     audit: i32,
     producer: Option<B::Producer>,
@@ -72,13 +73,13 @@ fn may_write<A: Admin>(admin: &mut A, topic: &str) -> Result<()> {
 impl<'a, B: Broker> Writer<'a, B> {
     /// # Errors
     /// Of the broker; [`Code::UnknownTopic`] if a topic is not there, [`Code::Denied`] if this user may not write to it.
-    pub fn open(broker: &'a B, topics: &'a Topics) -> Result<Self> {
+    pub fn open(broker: &'a B, topics: &'a Topics, clock: &'a Clock) -> Result<Self> {
         let mut admin = broker.admin()?;
         let mut count = |topic: &str| admin.partitions(topic)?.ok_or_else(|| no_topic(topic));
         let (enrollments, audit) = (count(&topics.enrollments)?, count(&topics.audit)?);
         may_write(&mut admin, &topics.enrollments)?;
         may_write(&mut admin, &topics.audit)?;
-        let mut writer = Self { broker, topics, enrollments, audit, producer: None };
+        let mut writer = Self { broker, topics, clock, enrollments, audit, producer: None };
         writer.begin_again()?;
         Ok(writer)
     }
@@ -156,7 +157,7 @@ impl<'a, B: Broker> Writer<'a, B> {
         Redriven {
             flow: event.flow.clone(),
             partition,
-            at: clock::now(),
+            at: self.clock.now(),
             source: letter.at.clone(),
             to: Source { topic: self.topics.enrollments.as_str().into(), partition, offset: stored.offset },
             by: order.by.clone(),

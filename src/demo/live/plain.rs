@@ -20,12 +20,16 @@ const NAP: Duration = Duration::from_millis(20);
 pub(super) fn run<B: Backend>(out: &mut dyn Write, setup: B::Setup, day: Duration) -> Result<(), Failure> {
     let signals = Signals::watch(0)?;
     let mut play = Play::<B>::start(setup, Way::Daily { day })?;
+    play.console()?.tell();
     let mut midnight = play.first_day().after(DAY);
     let mut told = String::new();
     let mut data_ended = false;
     while !signals.have_ended() {
         let next = play.next_moment().map_or(midnight, |moment| moment.min(midnight));
-        if play.due() < next {
+        let due = play.due();
+        if due < next {
+            // Somebody may order something at the console meanwhile.
+            play.run_until(due)?;
             std::thread::sleep(day.min(NAP));
             continue;
         }

@@ -8,6 +8,7 @@ use crossterm::event;
 
 use super::super::Failure;
 use super::super::backend::{Backend, Pace, Way};
+use super::super::console::Console;
 use super::super::operator::Order;
 use super::super::play::Play;
 use super::super::purchases::{POST_PURCHASE, WELCOME, WIN_BACK};
@@ -34,12 +35,17 @@ struct Screen<B: Backend> {
     selected: usize,
     meters: BTreeMap<&'static str, Meter>,
     log: VecDeque<Line>,
+    console: Console,
 }
 
 pub(super) fn run<B: Backend>(out: &mut Stdout, setup: B::Setup, day: Duration) -> Result<(), Failure> {
     let signals = Signals::watch(0)?;
     let pace = Pace { entries: ENTRIES, turn: FRAME };
-    let mut screen = Screen::new(Play::<B>::start(setup, Way::Watched { day, pace })?, day);
+    let mut play = Play::<B>::start(setup, Way::Watched { day, pace })?;
+    let console = play.console()?;
+    // It stays in the terminal when the table has gone.
+    console.tell();
+    let mut screen = Screen::new(play, day, console);
     let mut terminal = Terminal::take(out)?;
     loop {
         let next_frame = Instant::now() + FRAME;
@@ -65,11 +71,11 @@ pub(super) fn run<B: Backend>(out: &mut Stdout, setup: B::Setup, day: Duration) 
 }
 
 impl<B: Backend> Screen<B> {
-    fn new(play: Play<B>, day: Duration) -> Self {
+    fn new(play: Play<B>, day: Duration, console: Console) -> Self {
         let meters = NAMES.into_iter().map(|name| (name, Meter::default())).collect();
         // The flow with the most to see.
         let selected = NAMES.iter().position(|name| *name == POST_PURCHASE).unwrap_or_default();
-        Self { play, day, selected, meters, log: VecDeque::new() }
+        Self { play, day, selected, meters, log: VecDeque::new(), console }
     }
 
     /// Goes on to where the calendar is by now.
@@ -109,6 +115,7 @@ impl<B: Backend> Screen<B> {
             meters: &self.meters,
             selected: self.selected,
             log: &self.log,
+            console: &self.console,
             sent: self.play.session.feed.sent(),
             total: self.play.session.feed.total(),
             trouble: self.play.backend().trouble(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::super::console::Console;
 use super::super::show::{minute, span, thousands};
 use super::super::story::Line;
 use super::super::watch::{Fates, Watched};
@@ -25,6 +26,7 @@ pub(super) struct View<'a> {
     pub log: &'a VecDeque<Line>,
     pub sent: usize,
     pub total: usize,
+    pub console: &'a Console,
     /// What keeps the gate from its work.
     pub trouble: Option<String>,
 }
@@ -51,7 +53,7 @@ impl View<'_> {
     /// At most as many rows as fit; the last one says the keys.
     pub fn rows(&self, (width, height): (u16, u16)) -> Vec<Row> {
         let (width, height) = (usize::from(width), usize::from(height));
-        let mut rows = vec![self.title(width), Row::default(), head()];
+        let mut rows = vec![self.title(width), self.link(), head()];
         for (index, name) in self.names.iter().enumerate() {
             rows.extend(self.flow(index, name, width));
             // Room to breathe, where there is room.
@@ -80,6 +82,10 @@ impl View<'_> {
         let right = format!("{} of {} events ", thousands(self.sent as u64), thousands(self.total as u64));
         let gap = width.saturating_sub(left.chars().count() + right.chars().count()).max(2);
         Row::of(Look::Bar, format!("{left}{}{right}", " ".repeat(gap)))
+    }
+
+    fn link(&self) -> Row {
+        self.console.link().map_or_else(Row::default, |link| Row::of(Look::Dim, "  console: ").and(Look::Plain, link))
     }
 
     fn flow(&self, index: usize, name: &str, width: usize) -> [Row; 2] {
@@ -233,8 +239,8 @@ mod tests {
             }
             let (sent, total) = (play.session.feed.sent(), play.session.feed.total());
             let (day, log, meters) = (Duration::from_secs(1), &log, &meters);
-            let (names, trouble) = (&NAMES, None);
-            let view = View { now: noon, day, flows, names, meters, selected: 1, log, sent, total, trouble };
+            let (names, trouble, console) = (&NAMES, None, &Console::At(([127, 0, 0, 1], 8714).into()));
+            let view = View { now: noon, day, flows, names, meters, selected: 1, log, sent, total, console, trouble };
             for (width, height) in [(80, 24), (60, 14), (200, 50), (80, 3)] {
                 let rows = view.rows((width, height));
                 assert!(rows.len() <= usize::from(height), "{} rows at {height}", rows.len());
@@ -248,6 +254,7 @@ mod tests {
             seen = rows.iter().map(|row| row.text() + "\n").fold(seen, |seen, row| seen + &row);
         }
         for part in [
+            "console: http://127.0.0.1:8714/",
             "no event yet",
             "passes straight through",
             "resumes in 13 d 21 h, 1997-01-27 09:00",
