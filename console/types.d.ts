@@ -66,6 +66,9 @@ interface Who {
   name: string;
   role: Role;
   read_only: boolean;
+  label?: string | null;
+  version?: string;
+  clock?: { now: string; per_second: number };
 }
 
 interface Looked {
@@ -192,7 +195,8 @@ interface Pages<T> {
   next: string | null;
   busy: boolean;
   problem: unknown;
-  stop: AbortController | null;
+  /** The request under way; others are of no use any more. */
+  run: number;
   held?: number;
   missing?: 'topic' | 'records' | null;
 }

@@ -118,7 +118,7 @@ stage.scene('hostile ids in dialogs, commands and letters', async ({ gate, open 
     await ui.dialog.waitFor();
     await ui.dialog.getByRole('textbox', { name: /Type/ }).fill(BAD.script);
     await says(ui.confirm, /Purge 2/);
-    assert.ok(await ui.confirm.isEnabled(), 'the id is typed');
+    await until('the id is typed', () => ui.confirm.isEnabled());
     await isUntouched(ui);
     await ui.click(ui.dialog.getByRole('button', { name: 'Cancel' }));
     await ui.go('/letters/dead');

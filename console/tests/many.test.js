@@ -88,12 +88,15 @@ stage.scene('10,000 flows are shown, and scroll smoothly', async ({ gate, open }
 stage.scene('it scrolls smoothly while flows change', async ({ gate, open }, t) => {
     const ui = await open();
     await ui.page.locator('[data-flow]').first().waitFor();
+    // An empty page is measured beside the same work: that is not the page's.
+    let isChanging = true;
+    const changing = (async () => {
+        for (let i = 0; isChanging; i++) await gate.produce(Array.from({ length: 200 }, (_, k) => event(named(7), `more-${i}-${k}`)));
+    })();
     const most = await bound(ui.page.context(), t);
     await ui.page.bringToFront();
-    const changing = (async () => {
-        for (let i = 0; i < 10; i++) await gate.produce(Array.from({ length: 200 }, (_, k) => event(named(7), `more-${i}-${k}`)));
-    })();
     const frames = await scrolled(ui.page);
+    isChanging = false;
     await changing;
     t.diagnostic(`scrolling while flows change: ${told(frames)}`);
     assert.ok(frames.p95 <= most, `${told(frames)}, of ${most.toFixed(0)}`);

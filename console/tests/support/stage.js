@@ -40,9 +40,9 @@ export class Stage {
             } catch (error) {
                 const name = `failed-${this.name}-${title.replaceAll(/[^a-z0-9]+/gi, '-').slice(0, 60)}`;
                 await Promise.all(opened.consoles.map(({ page }, i) => picture(page, `${name}-${i}`).catch(() => {})));
-                const faults = opened.consoles.flatMap(({ page }) => page.guard.faults);
-                if (faults.length === 0) throw error;
-                throw new Error(`${error.message}\nbefore that the page ${faults.slice(0, 5).join('\nthe page ')}`, { cause: error });
+                const faults = opened.consoles.flatMap(({ page }) => page.guard.faults).slice(0, 5).map((fault) => `the page ${fault}`);
+                const orders = opened.consoles.flatMap(({ page }) => page.guard.orders).slice(-5).map((order) => `it asked ${order}`);
+                throw new Error([error.message, ...faults, ...orders].join('\n'), { cause: error });
             } finally {
                 await Promise.all(opened.contexts.map((context) => context.close()));
                 await this.gate.wire.mend();
