@@ -64,6 +64,11 @@ pub const RULES: &[Rule] = &[
     },
     Rule { folders: &["src/worker/decide"], words: "calls", bars: &[Ours(CALLS)] },
     Rule { folders: &["src/topics.rs", "src/topics"], words: "how a turn works", bars: TURN },
+    Rule {
+        folders: &["src/capacity.rs"],
+        words: "everything but `src/topics.rs`",
+        bars: &[OursBut(&["src/capacity.rs", "src/topics.rs", "src/schema"])],
+    },
     Rule { folders: &["src/instance"], words: "how a turn works", bars: TURN },
     Rule { folders: &["src/client"], words: "how a turn works", bars: TURN },
     Rule { folders: &["src/cli"], words: "", bars: &[] },
@@ -103,6 +108,7 @@ pub const RULES: &[Rule] = &[
     Rule { folders: &["benches/parts"], words: "Kafka clients", bars: &[Outside(KAFKA), Ours(&["src/broker/kafka"])] },
     Rule { folders: &["benches/side-by-side"], words: "how a turn works", bars: TURN },
     Rule { folders: &["tests/watching"], words: "", bars: &[] },
+    Rule { folders: &["console/tests"], words: "", bars: &[] },
     Rule { folders: &["deploy"], words: "", bars: &[] },
 ];
 
