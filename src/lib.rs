@@ -15,6 +15,8 @@ pub mod instance;
 pub mod legible;
 pub mod metrics;
 pub mod mutant;
+#[cfg(feature = "oidc")]
+pub mod outgoing;
 pub mod schema;
 pub mod time;
 pub mod topics;

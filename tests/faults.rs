@@ -5,6 +5,10 @@
 #[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/company.rs"]
 mod company;
+#[path = "faults/issued.rs"]
+mod issued;
+#[path = "support/issuer.rs"]
+mod issuer;
 #[path = "faults/killed.rs"]
 mod killed;
 #[path = "faults/neighbours.rs"]

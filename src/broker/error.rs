@@ -49,6 +49,8 @@ pub enum Code {
     Denied,
     /// The password, the certificate or the protocol was refused.
     Authentication,
+    /// There is no token for the brokers: whoever issues them refuses us, or does not answer.
+    NoToken,
     /// Offsets pending in a transaction, a transaction being ended, a coordinator moving: a matter of time.
     Busy,
     TimedOut,

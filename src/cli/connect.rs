@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use crate::broker::kafka::settings::{PASSWORD, USERNAME};
-use crate::broker::kafka::{Kafka, KafkaOptions};
+use crate::broker::kafka::{Kafka, KafkaOptions, oidc};
 use crate::config::Settings;
 
 /// How long a tool waits for the first answer of a broker.
@@ -23,9 +23,10 @@ pub fn kafka(settings: &Settings) -> Kafka {
     Kafka::new(options(settings))
 }
 
-/// For whoever looks at the files of the settings again and again: a login that stands in them may change.
+/// For whoever looks at the files of the settings again and again: a login that stands in them may change, and tokens always do.
 pub fn kafka_for_long(settings: &Settings) -> Kafka {
-    let login_may_change = LOGIN.iter().any(|name| settings.kafka_files.contains_key(*name));
+    let in_file = |name: &&str| settings.kafka_files.contains_key(*name);
+    let login_may_change = LOGIN.iter().any(in_file) || oidc::is_used(&settings.kafka.0);
     Kafka::new(KafkaOptions { login_may_change, ..options(settings) })
 }
 

@@ -60,6 +60,9 @@ impl From<Error> for Failure {
                 Self::new(exit::AUTHENTICATION, format!("the brokers refuse to let us in: {error}"))
                     .hint("check user, password, certificates and `security.protocol` under `[kafka]`")
             }
+            Code::NoToken => Self::new(exit::AUTHENTICATION, format!("no token for the brokers: {error}")).hint(
+                "check `sasl.oauthbearer.token.endpoint.url`, id, secret and scope of the client under `[kafka]`",
+            ),
             Code::Denied => Self::new(exit::OTHER, format!("the brokers do not allow it: {error}"))
                 .hint("`flowgate acls ROLE` prints what each role needs, `--check` what this user lacks of it"),
             Code::UnknownTopic => {

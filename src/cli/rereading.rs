@@ -8,7 +8,7 @@ use super::connect::LOGIN;
 use super::reread::{EVERY, Watched};
 use super::spawn::spawn;
 use crate::api::{Certificates, Keys};
-use crate::broker::kafka::Kafka;
+use crate::broker::kafka::{Kafka, oidc};
 use crate::clock;
 use crate::config::{Fingerprint, NamedFile, Pair, ReadFile, Secret, Settings, Tls, Token, WrongFile};
 use crate::metrics::Metrics;
@@ -47,7 +47,10 @@ fn watched(settings: &Settings, changing: &Changing) -> Vec<Watched> {
     let tokens = settings.http_tokens_file.as_ref().map(|file| of_tokens(file, &changing.keys));
     let secret = settings.http_secret_file.as_ref().map(|file| of_secret(file, &changing.keys));
     let login = of_login(settings, &changing.kafka);
-    let others = settings.kafka_files.iter().filter(|(name, _)| !LOGIN.contains(&name.as_str()));
+    let of_issuer = |name: &str| oidc::CLIENT_SECRETS.contains(&name) && oidc::is_used(&settings.kafka.0);
+    let issuer = settings.kafka_files.iter().filter(|(name, _)| of_issuer(name));
+    let issuer = issuer.map(|(_, read)| of_client_secret(read, &changing.kafka));
+    let others = settings.kafka_files.iter().filter(|(name, _)| !LOGIN.contains(&name.as_str()) && !of_issuer(name));
     let others = others.map(|(_, read)| of_clients(read.file.clone(), read.fingerprint.clone()));
     let located = OF_CLIENTS.iter().filter_map(|name| {
         let file = NamedFile { field: format!("kafka.{name}"), path: PathBuf::from(settings.kafka.0.get(*name)?) };
@@ -55,7 +58,7 @@ fn watched(settings: &Settings, changing: &Changing) -> Vec<Watched> {
         let held = Fingerprint::of(&file.read().ok()?);
         Some(of_clients(file, held))
     });
-    [tls, tokens, secret, login].into_iter().flatten().chain(others).chain(located).collect()
+    [tls, tokens, secret, login].into_iter().flatten().chain(issuer).chain(others).chain(located).collect()
 }
 
 fn of_tls(tls: &Tls, certificates: Certificates, metrics: &Metrics) -> Watched {
@@ -120,6 +123,15 @@ fn of_login(settings: &Settings, kafka: &Kafka) -> Option<Watched> {
             }
             kafka.set_login(&login[0], &login[1]).map_err(|error| error.to_string())
         })
+    })
+}
+
+/// By which we are known to whoever issues tokens.
+fn of_client_secret(read: &ReadFile, kafka: &Kafka) -> Watched {
+    let kafka = kafka.clone();
+    of_text(read, move |text| {
+        kafka.set_client_secret(text);
+        Ok(())
     })
 }
 

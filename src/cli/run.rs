@@ -99,7 +99,8 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     if let Some(warning) = handles.warning() {
         tracing::warn!("{warning}");
     }
-    watch(&kafka)?;
+    let of_tokens = Arc::clone(&board);
+    watch(&kafka, move |kafka| of_tokens.lack_token(kafka.lacks_token()))?;
     let setup = setup(settings)?;
     let certificates = setup.tls.clone();
     let server = Server::new(&board, setup, limits);
@@ -222,7 +223,11 @@ fn patiently<T>(
         match ask() {
             Ok(answer) => return Ok(Some(answer)),
             Err(error) if error.action == Action::Retry => {
-                let why = if error.code == Code::Denied { "waiting for rights" } else { "waiting for the brokers" };
+                let why = match error.code {
+                    Code::Denied => "waiting for rights",
+                    Code::NoToken => "waiting for a token for the brokers",
+                    _ => "waiting for the brokers",
+                };
                 board.hinder(Some(format!("{why}: {error}")));
                 if told.is_none_or(|told| told.elapsed() > Duration::from_secs(30)) {
                     tracing::warn!(%error, "{why}");
@@ -236,12 +241,13 @@ fn patiently<T>(
     Ok(None)
 }
 
-/// Ends the process when a call into librdkafka hangs: nothing else can end such a call.
-pub(super) fn watch(kafka: &Kafka) -> Result<(), Failure> {
+/// Ends the process when a call into librdkafka hangs: nothing else can end such a call. `tell`: is told of the cluster every second.
+pub(super) fn watch(kafka: &Kafka, tell: impl Fn(&Kafka) + Send + 'static) -> Result<(), Failure> {
     let kafka = kafka.clone();
     spawn("watchdog", move || {
         loop {
             thread::sleep(Duration::from_secs(1));
+            tell(&kafka);
             if let Some(call) = kafka.overdue(Instant::now()) {
                 let failure = Failure::new(exit::WATCHDOG, format!("a call to the brokers hangs: {call}"))
                     .hint("start it again (a supervisor does): nothing is lost, the open transaction is aborted");

@@ -9,7 +9,7 @@ use super::origin::Given;
 use super::problem::Problem;
 use super::read::Reader;
 use super::tls::{Tls, TlsFiles, WrongFile};
-use crate::broker::kafka::settings;
+use crate::broker::kafka::{oidc, settings};
 
 const READABLE: &str = "give a file that this user can read, with the value in it";
 const ONE_OF_TWO: &str = "take one of the two away";
@@ -101,6 +101,10 @@ impl Reader<'_> {
             };
             let (field, origin) = (format!("{KAFKA}{name}"), given.origin.clone());
             self.problems.push(Problem { field, origin, what: wrong.0, fix: wrong.1 });
+        }
+        for wrong in oidc::problems(&client.0) {
+            let field = format!("{KAFKA}{}", wrong.name);
+            self.problem(&field, wrong.what, &wrong.fix);
         }
         (client, files)
     }

@@ -38,6 +38,8 @@ pub struct Board {
     hindrance: Mutex<Option<String>>,
     /// What the brokers do not allow, though events or commands need it.
     lacking: Mutex<Option<String>>,
+    /// Why there is no token that the brokers would take.
+    without_token: Mutex<Option<String>>,
     /// Every flow of the prefix, once all were read.
     flows: RwLock<Flows>,
     /// As [`Reached::as_of`], for whoever waits for it.
@@ -101,6 +103,7 @@ impl Board {
             anew,
             hindrance: Mutex::new(Some("starting".to_owned())),
             lacking: Mutex::default(),
+            without_token: Mutex::default(),
             flows: RwLock::default(),
             as_of: watch::Sender::new(Timestamp(i64::MIN)),
         }
@@ -125,6 +128,11 @@ impl Board {
     /// Says what the brokers do not allow, though events or commands need it.
     pub(super) fn lack_rights(&self, what: Option<String>) {
         *lock(&self.lacking) = what;
+    }
+
+    /// Says why there is no token that the brokers would take, while that is so.
+    pub fn lack_token(&self, why: Option<String>) {
+        *lock(&self.without_token) = why;
     }
 
     /// Asks a worker to begin anew, with new clients.
@@ -165,7 +173,8 @@ impl Board {
         if let Some(why) = lock(&self.hindrance).clone() {
             return vec![why];
         }
-        let mut missing: Vec<String> = lock(&self.lacking).iter().cloned().collect();
+        let token = lock(&self.without_token).as_ref().map(|why| format!("no token for the brokers: {why}"));
+        let mut missing: Vec<String> = token.into_iter().chain(lock(&self.lacking).clone()).collect();
         for (number, worker) in self.workers().into_iter().enumerate() {
             if !worker.joined {
                 missing.push(format!("worker {number} has not joined the group"));

@@ -18,6 +18,8 @@ pub enum Stop {
         "the brokers refuse to let us in ({0}): check user, password, certificates and `security.protocol` under `[kafka]`"
     )]
     Authentication(String),
+    #[error("no token for the brokers ({0}): check id, secret and scope of `sasl.oauthbearer` under `[kafka]`")]
+    NoToken(String),
     #[error("the input positions are lost: {0}; look at them with `flowgate positions`, and restore them there")]
     PositionsLost(String),
 }
@@ -31,7 +33,7 @@ impl Stop {
             Self::Configuration(_) => 2,
             Self::Topics(_) => 3,
             Self::FencedByEqual(_) => 4,
-            Self::Authentication(_) => 6,
+            Self::Authentication(_) | Self::NoToken(_) => 6,
             Self::PositionsLost(_) => 9,
         }
     }
@@ -50,6 +52,7 @@ impl From<BrokerError> for Stop {
         match error.code {
             Code::Fenced => Self::FencedByEqual(error.detail),
             Code::Authentication => Self::Authentication(error.detail),
+            Code::NoToken => Self::NoToken(error.detail),
             Code::InvalidArgument => Self::Configuration(error.detail),
             _ => Self::Other(error.detail),
         }

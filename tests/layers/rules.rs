@@ -49,7 +49,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         folders: &["src/broker"],
         words: "flows",
-        bars: &[OursBut(&["src/broker", "src/time.rs", "src/mutant.rs"])],
+        bars: &[OursBut(&["src/broker", "src/clock.rs", "src/outgoing.rs", "src/time.rs", "src/mutant.rs"])],
     },
     Rule {
         folders: &["src/broker/kafka/native"],
@@ -74,6 +74,7 @@ pub const RULES: &[Rule] = &[
     Rule { folders: &["src/cli"], words: "", bars: &[] },
     Rule { folders: &["src/api", "src/metrics.rs"], words: "how a turn works", bars: TURN },
     Rule { folders: &["src/config"], words: "", bars: &[] },
+    Rule { folders: &["src/outgoing.rs"], words: "everything else", bars: &[OursBut(&["src/outgoing.rs"])] },
     Rule { folders: &["src/hex.rs"], words: "everything else", bars: &[OursBut(&["src/hex.rs"])] },
     Rule { folders: &["src/legible.rs"], words: "everything else", bars: &[OursBut(&["src/legible.rs"])] },
     Rule {

@@ -103,11 +103,30 @@ fn planted() -> Vec<Planted> {
     };
     let set = |text: String| ["-X".to_owned(), text];
     let login = "security.protocol = 'SASL_SSL'\nsasl.mechanism = 'PLAIN'\nsasl.username = 'ops'\n";
+    // Nobody issues tokens there.
+    let issued = "security.protocol = 'SASL_SSL'\nsasl.mechanism = 'OAUTHBEARER'\nsasl.oauthbearer.method = 'oidc'\n\
+                  sasl.oauthbearer.client.id = 'gate'\nsasl.oauthbearer.token.endpoint.url = 'http://127.0.0.1:1/token'\n";
     let token = "security.protocol = 'SASL_SSL'\nsasl.mechanism = 'OAUTHBEARER'\n\
                  enable.sasl.oauthbearer.unsecure.jwt = true\n";
     vec![
         file("a password", format!("[kafka]\n{login}sasl.password = '{SECRET}'\n"), false),
         file("a secret of OAuth", format!("[kafka]\n{token}sasl.oauthbearer.config = 'principal=x {SECRET}'\n"), false),
+        file(
+            "a secret of OpenID Connect",
+            format!("[kafka]\n{issued}sasl.oauthbearer.client.secret = '{SECRET}'\n"),
+            false,
+        ),
+        named(
+            "a secret of OpenID Connect in a file",
+            format!("[kafka]\n{issued}sasl.oauthbearer.client.secret.file = './secret'\n"),
+            SECRET,
+            false,
+        ),
+        file(
+            "a secret of OpenID Connect without the rest",
+            format!("[kafka]\nsasl.mechanism = 'OAUTHBEARER'\nsasl.oauthbearer.client.secret = '{SECRET}'\n"),
+            true,
+        ),
         file("a key that is none", format!("[kafka]\nsecurity.protocol = 'SSL'\nssl.key.pem = '{SECRET}'\n"), false),
         file("a password misspelt", format!("[kafka]\n{login}sasl.pasword = '{SECRET}'\n"), true),
         file("a line of JAAS", format!("[kafka]\nsasl.jaas.config = 'x required password=\"{SECRET}\";'\n"), true),

@@ -383,6 +383,12 @@ impl Gate {
         (ended.unwrap().code(), self.log())
     }
 
+    /// The command line of its process.
+    pub fn arguments(&self) -> String {
+        let line = std::fs::read(format!("/proc/{}/cmdline", self.child.id())).unwrap();
+        String::from_utf8_lossy(&line).into_owned()
+    }
+
     /// Where it serves HTTP.
     pub fn address(&self) -> &str {
         &self.http
@@ -394,9 +400,14 @@ impl Gate {
 
     /// Its metrics as Prometheus reads them; `None` if it does not answer.
     pub fn metrics(&self) -> Option<String> {
+        self.get("/metrics")
+    }
+
+    /// What it answers there, with its head; `None` if it does not.
+    pub fn get(&self, path: &str) -> Option<String> {
         let mut connection = TcpStream::connect(&self.http).ok()?;
         connection.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-        connection.write_all(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+        write!(connection, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
         let mut text = String::new();
         connection.read_to_string(&mut text).ok()?;
         Some(text)

@@ -156,7 +156,11 @@ impl Client {
             }
             self.pump()?;
             if left.is_zero() {
-                return Err(Error::new(Action::Retry, Code::TimedOut, format!("{name}: no answer within {limit:?}")));
+                return Err(match self.shared.trouble() {
+                    // No connection is even tried.
+                    Some(trouble) => Error::new(Action::Retry, Code::NoToken, trouble),
+                    None => Error::new(Action::Retry, Code::TimedOut, format!("{name}: no answer within {limit:?}")),
+                });
             }
         }
     }

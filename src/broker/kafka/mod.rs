@@ -14,6 +14,7 @@ mod member;
 #[expect(unsafe_code, reason = "librdkafka is a library in C")]
 mod native;
 mod offsets;
+pub mod oidc;
 mod producer;
 mod publisher;
 mod reader;
@@ -42,6 +43,7 @@ pub use transaction::KafkaTransaction;
 use self::client::Client;
 use self::consumer::Consumer;
 use self::native::{Of, millis};
+use self::oidc::Keeper;
 use self::shared::Shared;
 use super::{Broker, Code, Compression, Error, Isolation, MemberOptions, ProducerOptions, Result};
 
@@ -116,7 +118,9 @@ impl Kafka {
     pub fn new(options: KafkaOptions) -> Self {
         let secrets = options.client.iter().filter(|(name, value)| !settings::may_show(name, value));
         mask::hide(secrets.map(|(_, value)| value.as_str()));
-        let shared = Arc::new(Shared::new(options.login_may_change));
+        // What is wrong with them is for whoever reads the settings; librdkafka refuses them here.
+        let tokens = oidc::read(&options.client).ok().flatten().map(Keeper::new);
+        let shared = Arc::new(Shared::new(options.login_may_change, tokens));
         Self { options: Arc::new(options), shared }
     }
 
@@ -130,12 +134,24 @@ impl Kafka {
         self.shared.set_login(username, password)
     }
 
+    /// Has tokens asked for with this secret from now on. It is kept out of all errors and logs.
+    pub fn set_client_secret(&self, secret: &str) {
+        mask::hide([secret].into_iter());
+        self.shared.set_client_secret(secret);
+    }
+
+    /// Why there is no token for the brokers that lets us in, while that is so.
+    #[must_use]
+    pub fn lacks_token(&self) -> Option<String> {
+        self.shared.trouble()
+    }
+
     /// Waits until the cluster answers, up to `limit`.
     ///
     /// # Errors
     /// [`super::Code::Authentication`] with [`super::Action::Stop`] as soon as a broker refuses the password, the
     /// certificate or the protocol (within 2 s; no other call can tell that from a cluster that is down).
-    /// [`super::Action::Retry`] if nobody answers. [`super::Code::InvalidArgument`] for settings that librdkafka refuses.
+    /// [`super::Code::NoToken`] likewise where whoever issues tokens refuses us. [`super::Action::Retry`] if nobody answers. [`super::Code::InvalidArgument`] for settings that librdkafka refuses.
     pub fn connect(&self, limit: Duration) -> Result<()> {
         let client = Client::new(RDKafkaType::RD_KAFKA_PRODUCER, self.config(&[], &[]), Arc::clone(&self.shared))?;
         client.within("connect", limit, |slice| {
@@ -169,8 +185,11 @@ impl Kafka {
         for (name, value) in everywhere.iter().chain(defaults) {
             config.set(*name, *value);
         }
+        let asks = self.shared.tokens().is_some();
         for (name, value) in &self.options.client {
-            config.set(name, value);
+            if !(asks && oidc::OF_OIDC.contains(&name.as_str())) {
+                config.set(name, value);
+            }
         }
         // A topic that somebody only asks for must not come into being.
         let everywhere = [("bootstrap.servers", self.options.brokers.as_str()), ("allow.auto.create.topics", "false")];

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::errors::invalid;
+use super::mask::words;
 use super::native::{Failure, NativeClient, c_string};
+use super::oidc::{Issued, Keeper};
 use crate::broker::{Action, Code, Error, Result};
 
 /// A call this long over its own limit hangs: librdkafka ignores its limits now and then when a broker dies.
@@ -21,7 +23,9 @@ const APART: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 pub(super) struct Shared {
-    refused: Mutex<Option<String>>,
+    refused: Mutex<Option<(Code, String)>>,
+    /// `None`: the brokers want no tokens.
+    tokens: Option<Arc<Keeper>>,
     logins: Mutex<Logins>,
     calls: Mutex<BTreeMap<u64, Call>>,
     next_call: AtomicU64,
@@ -46,15 +50,65 @@ struct Call {
 }
 
 impl Shared {
-    pub fn new(login_may_change: bool) -> Self {
+    pub fn new(login_may_change: bool, tokens: Option<Keeper>) -> Self {
         let logins = Logins { may_change: login_may_change, ..Logins::default() };
-        Self { logins: Mutex::new(logins), ..Self::default() }
+        Self {
+            refused: Mutex::default(),
+            tokens: tokens.map(Arc::new),
+            logins: Mutex::new(logins),
+            calls: Mutex::default(),
+            next_call: AtomicU64::new(0),
+        }
+    }
+
+    /// Who has the tokens, if the brokers want any. The first who asks begins to ask for them.
+    pub fn tokens(self: &Arc<Self>) -> Option<&Arc<Keeper>> {
+        self.tokens.as_ref().inspect(|tokens| tokens.begin(self))
+    }
+
+    /// Why there is no token that lets us in, while that is so.
+    pub fn trouble(&self) -> Option<String> {
+        self.tokens.as_ref()?.trouble()
+    }
+
+    /// Has all clients log in with this token from now on.
+    pub fn give_token(&self, issued: &Issued) {
+        let mut logins = lock(&self.logins);
+        logins.refusals = None;
+        let clients: Vec<_> = logins.clients.iter().filter_map(Weak::upgrade).collect();
+        drop(logins);
+        for client in clients {
+            if let Err(error) = self.set_token(&client, issued) {
+                tracing::warn!(%error, "a client takes no token");
+            }
+        }
+    }
+
+    /// Whoever issues tokens refuses us, and there is none left.
+    pub fn refuse_token(&self, reason: &str) {
+        self.refuse_as(Code::NoToken, reason);
+    }
+
+    fn set_token(&self, client: &NativeClient, issued: &Issued) -> Result<()> {
+        let extensions = self.tokens.as_ref().map_or(&[][..], |tokens| tokens.extensions());
+        let text = |text: &str| c_string(text).map_err(Error::from);
+        let pairs = extensions.iter().flat_map(|(name, value)| [text(name), text(value)]);
+        let pairs = pairs.collect::<Result<Vec<_>>>()?;
+        let token = (&*text(&issued.token.value)?, &*text(&issued.token.principal)?);
+        client.set_token(token, issued.ends, &pairs).map_err(|reason| invalid(words(&reason)))
     }
 
     /// Remembers that the cluster refused a login: only the error callback ever says so, no call does.
     pub fn refuse(&self, reason: &str) {
+        // What they say of a token that has ended is no word on us: there will be another one.
+        if self.trouble().is_none() {
+            self.refuse_as(Code::Authentication, reason);
+        }
+    }
+
+    fn refuse_as(&self, code: Code, reason: &str) {
         if lock(&self.logins).is_final(Instant::now()) {
-            lock(&self.refused).get_or_insert_with(|| reason.to_owned());
+            lock(&self.refused).get_or_insert_with(|| (code, reason.to_owned()));
         }
     }
 
@@ -69,14 +123,29 @@ impl Shared {
     }
 
     /// Has a new client log in as all others do, also when that changes later.
-    pub fn adopt(&self, client: &Arc<NativeClient>) -> Result<()> {
+    pub fn adopt(self: &Arc<Self>, client: &Arc<NativeClient>) -> Result<()> {
         let mut logins = lock(&self.logins);
         logins.clients.retain(|client| client.strong_count() > 0);
         logins.clients.push(Arc::downgrade(client));
-        match &logins.replaced {
-            Some((username, password)) => set(client, username, password),
+        let replaced = logins.replaced.clone();
+        drop(logins);
+        // It is among the clients already: a token that comes now is given to it twice, and none is missed.
+        if let Some(issued) = self.tokens().and_then(|tokens| tokens.issued())
+            && let Err(error) = self.set_token(client, &issued)
+        {
+            // It has ended: the next one is asked for.
+            tracing::debug!(%error, "a client takes no token");
+        }
+        match replaced {
+            Some((username, password)) => set(client, &username, &password),
             None => Ok(()),
         }
+    }
+
+    /// Another secret for whoever issues tokens.
+    pub fn set_client_secret(&self, secret: &str) {
+        lock(&self.logins).refusals = None;
+        self.tokens.iter().for_each(|tokens| tokens.set_secret(secret));
     }
 
     /// # Errors
@@ -93,7 +162,7 @@ impl Shared {
     pub fn check(&self) -> Result<()> {
         match &*lock(&self.refused) {
             None => Ok(()),
-            Some(reason) => Err(Error::new(Action::Stop, Code::Authentication, reason.clone())),
+            Some((code, reason)) => Err(Error::new(Action::Stop, *code, reason.clone())),
         }
     }
 
@@ -113,6 +182,12 @@ impl Shared {
             Some((over, format!("{} has run for {} s, its limit is {:?}", call.name, ran.as_secs(), call.limit)))
         });
         late.max_by_key(|(over, _)| *over).map(|(_, description)| description)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.tokens.iter().for_each(|tokens| tokens.end());
     }
 }
 

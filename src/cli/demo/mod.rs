@@ -98,7 +98,7 @@ impl Demo {
         // Nobody comes back to a demo: its place in the group would only wait for its session to end.
         settings.instance_is_given = false;
         let (kafka, stop) = (kafka(&settings), StopSign::default());
-        run::watch(&kafka)?;
+        run::watch(&kafka, |_| {})?;
         let site = site::Site { broker: kafka.clone(), brokers: settings.brokers.clone(), topics, keep: self.keep };
         site.introduce();
         signals::at_hangup(early, {

@@ -1,6 +1,6 @@
 //! A librdkafka client of either kind.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use rdkafka::bindings as sys;
 use rdkafka::config::NativeClientConfig;
 use rdkafka::types::RDKafkaType;
 
-use super::error::{Failure, RespErr};
+use super::error::{Failure, RespErr, check};
 use super::values::Unmasked;
 
 /// A client and the queue in which everything of it arrives, or all but errors and log lines. Dropping the last owner destroys
@@ -84,6 +84,33 @@ impl NativeClient {
     pub fn set_sasl_credentials(&self, username: &CStr, password: &CStr) -> Result<(), Failure> {
         // SAFETY: the client lives; both texts live during the call, which copies them; the error is ours.
         unsafe { Failure::check(sys::rd_kafka_sasl_set_credentials(self.rk, username.as_ptr(), password.as_ptr())) }
+    }
+
+    /// Has it log in with this token, and its principal, from its next connection on, and at the next time that a broker wants
+    /// it again. `ends`: in milliseconds since 1970. `extensions`: each name with its value behind it.
+    pub fn set_token(
+        &self,
+        (token, principal): (&CStr, &CStr),
+        ends: i64,
+        extensions: &[CString],
+    ) -> Result<(), Unmasked> {
+        let mut extensions: Vec<*const c_char> = extensions.iter().map(|text| text.as_ptr()).collect();
+        let mut reason = [0 as c_char; 512];
+        // SAFETY: the client, all texts and the list of them live during the call, which copies them and writes a text that ends with
+        // a NUL into the buffer where it fails.
+        unsafe {
+            let err = sys::rd_kafka_oauthbearer_set_token(
+                self.rk,
+                token.as_ptr(),
+                ends,
+                principal.as_ptr(),
+                extensions.as_mut_ptr(),
+                extensions.len(),
+                reason.as_mut_ptr(),
+                reason.len(),
+            );
+            check(err).map_err(|_| Unmasked::new(reason.as_ptr()))
+        }
     }
 
     /// What broke this client for good; `NO_ERROR` if nothing has.
