@@ -15,7 +15,9 @@ pub mod instance;
 pub mod legible;
 pub mod metrics;
 pub mod mutant;
-#[cfg(feature = "oidc")]
+#[cfg(feature = "otlp")]
+pub mod otlp;
+#[cfg(any(feature = "oidc", feature = "otlp"))]
 pub mod outgoing;
 pub mod schema;
 pub mod time;

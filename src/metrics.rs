@@ -63,6 +63,7 @@ pub struct Metrics {
     http_refused: IntCounterVec,
     certificate_ends: prometheus::GaugeVec,
     refused_files: prometheus::IntGauge,
+    trace_spans: IntCounterVec,
 }
 
 /// Why HTTP refused a request or closed a connection.
@@ -275,6 +276,11 @@ impl Metrics {
                 "refused_files",
                 "Files of settings that have changed and are refused: what they held before is still in use.",
             )?,
+            trace_spans: counters(
+                "trace_spans_total",
+                "Spans of traces: taken by the collector, or dropped because it does not take them as fast as they come.",
+                "outcome",
+            )?,
             registry,
         };
         metrics.register()?;
@@ -286,7 +292,7 @@ impl Metrics {
         let build =
             IntGaugeVec::new(Opts::new("flowgate_build_info", "Always 1; the version is a label."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let all: [Box<dyn Collector>; 45] = [
+        let all: [Box<dyn Collector>; 46] = [
             Box::new(build),
             Box::new(self.events.clone()),
             Box::new(self.passed.clone()),
@@ -331,6 +337,7 @@ impl Metrics {
             Box::new(self.http_refused.clone()),
             Box::new(self.certificate_ends.clone()),
             Box::new(self.refused_files.clone()),
+            Box::new(self.trace_spans.clone()),
             Box::new(started()?),
         ];
         all.into_iter().try_for_each(|one| self.registry.register(one))
@@ -347,6 +354,7 @@ impl Metrics {
         touch(&self.commands, &Verdict::ALL.map(Verdict::word));
         touch(&self.turns, &["committed", "aborted"]);
         touch(&self.failed_calls, &["retry", "abort", "rebuild", "stop"]);
+        touch(&self.trace_spans, &["exported", "dropped"]);
         touch(&self.http_refused, &Refused::ALL.map(Refused::word));
         for phase in PHASES {
             let _ = self.phases.with_label_values(&[&label(phase)]);
@@ -463,6 +471,16 @@ impl Metrics {
 
     pub fn http_refused(&self, why: Refused) {
         self.http_refused.with_label_values(&[why.word()]).inc();
+    }
+
+    /// The collector has taken so many spans.
+    pub fn spans_exported(&self, count: u64) {
+        self.trace_spans.with_label_values(&["exported"]).inc_by(count);
+    }
+
+    /// So many will never reach it.
+    pub fn spans_dropped(&self, count: u64) {
+        self.trace_spans.with_label_values(&["dropped"]).inc_by(count);
     }
 
     pub fn refused_files(&self, count: usize) {

@@ -52,8 +52,7 @@ pub fn reason(error: &ureq::Error) -> String {
     }
 }
 
-#[must_use]
-pub fn is_tls(url: &str) -> bool {
+fn is_tls(url: &str) -> bool {
     url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"))
 }
 

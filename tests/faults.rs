@@ -42,6 +42,8 @@ mod say;
 mod server;
 #[path = "faults/sharing.rs"]
 mod sharing;
+#[path = "faults/traced.rs"]
+mod traced;
 #[path = "support/upstream.rs"]
 mod upstream;
 #[path = "faults/watched.rs"]

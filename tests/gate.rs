@@ -55,6 +55,8 @@ mod say;
 mod sharing;
 #[path = "gate/storm.rs"]
 mod storm;
+#[path = "gate/traced.rs"]
+mod traced;
 #[path = "gate/watching.rs"]
 mod watching;
 #[path = "gate/zombies.rs"]

@@ -50,6 +50,7 @@ const MOST: usize = 500;
         ("flow" = Option<String>, Query, description = "The flow id where the path says `*`: clients send no path with the ids `.` and `..`."),
         ("wait" = Option<String>, Query, description = "How long to wait for the answer, such as `5s` (the default); at most 15 s."),
         ("Idempotency-Key" = Option<String>, Header, description = "The command id, 1 to 256 signs; one is made if there is none."),
+        ("traceparent" = Option<String>, Header, description = "Where in a trace the request comes from (W3C Trace Context)."),
     ),
     request_body = CommandForm,
     responses(
@@ -105,6 +106,7 @@ struct Many<'a> {
     params(
         ("wait" = Option<String>, Query, description = "How long to wait for the answers, such as `5s` (the default); at most 15 s."),
         ("Idempotency-Key" = Option<String>, Header, description = "The command id of all of them, 1 to 256 signs; one is made if there is none."),
+        ("traceparent" = Option<String>, Header, description = "Where in a trace the request comes from (W3C Trace Context)."),
     ),
     request_body = CommandsForm,
     responses(

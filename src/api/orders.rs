@@ -18,6 +18,7 @@ use crate::flow::{Action, Command, CommandId, Expect, Target};
 use crate::instance::{Awaited, Stored, Unstored};
 use crate::schema::body::{Expected, Ordered};
 use crate::schema::command;
+use crate::schema::trace_parent::{self, TraceParent};
 use crate::time::Timestamp;
 
 /// How long an answer is waited for, unless the request says otherwise.
@@ -58,6 +59,8 @@ pub(super) struct Issue {
     caller: Caller,
     id: CommandId,
     wait: Duration,
+    /// Where in a trace the request comes from. One that is malformed is none.
+    parent: Option<TraceParent>,
 }
 
 impl Issue {
@@ -86,7 +89,8 @@ impl Issue {
                 })?
             }
         };
-        Ok(Self { caller, id, wait })
+        let parent = headers.get(trace_parent::HEADER).and_then(|value| TraceParent::read(value.as_bytes()));
+        Ok(Self { caller, id, wait, parent })
     }
 
     /// The command that an order makes.
@@ -141,7 +145,7 @@ impl Issue {
             return Err(not_stored(&self.id, &Unstored::Closed));
         }
         let mut awaited = board.feed.await_answers(&commands);
-        let handed_in = board.desk.hand_in(commands.clone()).map_err(|why| not_stored(&self.id, &why))?;
+        let handed_in = board.desk.hand_in(commands.clone(), self.parent).map_err(|why| not_stored(&self.id, &why))?;
         let stored = match timeout(STORE, handed_in).await {
             Ok(Ok(Ok(stored))) => stored,
             Ok(Ok(Err(why))) => return Err(not_stored(&self.id, &why)),

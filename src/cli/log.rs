@@ -12,7 +12,8 @@ use crate::legible::legible;
 
 /// Starts to log.
 pub fn log(format: LogFormat, level: &str) {
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(level);
+    // Below that `ureq` tells what it sends and gets, bytes and all: secrets and tokens.
+    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(format!("{level},ureq=warn"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second one in a process is no reason to fail: the first goes on.
     let _ = match format {

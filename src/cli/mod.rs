@@ -58,6 +58,7 @@ mod table;
 pub(crate) mod tests;
 mod token;
 mod topics;
+mod traces;
 mod until_done;
 mod usage;
 mod values;

@@ -7,10 +7,11 @@ use super::Failure;
 use super::connect::LOGIN;
 use super::reread::{EVERY, Watched};
 use super::spawn::spawn;
+use super::traces::Tracing;
 use crate::api::{Certificates, Keys};
 use crate::broker::kafka::{Kafka, oidc};
 use crate::clock;
-use crate::config::{Fingerprint, NamedFile, Pair, ReadFile, Secret, Settings, Tls, Token, WrongFile};
+use crate::config::{Fingerprint, NamedFile, Pair, Pairs, ReadFile, Secret, Settings, Tls, Token, WrongFile};
 use crate::metrics::Metrics;
 
 /// Files whose paths librdkafka is given. It reads them when a client is made.
@@ -23,6 +24,7 @@ pub struct Changing {
     pub keys: Keys,
     pub certificates: Option<Certificates>,
     pub metrics: Metrics,
+    pub tracing: Tracing,
 }
 
 /// Looks at the files of the settings from here on, on a thread of its own: a disk that hangs holds up nobody else.
@@ -58,7 +60,9 @@ fn watched(settings: &Settings, changing: &Changing) -> Vec<Watched> {
         let held = Fingerprint::of(&file.read().ok()?);
         Some(of_clients(file, held))
     });
-    [tls, tokens, secret, login].into_iter().flatten().chain(issuer).chain(others).chain(located).collect()
+    let headers = settings.otlp.as_ref().and_then(|otlp| otlp.headers_file.as_ref());
+    let headers = headers.map(|file| of_headers(file, &changing.tracing));
+    [tls, tokens, secret, login, headers].into_iter().flatten().chain(issuer).chain(others).chain(located).collect()
 }
 
 fn of_tls(tls: &Tls, certificates: Certificates, metrics: &Metrics) -> Watched {
@@ -95,6 +99,15 @@ fn of_secret(read: &ReadFile, keys: &Keys) -> Watched {
     let keys = keys.clone();
     of_text(read, move |text| {
         Secret::read(text)?.iter().for_each(|secret| keys.replace_secret(secret));
+        Ok(())
+    })
+}
+
+/// By which a collector knows us.
+fn of_headers(read: &ReadFile, tracing: &Tracing) -> Watched {
+    let tracing = tracing.clone();
+    of_text(read, move |text| {
+        tracing.replace_headers(Pairs::lines(text)?);
         Ok(())
     })
 }

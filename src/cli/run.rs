@@ -17,6 +17,7 @@ use super::open::url;
 use super::rereading::{self, Changing};
 use super::spawn::spawn;
 use super::topics::refuse;
+use super::traces::Tracing;
 use super::{Failure, exit};
 use crate::api::{Certificates, Hosts, Limits, OwnKey, Server, Setup};
 use crate::broker::kafka::Kafka;
@@ -56,6 +57,9 @@ impl Args {
 
 /// A stop in good order takes no longer, while brokers answer.
 const STOP: Duration = Duration::from_millis(4800);
+
+/// The last spans are sent until then.
+const END: Duration = Duration::from_millis(4950);
 
 /// How long one try to reach the brokers takes: shorter than a stop may.
 const REACH: Duration = Duration::from_secs(2);
@@ -107,8 +111,9 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     if let Some(tls) = &settings.http_tls {
         rereading::shows(&tls.pair, &board.metrics);
     }
-    let (keys, metrics) = (server.keys(), board.metrics.clone());
-    rereading::watch(settings, &Changing { kafka: kafka.clone(), keys, certificates, metrics })?;
+    let (keys, metrics, tracing) = (server.keys(), board.metrics.clone(), Tracing::start(settings, &board)?);
+    let changing = Changing { kafka: kafka.clone(), keys, certificates, metrics, tracing: tracing.clone() };
+    rereading::watch(settings, &changing)?;
     let mut ended = bring_up(settings, kafka, &board, &stop)?;
     let server = tokio::spawn(server.serve(listener));
     tokio::select! {
@@ -116,6 +121,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    let stopped_at = Instant::now();
     tracing::info!("stopping: the turn is finished, the partitions are marked as cleanly left");
     stop.raise();
     board.hinder(Some("stopping".to_owned()));
@@ -130,6 +136,16 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         _ = interrupt.recv() => Err(late()),
     };
     server.abort();
+    if outcome.is_ok() {
+        // Not on this thread: it hears signals, and a second one ends the process at once.
+        let left = END.saturating_sub(stopped_at.elapsed());
+        let flushed = tokio::task::spawn_blocking(move || tracing.flush(left));
+        tokio::select! {
+            _ = flushed => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
     outcome
 }
 

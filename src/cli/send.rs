@@ -17,6 +17,7 @@ use crate::duration;
 use crate::flow::{Action, Command, CommandId, Expect, FlowId, PerKind, Target, Verdict};
 use crate::schema::command::{MAX_ISSUED_BY, MAX_REASON};
 use crate::schema::topics::Topics;
+use crate::schema::trace_parent::TraceParent;
 use crate::time::Timestamp;
 
 #[derive(Clone, Debug, Args)]
@@ -97,7 +98,12 @@ pub fn send<B: Broker>(
         return Err(Failure::new(exit::CONFIGURATION, "`--command-id` names one command, and there are several flows")
             .hint("send one command a flow"));
     }
-    Ok(control::send(broker, topics, commands(asking, orders), asking.timeout)?)
+    Ok(control::send(broker, topics, commands(asking, orders), parent(), asking.timeout)?)
+}
+
+/// Where in a trace the command line is run: tools that trace jobs say it in this variable.
+fn parent() -> Option<TraceParent> {
+    TraceParent::read(std::env::var("TRACEPARENT").ok()?.as_bytes())
 }
 
 /// The commands as they are sent.
@@ -137,7 +143,7 @@ pub fn send_and_tell<B: Broker>(
     topics: &Topics,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let (sent, _) = control::send(broker, topics, commands, asking.timeout)?;
+    let (sent, _) = control::send(broker, topics, commands, parent(), asking.timeout)?;
     tell(&sent, asking, out)
 }
 

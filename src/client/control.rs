@@ -10,14 +10,15 @@ use super::no_topic;
 use super::scan::Marks;
 pub use super::sent::{Sent, silent, together};
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Admin, Broker, Error, Publication, Publisher, Result};
+use crate::broker::{Admin, Broker, Error, Header, Publication, Publisher, Result};
 use crate::flow::{Command, CommandId, Happening, Target, Transition};
+use crate::schema::trace_parent::{self, TraceParent};
 use crate::schema::{self, topics::Topics};
 
 /// How long the brokers may take to store a command.
 const STORE: Duration = Duration::from_secs(10);
 
-/// Sends the commands, in their order, and waits until each is answered or the time is over. Without an answer a
+/// Sends the commands, in their order (`parent`: where in a trace they come from), and waits until each is answered or the time is over. Without an answer a
 /// command stays in the topic: the next gate that is up applies it.
 ///
 /// # Errors
@@ -26,24 +27,32 @@ pub fn send<B: Broker>(
     broker: &B,
     topics: &Topics,
     commands: Vec<Command>,
+    parent: Option<TraceParent>,
     wait: Duration,
 ) -> Result<(Vec<Sent>, Answers<B>)> {
     let mut answers = Answers::listen(broker, topics, &commands)?;
     let is_for_every = commands.iter().any(|command| matches!(command.target, Target::Every));
     let asked = if is_for_every { asked_by_every(broker, topics)? } else { 1 };
     let mut publisher = broker.publisher()?;
-    let offsets = store(&mut publisher, topics, &commands)?;
+    let offsets = store(&mut publisher, topics, &commands, parent)?;
     let each = commands.into_iter().zip(offsets);
     let mut sent: Vec<Sent> = each.map(|(command, offset)| Sent::new(command, offset, asked)).collect();
     answers.collect(&mut sent, wait)?;
     Ok((sent, answers))
 }
 
-/// Stores the commands in their order: their offsets in the control topic.
+/// Stores the commands in their order: their offsets in the control topic. `parent`: where in a trace they come from.
 ///
 /// # Errors
 /// Of the broker; nothing is known then of what was not told: a command may be stored all the same.
-pub fn store(publisher: &mut impl Publisher, topics: &Topics, commands: &[Command]) -> Result<Vec<i64>> {
+pub fn store(
+    publisher: &mut impl Publisher,
+    topics: &Topics,
+    commands: &[Command],
+    parent: Option<TraceParent>,
+) -> Result<Vec<i64>> {
+    let headers: Vec<Header> =
+        parent.iter().map(|parent| Header::new(trace_parent::HEADER, parent.to_string())).collect();
     for command in commands {
         let key = match &command.target {
             Target::Flow(flow) => flow.as_str(),
@@ -55,7 +64,7 @@ pub fn store(publisher: &mut impl Publisher, topics: &Topics, commands: &[Comman
             timestamp: None,
             key: Some(key.as_bytes()),
             value: Some(&schema::command::write(command)),
-            headers: &[],
+            headers: &headers,
         })?;
     }
     let receipts = publisher.flush(STORE)?;

@@ -83,6 +83,27 @@ pub const FIELDS: &[Field] = &[
     field("max_poll_interval", "5m", "a worker that does not poll for so long has left the group"),
     field("log.format", "text", "`text` or `json`"),
     field("log.level", "info", "`error`, `warn`, `info`, `debug`, `trace`, also by module: `warn,flowgate=debug`"),
+    field(
+        "otlp.endpoint",
+        "",
+        "where spans of traces are sent (OTLP over HTTP): `http://collector:4318`; by default nowhere",
+    ),
+    field(
+        "otlp.sample_ratio",
+        "1",
+        "of the traces that whoever began them wants recorded, the share whose events get spans: 0 to 1",
+    ),
+    secret("otlp.headers", "headers for the collector, `NAME=VALUE` each, with commas between"),
+    file(
+        "otlp.headers_file",
+        "a file with the lines `NAME=VALUE`, in the place of `otlp.headers`; it is read again when it changes",
+    ),
+    file("otlp.ca_file", "a PEM file with the CAs of the collector's certificate; by default the system's"),
+    field(
+        "otlp.resource",
+        "",
+        "attributes of the resource that spans belong to, `NAME=VALUE` each, with commas between",
+    ),
     field("queue.topic_ttl", "7d", "a queue topic that was empty for so long is deleted"),
     field("queue.segment", "1d", "segments of queue topics are closed after so long: only closed ones are compacted"),
     field("queue.replication_factor", "", "replicas of queue topics; by default the broker's default"),

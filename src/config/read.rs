@@ -5,15 +5,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::fields;
+use super::files::{NamedFile, PATH};
 use super::origin::Origin;
+use super::pairs::Pairs;
 use super::problem::{Invalid, Problem};
-use super::settings::{Log, LogFormat, Queue, Settings};
+use super::settings::{Log, LogFormat, Otlp, Queue, Settings};
 use super::sources::Sources;
 use super::tokens::{Secret, Token};
 use crate::broker::kafka::settings;
 use crate::duration;
 use crate::flow::Limits;
 use crate::schema::topics::Topics;
+use crate::schema::trace_parent::Sampling;
 use crate::worker::{Budget, Shares};
 
 pub(super) struct Reader<'a> {
@@ -89,6 +92,7 @@ impl Reader<'_> {
             let parsed = tracing_subscriber::EnvFilter::builder().parse(text);
             parsed.map(|_| text.to_owned()).map_err(|why| format!("`{text}` is no filter: {why}"))
         });
+        let otlp = self.otlp();
         let replication_factor = self.sources.get("queue.replication_factor");
         let replication_factor = replication_factor.map(|_| self.number("queue.replication_factor", 1..=32_767));
         let (kafka, kafka_files) = self.kafka();
@@ -130,7 +134,30 @@ impl Reader<'_> {
             http_tls,
             http_is_tls,
             log: Log { format: format?, level: level? },
+            otlp,
         })
+    }
+
+    /// Where spans go; `None`: nowhere, or there is a problem.
+    fn otlp(&mut self) -> Option<Otlp> {
+        let url = self.value("otlp.endpoint", "give a URL, such as `http://collector:4318`", collector);
+        let sampling = self.value("otlp.sample_ratio", "give 0 to 1, such as 0.05", |text| {
+            let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+            share.map(Sampling::share).ok_or_else(|| format!("`{text}` is no share"))
+        });
+        let fix = "give `NAME=VALUE`";
+        let (headers, headers_file) =
+            self.value_or_file(["otlp.headers", "otlp.headers_file"], fix, [Pairs::list, Pairs::lines]);
+        let ca = self.value("otlp.ca_file", PATH, |text| match text {
+            "" => Ok(None),
+            text => NamedFile::new("otlp.ca_file", text).map(|file| Some(file.path)),
+        });
+        let resource = self.value("otlp.resource", fix, Pairs::list);
+        if !cfg!(feature = "otlp") && url.as_ref().is_some_and(Option::is_some) {
+            self.problem("otlp.endpoint", "this build has no traces".to_owned(), "build with `--features otlp`");
+        }
+        let (url, sampling, headers, ca, resource) = (url??, sampling?, headers?, ca?, resource?);
+        Some(Otlp { url, sampling, headers, headers_file, ca, resource })
     }
 
     /// By default host name and port: two instances on a machine have different ports.
@@ -200,6 +227,21 @@ impl Reader<'_> {
         let origin = self.sources.get(name).map_or(Origin::Default, |given| given.origin.clone());
         self.problems.push(Problem { field: name.to_owned(), origin, what, fix: fix.to_owned() });
     }
+}
+
+/// The URL for spans of a collector, or of what stands before it.
+fn collector(text: &str) -> Result<Option<String>, String> {
+    const PATH: &str = "/v1/traces";
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let rest = ["http://", "https://"].iter().find_map(|start| text.strip_prefix(start));
+    let host = rest.and_then(|rest| rest.split('/').next()).filter(|host| !host.is_empty() && !host.contains('@'));
+    if host.is_none() || text.chars().any(char::is_whitespace) {
+        return Err("it is no URL of HTTP without a user in it".to_owned());
+    }
+    let text = text.trim_end_matches('/');
+    Ok(Some(if text.ends_with(PATH) { text.to_owned() } else { format!("{text}{PATH}") }))
 }
 
 fn within<T: PartialOrd>(value: T, range: &std::ops::RangeInclusive<T>, text: &str) -> Result<T, String> {

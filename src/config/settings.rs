@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::files::ReadFile;
 use super::kafka;
+use super::pairs::Pairs;
 use super::tls::Tls;
 use super::tokens::{Secret, Token};
 use crate::flow::Limits;
 use crate::schema::topics::Topics;
+use crate::schema::trace_parent::Sampling;
 use crate::time::Timestamp;
 use crate::worker::{Budget, Options, Shares};
 
@@ -40,6 +43,8 @@ pub struct Settings {
     /// Whether a certificate is given, also where it was not read.
     pub http_is_tls: bool,
     pub log: Log,
+    /// `None`: nothing is traced.
+    pub otlp: Option<Otlp>,
     pub limits: Limits,
     pub queue: Queue,
     /// But for its bytes, which are a share of `memory`.
@@ -68,6 +73,19 @@ pub struct Log {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+/// Where spans of traces go.
+#[derive(Clone, Debug)]
+pub struct Otlp {
+    /// With its path.
+    pub url: String,
+    pub sampling: Sampling,
+    pub headers: Pairs,
+    pub headers_file: Option<ReadFile>,
+    /// `None`: the system's.
+    pub ca: Option<PathBuf>,
+    pub resource: Pairs,
 }
 
 /// The topics that hold events.
@@ -108,6 +126,7 @@ impl Settings {
             queue_ttl: self.queue.topic_ttl,
             replication_factor: self.queue.replication_factor,
             queue_segment: self.queue.segment,
+            sampling: self.otlp.as_ref().map_or(Sampling::default(), |otlp| otlp.sampling),
             ..Options::new(self.topics.clone(), self.instance.clone(), number, incarnation)
         }
     }

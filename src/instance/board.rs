@@ -11,6 +11,7 @@ use super::desk::Desk;
 use super::feed::{Feed, News};
 use super::lock::lock;
 use super::reads::Reads;
+use super::traces::Traces;
 use crate::client::states::{Change, Kept, Progress};
 use crate::clock::Clock;
 use crate::flow::{FlowId, Partition};
@@ -31,6 +32,8 @@ pub struct Board {
     pub feed: Arc<Feed>,
     /// Reads topics; there is none before the instance runs.
     reads: OnceLock<Box<dyn Reads>>,
+    /// Takes what workers note of traces; nobody does where none are recorded.
+    traces: OnceLock<Box<dyn Traces>>,
     workers: Vec<Mutex<Snapshot>>,
     /// Whether each worker is to begin anew.
     anew: Vec<AtomicBool>,
@@ -99,6 +102,7 @@ impl Board {
             desk: Desk::default(),
             feed: Arc::default(),
             reads: OnceLock::new(),
+            traces: OnceLock::new(),
             workers,
             anew,
             hindrance: Mutex::new(Some("starting".to_owned())),
@@ -107,6 +111,15 @@ impl Board {
             flows: RwLock::default(),
             as_of: watch::Sender::new(Timestamp(i64::MIN)),
         }
+    }
+
+    /// Says who takes what workers note of traces; the first one counts.
+    pub fn trace_with(&self, traces: Box<dyn Traces>) {
+        let _ = self.traces.set(traces);
+    }
+
+    pub(super) fn traces(&self) -> Option<&dyn Traces> {
+        self.traces.get().map(Box::as_ref)
     }
 
     /// Says who reads topics; the first one counts.

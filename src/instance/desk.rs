@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::lock::lock;
 use super::stop::StopSign;
 use crate::flow::Command;
+use crate::schema::trace_parent::TraceParent;
 
 /// Orders that wait. What comes while all these do is refused.
 const WAITING: usize = 64;
@@ -21,6 +22,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Commands that are to be stored together, in their order.
 struct Order {
     commands: Vec<Command>,
+    parent: Option<TraceParent>,
     stored: oneshot::Sender<Result<Stored, Unstored>>,
 }
 
@@ -58,17 +60,21 @@ impl Default for Desk {
 }
 
 impl Desk {
-    /// Hands commands in. Nobody waits here; what comes of it is told where this returns to. If that is dropped before they are
+    /// Hands commands in, which come from there in a trace. Nobody waits here; what comes of it is told where this returns to. If that is dropped before they are
     /// stored, they are not.
     ///
     /// # Errors
     /// [`Unstored::Closed`], [`Unstored::Full`].
-    pub fn hand_in(&self, commands: Vec<Command>) -> Result<oneshot::Receiver<Result<Stored, Unstored>>, Unstored> {
+    pub fn hand_in(
+        &self,
+        commands: Vec<Command>,
+        parent: Option<TraceParent>,
+    ) -> Result<oneshot::Receiver<Result<Stored, Unstored>>, Unstored> {
         if !self.is_open.load(Ordering::Acquire) {
             return Err(Unstored::Closed);
         }
         let (stored, told) = oneshot::channel();
-        match self.orders.try_send(Order { commands, stored }) {
+        match self.orders.try_send(Order { commands, parent, stored }) {
             Ok(()) => Ok(told),
             Err(TrySendError::Full(_)) => Err(Unstored::Full),
             Err(TrySendError::Disconnected(_)) => Err(Unstored::Closed),
@@ -76,7 +82,11 @@ impl Desk {
     }
 
     /// Takes orders until a stop, and has each of them carried out.
-    pub(super) fn serve(&self, stop: &StopSign, mut carry_out: impl FnMut(&[Command]) -> Result<Stored, Unstored>) {
+    pub(super) fn serve(
+        &self,
+        stop: &StopSign,
+        mut carry_out: impl FnMut(&[Command], Option<TraceParent>) -> Result<Stored, Unstored>,
+    ) {
         let taken = lock(&self.taken);
         self.is_open.store(true, Ordering::Release);
         while !stop.is_up() {
@@ -87,7 +97,7 @@ impl Desk {
             };
             if !order.stored.is_closed() {
                 // Whoever asked may go meanwhile.
-                let _ = order.stored.send(carry_out(&order.commands));
+                let _ = order.stored.send(carry_out(&order.commands, order.parent));
             }
         }
         self.is_open.store(false, Ordering::Release);
@@ -102,13 +112,13 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_at_once() {
         let desk = Desk::default();
-        assert_eq!(desk.hand_in(Vec::new()).unwrap_err(), Unstored::Closed);
+        assert_eq!(desk.hand_in(Vec::new(), None).unwrap_err(), Unstored::Closed);
         desk.is_open.store(true, Ordering::Release);
-        let waiting: Vec<_> = (0..WAITING).map(|_| desk.hand_in(Vec::new()).unwrap()).collect();
-        assert_eq!(desk.hand_in(Vec::new()).unwrap_err(), Unstored::Full);
+        let waiting: Vec<_> = (0..WAITING).map(|_| desk.hand_in(Vec::new(), None).unwrap()).collect();
+        assert_eq!(desk.hand_in(Vec::new(), None).unwrap_err(), Unstored::Full);
         drop(waiting);
         let order = desk.taken.lock().unwrap().recv().unwrap();
         assert!(order.stored.is_closed(), "whoever has gone is seen to have gone");
-        assert!(desk.hand_in(Vec::new()).is_ok());
+        assert!(desk.hand_in(Vec::new(), None).is_ok());
     }
 }

@@ -45,6 +45,9 @@ pub(super) fn drive<B: Broker>(broker: B, options: Options, board: &Board, stop:
         meter.show(&mut worker, board, last);
         if turns != worker.stats().turns {
             turns = worker.stats().turns;
+            if let Some(traces) = board.traces() {
+                worker.take_traced().for_each(|turn| traces.take(turn));
+            }
             spare.worked();
         }
         if matches!(step, Ok(Step::Idle { .. })) {

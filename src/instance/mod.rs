@@ -7,7 +7,8 @@
 //! - `rights.rs` asks what the brokers allow;
 //! - `feed.rs` is what is new of that;
 //! - `desk.rs` is where HTTP hands commands in, and `clerk.rs` stores them;
-//! - `reads.rs` reads topics for who asks over HTTP.
+//! - `reads.rs` reads topics for who asks over HTTP;
+//! - `traces.rs` is who makes spans of what workers note of traces.
 //!
 //! Architecture invariant: nobody who looks on can hold a worker up: what it shows is a copy, made between its steps.
 
@@ -26,6 +27,7 @@ mod spare;
 mod spawn;
 mod stalled;
 mod stop;
+mod traces;
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -45,6 +47,7 @@ pub use reads::Reads;
 pub use rights::watch_rights;
 pub use spare::give_memory_back_by;
 pub use stop::StopSign;
+pub use traces::Traces;
 
 /// How long the other workers get to leave in good order when one of them has to stop.
 const FAREWELL: Duration = Duration::from_secs(4);

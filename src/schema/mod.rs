@@ -38,6 +38,7 @@ pub mod redriven;
 pub mod state;
 mod text;
 pub mod topics;
+pub mod trace_parent;
 mod unreadable;
 mod words;
 

@@ -37,6 +37,7 @@
 //! - *it holds*: `publish.rs` makes facts of what was decided. An abort drops it.
 //!
 //! `memory.rs` says how much of what may wait in memory; `look.rs` shows all of it to others (`snapshot.rs`, `stats.rs`).
+//! `traced.rs` is what is noted of events that belong to traces.
 //!
 //! Architecture invariant: what a turn stages is not visible to anything before its commit is known.
 //! Architecture invariant: nothing here reads a clock, sleeps or is random. A [`Worker::step`] makes one call to the broker, or
@@ -75,6 +76,7 @@ mod snapshot;
 mod start;
 mod stats;
 mod stop;
+mod traced;
 mod wake;
 mod write;
 
@@ -91,6 +93,7 @@ pub use session::shape::Shape;
 pub use snapshot::{Held, KINDS, Memory, PartitionShot, Share, Snapshot};
 pub use stats::Stats;
 pub use stop::Stop;
+pub use traced::{Fate, Hold, TracedCommand, TracedEvent, TracedTurn};
 
 use clients::Clients;
 use phase::Phase;
@@ -138,6 +141,8 @@ pub struct Worker<B: Broker> {
     admin: Option<B::Admin>,
     stopping: bool,
     stats: Stats,
+    /// What has held since somebody took it.
+    traced: VecDeque<TracedTurn>,
 }
 
 impl<B: Broker> Worker<B> {
@@ -166,6 +171,7 @@ impl<B: Broker> Worker<B> {
             admin: None,
             stopping: false,
             stats: Stats::default(),
+            traced: VecDeque::new(),
         }
     }
 
@@ -248,6 +254,11 @@ impl<B: Broker> Worker<B> {
     #[must_use]
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// What turns that hold have done with events and commands of recorded traces, since the last call.
+    pub fn take_traced(&mut self) -> impl Iterator<Item = TracedTurn> + '_ {
+        self.traced.drain(..)
     }
 
     /// What does not go on, and why: a sentence each.

@@ -6,6 +6,7 @@ use super::memory::Shares;
 use super::session::amount::Amount;
 use crate::flow::Limits;
 use crate::schema::topics::Topics;
+use crate::schema::trace_parent::Sampling;
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -37,6 +38,8 @@ pub struct Options {
     pub replication_factor: Option<i32>,
     /// Kafka's `segment.ms` and `max.compaction.lag.ms` of a queue topic: the cleaner leaves a newer segment alone.
     pub queue_segment: Duration,
+    /// Which traces are recorded: what happens to their events is noted.
+    pub sampling: Sampling,
     /// How long a poll waits when there is nothing to do.
     pub idle: Duration,
 }
@@ -155,6 +158,7 @@ impl Options {
             queue_ttl: Duration::from_secs(7 * 24 * 60 * 60),
             replication_factor: None,
             queue_segment: Duration::from_secs(24 * 60 * 60),
+            sampling: Sampling::default(),
             idle: Duration::from_millis(20),
         }
     }

@@ -7,10 +7,11 @@ use super::phase::{Phase, Step};
 use super::session::ahead::Ahead;
 use super::session::amount::Amount;
 use super::session::chore::Chore;
-use super::session::decision::StagedFlow;
+use super::session::decision::{Decision, StagedFlow};
 use super::session::fed::Fed;
 use super::session::turn::Turn;
 use super::stop::Stop;
+use super::traced::{TURNS, TracedTurn};
 use crate::broker::Broker;
 use crate::flow::FlowId;
 use crate::flow::index::Index;
@@ -20,11 +21,12 @@ use crate::time::Timestamp;
 const DELETE_EVERY: u64 = 250_000;
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn publish(&mut self, turn: Turn, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    pub(super) fn publish(&mut self, mut turn: Turn, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         self.stats.add(&turn.decision.stats);
         let in_half_the_time = now.since(turn.gathered_at) <= self.options.transaction_timeout / 2;
         self.stats.slow += u64::from(!in_half_the_time);
         self.table.pace.hold(in_half_the_time);
+        self.note_traced(&mut turn, now);
         let decision = turn.decision;
         let (is_last, is_for_commands) = (decision.is_last(), decision.is_for_commands());
         let is_everybodys = !is_for_commands && decision.refused().is_none();
@@ -58,6 +60,28 @@ impl<B: Broker> Worker<B> {
             false => self.read_again(&decision.reread),
         }
         Ok((Phase::Chores, Step::Progress))
+    }
+
+    fn note_traced(&mut self, turn: &mut Turn, now: Timestamp) {
+        let Decision { traced, stats, .. } = &mut turn.decision;
+        if traced.is_empty() {
+            return;
+        }
+        if self.traced.len() >= TURNS {
+            self.traced.pop_front();
+        }
+        self.traced.push_back(TracedTurn {
+            name: turn.name.clone(),
+            worker: self.options.worker,
+            began: turn.gathered_at,
+            ended: now,
+            delivered: stats.delivered,
+            held: stats.held,
+            released: stats.released,
+            events: std::mem::take(&mut traced.events),
+            commands: std::mem::take(&mut traced.commands),
+            missed: traced.missed,
+        });
     }
 
     /// The search of a flow's queue follows its state, and knows what the turn has held.

@@ -85,7 +85,7 @@ impl Place {
     }
 
     fn gate(&self) -> Gate {
-        let settings = [self.settings(), vec!["log.level=debug".to_owned()]].concat();
+        let settings = [self.settings(), vec!["log.level=trace".to_owned()]].concat();
         self.company.gate("a", &settings.iter().map(String::as_str).collect::<Vec<_>>())
     }
 

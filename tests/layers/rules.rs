@@ -73,6 +73,11 @@ pub const RULES: &[Rule] = &[
     Rule { folders: &["src/client"], words: "how a turn works", bars: TURN },
     Rule { folders: &["src/cli"], words: "", bars: &[] },
     Rule { folders: &["src/api", "src/metrics.rs"], words: "how a turn works", bars: TURN },
+    Rule {
+        folders: &["src/otlp"],
+        words: "Kafka clients, how a turn works",
+        bars: &[Outside(KAFKA), Ours(CLIENTS), Within("src/worker")],
+    },
     Rule { folders: &["src/config"], words: "", bars: &[] },
     Rule { folders: &["src/outgoing.rs"], words: "everything else", bars: &[OursBut(&["src/outgoing.rs"])] },
     Rule { folders: &["src/hex.rs"], words: "everything else", bars: &[OursBut(&["src/hex.rs"])] },

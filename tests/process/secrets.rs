@@ -65,7 +65,9 @@ fn commands(of: &clap::Command, before: &[String]) -> Vec<Vec<String>> {
 impl Planted {
     /// Whoever does not serve HTTP does not read these.
     fn is_in_a_file_of_http(&self) -> bool {
-        ["http_tokens_file", "http_secret_file", "http_tls_"].iter().any(|name| self.file.contains(name))
+        ["http_tokens_file", "http_secret_file", "http_tls_", "headers_file"]
+            .iter()
+            .any(|name| self.file.contains(name))
     }
 }
 
@@ -149,6 +151,13 @@ fn planted() -> Vec<Planted> {
             true,
         ),
         named("a token alone", "http_tokens_file = './secret'\n".to_owned(), SECRET, true),
+        file(
+            "headers for a collector",
+            format!("[otlp]\nendpoint = 'http://127.0.0.1:1'\nheaders = 'authorization=Bearer {SECRET}'\n"),
+            false,
+        ),
+        file("a header without a name", format!("[otlp]\nheaders = '{SECRET}'\n"), true),
+        file("headers in the place of their file", format!("[otlp]\nheaders_file = '{SECRET}'\n"), true),
         file("a token in the place of its file", format!("http_tokens_file = '{SECRET}'\n"), true),
         named("a secret of HTTP", "http_secret_file = './secret'\n".to_owned(), &format!("{SECRET} {SECRET}"), false),
         named("a short secret of HTTP", "http_secret_file = './secret'\n".to_owned(), SECRET, true),

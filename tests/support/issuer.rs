@@ -170,8 +170,16 @@ pub fn listen(port: u16) -> TcpListener {
     TcpListener::bind(("127.0.0.1", port)).unwrap()
 }
 
-/// Answers one request with JSON, and closes the connection. Whoever breaks off is none of our business.
+/// Answers one request with JSON, and closes the connection.
 fn answer(stream: impl Read + Write, answer: impl Fn(&str, &str) -> (u16, String)) {
+    exchange(stream, |head, body| {
+        let (status, text) = answer(head, std::str::from_utf8(body).unwrap());
+        (status, text.into_bytes())
+    });
+}
+
+/// Answers one request, and closes the connection. Whoever breaks off is none of our business.
+pub fn exchange(stream: impl Read + Write, answer: impl Fn(&str, &[u8]) -> (u16, Vec<u8>)) {
     let mut stream = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -193,9 +201,10 @@ fn answer(stream: impl Read + Write, answer: impl Fn(&str, &str) -> (u16, String
     if stream.read_exact(&mut body).is_err() {
         return;
     }
-    let (status, text) = answer(&head, &String::from_utf8(body).unwrap());
-    let headers = format!("Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close", text.len());
-    let _ = write!(stream.get_mut(), "HTTP/1.1 {status} x\r\n{headers}\r\n\r\n{text}");
+    let (status, bytes) = answer(&head, &body);
+    let headers = format!("Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close", bytes.len());
+    let _ = write!(stream.get_mut(), "HTTP/1.1 {status} x\r\n{headers}\r\n\r\n");
+    let _ = stream.get_mut().write_all(&bytes);
     let _ = stream.get_mut().flush();
 }
 

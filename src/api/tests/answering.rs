@@ -31,7 +31,7 @@ fn resume(target: &Target, id: &str) -> Command {
 /// So many commands that a state remembers none of them in the end but the last ones; all are answered.
 fn many(place: &Place, gate: &Gate, target: &Target, count: usize) {
     let all: Vec<Command> = (0..count).map(|number| resume(target, &format!("c{number}"))).collect();
-    store(&mut place.memory.publisher().unwrap(), &place.settings.topics, &all).unwrap();
+    store(&mut place.memory.publisher().unwrap(), &place.settings.topics, &all, None).unwrap();
     let last = all.last().unwrap().id.clone();
     eventually("the first is not remembered any more, and the last is", || {
         gate.board.flows(|flows| {

@@ -2,19 +2,23 @@
 //!
 //! When the last entry has been passed the flow is live in that same turn, and the turn's events follow directly.
 
+use std::sync::Arc;
+
 use super::decider::Decider;
 use crate::broker::murmur2::partition_for;
 use crate::flow::drain::{Passing, Removal};
 use crate::flow::index::Indexed;
 use crate::flow::{CommandId, Flow, FlowId};
 use crate::mutant::{self, Mutant};
-use crate::schema::headers::{self, Discarded, Released};
+use crate::schema::entry::Held;
+use crate::schema::headers::{self, Discarded, Released, Source};
 use crate::worker::facts::tracked::Tracked;
 use crate::worker::session::amount::Amount;
 use crate::worker::session::backlog::Waiting;
 use crate::worker::session::decision::StagedFlow;
 use crate::worker::session::outgoing::{Origin, To, Write};
 use crate::worker::session::owned::Owned;
+use crate::worker::traced::{Fate, Hold, TracedEvent};
 
 /// How many times its bytes a turn may pass at most for drains that have to outrun their flows. Three: what arrives in a turn
 /// fills it by records and by bytes at most, which is two.
@@ -179,6 +183,7 @@ impl Decider<'_> {
         let held = &waiting.held;
         let origin = Origin::Entry { partition, flow: flow.clone(), number: held.number };
         let (key, value) = (held.key.clone(), waiting.value.clone());
+        self.trace_passed(flow, held, passing);
         match passing {
             Passing::Release if mutant::is(Mutant::DrainLosesEvery1000thEntry) && held.number.is_multiple_of(1_000) => {
             }
@@ -205,6 +210,27 @@ impl Decider<'_> {
             Passing::Replaced => self.decision.stats.replaced += 1,
             Passing::Withdrawal | Passing::Taken | Passing::Stale | Passing::Stays => {}
         }
+    }
+
+    fn trace_passed(&mut self, flow: &FlowId, held: &Held, passing: Passing) {
+        let Some(parent) = self.options.sampling.of(&held.headers) else { return };
+        let fate = match passing {
+            Passing::Release => Fate::Released,
+            Passing::Remove(_) => Fate::Removed,
+            Passing::Replaced => Fate::Replaced,
+            Passing::Withdrawal | Passing::Taken | Passing::Stale | Passing::Stays => return,
+        };
+        let hold = Hold { pause: held.pause_id.to_string(), entry: held.number, since: held.held_at };
+        let Source { topic, partition, offset } = &held.source;
+        self.decision.traced.event(TracedEvent {
+            parent,
+            topic: Arc::clone(topic),
+            partition: *partition,
+            offset: *offset,
+            flow: Some(flow.clone()),
+            fate,
+            hold: Some(hold),
+        });
     }
 
     /// Ends what has come to its end of what passes entries of a staged flow.

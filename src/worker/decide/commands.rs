@@ -15,6 +15,7 @@ use crate::mutant::{self, Mutant};
 use crate::schema::{self, Unreadable, headers};
 use crate::worker::session::decision::StagedFlow;
 use crate::worker::session::outgoing::{Origin, To, Write};
+use crate::worker::traced::TracedCommand;
 
 /// The partition that answers for what belongs to no flow.
 const FIRST: i32 = 0;
@@ -22,7 +23,18 @@ const FIRST: i32 = 0;
 impl Decider<'_> {
     /// Up to the first one that the turn has no room for.
     pub(super) fn commands(&mut self, mut commands: Vec<Record>) {
-        let is_left = |record: &Record| match schema::command::read(record.value.as_deref()) {
+        let is_left = |record: &Record| {
+            self.parent = self.options.sampling.of(&record.headers);
+            self.is_left(record)
+        };
+        if let Some(first) = commands.iter().position(is_left) {
+            self.decision.commands_left = commands.split_off(first);
+        }
+    }
+
+    /// Whether the turn has no room for it.
+    fn is_left(&mut self, record: &Record) -> bool {
+        match schema::command::read(record.value.as_deref()) {
             Err(unreadable) => {
                 self.unreadable_command(record, &unreadable);
                 false
@@ -37,9 +49,6 @@ impl Decider<'_> {
                     Target::Every => !self.command_for_every(&issue),
                 }
             }
-        };
-        if let Some(first) = commands.iter().position(is_left) {
-            self.decision.commands_left = commands.split_off(first);
         }
     }
 
@@ -216,6 +225,21 @@ impl Decider<'_> {
         let command: Command = issue.command.clone();
         let Answer { outcome, repeated } = answer;
         *self.decision.stats.answers.entry(outcome.verdict.word()).or_default() += 1;
+        if !self.options.sampling.is_none() {
+            self.decision.traced.command(TracedCommand {
+                parent: self.parent,
+                id: command.id.clone(),
+                action: match &command.action {
+                    Action::Invalid { .. } => "invalid".to_owned(),
+                    action => action.word().to_owned(),
+                },
+                flow: flow.cloned(),
+                partition,
+                offset: issue.offset,
+                issued_at: command.issued_at.unwrap_or(issue.recorded_at),
+                verdict: outcome.verdict.word(),
+            });
+        }
         self.note(partition, flow, position, Happening::Answer { command, offset: issue.offset, outcome, repeated });
     }
 

@@ -8,6 +8,7 @@ use crate::broker::{Header, Record, Topic};
 use crate::flow::{AuditEvent, FlowId, Happening, PauseId, Position, Transition};
 use crate::mutant::{self, Mutant};
 use crate::schema::headers::{self, Releases};
+use crate::schema::trace_parent::TraceParent;
 use crate::time::Timestamp;
 use crate::worker::facts::NOTE_POSITION;
 use crate::worker::options::{Budget, Options};
@@ -15,6 +16,7 @@ use crate::worker::session::decision::Decision;
 use crate::worker::session::outgoing::{Origin, To, Write};
 use crate::worker::session::owned::Stage;
 use crate::worker::session::table::Table;
+use crate::worker::traced::{Fate, Hold, TracedEvent};
 
 pub(super) struct Decider<'a> {
     pub(super) table: &'a Table,
@@ -29,6 +31,8 @@ pub(super) struct Decider<'a> {
     /// In a later slice of a turn: the topics that its producer can write to. In the first slice missing ones are made.
     pub(super) writable: Option<&'a HashMap<String, Topic>>,
     pub(super) releases: Releases,
+    /// Of the command that is being applied: where in a trace it comes from.
+    pub(super) parent: Option<TraceParent>,
 }
 
 /// Clocks of upstreams may be ahead by so much before their timestamps are replaced: Kafka's own default limit.
@@ -41,7 +45,7 @@ impl<'a> Decider<'a> {
     pub(super) fn new(table: &'a Table, options: &'a Options, decision: Decision) -> Self {
         let (budget, now) = (table.pace.budget(options.turn), decision.at);
         let releases = Releases::default();
-        Self { table, options, budget, now, decision, time_of_writing: false, writable: None, releases }
+        Self { table, options, budget, now, decision, time_of_writing: false, writable: None, releases, parent: None }
     }
 }
 
@@ -49,6 +53,15 @@ impl Decider<'_> {
     /// Our time, or the broker's where the two are known to be far apart: ages are compared between gates.
     pub(super) fn brokers_now(&self) -> Timestamp {
         Timestamp(self.now.0 - self.table.clock_ahead)
+    }
+
+    /// Notes what becomes of an event, if its trace is recorded. What there is to note is only made then: most events have none.
+    pub(super) fn trace(&mut self, record: &Record, fate: Fate, of: impl FnOnce() -> (Option<FlowId>, Option<Hold>)) {
+        if let Some(parent) = self.options.sampling.of(&record.headers) {
+            let (topic, partition, offset) = (Arc::clone(&record.topic), record.partition, record.offset);
+            let (flow, hold) = of();
+            self.decision.traced.event(TracedEvent { parent, topic, partition, offset, flow, fate, hold });
+        }
     }
 
     /// Takes gaps at the ends of silent partitions as passed.

@@ -15,6 +15,7 @@ use crate::worker::session::outgoing::{Origin, To, Write};
 use crate::worker::session::owned::Owned;
 use crate::worker::session::shape::ONLY;
 use crate::worker::session::wait::Blocked;
+use crate::worker::traced::{self, Hold};
 
 /// What may be held in one turn for a flow that drains without a rate. The next turn reads it all back before it takes an
 /// event of the flow.
@@ -103,6 +104,7 @@ impl Decider<'_> {
         if home != partition && !mutant::is(Mutant::ReroutedEventDeliveredWhereItCame) {
             self.pass_over(&record, owned);
             self.decision.stats.rerouted += 1;
+            self.trace(&record, traced::Fate::Rerouted, || (Some(seen.flow.to_id()), None));
             self.forward(record, To::Enrollments, home);
             return None;
         }
@@ -151,6 +153,7 @@ impl Decider<'_> {
         if untouched {
             self.decision.stats.unrecorded += u64::from(is_first);
             self.pass_over(&record, owned);
+            self.trace(&record, traced::Fate::Delivered, || (Some(seen.flow.to_id()), None));
             self.deliver(record, hash);
             return None;
         }
@@ -232,11 +235,13 @@ impl Decider<'_> {
         match fate {
             Fate::Deliver => {
                 staged.changed |= !matches!(staged.flow.state, State::Live) || has_its_state_written(&staged.flow);
+                self.trace(&record, traced::Fate::Delivered, || (Some(event.flow.clone()), None));
                 self.deliver(record, hash);
             }
             Fate::TurnAway { pause } => {
                 staged.changed = true;
                 self.decision.stats.turned_away += 1;
+                self.trace(&record, traced::Fate::TurnedAway, || (Some(event.flow.clone()), None));
                 let detail = format!("pause `{pause}` turns new records away");
                 let source = Source::of(&record);
                 let headers =
@@ -247,6 +252,11 @@ impl Decider<'_> {
             }
             Fate::Hold(entry) => {
                 self.decision.stats.held += 1;
+                let since = self.brokers_now();
+                self.trace(&record, traced::Fate::Held, || {
+                    let hold = Hold { pause: entry.pause.to_string(), entry: entry.number, since };
+                    (Some(event.flow.clone()), Some(hold))
+                });
                 self.hold(&record, event, &entry);
             }
             Fate::Withdraw(entry) => {
@@ -263,6 +273,7 @@ impl Decider<'_> {
                     });
                 }
                 self.hold(&record, event, &entry);
+                self.trace(&record, traced::Fate::Delivered, || (Some(event.flow.clone()), None));
                 self.deliver(record, hash);
             }
         }

@@ -9,6 +9,7 @@ use crate::flow::FlowId;
 use crate::schema::{Reason, Unreadable, headers};
 use crate::worker::session::backlog::Waiting;
 use crate::worker::session::outgoing::{Origin, To, Write};
+use crate::worker::traced::Fate;
 
 impl Decider<'_> {
     pub(super) fn dead_letter(&mut self, record: &Record, unreadable: &Unreadable) {
@@ -17,6 +18,7 @@ impl Decider<'_> {
 
     pub(super) fn bury(&mut self, record: &Record, reason: Reason, detail: &str, value: Option<Bytes>) {
         self.decision.stats.dead_letter(reason);
+        self.trace(record, Fate::DeadLettered, || (None, None));
         self.decision.write(Write {
             to: To::DeadLetters,
             partition: record.partition % self.table.shape.dead_letters.max(1),
@@ -54,6 +56,10 @@ impl Decider<'_> {
                 value: None,
                 headers: if bare { Vec::new() } else { waiting.held.headers.to_vec() },
             };
+            if let Some(traced) = self.decision.traced.events.last_mut() {
+                // Alone in its turn, it was noted as what it was to be.
+                traced.fate = Fate::DeadLettered;
+            }
             let released = matches!(write.to, To::Records);
             write.headers = headers::dead_letter(&event, reason, &detail);
             write.to = To::DeadLetters;

@@ -19,6 +19,7 @@ use crate::flow::{AuditEvent, Flow, FlowId, Partition, RecordId};
 use crate::schema::{self, Document, Unknown};
 use crate::time::Timestamp;
 use crate::worker::stats::Stats;
+use crate::worker::traced::Traced;
 
 #[derive(Default)]
 pub struct Decision {
@@ -31,6 +32,8 @@ pub struct Decision {
     pub writes: Vec<Write>,
     pub audit: Vec<AuditEvent>,
     pub stats: Stats,
+    /// What is noted of events and commands that belong to traces.
+    pub traced: Traced,
     /// Flows whose queue topics have to be made first.
     pub new_topics: Vec<(i32, FlowId)>,
     /// Flows that commands for every flow have looked at.

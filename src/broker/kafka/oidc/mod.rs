@@ -8,6 +8,7 @@
 mod ask;
 mod keeper;
 mod settings;
+#[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "nothing is asked for in such a build"))]
 mod token;
 
 pub(super) use keeper::{Issued, Keeper};

@@ -72,6 +72,10 @@ pub enum Authorities {
 }
 
 impl Oidc {
+    pub fn is_asked_with_tls(&self) -> bool {
+        self.url.to_ascii_lowercase().starts_with("https:")
+    }
+
     /// By which we are known there.
     pub fn client(&self) -> &str {
         match &self.grant {
@@ -217,7 +221,9 @@ mod tests {
             (CLIENT_SECRETS[0], "s"),
         ];
         let given = all.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        given.filter(|(_, value)| value != "-").collect()
+        let mut given: BTreeMap<String, String> = given.collect();
+        given.retain(|_, value| value != "-");
+        given
     }
 
     fn wrong(more: &[(&str, &str)]) -> Vec<(&'static str, String)> {
