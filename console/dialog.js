@@ -76,10 +76,10 @@ const put = name => (/** @type {string} */ value) => {
 // While it is open others go on: it says what they have done, and keeps its numbers right.
 readers.push(() => {
 	const {dialog} = state, {seen} = dialog ?? {}
-	if (!dialog || !seen || dialog.busy || dialog.changed) return
+	if (!dialog || !seen || dialog.busy) return
 	const flow = state.flows.get(seen.flow_id), said = meanwhile(seen, flow)
 	if (said) dialog.changed = `Meanwhile: ${said}.`
-	else if (flow?.held.total !== seen.held.total && performance.now() - looked > 2000 && dialog.kind !== 'purge') look()
+	else if (!dialog.changed && flow?.held.total !== seen.held.total && performance.now() - looked > 2000 && dialog.kind !== 'purge') look()
 })
 
 /** @param {Dialog} dialog */

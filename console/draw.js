@@ -5,7 +5,7 @@ const DRAWN = ['svg', 'polygon', 'polyline']
 /** These are properties of an element, no attributes. */
 const PROPERTIES = ['value', 'checked', 'selected', 'style']
 
-/** What `h` makes, and nothing else: what strangers wrote may look like it. */
+/** What `h` makes: what strangers wrote may look like it. */
 class Part {
 	/** @param {string} tag @param {unknown} key @param {Props} props @param {unknown[]} kids @param {string} text */
 	constructor(tag, key, props, kids, text = '') {
@@ -36,7 +36,7 @@ function dress(node, before, after) {
 	for (const name in {...before, ...after}) {
 		const value = after[name], attribute = name === 'label' ? 'aria-label' : name
 		if (value === before[name]) continue
-		// What a handler returns is nothing to the browser: false would cancel.
+		// A handler that returns false would cancel the event.
 		if (name.startsWith('on')) node[name] = (/** @type {Event} */ event) => void value(event)
 		else if (PROPERTIES.includes(name)) node[name] = value ?? ''
 		else if (value === undefined || value === null || value === false) node.removeAttribute(attribute)

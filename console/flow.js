@@ -14,7 +14,7 @@ let sought = ''
 /** Many places of a topic are read for it, so seldom. */
 export async function load() {
 	const {view, id} = state.route, {depth} = state, same = depth.id === id, at = performance.now(), held = state.flows.get(id)?.held.total
-	// Where live flows are too many to be listed it may be one of them.
+	// It may be one of too many to be listed.
 	if (view === 'flow' && state.partial && !held && sought !== id) search((sought = id))
 	if (view !== 'flow' || !held || (same && (at - depth.at < 15_000 || depth.held === held))) return
 	const mine = (state.depth = {id, points: same ? depth.points : [], at, held, problem: null})

@@ -39,7 +39,7 @@ function banners() {
 	const {who, newer, trouble, loaded} = state, age = loaded ? stale() : 0, say = (/** @type {unknown[]} */ ...kids) => h('p.banner', {role: 'status'}, kids)
 	return [newer && say(`The gate is version ${newer} now, and this page is of the one before. `, button('Reload', () => location.reload())),
 		age > 0 && h('p.banner.trouble', {role: 'alert'}, `This is not new any more. ${trouble || 'The gate hears nothing from Kafka.'}`),
-		who?.read_only ? say('Read-only: this gate takes no commands over HTTP.') : who?.role === 'viewer' && say(told(who.name), ' is a viewer, and may only look.')]
+		who?.read_only ? say('Read-only: this gate takes no commands over HTTP.') : who?.role === 'viewer' && say('A viewer may only look.')]
 }
 
 const notices = () => [h('section.notices', {label: 'Results'}, state.notices.map(({key, text, bad, details, undo}) => h('div.notice', {key, class: bad ? 'bad' : '', role: 'group', label: 'Result'}, h('p', bad && '⚠ ', text),

@@ -26,10 +26,10 @@ export function listed(flows, part, states, sort) {
 export const passed = ({released, replaced, removed, lost}) => [released, replaced, removed, lost].reduce((sum, kinds) => sum + both(kinds), 0)
 
 /** How much a drain has passed, how fast, and how many ms are left; null: not known. @param {Flow} flow @param {Passed[]} [seen] @param {number} [from] so many had passed at its begin */
-export function drained({counts, at_pause, held: {total}}, seen = [], from = passed(at_pause)) {
+export function drained({counts, at_pause, drain, held: {total}}, seen = [], from = passed(at_pause)) {
 	const done = passed(counts) - from, part = done + total ? done / (done + total) : 1, first = seen[0], last = seen.at(-1)
 	if (!first || !last || last.at - first.at < 500) return {part, rate: null, left: null}
-	const seconds = (last.at - first.at) / 1000, rate = (last.passed - first.passed) / seconds, less = (first.held - last.held) / seconds
+	const seconds = (last.at - first.at) / 1000, rate = Math.min((last.passed - first.passed) / seconds, drain?.max_rate ?? Infinity), less = (first.held - last.held) / seconds
 	// What arrives meanwhile goes behind: the end comes nearer only by what is held less.
 	return {part, rate, left: less > 0 ? (total / less) * 1000 : rate > 0 ? Infinity : null}
 }

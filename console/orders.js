@@ -23,7 +23,7 @@ function end({end, until}, ids) {
 /** The gate refuses what is none. @param {string} text */
 const amount = text => text && (Number(text) || text)
 
-/** What is not said stays as it is where a flow is paused already. @param {Kind} kind @param {Form} form @param {Ids} ids @returns {Record<string, any>} */
+/** What is not said stays as it is. @param {Kind} kind @param {Form} form @param {Ids} ids @returns {Record<string, any>} */
 export function options(kind, form, ids) {
 	const {new_records, keep, on_expiry} = form, none = form.release === 'none', named = form.mode === 'records'
 	const given = {

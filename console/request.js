@@ -56,7 +56,7 @@ export async function ask(path, options = {}) {
 		const response = await open(path, options)
 		return response.status === 204 ? null : await response.json()
 	} finally {
-		// The newest goes first: what was asked before it may be of no use any more.
+		// The newest goes first: the others may be of no use any more.
 		if (isRead && --reads > 1) waiting.pop()?.()
 	}
 }

@@ -1,5 +1,5 @@
 // What the page knows, fed by the event stream. Whoever changes it calls `changed`.
-import {hear, set} from './clock.js'
+import {hear, set, speed} from './clock.js'
 import {Problem, ask, follow, lines, login, ofFlow, sleep} from './request.js'
 import {passed} from './order.js'
 import {why} from './text.js'
@@ -60,16 +60,18 @@ function count({state: is, pause}, by) {
 
 /** @param {Flow} flow as it is now */
 function put(flow) {
-	const id = flow.flow_id, old = state.flows.get(id), at = performance.now()
+	const id = flow.flow_id, old = state.flows.get(id)
 	if (old && old.as_of > flow.as_of) return
 	state.flows.set(id, flow)
 	state.rev++
 	if (old) count(old, -1)
 	count(flow, 1)
 	state.known = Math.max(state.known, state.flows.size)
-	if (old && (old.state !== flow.state || old.pause?.id !== flow.pause?.id || old.pause?.resumes_at !== flow.pause?.resumes_at)) state.marks.set(id, at)
+	if (old && (old.state !== flow.state || old.pause?.id !== flow.pause?.id || old.pause?.resumes_at !== flow.pause?.resumes_at)) state.marks.set(id, performance.now())
 	if (flow.state === 'resuming') {
 		if (old?.state === 'paused') state.began.set(id, passed(old.counts))
+		// By when it was so, not told.
+		const at = Date.parse(flow.updated_at) / speed()
 		state.passed.set(id, [...(state.passed.get(id) ?? []).filter(one => at - one.at < 8000), {at, passed: passed(flow.counts), held: flow.held.total}])
 	} else state.passed.delete(id)
 	upTo(flow.as_of)

@@ -55,7 +55,7 @@ function whole(at) {
 export const zone = () => (state.utc ? 'UTC' : 'UTC' + parts(Date.now()).offset)
 
 /** Has times in a sentence as people read them. @param {string} text */
-export const dated = text => text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, time => whole(Date.parse(time)))
+export const dated = text => text.replace(/`(.*?)`/g, '“$1”').replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, time => whole(Date.parse(time)))
 
 /** Without its day where that is today; whole on hover. @param {string} when @param {boolean} [all] */
 export function time(when, all) {

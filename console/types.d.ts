@@ -252,7 +252,7 @@ interface Notice {
   undo: (() => void) | null;
 }
 
-/** How far a drain was; `at` in ms of local time. */
+/** How far a drain was; `at` in ms, as long as ms of this machine. */
 interface Passed {
   at: number;
   passed: number;

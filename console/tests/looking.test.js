@@ -36,7 +36,33 @@ stage.scene('a preview that is no longer true says what has changed', async ({ g
     assert.equal((await gate.flow(flow)).held.total, 3, 'what is held now was not asked about');
     await picture(ui.page, 'preview-stale');
     // The new preview is of what is held now.
-    await says(ui.preview, /\b3\b/);
+    await ui.dialog.getByRole('button', { name: /^Show what/ }).click();
+    await says(ui.preview, /\b3 events/);
+    await says(ui.confirm, /Purge 3/);
+});
+
+// Goal: what the page has not heard of yet the gate knows: an order says what its sender has seen, and is not given to anything else.
+stage.scene('somebody who is faster than the click is noticed by the gate', async ({ gate, open }) => {
+    const flow = 'raced';
+    await gate.order(flow, { action: 'pause' });
+    await gate.hold(flow, events(flow, 0, 5));
+    const ui = await open({ at: `/flow/${flow}` });
+    ui.page.guard.expect(/status of 409/);
+    await ui.click(ui.button('Purge…'));
+    await ui.dialog.waitFor();
+    await ui.dialog.getByRole('textbox', { name: /Type/ }).fill(flow);
+    await until('the dialog can be confirmed', () => ui.confirm.isEnabled());
+    await ui.page.route(/\/commands/, async (route) => {
+        await gate.order(flow, { action: 'resume' });
+        await gate.comesTo(flow, ({ state }) => state === 'live');
+        await gate.order(flow, { action: 'pause' });
+        await gate.hold(flow, events(flow, 10, 12));
+        await route.continue();
+    }, { times: 1 });
+    await ui.click(ui.confirm);
+    await says(ui.dialog, /Nothing was done|[Mm]eanwhile|changed/);
+    const { held, counts } = await gate.flow(flow);
+    assert.deepEqual([held.total, counts.removed.enroll], [2, 0], 'what nobody was asked about');
 });
 
 stage.scene('held events are found by record and by field, and those that are ticked are released', async ({ gate, open }) => {

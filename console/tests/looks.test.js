@@ -110,7 +110,7 @@ for (const dark of [false, true]) {
                 }
             }
             assert.equal(faults.length, 0, faults.join('\n'));
-        }, 180_000);
+        }, 300_000);
     }
 }
 

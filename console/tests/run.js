@@ -16,6 +16,9 @@ async function run(names, jobs) {
     if (names.length === 0) return true;
     const command = ['--test', `--test-concurrency=${jobs}`, '--test-reporter=spec', ...only, ...names.map((name) => join(here, name))];
     const child = spawn(process.execPath, command, { stdio: 'inherit', env: { ...process.env, FLOWGATE_TEST_BROKERS: kafka.brokers } });
+    // Whoever is ended takes them along.
+    const end = () => child.kill();
+    process.once('SIGTERM', end).once('SIGINT', end);
     return await new Promise((ended) => child.on('exit', (code) => ended(code === 0)));
 }
 

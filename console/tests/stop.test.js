@@ -226,3 +226,21 @@ stage.scene('a flow that was a mistake is forgotten', async ({ gate, open }) => 
     await ui.confirmed();
     await other.row('wellcome').waitFor({ state: 'detached' });
 });
+
+// Goal: what is said of a drain is true for whoever comes later too.
+stage.scene('a slow drain tells its true rate to whoever opens it', async ({ gate, open }) => {
+    const flow = 'slow';
+    await gate.order(flow, { action: 'pause' });
+    await gate.hold(flow, events(flow, 0, 400));
+    await gate.order(flow, { action: 'resume', max_rate: 5 });
+    await gate.comesTo(flow, ({ counts }) => counts.released.enroll >= 20);
+    const ui = await open({ at: `/flow/${flow}` });
+    for (let look = 0; look < 3; look++) {
+        const told = await says(ui.page.locator('main'), /\d+ per s/);
+        const rate = Number(/([\d,.]+) per s/.exec(told)[1].replaceAll(',', ''));
+        assert.ok(rate <= 6, `${rate} per s of 5 allowed`);
+        const before = (await gate.flow(flow)).held.total;
+        await gate.comesTo(flow, ({ held }) => held.total < before - 3);
+    }
+    await gate.order(flow, { action: 'resume', release: 'none' });
+});

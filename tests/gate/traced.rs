@@ -53,12 +53,12 @@ fn live_held_replaced_and_released_events_are_noted() {
     assert_eq!((turn.events[0].flow.as_ref().unwrap().as_str(), turn.events[0].offset), ("welcome", 0));
     assert!(turn.delivered == 2 && turn.commands.is_empty() && turn.began <= turn.ended);
 
-    let id = rig.order("welcome", "pause", json!({}));
+    rig.order("welcome", "pause", json!({}));
     rig.settle();
     let turns = noted(&mut rig);
     let commands: Vec<&TracedCommand> = turns.iter().flat_map(|turn| &turn.commands).collect();
     let [command] = commands[..] else { panic!("{turns:?}") };
-    assert_eq!((command.id.as_str(), command.action.as_str(), command.verdict), (id.as_str(), "pause", "applied"));
+    assert_eq!((command.id.as_str(), command.action.as_str(), command.verdict), ("c1", "pause", "applied"));
     assert_eq!(command.parent, None);
 
     // One that leads nowhere, one that its sender does not want recorded, two that make the last one count.

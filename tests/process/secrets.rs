@@ -38,6 +38,7 @@ fn called(path: &[String]) -> Vec<&'static str> {
         ["open"] => vec!["--print"],
         ["ready"] => vec![],
         ["acls"] => vec!["viewer", "--check"],
+        ["capacity"] => vec!["--rate", "1", "--flows", "1", "--held", "1"],
         ["completions"] => vec!["bash"],
         ["man" | "schema"] => vec![],
         _ => panic!("a new command: say here how `{}` is called", path.join(" ")),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::errors::invalid;
 use super::mask::words;
 use super::native::{Failure, NativeClient, c_string};
-use super::oidc::{Issued, Keeper};
+use super::oidc::{Clients, Issued, Keeper};
 use crate::broker::{Action, Code, Error, Result};
 
 /// A call this long over its own limit hangs: librdkafka ignores its limits now and then when a broker dies.
@@ -49,6 +49,24 @@ struct Call {
     limit: Duration,
 }
 
+impl Clients for Shared {
+    fn give_token(&self, issued: &Issued) {
+        let mut logins = lock(&self.logins);
+        logins.refusals = None;
+        let clients: Vec<_> = logins.clients.iter().filter_map(Weak::upgrade).collect();
+        drop(logins);
+        for client in clients {
+            if let Err(error) = self.set_token(&client, issued) {
+                tracing::warn!(%error, "a client takes no token");
+            }
+        }
+    }
+
+    fn refuse_token(&self, reason: &str) {
+        self.refuse_as(Code::NoToken, reason);
+    }
+}
+
 impl Shared {
     pub fn new(login_may_change: bool, tokens: Option<Keeper>) -> Self {
         let logins = Logins { may_change: login_may_change, ..Logins::default() };
@@ -69,24 +87,6 @@ impl Shared {
     /// Why there is no token that lets us in, while that is so.
     pub fn trouble(&self) -> Option<String> {
         self.tokens.as_ref()?.trouble()
-    }
-
-    /// Has all clients log in with this token from now on.
-    pub fn give_token(&self, issued: &Issued) {
-        let mut logins = lock(&self.logins);
-        logins.refusals = None;
-        let clients: Vec<_> = logins.clients.iter().filter_map(Weak::upgrade).collect();
-        drop(logins);
-        for client in clients {
-            if let Err(error) = self.set_token(&client, issued) {
-                tracing::warn!(%error, "a client takes no token");
-            }
-        }
-    }
-
-    /// Whoever issues tokens refuses us, and there is none left.
-    pub fn refuse_token(&self, reason: &str) {
-        self.refuse_as(Code::NoToken, reason);
     }
 
     fn set_token(&self, client: &NativeClient, issued: &Issued) -> Result<()> {

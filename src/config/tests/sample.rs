@@ -99,7 +99,8 @@ fn the_sample_sets_nothing() {
 fn every_line_of_the_sample_can_be_set() {
     let names_a_file = |line: &&str| {
         let name = line.split(' ').next().unwrap_or_default();
-        name.ends_with(".file\"") || fields::FIELDS.iter().any(|field| field.is_file && field.name == name)
+        let is = |field: &str| field.rsplit('.').next() == Some(name);
+        name.ends_with(".file\"") || fields::FIELDS.iter().any(|field| field.is_file && is(field.name))
     };
     let lines = uncommented(SAMPLE);
     let lines: String = lines.lines().filter(|line| !names_a_file(line)).map(|line| format!("{line}\n")).collect();

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use super::settings::{Grant, Oidc};
 use super::token::{Failed, Token};
 use crate::broker::kafka::mask::masked;
-use crate::broker::kafka::shared::Shared;
 use crate::clock;
 
 /// After a failure: twice as long each time, up to the second.
@@ -15,6 +14,15 @@ const AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
 /// How often a trouble that goes on is told.
 const TOLD: Duration = Duration::from_secs(30);
+
+/// Who logs in with the tokens.
+pub trait Clients: Send + Sync + 'static {
+    /// All of them log in with this one from now on.
+    fn give_token(&self, issued: &Issued);
+
+    /// Whoever issues tokens refuses us, and there is none left.
+    fn refuse_token(&self, reason: &str);
+}
 
 pub struct Keeper {
     oidc: Oidc,
@@ -57,8 +65,8 @@ impl Keeper {
         &self.oidc.extensions
     }
 
-    /// Begins to ask, at the first call, for as long as somebody has the other clients.
-    pub fn begin(self: &Arc<Self>, shared: &Arc<Shared>) {
+    /// Begins to ask, at the first call, for as long as somebody has the clients.
+    pub fn begin<C: Clients>(self: &Arc<Self>, clients: &Arc<C>) {
         self.begun.call_once(|| {
             let is_open = !self.oidc.is_asked_with_tls() && !self.is_asked_here();
             if is_open {
@@ -67,8 +75,8 @@ impl Keeper {
                     "the token endpoint is asked without TLS: whoever is in between reads the secret"
                 );
             }
-            let (keeper, shared) = (Arc::clone(self), Arc::downgrade(shared));
-            let thread = thread::Builder::new().name("tokens".to_owned()).spawn(move || keeper.keep(&shared));
+            let (keeper, clients) = (Arc::clone(self), Arc::downgrade(clients));
+            let thread = thread::Builder::new().name("tokens".to_owned()).spawn(move || keeper.keep(&clients));
             if let Err(error) = thread {
                 self.lock().trouble = Some(format!("no thread can be started: {error}"));
             }
@@ -106,7 +114,7 @@ impl Keeper {
         self.changed.notify_all();
     }
 
-    fn keep(&self, shared: &Weak<Shared>) {
+    fn keep<C: Clients>(&self, clients: &Weak<C>) {
         let (mut failures, mut told): (u32, Option<Instant>) = (0, None);
         loop {
             let secret = {
@@ -116,22 +124,22 @@ impl Keeper {
             };
             let asked_at = Instant::now();
             let asked = self.ask(&secret);
-            let Some(shared) = shared.upgrade() else { return };
+            let Some(clients) = clients.upgrade() else { return };
             let wait = match asked {
                 Ok(token) => {
                     let wait = token.lives.mul_f64(0.8).saturating_sub(asked_at.elapsed()).max(AGAIN[0]);
-                    self.take(token, asked_at, &shared, failures > 0);
+                    self.take(token, asked_at, &*clients, failures > 0);
                     (failures, told) = (0, None);
                     wait
                 }
                 Err(failed) => {
-                    self.fail(&failed, &shared, &mut told);
+                    self.fail(&failed, &*clients, &mut told);
                     let wait = AGAIN[0].saturating_mul(2_u32.saturating_pow(failures)).min(AGAIN[1]);
                     failures += 1;
                     wait
                 }
             };
-            drop(shared);
+            drop(clients);
             if self.wait(wait) {
                 return;
             }
@@ -148,7 +156,7 @@ impl Keeper {
         Err(Failed::Unanswered("this build has no OIDC".to_owned()))
     }
 
-    fn take(&self, token: Token, asked_at: Instant, shared: &Shared, failed_before: bool) {
+    fn take(&self, token: Token, asked_at: Instant, clients: &impl Clients, failed_before: bool) {
         let ends = clock::now().0 + i64::try_from(token.lives.as_millis()).unwrap_or(i64::MAX / 2);
         let ends_at = asked_at + token.lives;
         let seconds = token.lives.as_secs();
@@ -161,10 +169,10 @@ impl Keeper {
             true => tracing::info!(url = self.oidc.url, seconds, "there is a token for the brokers again"),
             false => tracing::debug!(url = self.oidc.url, seconds, "a token for the brokers was issued"),
         }
-        shared.give_token(&issued);
+        clients.give_token(&issued);
     }
 
-    fn fail(&self, failed: &Failed, shared: &Shared, told: &mut Option<Instant>) {
+    fn fail(&self, failed: &Failed, clients: &impl Clients, told: &mut Option<Instant>) {
         let (url, client) = (&self.oidc.url, self.oidc.client());
         let trouble = match failed {
             Failed::Refused(why) => format!("the token endpoint {url} refuses client `{client}`: {why}"),
@@ -185,7 +193,7 @@ impl Keeper {
             *told = Some(Instant::now());
         }
         if matches!(failed, Failed::Refused(_)) && left.is_none() {
-            shared.refuse_token(&trouble);
+            clients.refuse_token(&trouble);
         }
     }
 

@@ -11,6 +11,6 @@ mod settings;
 #[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "nothing is asked for in such a build"))]
 mod token;
 
-pub(super) use keeper::{Issued, Keeper};
+pub(super) use keeper::{Clients, Issued, Keeper};
 pub use settings::{CLIENT_SECRETS, Wrong, is_used, problems};
 pub(super) use settings::{OF_OIDC, read};
