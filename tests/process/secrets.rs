@@ -248,13 +248,15 @@ impl Running {
         format!("{}\n--- stderr\n{}", read("out"), read("err"))
     }
 
-    /// Waits for its end, or for a gate that cannot reach its brokers to say so.
+    /// Waits for its end, or for a gate that cannot reach its brokers, or whoever issues its tokens, to say so.
     fn judge(mut self, began: Instant) -> String {
         let code = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status.code();
             }
-            let waits = !self.ends_by_itself && self.wrote().contains("waiting for the brokers");
+            let says = |what| self.wrote().contains(what);
+            let waits = !self.ends_by_itself
+                && (says("waiting for the brokers") || says("waiting for a token for the brokers"));
             if waits || began.elapsed() > PATIENCE {
                 self.child.kill().unwrap();
                 self.child.wait().unwrap();
