@@ -8,9 +8,9 @@
 mod send;
 mod spans;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -175,9 +175,4 @@ impl Thread {
         }
         self.metrics.spans_dropped(count);
     }
-}
-
-/// A panic elsewhere leaves nothing half done here: go on.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use prost::Message as _;
 use ureq::Agent;
 
-use super::lock;
 use crate::outgoing::{self, Trust};
 
 /// For one request.
@@ -81,4 +80,9 @@ impl Collector {
         // By the specification of OTLP, these alone.
         Err(Failed { why: format!("HTTP {status}"), is_passing: [429, 502, 503, 504].contains(&status) })
     }
+}
+
+/// A panic elsewhere leaves nothing half done here: go on.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
