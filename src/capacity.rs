@@ -1,10 +1,11 @@
 //! What gates and brokers have to have for a load: arithmetic over what was measured. docs/capacity.md has the measurements, and says
 //! which of them are estimates.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::schema::topics::Topics;
-use crate::topics::{Layout, specification};
+use crate::topics::{Layout, queue, specification};
 
 /// Events a second that one worker is planned to pass, hold or drain. The slowest of these cases did twice as many with broker,
 /// gate and upstream on the same two cores (docs/performance.md: a drain of 1,000 flows).
@@ -38,9 +39,6 @@ const IN_QUEUE: u64 = 175;
 /// What is added to an event that was held and is delivered (`footprint`).
 const IN_RECORDS: u64 = 100;
 
-/// Of a queue topic (`segment.bytes`).
-const SEGMENT: u64 = 67_108_864;
-
 /// Open files of a broker for each segment (`footprint`).
 const FILES_A_SEGMENT: u64 = 1;
 
@@ -63,12 +61,6 @@ const LEAST_PARTITIONS: u64 = 6;
 
 /// Entries that are read again for an index, a second, by one worker (`rebuilt-1x10000000`).
 const INDEXED_A_SECOND: u64 = 400_000;
-
-const DAY: u64 = 24 * 60 * 60;
-
-/// How long the enrollments, and what is delivered, are kept ([`specification`]).
-const ENROLLMENTS_KEPT: u64 = 7 * DAY;
-const RECORDS_KEPT: u64 = 30 * DAY;
 
 /// What is to be borne.
 #[derive(Clone, Copy, Debug)]
@@ -156,9 +148,10 @@ pub struct Times {
 
 impl Needs {
     #[must_use]
-    pub fn of(load: &Load, site: &Site) -> Self {
+    pub fn of(load: &Load, site: &Site, topics: &Topics) -> Self {
         let gates = Gates::of(load, site);
-        Self { gates, brokers: Brokers::of(load, site, &gates), times: Times::of(load, site, &gates) }
+        let fixed = Fixed::of(topics, gates.partitions);
+        Self { gates, brokers: Brokers::of(load, site, &fixed), times: Times::of(load, site, &gates) }
     }
 }
 
@@ -191,22 +184,21 @@ impl Gates {
 }
 
 impl Brokers {
-    fn of(load: &Load, site: &Site, gates: &Gates) -> Self {
+    fn of(load: &Load, site: &Site, fixed: &Fixed) -> Self {
         let share = |all: u64| all.saturating_mul(site.replicas).div_ceil(site.brokers);
         let disk = |events: u64, more| share(events.saturating_mul(load.event_bytes + more));
-        let fixed = fixed_partitions(gates.partitions);
         let held = load.held.saturating_mul(load.event_bytes + IN_QUEUE);
         // Each queue topic has one segment that is written to, and those that are full.
-        let segments = share(load.flows + held / SEGMENT + fixed);
+        let segments = share(load.flows + held / fixed.segment + fixed.partitions);
         let (open_files, maps) = (segments * FILES_A_SEGMENT, segments * MAPS_A_SEGMENT);
         // An upstream's event is written once by it and once by the gate, and each is read once. Copies go from broker to broker.
         let written = load.rate.saturating_mul(2 * load.event_bytes + IN_ENROLLMENTS + IN_QUEUE);
         Self {
-            topics: load.flows + FIXED,
-            partitions: share(load.flows + fixed),
+            topics: load.flows + fixed.topics,
+            partitions: share(load.flows + fixed.partitions),
             held_disk: disk(load.held, IN_QUEUE),
-            enrollments_disk: disk(load.mean_rate.saturating_mul(ENROLLMENTS_KEPT), IN_ENROLLMENTS),
-            records_disk: disk(load.mean_rate.saturating_mul(RECORDS_KEPT), IN_RECORDS),
+            enrollments_disk: disk(load.mean_rate.saturating_mul(fixed.enrollments_kept), IN_ENROLLMENTS),
+            records_disk: disk(load.mean_rate.saturating_mul(fixed.records_kept), IN_RECORDS),
             open_files,
             open_files_limit: (2 * open_files).max(LEAST_FILES),
             maps,
@@ -229,15 +221,39 @@ impl Times {
     }
 }
 
-/// Topics that every prefix has.
-const FIXED: u64 = 7;
+/// What of the topics' settings is reckoned with, and of those that every prefix has.
+struct Fixed {
+    topics: u64,
+    partitions: u64,
+    /// For how many seconds the enrollments, and what is delivered, are kept.
+    enrollments_kept: u64,
+    records_kept: u64,
+    /// Bytes of a segment of a queue topic.
+    segment: u64,
+}
 
-/// Partitions of these.
-fn fixed_partitions(partitions: u64) -> u64 {
-    let Ok(partitions) = i32::try_from(partitions) else { return partitions.saturating_mul(FIXED) };
-    let layout = Layout { partitions, replication_factor: None };
-    let topics = Topics::new("any").map(|topics| specification(&topics, &layout)).unwrap_or_default();
-    topics.iter().map(|topic| u64::from(topic.partitions.unsigned_abs())).sum()
+impl Fixed {
+    /// `partitions`: of the enrollments.
+    fn of(topics: &Topics, partitions: u64) -> Self {
+        let layout = Layout { partitions: i32::try_from(partitions).unwrap_or(i32::MAX), replication_factor: None };
+        let made = specification(topics, &layout);
+        let kept = |name: &str| {
+            let topic = made.iter().find(|topic| topic.name == name);
+            topic.map_or(0, |topic| setting(&topic.config, "retention.ms") / 1000)
+        };
+        Self {
+            topics: made.len() as u64,
+            partitions: made.iter().map(|topic| u64::from(topic.partitions.unsigned_abs())).sum(),
+            enrollments_kept: kept(&topics.enrollments),
+            records_kept: kept(&topics.records),
+            segment: setting(&queue("", Duration::ZERO, None, None).config, "segment.bytes").max(1),
+        }
+    }
+}
+
+/// 0: it has no such setting.
+fn setting(config: &BTreeMap<String, String>, name: &str) -> u64 {
+    config.get(name).and_then(|value| value.parse().ok()).unwrap_or_default()
 }
 
 /// Of each of so many, where a million events take so many seconds of CPU time.

@@ -17,7 +17,6 @@ pub mod metrics;
 pub mod mutant;
 #[cfg(feature = "otlp")]
 pub mod otlp;
-#[cfg(any(feature = "oidc", feature = "otlp"))]
 pub mod outgoing;
 pub mod schema;
 pub mod time;

@@ -10,6 +10,7 @@ use super::table::Layout;
 use super::{Failure, exit};
 use crate::capacity::{Load, Needs, Site};
 use crate::config::Settings;
+use crate::demo::show::thousands;
 use crate::duration;
 
 /// Say what gates and brokers have to have for a load
@@ -76,9 +77,9 @@ impl Args {
         }
         let Self { rate, flows, held, event_bytes, drain_within, broker_count: brokers, .. } = *self;
         let load = Load { rate, mean_rate, flows, known_flows, held, event_bytes, drain_within };
-        let bytes = |of: usize| u64::try_from(of).unwrap_or(u64::MAX);
-        let site = Site { brokers, replicas, workers: bytes(settings.workers), memory: bytes(settings.memory) };
-        let needs = Needs::of(&load, &site);
+        let number = |of: usize| u64::try_from(of).unwrap_or(u64::MAX);
+        let site = Site { brokers, replicas, workers: number(settings.workers), memory: number(settings.memory) };
+        let needs = Needs::of(&load, &site, &settings.topics);
         self.output.write(out, &document(&load, &site, &needs), |_| table(&load, &site, &needs))
     }
 }
@@ -133,26 +134,26 @@ fn table(load: &Load, site: &Site, needs: &Needs) -> String {
     let Needs { gates, brokers, times } = needs;
     let row = |what: &str, needed: String, why: &str| [what.to_owned(), needed, why.to_owned()];
     let drain = times.drain.map_or_else(|| "never".to_owned(), duration::show);
-    let limit = |used, limit| format!("{} (limit {})", grouped(used), grouped(limit));
+    let limit = |used, limit| format!("{} (limit {})", thousands(used), thousands(limit));
     let rows = [
-        row("GATES", grouped(gates.gates), "one of them may be down"),
+        row("GATES", thousands(gates.gates), "one of them may be down"),
         row(
             "  partitions",
-            grouped(gates.partitions),
+            thousands(gates.partitions),
             "of the enrollments: for four times as many workers, as none can be added",
         ),
-        row("  cores", grouped(gates.cores), "of each, half of them in use"),
+        row("  cores", thousands(gates.cores), "of each, half of them in use"),
         row("  memory", size(gates.memory), "of each: twice the setting `memory` a worker, and what flows take"),
-        row("BROKERS", grouped(site.brokers), "each of them has to have:"),
-        row("  cores", grouped(brokers.cores), "half of them in use, as a leader of its share; an estimate"),
+        row("BROKERS", thousands(site.brokers), "each of them has to have:"),
+        row("  cores", thousands(brokers.cores), "half of them in use, as a leader of its share; an estimate"),
         row("  memory", size(brokers.memory), "for the topics of paused flows, beside what it needs anyway"),
         row("  disk, held", size(brokers.held_disk), "what flows hold"),
         row("  disk, input", size(brokers.enrollments_disk), "the enrollments of 7 days"),
         row("  disk, output", size(brokers.records_disk), "what was delivered in 30 days"),
         row(
             "  partitions",
-            grouped(brokers.partitions),
-            &format!("of {} topics: each paused flow has one", grouped(brokers.topics)),
+            thousands(brokers.partitions),
+            &format!("of {} topics: each paused flow has one", thousands(brokers.topics)),
         ),
         row(
             "  open files",
@@ -169,26 +170,13 @@ fn table(load: &Load, site: &Site, needs: &Needs) -> String {
     let layout = Layout::of(&["", "", ""], rows.iter());
     let head = format!(
         "{} events a second at most, of {} bytes; {} flows paused at once, with {} events held:\n",
-        grouped(load.rate),
-        grouped(load.event_bytes),
-        grouped(load.flows),
-        grouped(load.held)
+        thousands(load.rate),
+        thousands(load.event_bytes),
+        thousands(load.flows),
+        thousands(load.held)
     );
     let lines: Vec<String> = rows.iter().map(|row| layout.line(row)).collect();
     format!("{head}\n{}", lines.join("\n"))
-}
-
-/// Digits in groups of three.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// In the largest unit of which there are ten, rounded up.
@@ -196,5 +184,5 @@ fn size(bytes: u64) -> String {
     const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let unit = UNITS.iter().find(|(_, power)| bytes >> power >= 10);
     let (unit, power) = unit.copied().unwrap_or(("B", 0));
-    format!("{} {unit}", grouped(bytes.div_ceil(1 << power)))
+    format!("{} {unit}", thousands(bytes.div_ceil(1 << power)))
 }

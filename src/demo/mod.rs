@@ -30,7 +30,7 @@ pub mod proof;
 pub mod purchases;
 pub mod script;
 pub mod session;
-mod show;
+pub(crate) mod show;
 pub mod signals;
 pub mod simulation;
 pub mod story;

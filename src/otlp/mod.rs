@@ -8,8 +8,6 @@
 mod send;
 mod spans;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -50,12 +48,8 @@ enum Handed {
 #[derive(Clone)]
 pub struct Exporter {
     handed: SyncSender<Handed>,
-    dropped: Arc<Dropped>,
+    metrics: Metrics,
 }
-
-/// Spans that found no room: the thread counts them with its own.
-#[derive(Default)]
-struct Dropped(AtomicU64);
 
 impl Exporter {
     /// Starts the thread. `names`: what all spans say of this gate.
@@ -64,9 +58,8 @@ impl Exporter {
     /// The system has no thread left.
     pub fn start(collector: Collector, names: Names, metrics: Metrics) -> std::io::Result<Self> {
         let (handed, taken) = sync_channel(WAITING);
-        let dropped = Arc::<Dropped>::default();
-        let exporter = Self { handed, dropped: Arc::clone(&dropped) };
-        let mut thread = Thread { collector, names, metrics, dropped, waiting: Vec::new(), told: None, flush_by: None };
+        let exporter = Self { handed, metrics: metrics.clone() };
+        let mut thread = Thread { collector, names, metrics, waiting: Vec::new(), told: None, is_flushing: false };
         thread::Builder::new().name("traces".to_owned()).spawn(move || thread.run(&taken))?;
         Ok(exporter)
     }
@@ -93,7 +86,7 @@ impl Traces for Exporter {
     fn take(&self, turn: TracedTurn) {
         let spans = turn.events.len() + turn.commands.len() + 1;
         if self.handed.try_send(Handed::Turn(turn)).is_err() {
-            self.dropped.0.fetch_add(spans as u64, Ordering::Relaxed);
+            self.metrics.spans_dropped(spans as u64);
         }
     }
 }
@@ -102,13 +95,12 @@ struct Thread {
     collector: Collector,
     names: Names,
     metrics: Metrics,
-    dropped: Arc<Dropped>,
     /// Spans that are not sent yet.
     waiting: Vec<Span>,
     /// When it was last told that the collector takes nothing.
     told: Option<Instant>,
-    /// It is waited for, and has only so long.
-    flush_by: Option<Instant>,
+    /// Who waits for it is about to end.
+    is_flushing: bool,
 }
 
 impl Thread {
@@ -127,9 +119,8 @@ impl Thread {
                 Err(RecvTimeoutError::Timeout) => is_due = true,
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            self.metrics.spans_dropped(self.dropped.0.swap(0, Ordering::Relaxed));
             let is_linger_over = since.is_some_and(|since| since.elapsed() >= LINGER);
-            self.flush_by = answer.is_some().then(Instant::now);
+            self.is_flushing = answer.is_some();
             while self.waiting.len() >= BATCH || (is_due || is_linger_over) && !self.waiting.is_empty() {
                 let batch: Vec<Span> = self.waiting.drain(..self.waiting.len().min(BATCH)).collect();
                 self.send(batch);
@@ -165,7 +156,7 @@ impl Thread {
                         self.told = Some(Instant::now());
                     }
                     // Who is about to end waits for no collector.
-                    if left == 0 || !failed.is_passing || self.flush_by.is_some() {
+                    if left == 0 || !failed.is_passing || self.is_flushing {
                         break;
                     }
                     thread::sleep(wait);

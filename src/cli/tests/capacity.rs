@@ -7,6 +7,7 @@ use super::schemas::judge;
 use crate::capacity::{Load, Needs, Site};
 use crate::cli::{Cli, Command, Failure};
 use crate::config::{Settings, Sources};
+use crate::schema::topics::Topics;
 
 const LOAD: Load = Load {
     rate: 20_000,
@@ -19,6 +20,10 @@ const LOAD: Load = Load {
 };
 
 const SITE: Site = Site { brokers: 3, replicas: 3, workers: 1, memory: 256 << 20 };
+
+fn of(load: &Load) -> Needs {
+    Needs::of(load, &SITE, &Topics::new("flow").unwrap())
+}
 
 fn run(args: &[&str]) -> Result<String, Failure> {
     let settings = Settings::load(&Sources::new()).unwrap();
@@ -38,8 +43,7 @@ fn json(args: &[&str]) -> Value {
 
 #[test]
 fn more_of_anything_needs_no_less() {
-    let needs = |load: &Load| Needs::of(load, &SITE);
-    let before = needs(&LOAD);
+    let before = of(&LOAD);
     for more in [
         Load { rate: 2_000_000, ..LOAD },
         Load { mean_rate: 20_000, ..LOAD },
@@ -49,7 +53,7 @@ fn more_of_anything_needs_no_less() {
         Load { event_bytes: 2_000, ..LOAD },
         Load { drain_within: Some(std::time::Duration::from_secs(60)), ..LOAD },
     ] {
-        let after = needs(&more);
+        let after = of(&more);
         assert_ne!(before, after, "{more:?}");
         let sizes = |of: &Needs| {
             let (gates, brokers) = (of.gates, of.brokers);
@@ -84,9 +88,9 @@ fn one_gate_more_than_the_load_takes() {
 
 #[test]
 fn where_live_events_leave_no_room_a_drain_never_ends() {
-    let needs = Needs::of(&Load { rate: 50_000, mean_rate: 50_000, ..LOAD }, &SITE);
+    let needs = of(&Load { rate: 50_000, mean_rate: 50_000, ..LOAD });
     assert_eq!(needs.times.drain, None);
-    let needs = Needs::of(&Load { rate: 50_000, mean_rate: 25_000, held: 25_000_000, ..LOAD }, &SITE);
+    let needs = of(&Load { rate: 50_000, mean_rate: 25_000, held: 25_000_000, ..LOAD });
     assert_eq!(needs.times.drain.map(|time| time.as_secs()), Some(1_000));
 }
 

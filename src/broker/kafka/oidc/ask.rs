@@ -5,10 +5,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::settings::{Authorities, Grant, JWT_BEARER, Oidc};
+use super::settings::{Grant, JWT_BEARER, Oidc};
 use super::token::{self, Failed, Token};
 use crate::clock;
-use crate::outgoing::{self, Trust};
+use crate::outgoing;
 
 /// A provider that takes longer is down.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -22,12 +22,7 @@ const LARGEST_ANSWER: u64 = 256 * 1024;
 /// There is no token.
 pub fn ask(oidc: &Oidc, secret: &str) -> Result<Token, Failed> {
     let unanswered = |what: String| Failed::Unanswered(what);
-    let trust = match &oidc.authorities {
-        Authorities::System => Trust::System,
-        Authorities::Path(path) => Trust::Path(path.into()),
-        Authorities::Pem(text) => Trust::Pem(text.clone()),
-    };
-    let agent = outgoing::agent(&oidc.url, &trust, LIMIT).map_err(unanswered)?;
+    let agent = outgoing::agent(&oidc.url, &oidc.authorities, LIMIT).map_err(unanswered)?;
     let mut form: Vec<(&str, String)> = Vec::new();
     let mut request = agent.post(&oidc.url).header("Accept", "application/json");
     match &oidc.grant {

@@ -8,6 +8,7 @@ use super::settings::{Grant, Oidc};
 use super::token::{Failed, Token};
 use crate::broker::kafka::mask::masked;
 use crate::clock;
+use crate::outgoing;
 
 /// After a failure: twice as long each time, up to the second.
 const AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
@@ -68,7 +69,7 @@ impl Keeper {
     /// Begins to ask, at the first call, for as long as somebody has the clients.
     pub fn begin<C: Clients>(self: &Arc<Self>, clients: &Arc<C>) {
         self.begun.call_once(|| {
-            let is_open = !self.oidc.is_asked_with_tls() && !self.is_asked_here();
+            let is_open = !outgoing::is_tls(&self.oidc.url) && !self.is_asked_here();
             if is_open {
                 tracing::warn!(
                     url = self.oidc.url,

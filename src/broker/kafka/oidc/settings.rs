@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::outgoing::Trust;
+
 /// Whether this build can ask for tokens.
 const IS_BUILT_IN: bool = cfg!(feature = "oidc");
 
@@ -47,7 +49,8 @@ pub struct Oidc {
     pub scope: Option<String>,
     /// What the brokers are told beside the token: names and values.
     pub extensions: Vec<(String, String)>,
-    pub authorities: Authorities,
+    /// Whose certificates the provider may show.
+    pub authorities: Trust,
 }
 
 /// By what we are known to whoever issues tokens.
@@ -63,19 +66,7 @@ pub enum Grant {
     },
 }
 
-/// Whose certificates the issuer may show.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Authorities {
-    System,
-    Path(String),
-    Pem(String),
-}
-
 impl Oidc {
-    pub fn is_asked_with_tls(&self) -> bool {
-        self.url.to_ascii_lowercase().starts_with("https:")
-    }
-
     /// By which we are known there.
     pub fn client(&self) -> &str {
         match &self.grant {
@@ -182,11 +173,11 @@ fn read_for(client: &BTreeMap<String, String>, is_built_in: bool) -> Result<Opti
     let authorities = match (value(CA_LOCATION), value(CA_PEM)) {
         (Some(_), Some(_)) => {
             problems.push(wrong(CA_LOCATION, "`kafka.https.ca.pem` is given too", "take one of the two away"));
-            Authorities::System
+            Trust::System
         }
-        (None | Some("probe"), None) => Authorities::System,
-        (Some(path), None) => Authorities::Path(path.to_owned()),
-        (None, Some(text)) => Authorities::Pem(text.to_owned()),
+        (None | Some("probe"), None) => Trust::System,
+        (Some(path), None) => Trust::Path(path.into()),
+        (None, Some(text)) => Trust::Pem(text.to_owned()),
     };
     let scope = value(SCOPE).map(str::to_owned);
     let read = Oidc { url: url.to_owned(), grant, scope, extensions, authorities };
@@ -238,7 +229,7 @@ mod tests {
         assert!(oidc.grant == Grant::ClientCredentials { id: "gate".to_owned(), secret: "s".to_owned() });
         assert_eq!((oidc.url.as_str(), oidc.scope.as_deref()), ("https://id.example/token", Some("kafka")));
         assert_eq!(oidc.extensions[1], ("poolId".to_owned(), "p".to_owned()));
-        assert!(oidc.authorities == Authorities::Path("/ca.crt".to_owned()));
+        assert!(oidc.authorities == Trust::Path("/ca.crt".into()));
         let by_file = [(GRANT, "jwt-bearer"), (ASSERTION, "/t"), (CLIENT_IDS[0], "-"), (CLIENT_SECRETS[0], "-")];
         let oidc = read_for(&settings(&by_file), true).ok().flatten().unwrap();
         assert!(oidc.grant == Grant::Assertion { file: "/t".to_owned() });
