@@ -146,6 +146,13 @@ class Stack:
         form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         return podman("inspect", "--format", form, self.container(service)).stdout.strip()
 
+    def delivered(self, count: int) -> list[str]:
+        """The record ids of the first `count` events that went downstream; waits for them."""
+        consumer = ["/opt/kafka/bin/kafka-console-consumer.sh", "--bootstrap-server", "kafka:9092", "--topic", "flow.records"]
+        read = ["--from-beginning", "--isolation-level", "read_committed", "--max-messages", str(count), "--timeout-ms", "60000"]
+        lines = self.exec("kafka", *consumer, *read).stdout.splitlines()
+        return [json.loads(line)["record_id"] for line in lines if line.startswith("{")]
+
     def stop(self, service: str) -> None:
         """As compose does: the image's signal, and the time that the service is given."""
         grace = int(seconds(self.services[service]["stop_grace_period"]))
@@ -187,6 +194,9 @@ def try_it(stack: Stack) -> None:
     keyed = ["--reader-property", "parse.key=true", "--reader-property", "key.separator=|"]
     events = "".join(f'welcome|{{"flow_id": "welcome", "record_id": "r{n}"}}\n' for n in range(100))
     stack.exec("kafka", *producer, *keyed, text='welcome|{"flow_id": "welcome", "record_id": "first"}\n')
+    # A gate that is taking the partition over would read the pause before this event, and hold it too.
+    if stack.delivered(1) != ["first"]:
+        fail(f"not delivered: the first event\n{stack.log('gate-1')}{stack.log('gate-2')}")
     gate("pause", "welcome", "--for", "1h", "--timeout", "60s")
     stack.exec("kafka", *producer, *keyed, text=events)
     eventually("100 events are held", lambda: json.loads(gate("flow", "welcome", "-o", "json"))["held"]["total"] == 100)
@@ -204,10 +214,7 @@ def try_it(stack: Stack) -> None:
     print(f"Prometheus reads both gates and {len(rules)} rules", flush=True)
     stack.stop("gate-1")
     gate("resume", "welcome", "--wait", "--timeout", "60s")
-    consumer = ["/opt/kafka/bin/kafka-console-consumer.sh", "--bootstrap-server", "kafka:9092", "--topic", "flow.records"]
-    read = ["--from-beginning", "--isolation-level", "read_committed", "--max-messages", "101", "--timeout-ms", "60000"]
-    delivered = stack.exec("kafka", *consumer, *read).stdout.splitlines()
-    ids = [json.loads(line)["record_id"] for line in delivered if line.startswith("{")]
+    ids = stack.delivered(101)
     if ids != ["first", *(f"r{n}" for n in range(100))]:
         fail(f"delivered: {ids}")
     print("gate-1 stopped with exit code 0; gate-2 delivered all 101 events in order", flush=True)
