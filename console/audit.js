@@ -4,7 +4,7 @@ import {difference, fold} from './json.js'
 import {ensure, foot} from './pages.js'
 import {auditors, both, box, button, dated, field, flowLink, form, h, number, select, set, signs, span, state, time, told, unfold} from './parts.js'
 
-const EVENTS = ['seen', 'paused', 'updated', 'resumed', 'expired', 'redirected', 'repaused', 'live', 'purging', 'purged', 'sampling', 'sampled', 'loss_accepted', 'expiring', 'forgotten', 'answer', 'redriven']
+const EVENTS = 'seen paused updated resumed expired redirected repaused live purging purged sampling sampled loss_accepted expiring forgotten answer redriven'.split(' ')
 
 /** @returns {Record<string, string>} */
 function asked() {
@@ -48,5 +48,5 @@ export function view() {
 	const {view, query} = state.route, input = (/** @type {string} */ label, placeholder = '') => field(label, {name: label.toLowerCase(), value: query.get(label.toLowerCase()), placeholder})
 	return [form(values => {set(values); load(true);}, view === 'audit' && input('Flow'), select('Event', query.get('event') ?? '', [['', 'all'], ...EVENTS.map(name => [name, name.replace('_', ' ')])], {name: 'event'}),
 			input('By'), input('Command'), input('Since', '2h'), h('button', 'Look'), box('Follow', !!query.get('follow'), on => {set({follow: on ? '1' : ''}); if (on) load(true);})),
-		h('ul', {label: 'Audit events'}, state.audit.items.map(item)), foot('audit', 'event', 'Nothing like that has happened in 400 days.')]
+		h('ul', {label: 'Audit events'}, state.audit.items.map(item)), foot('audit', 'event', 'Nothing like that in 400 days.')]
 }

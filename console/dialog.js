@@ -95,6 +95,7 @@ function fields({kind, form, ids}) {
 		case 'resume': return [radios('What is held', 'release', [['all', held], ['none', away]]), h('div.filters', form.release !== 'none' && ids && ids.length <= 1000 && line(`Events per second${ids.length === 1 ? '' : ', all together'}`, 'rate', rate), line('Leave out what was held for longer than', 'age', {placeholder: 'such as 3d'}))]
 		case 'sample': return [radios('Which', 'mode', [['count', 'the oldest'], ['records', 'named records']]), form.mode === 'records' ? line('Records, one a line', 'records', {rows: 4}) : line('How many', 'count', {inputmode: 'numeric'})]
 		case 'edit': return line('Its value', 'edit', {rows: 8, dir: 'auto'})
+		case 'accept_loss': return line('Events that may be lost', 'most', {inputmode: 'numeric'})
 		case 'redrive': return box('Also what was redriven before', !!form.again, on => put('again')(on ? '1' : ''))
 		default: return null
 	}
@@ -111,8 +112,8 @@ function said(dialog) {
 function order(dialog) {
 	const {kind, ids, form, letter, letters, redrive, preview, changed: news, problem, busy} = dialog, word = password(dialog), line = command(kind, ids, form, letters), no = barred(needs(dialog)), fresh = dialog.asked === JSON.stringify(question(dialog))
 	const stop = no || (news && 'look at what has changed') || (!(letters ? redrive?.expect : preview) || !fresh ? 'it is being looked at' : word && form.confirm !== word && form.confirm !== signs(word) && `type ${signs(word)} first`) || ''
-	const harms = kind === 'purge' || form.release === 'none' || (ids === null && kind === 'pause')
-	return [form.note && h('p.note', form.note), fields(dialog), field('Reason', {maxlength: 1000, placeholder: 'for whoever looks at it later', value: form.reason, oninput: typed(put('reason'))}),
+	const harms = (word && kind !== 'resume') || form.release === 'none'
+	return [form.note && h('p.note', form.note), fields(dialog), field('Reason', {maxlength: 1000, placeholder: 'for whoever looks later', value: form.reason, oninput: typed(put('reason'))}),
 		letter && difference(letter.value?.data ?? '', form.edit), h('p.preview', {class: fresh ? '' : 'quiet', 'data-testid': 'preview'}, said(dialog)),
 		redrive && redrive.stopped > 0 && h('details', {open: true}, h('summary', `${counted(redrive.stopped, 'letter')} cannot be redriven`), redrive.obstacles.map(({item, detail}) => h('p', `${item}: ${signs(detail)}`))),
 		h('p.line', h('code', {'data-testid': 'cli', tabindex: 0, role: 'region', label: 'The same as a command line'}, `$ ${line}`), button('Copy', () => copy(line), {class: 'plain'})),

@@ -15,7 +15,7 @@ class Part {
 	}
 }
 
-/** An element, such as `h('p.quiet', {title}, 'text')`: `quiet` is a class; `key` tells it from the others of a list. @type {{(name: string, props: Props, ...kids: unknown[]): Element_, (name: string, ...kids: unknown[]): Element_}} */
+/** An element, such as `h('p.quiet', {title}, 'text')`: `quiet` is a class; `key` tells it from the others of a list. @type {Makes} */
 export const h = (/** @type {string} */ name, /** @type {any[]} */ ...kids) => {
 	const [tag, ...classes] = name.split('.'), {key, class: more, ...props} = kids[0]?.constructor === Object ? kids.shift() : {}
 	if (more) classes.push(more)

@@ -5,7 +5,7 @@ import * as letters from './letters.js'
 import {now} from './clock.js'
 import {open} from './dialog.js'
 import {fold} from './json.js'
-import {alarm, both, button, changed, counted, DAY, due, flowLink, h, isBlocked, links, number, percent, progress, quiet, search, shell, signs, state, stateOf, time, told} from './parts.js'
+import {both, button, changed, counted, DAY, due, flowLink, h, isBlocked, links, number, percent, progress, quiet, search, signs, state, stateOf, time, told} from './parts.js'
 import {ask, ofFlow} from './request.js'
 
 const WIDTH = 320, HEIGHT = 72
@@ -83,7 +83,7 @@ export function view() {
 	if (!flow) return h('main.page', head, h('p', {role: 'status'}, loaded ? 'No event of such a flow has come.' : 'Asking the gate for it…'), loaded && actions(id))
 	const {pause} = flow, paused = flow.state === 'paused' && pause, [name, panel] = TABS[tab] ?? TABS.held
 	return h('main.page', {key: id}, head, h('div.summary', h('div', h('p.words', {'data-testid': 'state'}, words(flow)), paused && proof(flow, pause), sums(flow), paused && settings(pause),
-			isBlocked(flow) && alarm('⚠ Blocked: somebody has deleted the topic with what it holds. It goes on without that by ', h('code', `flowgate flow ${shell(id)} --accept-loss`))),
+			isBlocked(flow) && held.lost(flow, 'topic')),
 			h('div', paused && h('p.clock', 'resumes in ', due(flow)), depth(flow))),
 		actions(id, flow), links('About this flow', Object.entries(TABS).map(([to, [label]]) => [flowLink(id, to), label, label === name ? '1' : ''])), h('section', {key: name, label: name}, panel(flow)))
 }

@@ -4,7 +4,7 @@ import {open} from './dialog.js'
 import {content} from './json.js'
 import {command} from './orders.js'
 import {ensure, foot} from './pages.js'
-import {alarm, box, button, copy, counted, field, form, h, number, quiet, save, select, set, shell, span, state, time, toggle, told, unfold} from './parts.js'
+import {alarm, box, button, copy, counted, field, form, h, isBlocked, number, quiet, save, select, set, span, state, time, toggle, told, unfold} from './parts.js'
 import {ofFlow} from './request.js'
 
 const FATES = {released: 'is delivered', replaced: 'a newer one takes its place', removed: 'is discarded'}
@@ -25,16 +25,20 @@ function item(event) {
 			() => [content(event), h('p.quiet', 'held at ', time(event.held_at, true), ` · from ${source.topic} ${source.partition}/${source.offset} · ${number(event.bytes)} bytes${event.keep === 'all' ? ' · is never replaced' : ''}`)]))
 }
 
+/** @param {Flow} flow @param {string} what */
+export const lost = ({flow_id, held: {total}}, what) => alarm(`⚠ Blocked: somebody has deleted ${what === 'topic' ? 'the topic with what it holds' : 'what it would go on with'}. It goes on only without that. `, button('Accept the loss…', () => open('accept_loss', [flow_id], {most: String(total)})))
+
 /** @param {Flow} flow */
-export function view({flow_id: id, state: is, queue, held}) {
+export function view(flow) {
+	const {flow_id: id, state: is, queue, held} = flow
 	const {query} = state.route, {items, missing} = state.held, [at, text] = (query.get('where') ?? '').split(/=(.*)/s), disabled = !sees()
 	const records = [...new Set(items.filter(event => state.ticked.has(String(event.entry))).map(event => event.record_id))], sample = {mode: 'records', records: records.join('\n')}, off = !records.length
 	if (!queue.topic || !held.total) return h('p.empty', 'It holds nothing. While it is paused, what arrives comes here.')
 	return [form(({record, at, text, from}) => {set({record, where: at && `${at}=${text}`, from}); load(true);},
 			field('Record', {name: 'record', value: query.get('record')}), field('Field', {name: 'at', value: at, placeholder: '/coupon', disabled}), field('has the text', {name: 'text', value: text, disabled}),
 			select('Order', query.get('from') ?? '', [['', 'oldest first'], ['newest', 'newest first']], {name: 'from'}), h('button', 'Look')),
-		missing && alarm(`⚠ Somebody has deleted ${missing === 'topic' ? 'the whole queue topic' : 'the records with which it is to go on'}; it goes on only without them: `, h('code', `flowgate flow ${shell(id)} --accept-loss`)),
+		missing && !isBlocked(flow) && lost(flow, missing),
 		h('div.filters', button('Release ticked…', () => open('sample', [id], sample), {disabled: off || is !== 'paused'}), button('Copy as command', () => copy(command('sample', [id], sample)), {disabled: off}),
 			button('Export', () => save(`${id}-held.jsonl`, items), {disabled: !items.length}), quiet(off ? '' : `${counted(records.length, 'record')} ticked`)),
-		h('ul', {label: 'Held events'}, items.map(item)), foot('held', 'event', 'Nothing that is held is like that.')]
+		h('ul', {label: 'Held events'}, items.map(item)), foot('held', 'event', 'Nothing held is like that.')]
 }

@@ -1,20 +1,12 @@
 // Documents that can be folded, bytes, and how a text was changed.
 import {counted, h, quiet, signs} from './parts.js'
 
-/** A long number has digits that one of JavaScript has not. */
-class Digits {
-	/** @param {string} text */
-	constructor(text) {
-		this.text = text
-	}
-}
-
-/** @type {(key: string, value: any, context?: { source?: string }) => any} */
-const exact = (_, value, context) => (typeof value === 'number' && context?.source ? new Digits(context.source) : value)
+/** A long number has digits that one of JavaScript has not: its text is kept, as an object, which no text is. @type {(key: string, value: any, context?: { source?: string }) => any} */
+const exact = (_, value, context) => (typeof value === 'number' && context?.source ? new String(context.source) : value)
 
 /** @param {any} value @param {unknown} [name] @returns {unknown} */
 export function fold(value, name) {
-	if (value instanceof Digits) return h('div.leaf', name, value.text)
+	if (value instanceof String) return h('div.leaf', name, `${value}`)
 	if (typeof value !== 'object' || !value) return h('div.leaf', name, h('bdi', {dir: 'auto', class: typeof value}, signs(JSON.stringify(value))))
 	const entries = Object.entries(value)
 	return h('details.fold', {open: true}, h('summary', name, quiet(counted(entries.length, Array.isArray(value) ? 'item' : 'field'))), entries.map(([key, item]) => fold(item, [h('span.key', signs(key)), ': '])))
@@ -22,7 +14,7 @@ export function fold(value, name) {
 
 /** @param {Bytes | null} bytes */
 function shown(bytes) {
-	if (bytes?.encoding !== 'utf-8') return [quiet(bytes ? 'It is no UTF-8; as base64:' : 'no value'), h('pre', bytes?.data)]
+	if (bytes?.encoding !== 'utf-8') return [quiet(bytes ? 'No UTF-8; as base64:' : 'no value'), h('pre', bytes?.data)]
 	try {
 		return fold(JSON.parse(bytes.data, /** @type {any} */ (exact)))
 	} catch {

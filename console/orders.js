@@ -3,7 +3,7 @@ import {state} from './store.js'
 import {DAY, counted, number, seconds, shell, signs, span} from './text.js'
 
 /** @type {Record<Kind, string>} */
-const NAMES = {pause: 'Pause', resume: 'Resume', change: 'Change the pause of', sample: 'Release a sample of', purge: 'Purge', forget: 'Forget', redrive: 'Redrive', edit: 'Edit letter', keys: 'Keyboard'}
+const NAMES = {pause: 'Pause', resume: 'Resume', change: 'Change the pause of', sample: 'Release a sample of', purge: 'Purge', accept_loss: 'Accept losses of', forget: 'Forget', redrive: 'Redrive', edit: 'Edit letter', keys: 'Keyboard'}
 
 /** @param {Kind} kind */
 export const action = kind => (kind === 'change' ? 'pause' : kind === 'sample' ? 'release' : kind)
@@ -35,12 +35,13 @@ export function options(kind, form, ids) {
 		resume: {release: none && 'none', max_rate: !none && amount(form.rate), max_age_seconds: form.age && (seconds(form.age) || form.age)},
 		sample: {record_ids: named && records(form), count: !named && amount(form.count)},
 		purge: {through_entry: Number(form.through)},
+		accept_loss: {at_most: Number(form.most)},
 	}[/** @type {'pause'} */ (kind)] ?? {}
 	return Object.fromEntries(Object.entries(given).filter(([, value]) => value))
 }
 
 /** @type {Record<string, string>} */
-const FLAGS = {for_seconds: 'for', max_rate: 'rate', max_age_seconds: 'max-age', record_ids: 'record', through_entry: 'through', items: 'item', flow_id: 'flow'}
+const FLAGS = {for_seconds: 'for', max_rate: 'rate', max_age_seconds: 'max-age', record_ids: 'record', through_entry: 'through', items: 'item', at_most: 'accept-loss', flow_id: 'flow'}
 
 /** @param {Record<string, any>} given */
 const flags = given => Object.entries(given).flatMap(([name, value]) => [value].flat().filter(Boolean).map(one => {
@@ -54,8 +55,8 @@ export function command(kind, ids, form, letters) {
 		const {kind: of, ...which} = letters
 		return ['flowgate redrive', of, ...flags({...which, edit: kind === 'edit' && 'mended.json', because: form.reason}), ...(form.again ? ['--again'] : [])].join(' ')
 	}
-	const names = (ids ?? []).map(shell), dashed = ids?.some(id => id.startsWith('-'))
-	return ['flowgate', action(kind), ...(ids === null ? ['--all'] : dashed ? [] : names), ...flags({...options(kind, form, ids), reason: form.reason}), ...(dashed ? ['--', ...names] : [])].join(' ')
+	const names = (ids ?? []).map(shell), dashed = ids?.some(id => id.startsWith('-')), of = kind === 'accept_loss' ? 'flow' : action(kind)
+	return ['flowgate', of, ...(ids === null ? ['--all'] : dashed ? [] : names), ...flags({...options(kind, form, ids), reason: form.reason}), ...(dashed ? ['--', ...names] : [])].join(' ')
 }
 
 /** @param {Dialog} dialog */
@@ -83,7 +84,7 @@ export const title = ({kind, ids, letters, letter}) =>
 export function deed(dialog) {
 	const {kind, ids, form, preview, redrive} = dialog, held = number(preview?.held ?? 0)
 	switch (kind) {
-		case 'pause': case 'forget': return title(dialog)
+		case 'pause': case 'forget': case 'accept_loss': return title(dialog)
 		case 'resume': return form.release === 'none' ? `Discard ${held}` : `Resume ${preview?.held ? held : ids?.length === 1 ? signs(ids[0]) : 'all'}${form.rate ? ` at ${form.rate} per s` : ''}`
 		case 'change': return 'Change the pause'
 		case 'sample': return `Release ${form.mode === 'records' ? counted(records(form).length, 'record') : held}`
@@ -93,7 +94,7 @@ export function deed(dialog) {
 }
 
 /** What has to be typed first. @param {Dialog} dialog */
-export const password = ({kind, ids}) => (kind === 'purge' ? (ids?.[0] ?? '') : ids === null ? 'ALL' : '')
+export const password = ({kind, ids}) => (kind === 'purge' || kind === 'accept_loss' ? (ids?.[0] ?? '') : ids === null ? 'ALL' : '')
 
 /** @param {Dialog} dialog @returns {Role} */
 export const needs = ({kind, ids}) => (ids && ['pause', 'resume', 'change', 'sample'].includes(kind) ? 'operator' : 'admin')

@@ -44,7 +44,7 @@ export function ensure(name, path, again) {
 export function foot(name, what, empty) {
 	const {items, busy, next, scanned, total, problem, path, as_of} = state[name]
 	return [!items.length && !busy && !problem && h('p.empty', empty), !!problem && alarm(signs(why(problem))), h('div.foot',
-		h('span', {'data-testid': 'looked', role: 'status'}, `${counted(items.length, what)}${busy || next ? `, ${number(scanned)} of ${number(total)} looked at` : ', and no more'}`),
+		h('span', {'data-testid': 'looked', role: 'status'}, busy && !total ? 'Looking…' : `${counted(items.length, what)}${busy || next ? `, ${number(scanned)} of ${number(total)} looked at` : ', and no more'}`),
 		busy ? [h('progress', {max: total || 1, value: scanned, label: 'Looked at'}), button('Stop', () => stop(name))] : [next && button('More', () => more(name)), button('Look again', () => ensure(name, path, true), {class: 'plain'})],
 		as_of && quiet('as of ', time(as_of)))]
 }

@@ -12,8 +12,8 @@ const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu
 export const number = value => numbers.format(value)
 /** @param {number} part of 1 */
 export const percent = part => `${Math.floor(part * 100)} %`
-/** @param {number} count @param {string} one @param {string} [many] */
-export const counted = (count, one, many = one + 's') => `${number(count)} ${count === 1 ? one : many}`
+/** @param {number} count @param {string} one */
+export const counted = (count, one) => `${number(count)} ${one}${count === 1 ? '' : 's'}`
 /** @param {PerKind} kinds */
 export const both = kinds => kinds.enroll + kinds.advance
 /** @param {unknown} problem */

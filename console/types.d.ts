@@ -210,7 +210,7 @@ type Role = 'viewer' | 'operator' | 'admin';
 type List = 'held' | 'audit' | 'letters';
 
 type Kind =
-  | 'pause' | 'resume' | 'change' | 'sample' | 'purge' | 'forget' | 'redrive' | 'edit' | 'keys';
+  | 'pause' | 'resume' | 'change' | 'sample' | 'purge' | 'accept_loss' | 'forget' | 'redrive' | 'edit' | 'keys';
 
 /** What was typed and chosen in a dialog. */
 type Form = Record<string, string>;
@@ -313,6 +313,12 @@ interface Element_ {
   node: Node | null;
   text: string;
   drawn: Map<string, Element_>;
+}
+
+/** What `h` is. */
+interface Makes {
+  (name: string, props: Props, ...kids: unknown[]): Element_;
+  (name: string, ...kids: unknown[]): Element_;
 }
 
 /** Props of an element: its events, and whatever else it has. */

@@ -24,6 +24,9 @@ function took(t, ui, began, how) {
     t.diagnostic(`${how}: ${ui.clicks} clicks or taps, ${ui.keys} keys, ${seconds} s (the machine's, waiting for the gate included)`);
 }
 
+/** Something is there to be let through. */
+const HELD = /^held [1-9]/;
+
 async function drained(ui, gate, flow) {
     await says(ui.state, /[Ll]ive/, 30_000);
     await gate.comesTo(flow, ({ state }) => state === 'live');
@@ -42,6 +45,7 @@ stage.scene('the mouse: pause, prove, sample, resume at a rate, see the end', as
         await ui.type('wrong coupon');
         await ui.confirmed();
         await says(ui.proof, /[Nn]othing .*delivered since/);
+        await says(ui.sums, HELD);
         await ui.click(ui.button('Sample…'));
         await ui.click(ui.dialog.getByLabel('How many'));
         await page.keyboard.press('Control+a');
@@ -82,6 +86,7 @@ stage.scene('a thumb on 360 px: pause, prove, sample, resume at a rate, see the 
         await picture(page, 'walk-thumb-pause');
         await ui.tap(ui.confirm);
         await says(ui.proof, /[Nn]othing .*delivered since/);
+        await says(ui.sums, HELD);
         await fits(page, 'a paused flow');
         await picture(page, 'walk-thumb-paused');
         await ui.tap(ui.button('Sample…'));
@@ -119,6 +124,8 @@ stage.scene('the keyboard: pause, prove, sample, resume at a rate, see the end',
         // The first that matches; `j` goes down.
         if (!ui.page.url().includes('/flow/')) await ui.press('j', 'Enter');
         await until('the flow is open', () => ui.page.url().endsWith(`/flow/${flow}`) || ui.page.url().includes(`/flow/${flow}/`));
+        // As soon as it is drawn: until then keys go into the search.
+        await ui.page.getByRole('heading', { level: 1, name: flow, exact: true }).waitFor();
         await ui.press('p');
         await ui.dialog.waitFor();
         // Enter in a field does what the dialog says, once it is known.
@@ -128,6 +135,7 @@ stage.scene('the keyboard: pause, prove, sample, resume at a rate, see the end',
         await ui.tabTo(ui.confirm);
         await ui.press('Enter');
         await says(ui.proof, /[Nn]othing .*delivered since/);
+        await says(ui.sums, HELD);
         await ui.tabTo(ui.button('Sample…'));
         await ui.press('Enter');
         await ui.dialog.waitFor();
@@ -245,9 +253,7 @@ stage.scene('nothing is wider than 360 px, and everything can be touched', async
     }
     for (const button of ['Resume…', 'Sample…', 'Change…', 'Purge…']) {
         await ui.openFlow(flow, 'held');
-        const target = ui.button(button);
-        if (!(await target.isVisible())) await ui.page.getByRole('button', { name: /More/ }).first().tap();
-        await target.tap();
+        await ui.tap(ui.button(button));
         await ui.dialog.waitFor();
         await says(ui.preview, /\S/);
         await fits(ui.page, `the dialog of ${button}`);

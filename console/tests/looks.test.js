@@ -12,8 +12,11 @@ const stage = new Stage('looks');
 
 stage.prepare(async (gate) => {
     await gate.produce(Array.from({ length: 40 }, (_, i) => event(`campaign-${i}`, 'a')));
-    await gate.order('welcome', { action: 'pause', for_seconds: 97_000, reason: 'wrong coupon in mail 1' });
-    await gate.hold('welcome', events('welcome', 0, 2398, (i) => ({ coupon: 'XMAS', customer: { country: 'DE', tags: ['a', { n: i }] } })));
+    await gate.cli('pause', 'welcome', '--for', '97000s', '--by', 'nina@example.com', '--reason', 'wrong coupon in mail 1');
+    await gate.comesTo('welcome', ({ state }) => state === 'paused');
+    for (const [from, to] of [[0, 300], [300, 1100], [1100, 2398]]) {
+        await gate.hold('welcome', events('welcome', from, to, (i) => ({ coupon: 'XMAS', customer: { country: 'DE', tags: ['a', { n: i }] } })));
+    }
     await gate.hold('welcome', [event('welcome', 'contact-7'), event('welcome', 'contact-8', { kind: 'advance' })]);
     await gate.order('urgent', { action: 'pause', for_seconds: 1800, reason: 'ends within the hour' });
     await gate.hold('urgent', events('urgent', 0, 12));
@@ -113,6 +116,18 @@ for (const dark of [false, true]) {
         }, 300_000);
     }
 }
+
+stage.scene('the pictures of the README', async ({ gate, open }) => {
+    const ui = await open({ width: 1120, height: 560 });
+    await ui.rowIs('welcome', 'paused');
+    await until('how far the drain is', async () => /about/.test(await ui.row('promo').innerText()));
+    await picture(ui.page, 'readme-flows');
+    await ui.page.setViewportSize({ width: 1120, height: 720 });
+    await ui.openFlow('welcome');
+    await items(ui, 'Held events');
+    await ui.page.locator('figure.depth svg').waitFor();
+    await picture(ui.page, 'readme-flow');
+});
 
 stage.scene('the theme is the system’s until it is chosen, and then stays', async ({ gate, open }) => {
     const ui = await open({ dark: true });

@@ -19,10 +19,10 @@ stage.scene('a read-only console shows everything and takes no order', async ({ 
     await ui.rowIs('still', 'paused');
     await says(ui.page.locator('body'), /[Rr]ead-only/);
     await picture(ui.page, 'read-only');
-    for (const button of ['Pause all…', 'Resume all…']) await ui.isBarred(button, /read.only/i);
+    await ui.isBarred('Pause all…', /read.only/i);
     // Keys are no way around it.
     await ui.press('j', 'r');
-    if (await ui.dialog.isVisible()) await ui.isNoChoice('r', /read.only/i);
+    await ui.isNoChoice('r', /read.only/i);
     await ui.openFlow('still');
     await says(ui.state, /by the command line/);
     for (const button of ['Resume…', 'Purge…', 'Change…', 'Sample…']) await ui.isBarred(button, /read.only/i);

@@ -235,7 +235,7 @@ impl Asked {
             Action::Resume(_) => ("resumes", "live"),
             Action::Release(_) => ("releases a sample of", ""),
             Action::Purge(_) => ("purges", ""),
-            Action::AcceptLoss(_) => ("accepts that held events are lost of", ""),
+            Action::AcceptLoss(_) => ("accepts the loss of held events of", ""),
             Action::Forget => ("forgets", ""),
             Action::Invalid { .. } => ("does nothing to", ""),
         }

@@ -115,8 +115,13 @@ export class Gate {
     }
 
     /** Gives a command as HTTP does, not as the page does. */
-    order(flow, command) {
-        return this.api(`/flows/*/commands?wait=5s&flow=${encodeURIComponent(flow)}`, command);
+    async order(flow, command) {
+        const answer = await this.api(`/flows/*/commands?wait=5s&flow=${encodeURIComponent(flow)}`, command);
+        // It is committed, and HTTP has read so a moment later.
+        if (answer.outcome === 'applied' && command.action !== 'forget') {
+            await this.comesTo(flow, ({ commands }) => commands.some(({ id }) => id === answer.command_id));
+        }
+        return answer;
     }
 
     flow(id) {

@@ -50,6 +50,16 @@ class Kafka {
     }
 }
 
+/** Deletes what lies below an offset of a topic with one partition, as somebody might who should not. */
+export async function deleteRecords(brokers, topic, offset) {
+    const directory = mkdtempSync(join(tmpdir(), 'flowgate-console-'));
+    const file = join(directory, 'offsets.json');
+    writeFileSync(file, JSON.stringify({ partitions: [{ topic, partition: 0, offset }], version: 1 }));
+    const command = ['org.apache.kafka.tools.DeleteRecordsCommand', '--bootstrap-server', brokers, '--offset-json-file', file];
+    await run(['java', '-XX:TieredStopAtLevel=1', '-cp', `${await gather()}/*`, ...command], { within: 30_000 });
+    rmSync(directory, { recursive: true, force: true });
+}
+
 /** The folder with the broker's jars, filled by Maven the first time. */
 async function gather() {
     const given = (name) => process.env[name] || undefined;
