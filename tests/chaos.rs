@@ -19,6 +19,7 @@ mod network;
 mod orders;
 #[path = "chaos/plan.rs"]
 mod plan;
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/process.rs"]
 mod process;
 #[path = "chaos/processes.rs"]

@@ -11,6 +11,8 @@ mod issued;
 mod issuer;
 #[path = "faults/killed.rs"]
 mod killed;
+#[path = "faults/migrated.rs"]
+mod migrated;
 #[path = "faults/neighbours.rs"]
 mod neighbours;
 #[path = "faults/oldest.rs"]
@@ -21,6 +23,9 @@ mod ordered;
 mod outage;
 #[path = "faults/positions.rs"]
 mod positions;
+#[path = "support/previous.rs"]
+mod previous;
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/prometheus.rs"]
@@ -44,6 +49,8 @@ mod server;
 mod sharing;
 #[path = "faults/traced.rs"]
 mod traced;
+#[path = "faults/upgraded.rs"]
+mod upgraded;
 #[path = "support/upstream.rs"]
 mod upstream;
 #[path = "faults/watched.rs"]

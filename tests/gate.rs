@@ -35,6 +35,8 @@ mod losses;
 mod named;
 #[path = "gate/neighbours.rs"]
 mod neighbours;
+#[path = "gate/newer.rs"]
+mod newer;
 #[path = "gate/ordering.rs"]
 mod ordering;
 #[path = "gate/orphans.rs"]

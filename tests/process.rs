@@ -5,6 +5,7 @@
 mod encrypted;
 #[path = "process/image.rs"]
 mod image;
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/process.rs"]
 mod process;
 #[path = "process/rotated.rs"]

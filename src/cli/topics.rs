@@ -175,5 +175,9 @@ pub fn refuse(differences: &[Difference]) -> Result<(), Failure> {
         count => format!(" (and {} more)", count - 1),
     };
     let what = format!("`{setting}` of `{topic}` is {found}, not {wanted}: that breaks {promise}{more}");
-    Err(Failure::new(exit::TOPICS, what).hint("`flowgate topics check` shows all of it, each with its fix"))
+    let hint = match *setting == "partitions" {
+        true => "where somebody has added partitions, nothing is lost, and docs/migrating.md says what to do",
+        false => "`flowgate topics check` shows all of it, each with its fix",
+    };
+    Err(Failure::new(exit::TOPICS, what).hint(hint))
 }

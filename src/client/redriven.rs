@@ -13,9 +13,10 @@ use super::meter::Meter;
 use super::scan::{Bound, First, Found, Marks, Progress, Scan};
 use super::settled::is_settled_by;
 use crate::broker::murmur2::partition_for;
-use crate::broker::{Broker, Error, Record, Result};
+use crate::broker::{Action, Broker, Code, Error, Record, Result};
 use crate::flow::FlowId;
-use crate::schema::redriven;
+use crate::schema::Malformed;
+use crate::schema::redriven::{self, Redriven};
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 
@@ -70,7 +71,7 @@ pub struct Lookback<'a, B: Broker> {
 
 /// How far the audit is read.
 struct Reading<B: Broker> {
-    scan: Scan<B, Option<Named>>,
+    scan: Scan<B, Result<Option<Named>>>,
     /// All that was stored later was read, of what was not deleted.
     reached: Option<Timestamp>,
     /// The oldest that was read of each partition.
@@ -153,7 +154,8 @@ impl<B: Broker> Reading<B> {
                 Some(Found { partition, timestamp, what, .. }) => {
                     self.reached = Some(timestamp);
                     self.oldest.insert(partition, timestamp);
-                    what.into_iter().for_each(|named| named.note(known));
+                    let named = what.map_err(Gap::Unreadable)?;
+                    named.into_iter().for_each(|named| named.note(known));
                 }
                 None => self.is_over = true,
             }
@@ -188,12 +190,32 @@ pub(super) fn home(kind: Kind, flow: Option<&FlowId>, partitions: &Marks) -> Opt
     Some(partition_for(flow.as_str().as_bytes(), i32::try_from(partitions.len()).ok()?))
 }
 
+/// The redriven letter that an event of the audit tells of, if it does.
+///
+/// # Errors
+/// [`Action::Stop`] for an event of a newer version, which may tell of one.
+pub(super) fn told(record: &Record) -> Result<Option<Redriven>> {
+    let Some(value) = record.value.as_deref() else { return Ok(None) };
+    match redriven::read(value) {
+        Ok(redriven) => Ok(Some(redriven)),
+        Err(newer @ Malformed::Newer { .. }) => {
+            let Record { topic, partition, offset, .. } = record;
+            let detail = format!("{topic}/{partition}/{offset} may tell of a letter that was redriven: {newer}");
+            Err(Error::new(Action::Stop, Code::Other, detail))
+        }
+        // What gates tell.
+        Err(_) => Ok(None),
+    }
+}
+
 impl Named {
     /// `letters`: the topic of the letters that are asked about.
-    fn read(record: &Record, letters: &str) -> Option<Self> {
-        let redriven = redriven::read(record.value.as_deref()?).ok()?;
+    fn read(record: &Record, letters: &str) -> Result<Option<Self>> {
+        let Some(redriven) = told(record)?.filter(|redriven| *redriven.source.topic == *letters) else {
+            return Ok(None);
+        };
         let item = Item { partition: redriven.source.partition, offset: redriven.source.offset };
-        (*redriven.source.topic == *letters).then_some(Self { item, at: redriven.at, by: redriven.by })
+        Ok(Some(Self { item, at: redriven.at, by: redriven.by }))
     }
 
     /// The newest event is noted first.

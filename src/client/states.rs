@@ -150,7 +150,8 @@ impl<B: Broker> States<B> {
     pub fn homes_of(broker: &B, topics: &Topics, flows: &[FlowId]) -> Result<Self> {
         let count = count(broker, topics)?;
         let homes: BTreeSet<i32> = flows.iter().map(|flow| partition_for(flow.as_str().as_bytes(), count)).collect();
-        Self::of(broker, topics, |partition| homes.contains(&partition))
+        // Where everything is forwarded partitions may have been added, and homes are fewer than there are.
+        Self::of(broker, topics, |partition| topics.forwards || homes.contains(&partition))
     }
 
     fn of(broker: &B, topics: &Topics, which: impl Fn(i32) -> bool) -> Result<Self> {

@@ -32,6 +32,12 @@ pub const FIELDS: &[Field] = &[
         "names this instance among those of the prefix; by default host name and HTTP port. One that is given keeps its partitions \
          while it is away, for `session_timeout`",
     ),
+    field(
+        "forward_to",
+        "",
+        "another prefix on the same cluster: what would be delivered goes to its enrollments instead, and for good. For moving to it, as \
+         docs/migrating.md says",
+    ),
     field("workers", "1", "workers of this instance, each a thread that owns partitions"),
     field("http", "127.0.0.1:8714", "where metrics, health, the API and the console are served"),
     field("http_hosts", "", "names by which HTTP may be asked, with commas between, beside `localhost` and addresses"),

@@ -75,6 +75,7 @@ impl Reader<'_> {
         let brokers = self.value("brokers", "give `host:port`, with commas between several", brokers);
         let fix = "use letters, digits, `.`, `_` and `-`";
         let topics = self.value("prefix", fix, |text| Topics::new(text).map_err(|why| why.to_string()));
+        let topics = topics.and_then(|topics| self.forwarding(topics));
         let instance = self.instance(http);
         let session_timeout = self.duration("session_timeout", SECOND..=Duration::from_secs(1800));
         let transaction_timeout = self.duration("transaction_timeout", SECOND..=Duration::from_secs(900));
@@ -178,6 +179,15 @@ impl Reader<'_> {
     }
 
     /// Its error quotes the text, unless that looks like a secret.
+    /// The topics of the prefix, with those of `forward_to`, if it is given.
+    fn forwarding(&mut self, topics: Topics) -> Option<Topics> {
+        if self.sources.get("forward_to").is_none() {
+            return Some(topics);
+        }
+        let fix = "name the prefix that the flows move to";
+        self.value("forward_to", fix, |text| topics.forward_to(text).map_err(|why| why.to_string()))
+    }
+
     pub(super) fn value<T>(
         &mut self,
         name: &str,

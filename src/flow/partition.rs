@@ -11,8 +11,10 @@ use crate::time::Timestamp;
 pub struct Partition {
     /// Partitions of the enrollments as pinned at the first start: homes depend on it.
     pub enrollments: i32,
-    /// Partitions of the records topic as pinned at the first start.
+    /// Partitions of the records topic as pinned at the first start, or when `forwarded` was.
     pub records: i32,
+    /// The topic to which everything goes that is delivered, in the place of the records topic: since it first did so, for good.
+    pub forwarded: Option<String>,
     /// Commands below this offset of the control topic have been applied here, or did not concern this partition.
     pub control: i64,
     /// The offset of the next event: a second witness beside the group's committed offset.
@@ -93,6 +95,7 @@ impl Partition {
         Self {
             enrollments,
             records,
+            forwarded: None,
             control,
             input,
             input_at: now,

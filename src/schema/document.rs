@@ -24,13 +24,32 @@ impl<T> Document<T> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unknown {
     fields: Map<String, Value>,
-    /// The pause that unknown fields of a pause and its drain belong to.
-    pub(super) pause: Option<String>,
+    /// What the objects were that come and go while the document stays.
+    whose: Vec<Whose>,
+}
+
+/// An object of a document that another one may take the place of.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Whose {
+    /// The fields on the way to it.
+    pub path: &'static [&'static str],
+    /// What it is, as text; `None`: there is none.
+    pub name: Option<String>,
 }
 
 impl Unknown {
-    pub(super) fn new(fields: Map<String, Value>) -> Self {
-        Self { fields, pause: None }
+    pub(super) fn new(fields: Map<String, Value>, whose: Vec<Whose>) -> Self {
+        Self { fields, whose }
+    }
+
+    /// The objects of the document are these now: what was unknown in those that stood in their places is forgotten.
+    pub(super) fn keep_only(&mut self, whose: Vec<Whose>) {
+        for now in &whose {
+            if !self.whose.contains(now) {
+                self.forget(now.path);
+            }
+        }
+        self.whose = whose;
     }
 
     #[must_use]
@@ -38,9 +57,13 @@ impl Unknown {
         self.fields.is_empty()
     }
 
-    /// Forgets what was unknown in a field of the document.
-    pub(super) fn forget(&mut self, name: &str) {
-        self.fields.remove(name);
+    /// Forgets what was unknown in an object of the document.
+    fn forget(&mut self, path: &[&str]) {
+        let Some((name, way)) = path.split_last() else { return };
+        let within = way.iter().try_fold(&mut self.fields, |fields, name| fields.get_mut(*name)?.as_object_mut());
+        if let Some(fields) = within {
+            fields.remove(*name);
+        }
     }
 
     /// The JSON of a document with these fields added; those whose object is no longer there are forgotten.

@@ -12,18 +12,19 @@
 //! - when it was held, in milliseconds since 1970, and the pause that held it;
 //! - where the event stands in the enrollments.
 //!
-//! A later version may append fields: a reader passes over what it does not know.
-//!
 //! Most upstreams key an event by its flow. Where one does not, the event's own key stands in a second header behind that
-//! one. The gate's headers come after all of the upstream's, so the last header tells which of the two cases it is,
-//! whatever the upstream calls its own.
+//! one. The gate's headers come after all of the upstream's, so the last one of that name is the gate's, whatever the upstream
+//! calls its own.
+//!
+//! A later version may append fields to the first header, and headers behind these two: a reader passes over what it does not
+//! know. Whatever else has such a header and cannot be read stops the gate, for an event may be held there ([`Foreign`]).
 
 mod keys;
 mod read;
 mod write;
 
 pub use keys::{key, parse_key, tombstones};
-pub use read::{Foreign, Held, Reader, indexed};
+pub use read::{Foreign, Held, Reader, indexed, to_index};
 pub use write::{Entry, Mark, write};
 
 #[cfg(test)]
@@ -153,6 +154,30 @@ mod tests {
     }
 
     #[test]
+    fn headers_that_a_later_version_adds_are_passed_over() {
+        let upstreams = vec![Header::new("traceparent", "00-1"), Header::new(headers::ENTRY, "of upstream's")];
+        let newer = [Header::new("flowgate-newer", "1"), Header::new("flowgate-newest", "2")];
+        for key in [Some(&b"k"[..]), Some(FLOW.as_bytes())] {
+            let mut entry = write(&event(Kind::Enroll, "r"), &record(key, upstreams.clone()), &MARK);
+            let plain = read(&stored(entry.clone(), Some(b"{}"))).unwrap().unwrap();
+            assert_eq!((plain.key.as_deref(), &*plain.headers), (key, &*upstreams));
+            entry.headers.extend(newer.clone());
+            assert_eq!(read(&stored(entry, Some(b"{}"))), Ok(Some(plain)));
+        }
+    }
+
+    #[test]
+    fn what_may_be_held_by_a_later_version_is_told_from_what_somebody_else_wrote() {
+        let may_be_held = |record: &Record| read(record).unwrap_err().may_be_held;
+        assert!(may_be_held(&with_packed(Some(b"v2:{}"))));
+        let entry = write(&event(Kind::Enroll, "r"), &record(None, Vec::new()), &MARK);
+        assert!(may_be_held(&stored(Entry { key: b"leave::r".to_vec(), ..entry.clone() }, Some(b"{}"))));
+        // A tombstone holds nothing, and without our header it is somebody else's.
+        assert!(!may_be_held(&stored(Entry { key: b"leave::r".to_vec(), ..entry.clone() }, None)));
+        assert!(!may_be_held(&stored(Entry { headers: Vec::new(), ..entry }, Some(b"{}"))));
+    }
+
+    #[test]
     fn what_entries_have_in_common_is_there_once() {
         let mut reader = Reader::new(&flow());
         let mut next = |packed: &[u8]| reader.read(&with_packed(Some(packed))).unwrap().unwrap();
@@ -180,7 +205,7 @@ mod tests {
             let entry = Entry { headers: left.to_vec(), ..good.clone() };
             other.push(read(&stored(entry, Some(b"{}"))).map_err(|foreign| foreign.detail));
         }
-        let last = Err("its last header is not flowgate-entry".to_owned());
+        let last = Err("it has no header flowgate-entry".to_owned());
         assert_eq!(other[..2], [last.clone(), last]);
         // One header before ours is the upstream's, whatever its name.
         assert_eq!(other[2].as_ref().unwrap().as_ref().unwrap().headers.len(), 1);

@@ -201,15 +201,15 @@ pub fn discarded(
     set_aside(original, reason.word(), detail, source, timestamp)
 }
 
-/// The own headers of a dead letter or discarded record: all but the ones that [`dead_letter`] and [`discarded`] add.
+/// The own headers of a dead letter or discarded record: all but the ones that [`dead_letter`] and [`discarded`] add, and what a
+/// later version adds behind them.
 #[must_use]
 pub fn without_set_aside(headers: &[Header]) -> &[Header] {
     let ours = [REASON, DETAIL, SOURCE, TIMESTAMP];
-    let Some((own, last)) = headers.len().checked_sub(ours.len()).map(|own| headers.split_at(own)) else {
-        return headers;
-    };
-    let is_ours = last.iter().zip(ours).all(|(header, name)| header.name == name.as_bytes());
-    if is_ours { own } else { headers }
+    let is_ours = |some: &[Header]| some.iter().zip(ours).all(|(header, name)| header.name == name.as_bytes());
+    // The last ones of these names are the gate's.
+    let own = headers.windows(ours.len()).rposition(is_ours);
+    own.and_then(|own| headers.get(..own)).unwrap_or(headers)
 }
 
 /// The original timestamp of a record that is written with another one.

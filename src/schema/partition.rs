@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
+use super::document::Whose;
 use super::fields::{self, Fields};
 use super::instant::Instant;
 use super::json::VERSION;
@@ -21,16 +22,28 @@ pub const KEY: &[u8] = b"";
 /// [`Malformed`], naming the field.
 pub fn read(value: &[u8]) -> Result<Document<Partition>, Malformed> {
     let (body, rest) = fields::document(value, read_partition)?;
-    Ok(Document { body, unknown: Unknown::new(rest) })
+    let unknown = Unknown::new(rest, whose(&body));
+    Ok(Document { body, unknown })
+}
+
+/// What comes and goes while the partition stays.
+fn whose(partition: &Partition) -> Vec<Whose> {
+    let default = partition.default.as_ref().map(|default| default.pause.id.clone());
+    let every = partition.every.as_ref().map(|every| every.command.to_string());
+    vec![Whose { path: &["default_pause"], name: default }, Whose { path: &["every_under_way"], name: every }]
 }
 
 /// Writes a partition record, with the unknown fields that it was read with.
+///
+/// Those of a pause of every flow are forgotten with that pause, and so with a command under way; that is why the document changes.
 pub fn write(document: &mut Document<Partition>) -> Vec<u8> {
     let Document { body, unknown } = document;
+    unknown.keep_only(whose(body));
     unknown.write(&Wire {
         version: VERSION,
         enrollments_partitions: body.enrollments,
         records_partitions: body.records,
+        forwarded_to: body.forwarded.as_deref(),
         control_position: body.control,
         input_position: body.input,
         input_noted_at: Instant(body.input_at),
@@ -63,6 +76,7 @@ struct Wire<'a> {
     version: u32,
     enrollments_partitions: i32,
     records_partitions: i32,
+    forwarded_to: Option<&'a str>,
     control_position: i64,
     input_position: i64,
     input_noted_at: Instant,
@@ -100,6 +114,8 @@ fn read_partition(fields: &mut Fields) -> Result<Partition, Malformed> {
     let partition = Partition {
         enrollments: fields.i32("enrollments_partitions")?,
         records: fields.i32("records_partitions")?,
+        // Gates before had no such field.
+        forwarded: fields.maybe_text("forwarded_to")?,
         control: fields.offset("control_position")?,
         input: fields.offset("input_position")?,
         input_at: fields.time("input_noted_at")?,

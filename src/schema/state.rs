@@ -6,6 +6,7 @@ mod read;
 
 use serde::Serialize;
 
+use super::document::Whose;
 use super::instant::Instant;
 use super::json::VERSION;
 use super::rate::PerSecond;
@@ -24,22 +25,34 @@ pub(super) use read::{answered as read_answered, pause as read_pause};
 /// would lose events or deliver them twice.
 pub fn read(value: &[u8]) -> Result<Document<Flow>, Malformed> {
     let (body, rest) = fields::document(value, read::flow)?;
-    let mut unknown = Unknown::new(rest);
-    unknown.pause = body.pause().map(|pause| pause.id.clone());
+    let unknown = Unknown::new(rest, whose(&body));
     Ok(Document { body, unknown })
+}
+
+/// What comes and goes while the flow stays.
+fn whose(flow: &Flow) -> Vec<Whose> {
+    let pause = flow.pause().map(|pause| pause.id.clone());
+    let sample = flow.sample.as_ref().map(|sample| sample.command.to_string());
+    let Queue { number, discard_through, purge_through, taken, .. } = &flow.queue;
+    let line = discard_through.as_ref().map(|line| format!("{} {:?}", line.entry, line.command));
+    let purge = purge_through.as_ref().map(|purge| purge.command.to_string());
+    let taken = (!taken.is_empty()).then(|| number.to_string());
+    vec![
+        Whose { path: &["pause"], name: pause.clone() },
+        Whose { path: &["drain"], name: pause },
+        Whose { path: &["sample"], name: sample },
+        Whose { path: &["queue", "discard_through"], name: line },
+        Whose { path: &["queue", "purge_through"], name: purge },
+        Whose { path: &["queue", "taken"], name: taken },
+    ]
 }
 
 /// Writes the state of a flow, with the unknown fields that it was read with.
 ///
-/// Those of a pause and of its drain are forgotten with the pause; that is why the document changes.
+/// Those of a pause are forgotten with that pause, and so with whatever else comes and goes; that is why the document changes.
 pub fn write(document: &mut Document<Flow>) -> Vec<u8> {
     let Document { body, unknown } = document;
-    let pause = body.pause().map(|pause| &pause.id);
-    if pause != unknown.pause.as_ref() {
-        unknown.forget("pause");
-        unknown.forget("drain");
-        unknown.pause = pause.cloned();
-    }
+    unknown.keep_only(whose(body));
     unknown.write(&Wire::of(body))
 }
 

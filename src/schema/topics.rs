@@ -18,8 +18,10 @@ pub struct Topics {
     pub enrollments: String,
     /// Commands.
     pub control: String,
-    /// What executors process.
+    /// What executors process; where it forwards, the enrollments of another prefix.
     pub records: String,
+    /// Everything that is delivered goes to another prefix ([`Topics::forward_to`]).
+    pub forwards: bool,
     /// The state of flows and partitions.
     pub state: String,
     pub audit: String,
@@ -38,6 +40,8 @@ pub enum BadPrefix {
     TooLong { length: usize },
     #[error("prefix has the character {0:?}; use letters, digits, `.`, `_` and `-` only")]
     Character(char),
+    #[error("everything would come round again and again: name another prefix than the gate's own")]
+    Itself,
 }
 
 impl Topics {
@@ -62,12 +66,24 @@ impl Topics {
             enrollments: name("enrollments"),
             control: name("control"),
             records: name("records"),
+            forwards: false,
             state: name("state"),
             audit: name("audit"),
             discarded: name("discarded"),
             dead_letters: name("dead-letters"),
             group: format!("flowgate-{prefix}"),
         })
+    }
+
+    /// What is delivered becomes the input of another prefix on the same cluster: so flows move there (docs/migrating.md).
+    ///
+    /// # Errors
+    /// [`BadPrefix`] if a topic name cannot start with it.
+    pub fn forward_to(self, prefix: &str) -> Result<Self, BadPrefix> {
+        if prefix == self.prefix {
+            return Err(BadPrefix::Itself);
+        }
+        Ok(Self { records: Self::new(prefix)?.enrollments, forwards: true, ..self })
     }
 
     /// The `number`th queue topic of a flow. No two pairs share a name, and none looks like another when Kafka's metrics

@@ -158,20 +158,22 @@ impl<A: Admin> Check<'_, A> {
             Role::Records | Role::Audit | Role::Discarded | Role::DeadLetters => return,
         };
         if found != wanted {
-            let fix = match role {
+            let first = match role {
                 Role::State if found < wanted => {
-                    format!(
-                        "kafka-topics --alter --topic {name} --partitions {wanted}, before the first start of a gate"
-                    )
+                    format!("kafka-topics --alter --topic {name} --partitions {wanted}")
                 }
-                _ => format!("delete {name} and run `flowgate topics create`, before the first start of a gate"),
+                _ => format!("delete {name} and run `flowgate topics create`"),
             };
+            let fix = format!("before the first start of a gate {first}; after it docs/migrating.md says what to do");
+            // A gate that forwards reads the commands of the first partition, and there is an end to it.
+            let forwards = role == Role::Control && self.topics.forwards;
+            let weight = if forwards { Weight::Weakens } else { Weight::Breaks };
             self.found.push(Difference {
                 topic: name.to_owned(),
                 setting: "partitions".to_owned(),
                 found: found.to_string(),
                 wanted: wanted.to_string(),
-                weight: Weight::Breaks,
+                weight,
                 promise,
                 why: why.to_owned(),
                 fix,

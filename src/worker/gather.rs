@@ -142,7 +142,7 @@ impl<B: Broker> Worker<B> {
         let polled = in_hand(&mut self.clients)?.queues.poll(limit, &mut records);
         let brought = !records.is_empty();
         // Also of a poll that failed: its reader has gone on behind what it brought.
-        self.take_entries(records, &mut ahead);
+        self.take_entries(records, &mut ahead)?;
         match polled {
             Ok(Polled::OutOfRange { topic, low, .. }) => self.block(&topic, low),
             Ok(_) => {}

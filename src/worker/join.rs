@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use super::clients::in_hand;
+use super::facts::Facts;
 use super::failed::Failed;
 use super::gather::Onward;
 use super::phase::{Phase, Step};
@@ -84,11 +85,11 @@ impl<B: Broker> Worker<B> {
     }
 
     fn stage(&mut self, taken: &mut Taken, now: Timestamp) -> Result<Joined, Failed> {
-        let enrollments = self.table.shape.enrollments;
-        if taken.partition >= enrollments {
+        let found = self.table.shape.found;
+        if taken.partition >= found {
             return Err(Failed::Stop(Stop::topics(format!(
-                "`{}` had {enrollments} partitions and now has more: flows would change their homes; drain every flow \
-                 and begin under a new prefix",
+                "`{}` had {found} partitions and now has more: flows would change their homes. Nothing is lost; docs/migrating.md \
+                 is the way to more partitions, and says what to do now",
                 self.options.topics.enrollments
             ))));
         }
@@ -134,8 +135,11 @@ impl<B: Broker> Worker<B> {
             // Also of a poll that failed: its reader has gone on behind what it brought.
             for record in &records {
                 match record.partition == taken.partition {
-                    true => taken.joining.recorded |= fold(&mut taken.owned, record)?,
-                    false => self.table.fold(record)?,
+                    true => {
+                        let folded = fold(&mut taken.owned, record);
+                        taken.joining.note(record.key.as_deref().unwrap_or_default(), folded);
+                    }
+                    false => self.table.fold(record),
                 }
             }
             if let Polled::OutOfRange { partition: moved, .. } = polled? {
@@ -149,7 +153,10 @@ impl<B: Broker> Worker<B> {
             return Ok(Joined::At(At::Fold));
         }
         stable.unassign(state, taken.partition)?;
-        Ok(Joined::At(At::Input))
+        match taken.joining.illegible.pop_first() {
+            Some((_, stop)) => Err(stop.into()),
+            None => Ok(Joined::At(At::Input)),
+        }
     }
 
     fn input(&mut self, taken: &mut Taken, now: Timestamp) -> Result<Joined, Failed> {
@@ -185,7 +192,7 @@ impl<B: Broker> Worker<B> {
             let pinned = schema::partition::read(value).map_err(|error| {
                 Stop::broken(format!("the partition record of `{state}`/0 cannot be read: {error}"))
             })?;
-            taken.joining.pinned = Some((pinned.body.enrollments, pinned.body.records));
+            taken.joining.pinned = Some(Box::new(pinned.body));
         }
         // Also of a poll that failed: its reader has gone on behind what it brought.
         polled?;
@@ -194,10 +201,10 @@ impl<B: Broker> Worker<B> {
             return Ok(Joined::At(At::Pins));
         }
         stable.unassign(state, 0)?;
-        if let Some((enrollments, records)) = taken.joining.pinned {
+        if let Some(first) = taken.joining.pinned.take() {
             // A partition that was added later must not begin: flows would change their homes.
-            taken.owned.facts.pin(enrollments, records);
-            self.check_pins(taken.owned.facts.record())?;
+            taken.owned.facts.pin(*first);
+            self.take_pins(&mut taken.owned.facts)?;
         }
         Ok(Joined::At(At::Commands))
     }
@@ -220,9 +227,18 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Where the input goes on: the group's offset and the partition record have to tell the same.
-    fn verify(&self, taken: &mut Taken, marks: Watermarks, commands: Watermarks, now: Timestamp) -> Result<(), Stop> {
-        let (shape, facts, joining) = (&self.table.shape, &mut taken.owned.facts, &taken.joining);
+    fn verify(
+        &mut self,
+        taken: &mut Taken,
+        marks: Watermarks,
+        commands: Watermarks,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
         let partition = taken.partition;
+        if taken.joining.recorded {
+            self.take_pins(&mut taken.owned.facts)?;
+        }
+        let (shape, facts, joining) = (&self.table.shape, &mut taken.owned.facts, &taken.joining);
         let lost = |what: String| Err(Stop::PositionsLost(format!("partition {partition}: {what}")));
         if !joining.recorded {
             return match &joining.committed {
@@ -235,13 +251,14 @@ impl<B: Broker> Worker<B> {
                         true => commands.end,
                         false => commands.low,
                     };
-                    facts.begin(Partition::new(shape.enrollments, shape.records, commands, marks.low, now));
+                    let record = Partition::new(shape.enrollments, shape.records, commands, marks.low, now);
+                    let forwarded = self.options.topics.forwards.then(|| self.options.topics.records.clone());
+                    facts.begin(Partition { forwarded, ..record });
                     Ok(())
                 }
             };
         }
         let record = facts.record();
-        self.check_pins(record)?;
         if record.control > commands.end {
             return lost(format!(
                 "commands were read up to {}, and `{}` ends at {}",
@@ -278,17 +295,35 @@ impl<B: Broker> Worker<B> {
         Ok(())
     }
 
-    /// Homes depend on the partition counts: those of the first start hold for good.
-    fn check_pins(&self, record: &Partition) -> Result<(), Stop> {
-        let (topics, shape) = (&self.options.topics, &self.table.shape);
+    /// Homes depend on the partition counts: those of the first start hold for good. Whatever is forwarded has its homes under
+    /// another prefix: then partitions that were added are in nobody's way.
+    fn take_pins(&mut self, facts: &mut Facts) -> Result<(), Stop> {
+        let (topics, shape) = (&self.options.topics, &mut self.table.shape);
+        let record = facts.record();
+        match &record.forwarded {
+            Some(topic) if !topics.forwards || *topic != topics.records => {
+                let prefix = topic.strip_suffix(".enrollments").unwrap_or(topic);
+                return Err(Stop::topics(format!(
+                    "`{}` moves to the prefix `{prefix}`, and what is delivered goes to `{topic}` for good: set `forward_to = {prefix}` \
+                     (docs/migrating.md)",
+                    topics.prefix
+                )));
+            }
+            None if topics.forwards => facts.forward(&topics.records, shape.records),
+            Some(_) | None => {}
+        }
+        let record = facts.record();
+        if topics.forwards && record.enrollments <= shape.found {
+            shape.enrollments = record.enrollments;
+        }
         for (topic, pinned, found) in [
             (&topics.enrollments, record.enrollments, shape.enrollments),
             (&topics.records, record.records, shape.records),
         ] {
             if pinned != found {
                 return Err(Stop::topics(format!(
-                    "`{topic}` has {found} partitions and had {pinned} when the gate began: flows would change their \
-                     homes; restore the number, or drain every flow and begin under a new prefix"
+                    "`{topic}` has {found} partitions and had {pinned} when the gate began: flows would change their homes. Nothing is \
+                     lost; docs/migrating.md is the way to another number, and says what to do now"
                 )));
             }
         }
@@ -306,15 +341,15 @@ impl Table {
     }
 
     /// Takes in a record of another partition that is being folded.
-    fn fold(&mut self, record: &Record) -> Result<(), Stop> {
-        if self.folding(record.partition).is_some()
-            && let Some(owned) = self.owned.get_mut(&record.partition)
-            && fold(owned, record)?
-            && let Some(joining) = self.folding(record.partition)
-        {
-            joining.recorded = true;
+    fn fold(&mut self, record: &Record) {
+        if self.folding(record.partition).is_none() {
+            return;
         }
-        Ok(())
+        let Some(owned) = self.owned.get_mut(&record.partition) else { return };
+        let folded = fold(owned, record);
+        if let Some(joining) = self.folding(record.partition) {
+            joining.note(record.key.as_deref().unwrap_or_default(), folded);
+        }
     }
 }
 

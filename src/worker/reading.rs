@@ -9,8 +9,10 @@ use super::session::ahead::Ahead;
 use super::session::amount::Amount;
 use super::session::backlog::{Reading, Waiting};
 use super::session::chore::Chore;
+use super::session::legible::legible;
 use super::session::table::Table;
 use super::session::wait::{Blocked, left};
+use super::stop::Stop;
 use crate::broker::{Broker, Record, Watermarks};
 use crate::flow::{FlowId, Queue, Watermark};
 use crate::mutant::{self, Mutant};
@@ -18,16 +20,20 @@ use crate::time::Timestamp;
 
 impl<B: Broker> Worker<B> {
     /// Entries read back from queue topics, into the buffer, which is read `ahead` so far. They come in long rows of one topic.
-    pub(super) fn take_entries(&mut self, records: Vec<Record>, ahead: &mut Ahead) {
+    ///
+    /// # Errors
+    /// Of an entry that only a gate of another version can read.
+    pub(super) fn take_entries(&mut self, records: Vec<Record>, ahead: &mut Ahead) -> Result<(), Stop> {
         let mut records = records.into_iter().peekable();
         while let Some(topic) = records.peek().map(|first| Arc::clone(&first.topic)) {
             let mut row = iter::from_fn(|| records.next_if(|record| Arc::ptr_eq(&record.topic, &topic)));
             if let Some((partition, flow)) = self.table.reading.get(&topic).cloned() {
-                self.take_row(&topic, partition, flow, &mut row, ahead);
+                self.take_row(&topic, partition, flow, &mut row, ahead)?;
             }
             // Nothing more is read of this queue: the rest comes again, if it is needed.
             row.for_each(drop);
         }
+        Ok(())
     }
 
     /// Entries of one queue, as many as are enough.
@@ -38,25 +44,27 @@ impl<B: Broker> Worker<B> {
         mut flow: FlowId,
         row: &mut impl Iterator<Item = Record>,
         ahead: &mut Ahead,
-    ) {
-        let Some(tracked) = self.table.tracked(partition, &flow) else { return };
+    ) -> Result<(), Stop> {
+        let Some(tracked) = self.table.tracked(partition, &flow) else { return Ok(()) };
         if tracked.search.is_some() {
-            if tracked.search_row(row) {
+            if tracked.search_row(row)? {
                 self.stop_reading(Arc::clone(topic));
             }
-            return;
+            return Ok(());
         }
         if tracked.is_blocked() {
-            self.find_what_is_left(topic, partition, &flow, row);
-            return;
+            return self.find_what_is_left(topic, partition, &flow, row);
         }
         if mutant::is(Mutant::EntryTakenByAnotherDrain)
             && let Some(other) = self.table.another_drain(partition, &flow)
         {
             (partition, flow) = other;
         }
-        let Some(tracked) = self.table.tracked(partition, &flow) else { return };
-        let is_enough = row.any(|record| tracked.take_entry(record, ahead));
+        let Some(tracked) = self.table.tracked(partition, &flow) else { return Ok(()) };
+        let mut is_enough = false;
+        while !is_enough && let Some(record) = row.next() {
+            is_enough = tracked.take_entry(record, ahead)?;
+        }
         let has_any = tracked.backlog.as_ref().is_some_and(|backlog| !backlog.buffer.is_empty());
         let is_too_little = is_enough && ahead.is_too_little(tracked);
         if has_any {
@@ -69,6 +77,7 @@ impl<B: Broker> Worker<B> {
                 self.table.ask_to_read(partition, &flow);
             }
         }
+        Ok(())
     }
 
     /// The log of a queue topic does not have the offset that was to be read.
@@ -118,31 +127,35 @@ impl<B: Broker> Worker<B> {
         partition: i32,
         flow: &FlowId,
         row: &mut impl Iterator<Item = Record>,
-    ) {
-        let Some(tracked) = self.table.tracked(partition, flow) else { return };
+    ) -> Result<(), Stop> {
+        let Some(tracked) = self.table.tracked(partition, flow) else { return Ok(()) };
         let passed = tracked.flow().queue.watermark.entry;
-        let Some(backlog) = &mut tracked.backlog else { return };
-        let entry = |record: Record| {
-            let held = backlog.entries.read(&record).ok().flatten()?;
-            (held.number > passed).then(|| held.survivor(record.offset))
-        };
-        let Some(first) = row.find_map(entry) else { return };
+        let Some(backlog) = &mut tracked.backlog else { return Ok(()) };
+        let mut first = None;
+        while first.is_none()
+            && let Some(record) = row.next()
+        {
+            let held = legible(backlog.entries.read(&record))?.filter(|held| held.number > passed);
+            first = held.map(|held| held.survivor(record.offset));
+        }
+        let Some(first) = first else { return Ok(()) };
         let gone = first.before();
         if gone.entry <= passed {
             // What was deleted are markers and tombstones: nothing is lost.
             tracked.go_on_from(gone.offset);
             self.stop_reading(Arc::clone(topic));
             self.table.ask_to_read(partition, flow);
-            return;
+            return Ok(());
         }
         let lost = tracked.flow().loss(&gone).total();
-        let Some(backlog) = &mut tracked.backlog else { return };
+        let Some(backlog) = &mut tracked.backlog else { return Ok(()) };
         backlog.reading = Reading::No;
         if let Some(blocked) = &mut backlog.blocked {
             (blocked.gone, blocked.lost) = (Some(gone), lost);
             tracing::error!(%flow, reason = blocked.reason(), "a flow is blocked");
         }
         self.stop_reading(Arc::clone(topic));
+        Ok(())
     }
 
     /// Blocked flows are looked at again from time to time: perhaps the broker did not know its own topic for a while.
@@ -187,19 +200,11 @@ impl Tracked {
     }
 
     /// Whether this entry is the last one for now of its queue.
-    fn take_entry(&mut self, record: Record, ahead: &mut Ahead) -> bool {
-        let Some(backlog) = &mut self.backlog else { return false };
-        let held = match backlog.entries.read(&record) {
-            Ok(Some(held)) => held,
-            Ok(None) => return false,
-            Err(foreign) => {
-                tracing::error!(%foreign, "somebody else wrote into a queue topic; passed over");
-                return false;
-            }
+    fn take_entry(&mut self, record: Record, ahead: &mut Ahead) -> Result<bool, Stop> {
+        let Some(backlog) = &mut self.backlog else { return Ok(false) };
+        let Some(held) = legible(backlog.entries.read(&record))?.filter(|held| held.number > backlog.read_to) else {
+            return Ok(false);
         };
-        if held.number <= backlog.read_to {
-            return false;
-        }
         backlog.read_to = held.number;
         backlog.read_offset = record.offset + 1;
         let size = record.size();
@@ -217,7 +222,7 @@ impl Tracked {
         if is_enough && let Some(backlog) = &mut self.backlog {
             backlog.reading = Reading::No;
         }
-        is_enough
+        Ok(is_enough)
     }
 }
 

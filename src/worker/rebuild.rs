@@ -17,11 +17,13 @@ use super::gather::Onward;
 use super::phase::Step;
 use super::session::amount::Amount;
 use super::session::gathering::{Gather, Next};
+use super::session::legible::legible;
 use super::session::owned::Owned;
 use super::session::rebuilding::{Rebuild, Rebuilding};
 use super::session::shape::ONLY;
 use super::session::table::Table;
 use super::session::wait::{Blocked, left};
+use super::stop::Stop;
 use crate::broker::{Action, Broker, Code, PollLimit, Polled, Reader, Record, Watermarks};
 use crate::flow::FlowId;
 use crate::flow::index::{Index, Outgrown, Read};
@@ -127,13 +129,17 @@ impl Table {
     }
 
     /// Entries read of a queue topic for the index of its flow.
-    fn index_entries(&mut self, records: &[Record], budget: usize) {
-        let Some(topic) = records.first().map(|record| Arc::clone(&record.topic)) else { return };
+    ///
+    /// # Errors
+    /// Of an entry that only a gate of another version can read.
+    fn index_entries(&mut self, records: &[Record], budget: usize) -> Result<(), Stop> {
+        let Some(topic) = records.first().map(|record| Arc::clone(&record.topic)) else { return Ok(()) };
         let mut rest = records;
         while !rest.is_empty() {
-            let Some((partition, flow)) = self.rebuilding.topics.get(&topic).cloned() else { return };
+            let Some((partition, flow)) = self.rebuilding.topics.get(&topic).cloned() else { return Ok(()) };
             let mut room = self.room_of(partition, &flow, budget, Index::room_to_read);
-            let Some(owned) = self.owned.get_mut(&partition) else { return };
+            let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+            let mut illegible = None;
             let outcome = owned.change_index(&flow, |tracked| {
                 if tracked.rebuild.begins {
                     // What comes was read before it was begun again.
@@ -141,7 +147,13 @@ impl Table {
                 }
                 let last = tracked.flow().queue.last_entry();
                 while let Some((record, following)) = rest.split_first() {
-                    let entry = entry::indexed(record);
+                    let entry = match legible(entry::to_index(record)) {
+                        Ok(entry) => entry,
+                        Err(stop) => {
+                            illegible = Some(stop);
+                            return Ok(Read::Again);
+                        }
+                    };
                     match entry.map_or(Ok(Read::On), |entry| tracked.index.read(entry, last, &mut room))? {
                         Read::On => {}
                         Read::Again => {
@@ -155,24 +167,28 @@ impl Table {
                 }
                 Ok::<_, Outgrown>(Read::On)
             });
+            if let Some(stop) = illegible {
+                return Err(stop);
+            }
             match outcome {
                 Some(Ok(Read::Done)) => {
                     tracing::info!(%flow, "its index is ready");
                     self.ask_to_read(partition, &flow);
-                    return;
+                    return Ok(());
                 }
                 // What else of it was polled comes again.
-                Some(Ok(Read::On | Read::Again)) | None => return,
+                Some(Ok(Read::On | Read::Again)) | None => return Ok(()),
                 Some(Err(outgrown)) if self.make_room(partition, &flow, outgrown, budget) => {}
                 Some(Err(_)) => {
                     let may_slice = self.may_slice();
                     if let Some(owned) = self.owned.get_mut(&partition) {
                         owned.change_index(&flow, |tracked| tracked.no_room_to_read(may_slice));
                     }
-                    return;
+                    return Ok(());
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -276,7 +292,7 @@ impl<B: Broker> Worker<B> {
         }
         // Also of a poll that failed: its reader has gone on behind what it brought.
         for of_one in records.chunk_by(|one, next| Arc::ptr_eq(&one.topic, &next.topic)) {
-            self.table.index_entries(of_one, budget);
+            self.table.index_entries(of_one, budget)?;
         }
         match polled {
             Ok(Polled::OutOfRange { topic, .. }) => {

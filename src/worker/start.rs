@@ -98,15 +98,25 @@ impl<B: Broker> Worker<B> {
         };
         if state != enrollments {
             return Err(Failed::Stop(Stop::topics(format!(
-                "`{}` has {state} partitions and `{}` {enrollments}: they must have the same number",
+                "`{}` has {state} partitions and `{}` {enrollments}: they must have the same number; if somebody has added some \
+                 since the first start, nothing is lost, and docs/migrating.md says what to do",
                 &topics.state, topics.enrollments
             ))));
         }
-        if control != 1 {
-            return Err(Failed::Stop(Stop::topics(format!(
-                "`{}` has {control} partitions: it must have one, for the one order of all commands",
+        match control {
+            1 => {}
+            _ if topics.forwards => tracing::warn!(
+                control,
+                "`{}` has more than one partition: commands in the others than the first are not read",
                 topics.control
-            ))));
+            ),
+            _ => {
+                return Err(Failed::Stop(Stop::topics(format!(
+                    "`{}` has {control} partitions: it must have one, for the one order of all commands; docs/migrating.md is the way \
+                     to topics with the right number",
+                    topics.control
+                ))));
+            }
         }
         let of_records = admin.topic_config(&topics.records)?;
         let of_enrollments = admin.topic_config(&topics.enrollments)?;
@@ -118,6 +128,7 @@ impl<B: Broker> Worker<B> {
         };
         Ok(Shape {
             enrollments,
+            found: enrollments,
             records,
             discarded,
             dead_letters,

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -147,9 +147,14 @@ impl Company {
 
     /// Starts a gate with further settings, `name=value`.
     pub fn gate(&self, instance: &str, settings: &[&str]) -> Gate {
+        self.gate_of(Path::new(process::PROGRAM), instance, settings)
+    }
+
+    /// The same of another version.
+    pub fn gate_of(&self, program: &Path, instance: &str, settings: &[&str]) -> Gate {
         let number = self.gates.fetch_add(1, Ordering::Relaxed);
         let log = self.logs.path().join(format!("{number:03}-{instance}.log"));
-        let (mut command, http) = process::gate(&self.brokers_of_gates, &self.topics.prefix, instance);
+        let (mut command, http) = process::gate_of(program, &self.brokers_of_gates, &self.topics.prefix, instance);
         for setting in QUICK.iter().chain(settings) {
             command.args(["-X", setting]);
         }
@@ -292,6 +297,12 @@ impl Onlooker {
     pub fn all(&mut self, holds: impl Fn(&Flow) -> bool) -> bool {
         self.states.poll().unwrap();
         self.known().all(holds)
+    }
+
+    /// Whether something holds for some flow by now.
+    pub fn any(&mut self, holds: impl Fn(&Flow) -> bool) -> bool {
+        self.states.poll().unwrap();
+        self.known().any(holds)
     }
 
     /// Every flow that has been read of.

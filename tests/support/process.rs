@@ -1,14 +1,22 @@
 //! The process `flowgate`, as a person or a supervisor starts it.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
 
+/// This version's.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_flowgate");
+
 /// Not yet started. The settings of whoever runs the tests are none of its.
 pub fn flowgate(brokers: &str, prefix: &str, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flowgate"));
+    flowgate_of(Path::new(PROGRAM), brokers, prefix, args)
+}
+
+fn flowgate_of(program: &Path, brokers: &str, prefix: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLOWGATE_")) {
         command.env_remove(name);
     }
@@ -19,9 +27,15 @@ pub fn flowgate(brokers: &str, prefix: &str, args: &[&str]) -> Command {
 
 /// A gate that logs in JSON, and where it serves HTTP: an address that was free a moment ago. Not yet started.
 pub fn gate(brokers: &str, prefix: &str, instance: &str) -> (Command, String) {
+    gate_of(Path::new(PROGRAM), brokers, prefix, instance)
+}
+
+/// The same of another version.
+pub fn gate_of(program: &Path, brokers: &str, prefix: &str, instance: &str) -> (Command, String) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let http = format!("127.0.0.1:{port}");
-    (flowgate(brokers, prefix, &["run", "--instance", instance, "--http", &http, "--log-format", "json"]), http)
+    let args = ["run", "--instance", instance, "--http", &http, "--log-format", "json"];
+    (flowgate_of(program, brokers, prefix, &args), http)
 }
 
 /// Sends it a signal. `false`: it has ended by itself.

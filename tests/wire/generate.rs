@@ -44,11 +44,12 @@ pub fn partition() -> impl Strategy<Value = Partition> {
             ended_default,
         },
     );
-    let counts = (1..=i32::MAX, 1..=i32::MAX);
+    let counts = (1..=i32::MAX, 1..=i32::MAX, of("[a-z0-9.-]{1,20}"));
     (counts, offset(), offset(), time(), any::<bool>(), vec(unknown, 0..4), (default, of(every))).prop_map(
-        |((enrollments, records), control, input, input_at, clean, unknown, (default, every))| Partition {
+        |((enrollments, records, forwarded), control, input, input_at, clean, unknown, (default, every))| Partition {
             enrollments,
             records,
+            forwarded,
             control,
             input,
             input_at,

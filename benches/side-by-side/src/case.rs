@@ -39,6 +39,9 @@ The following are for gates alone, with F [and events] by default:
               a violation. Then `resume --all --rate 500`: what comes in a second, and how far flows are off their shares
   takeover-F  [100] 1,000 live events a second through two instances, one of which is killed (-9): until every partition
               delivers again; p50 and p99 are of all events
+  rolling-F   [100] 20,000 live events a second through three instances that keep their names: each is stopped in good order and
+              started again, then two leave for good, and come again: the longest time between two deliveries of one flow;
+              each event is to be delivered once and in order
 
 Besides the figures of all cases these print what only they measure, in a table of its own.";
 
@@ -75,9 +78,11 @@ pub enum Kind {
     Every,
     /// An instance dies, another one has its partitions.
     Takeover,
+    /// Instances are restarted one after the other.
+    Rolling,
 }
 
-const KINDS: [(&str, Kind); 17] = [
+const KINDS: [(&str, Kind); 18] = [
     ("live", Kind::Live),
     ("hold", Kind::Hold),
     ("drain", Kind::Drain),
@@ -95,6 +100,7 @@ const KINDS: [(&str, Kind); 17] = [
     ("footprint", Kind::Footprint),
     ("every", Kind::Every),
     ("takeover", Kind::Takeover),
+    ("rolling", Kind::Rolling),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +163,7 @@ impl Kind {
             Self::Restart | Self::Rebuilt | Self::Repeats | Self::Cost => Some(1),
             Self::Timers | Self::Footprint | Self::Every => Some(10_000),
             Self::Known => Some(100_000),
-            Self::Beside | Self::Scans | Self::Takeover => Some(100),
+            Self::Beside | Self::Scans | Self::Takeover | Self::Rolling => Some(100),
         }
     }
 
@@ -166,7 +172,7 @@ impl Kind {
         let default = match self {
             Self::Timers => return flows.saturating_mul(5),
             Self::Footprint => return flows.saturating_mul(10),
-            Self::Known | Self::Takeover => return flows,
+            Self::Known | Self::Takeover | Self::Rolling => return flows,
             Self::Live | Self::Hold => 2_000_000,
             Self::Drain | Self::Restart | Self::Rebuilt | Self::Beside | Self::Scans => 1_000_000,
             Self::Every => 30_000,

@@ -54,6 +54,7 @@ mod pause;
 mod report;
 mod restart;
 mod result;
+mod rolling;
 mod round;
 mod scans;
 #[allow(clippy::unwrap_used, dead_code, reason = "it is the tests' own, which use more of it")]

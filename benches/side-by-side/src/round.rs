@@ -5,7 +5,8 @@ use crate::contestant::Contestant;
 use crate::figures::Figures;
 use crate::site::Site;
 use crate::{
-    Result, beside, cost, every, footprint, known, latency, memory, pause, restart, scans, takeover, throughput, timers,
+    Result, beside, cost, every, footprint, known, latency, memory, pause, restart, rolling, scans, takeover,
+    throughput, timers,
 };
 
 pub fn run(site: &mut Site, case: Case, contestant: &Contestant) -> Result<Figures> {
@@ -24,6 +25,7 @@ pub fn run(site: &mut Site, case: Case, contestant: &Contestant) -> Result<Figur
         Kind::Footprint => footprint::measure,
         Kind::Every => every::measure,
         Kind::Takeover => takeover::measure,
+        Kind::Rolling => rolling::measure,
     };
     let figures = measure(site, case, contestant, &topics);
     site.delete(&topics)?;

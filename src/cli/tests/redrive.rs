@@ -320,3 +320,28 @@ fn an_audit_that_does_not_reach_back_is_no_proof() {
     refused("nothing only");
     place.good(&[&redrive[..], &["--again"]].concat());
 }
+
+#[test]
+fn what_a_newer_version_tells_may_be_about_the_letter() {
+    let (place, gate) = purged(2);
+    gate.stop().unwrap();
+    let audit = records(&place, "flow.audit");
+    let of_the_flow = audit.iter().find(|record| record.key.as_deref() == Some(b"welcome")).unwrap().partition;
+    super::redriven::publish(
+        &place,
+        ("flow.audit", of_the_flow),
+        b"welcome",
+        br#"{"version": 2, "event": "redriven"}"#,
+    );
+    let redrive = ["redrive", "discarded", "--reason", "purge", "--yes"];
+    let failure = place.run(&redrive).0.unwrap_err().to_string();
+    for words in ["may tell of a letter that was redriven", "version 2 is newer than this gate"] {
+        assert!(failure.contains(words), "{failure}");
+    }
+    assert!(redriven_events(&place).is_empty());
+    // Nor is it said that no letter was.
+    let shown = printed(&place, &["letters", "discarded"], "cli/letters", "cli/letter");
+    assert!(shown.as_array().unwrap().iter().all(|letter| letter["redriven"].is_null()), "{shown}");
+    place.good(&[&redrive[..], &["--again"]].concat());
+    each_once(&place, 2);
+}

@@ -294,7 +294,7 @@ fn tell(place: &Place, audit: i32, (flow, by, later): (&str, &str, i64), (topic,
     publish(place, (&place.settings.topics.audit, audit), flow.as_bytes(), &redriven::write(&redriven));
 }
 
-fn publish(place: &Place, (topic, partition): (&str, i32), key: &[u8], value: &[u8]) {
+pub fn publish(place: &Place, (topic, partition): (&str, i32), key: &[u8], value: &[u8]) {
     let mut publisher = place.memory.publisher().unwrap();
     let (partition, key, value) = (Some(partition), Some(key), Some(value));
     publisher.publish(&Publication { topic, partition, timestamp: None, key, value, headers: &[] }).unwrap();

@@ -8,11 +8,11 @@ use crate::broker::{Action, Broker, Code, Error, Isolation, Reader, Result};
 use crate::client::letters::Item;
 use crate::client::meter::Meter;
 use crate::client::peek::peek;
-use crate::client::redriven::{CLOCKS, home};
+use crate::client::redriven::{CLOCKS, home, told};
 use crate::client::scan::{Bound, First, Marks, Scan};
 use crate::client::settled::wait_until_settled;
 use crate::flow::FlowId;
-use crate::schema::redriven::{self, Redriven};
+use crate::schema::redriven::Redriven;
 use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 
@@ -39,7 +39,7 @@ impl Before {
     ///
     /// # Errors
     /// Of the broker; [`Code::TimedOut`] if it takes longer: nothing is known then. [`Action::Stop`] if the audit does not reach
-    /// back so far.
+    /// back so far, or has something of a newer version.
     pub fn read<B: Broker>(
         (broker, meter): (&B, &Meter),
         topics: &Topics,
@@ -52,7 +52,7 @@ impl Before {
         let deadline = Instant::now() + limit;
         wait_until_settled(broker, &topics.audit, deadline.min(Instant::now() + OPEN))?;
         let bound = Bound { records: u64::MAX, time: deadline.saturating_duration_since(Instant::now()) };
-        let mut scan: Scan<B, Redriven> = Scan::open(broker, &topics.audit, None, First::Oldest, bound)?;
+        let mut scan: Scan<B, Result<Redriven>> = Scan::open(broker, &topics.audit, None, First::Oldest, bound)?;
         let mut before = Self { letters: HashMap::new(), ends: scan.ends() };
         match seen.filter(|_| order.again) {
             Some(seen) => scan.go_on_at(seen),
@@ -66,8 +66,13 @@ impl Before {
             }
         }
         scan.tell(meter);
-        while let Some(redriven) = scan.next_of_all(|record| redriven::read(record.value.as_deref()?).ok())? {
-            before.note(redriven, order.kind.topic(topics));
+        while let Some(redriven) = scan.next_of_all(|record| told(record).transpose())? {
+            match redriven {
+                Ok(redriven) => before.note(redriven, order.kind.topic(topics)),
+                // Whoever insists does not ask.
+                Err(_) if order.again => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(before)
     }

@@ -46,13 +46,15 @@ impl Held {
     }
 }
 
-/// Something in a queue topic that the gate did not write.
+/// Something in a queue topic that this gate would not have written.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{at} is no queue entry: {detail}")]
 pub struct Foreign {
     /// Where it stands in the queue topic.
     pub at: Source,
     pub detail: String,
+    /// It has the header of an entry all the same: a gate of another version may hold an event there.
+    pub may_be_held: bool,
 }
 
 /// Reads the entries of one flow. Many of them wait in memory at once, so what most of them have in common is there once.
@@ -76,9 +78,9 @@ impl Reader {
     /// Reads an entry; `None` is a tombstone.
     ///
     /// # Errors
-    /// [`Foreign`] if the gate did not write it.
+    /// [`Foreign`] if this gate would not have written it.
     pub fn read(&mut self, record: &Record) -> Result<Option<Held>, Foreign> {
-        self.held(record).map_err(|detail| Foreign { at: Source::of(record), detail })
+        self.held(record).map_err(|detail| foreign(record, detail))
     }
 
     fn held(&mut self, record: &Record) -> Result<Option<Held>, String> {
@@ -100,11 +102,23 @@ impl Reader {
     }
 }
 
-/// What an index needs to know of an entry, without a copy of anything; `None` for a tombstone and for what the gate did
-/// not write, which [`Reader::read`] tells apart.
+/// What an index needs to know of an entry, without a copy of anything; `None` for whatever is none.
 #[must_use]
 pub fn indexed(record: &Record) -> Option<Indexed<'_>> {
-    parts(record).ok().flatten().map(|parts| parts.indexed)
+    to_index(record).ok().flatten()
+}
+
+/// The same; `None` for a tombstone.
+///
+/// # Errors
+/// [`Foreign`] if this gate would not have written it.
+pub fn to_index(record: &Record) -> Result<Option<Indexed<'_>>, Foreign> {
+    parts(record).map(|parts| parts.map(|parts| parts.indexed)).map_err(|detail| foreign(record, detail))
+}
+
+fn foreign(record: &Record, detail: String) -> Foreign {
+    let may_be_held = record.value.is_some() && record.headers.iter().any(|header| is(header, headers::ENTRY));
+    Foreign { at: Source::of(record), detail, may_be_held }
 }
 
 /// An entry taken apart.
@@ -123,11 +137,12 @@ fn parts(record: &Record) -> Result<Option<Parts<'_>>, String> {
     if record.value.is_none() {
         return Ok(None);
     }
-    let (theirs, entry, own_key) = match record.headers.as_slice() {
-        [theirs @ .., entry, key] if is(entry, headers::ENTRY) && is(key, headers::KEY) => (theirs, entry, Some(key)),
-        [theirs @ .., entry] if is(entry, headers::ENTRY) => (theirs, entry, None),
-        _ => return Err(format!("its last header is not {}", headers::ENTRY)),
-    };
+    // The gate's headers stand behind the upstream's, and those that only a later version knows behind these two.
+    let entry = record.headers.iter().rposition(|header| is(header, headers::ENTRY));
+    let (theirs, ours) =
+        entry.map(|at| record.headers.split_at(at)).ok_or_else(|| format!("it has no header {}", headers::ENTRY))?;
+    let [entry, rest @ ..] = ours else { return Err(format!("it has no header {}", headers::ENTRY)) };
+    let own_key = rest.first().filter(|header| is(header, headers::KEY));
     let packed = unpack(entry.value.as_deref())?;
     if keyed.is_some_and(|keyed| keyed != packed.number) {
         return Err(format!("its key does not have the number of its {}", headers::ENTRY));

@@ -170,9 +170,15 @@ impl Facts {
     }
 
     /// The numbers of partitions are those that the first partition to begin was given.
-    pub fn pin(&mut self, enrollments: i32, records: i32) {
+    pub fn pin(&mut self, first: Partition) {
         let record = Arc::make_mut(&mut self.record);
-        (record.enrollments, record.records) = (enrollments, records);
+        (record.enrollments, record.records, record.forwarded) = (first.enrollments, first.records, first.forwarded);
+    }
+
+    /// From its next turn on everything that is delivered goes to this topic, which has so many partitions.
+    pub fn forward(&mut self, topic: &str, partitions: i32) {
+        let record = Arc::make_mut(&mut self.record);
+        (record.forwarded, record.records) = (Some(topic.to_owned()), partitions);
     }
 
     /// This is the offset of the next event, as the group and the record agree.

@@ -13,6 +13,7 @@ use crate::worker::session::backlog::{Backlog, Bucket, Reading, Waiting};
 use crate::worker::session::rebuilding::Rebuild;
 use crate::worker::session::search::Search;
 use crate::worker::session::watch::Look;
+use crate::worker::stop::Stop;
 
 /// A flow of which more is known than its first event.
 pub struct Tracked {
@@ -134,17 +135,22 @@ impl Tracked {
     }
 
     /// Searches entries of its queue. `true`: nothing more is to be read.
-    pub fn search_row(&mut self, row: &mut impl Iterator<Item = Record>) -> bool {
+    ///
+    /// # Errors
+    /// Of an entry that only a gate of another version can read.
+    pub fn search_row(&mut self, row: &mut impl Iterator<Item = Record>) -> Result<bool, Stop> {
         // What was polled before it began again comes once more.
-        let Some(search) = self.search.as_mut().filter(|search| search.reading == Reading::On) else { return false };
+        let Some(search) = self.search.as_mut().filter(|search| search.reading == Reading::On) else {
+            return Ok(false);
+        };
         for record in row {
-            search.read(record, &self.flow);
+            search.read(record, &self.flow)?;
             if search.is_done() {
                 search.reading = Reading::No;
-                return true;
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
     }
 
     /// What it passes next: the first that its search has found, or the first that is read of its backlog.

@@ -1,10 +1,13 @@
 //! How far a partition has been taken over.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::wait::left;
 use crate::broker::Committed;
+use crate::flow::Partition;
 use crate::time::Timestamp;
+use crate::worker::stop::Stop;
 
 /// For how long a disagreement is looked at again: a coordinator that moves can pretend there is no offset (KAFKA-20416).
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -17,7 +20,9 @@ pub struct Joining {
     pub recorded: bool,
     pub low: i64,
     pub end: i64,
-    pub pinned: Option<(i32, i32)>,
+    pub pinned: Option<Box<Partition>>,
+    /// What stands in the state topic and cannot be read, by its key: unless something newer takes its place it stops the gate.
+    pub illegible: BTreeMap<Vec<u8>, Stop>,
     /// When offset and record were first found to disagree.
     pub doubted: Option<Timestamp>,
 }
@@ -37,6 +42,17 @@ pub enum At {
 }
 
 impl Joining {
+    /// A record was folded: whether it was the partition record.
+    pub fn note(&mut self, key: &[u8], folded: Result<bool, Stop>) {
+        match folded {
+            Ok(recorded) => {
+                self.illegible.remove(key);
+                self.recorded |= recorded;
+            }
+            Err(stop) => drop(self.illegible.insert(key.to_vec(), stop)),
+        }
+    }
+
     /// A disagreement counts when it is still there a while after it was found, and was read anew: what was read before
     /// may be old, if this process has hung since.
     pub fn may_be_wrong(&mut self, now: Timestamp) -> bool {

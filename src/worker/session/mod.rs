@@ -10,6 +10,7 @@ pub mod decision;
 pub mod fed;
 pub mod gathering;
 pub mod joining;
+pub mod legible;
 pub mod map;
 pub mod outgoing;
 pub mod owned;

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use super::amount::Amount;
 use super::backlog::{Reading, Waiting};
 use super::fed::Fed;
+use super::legible::legible;
 use crate::broker::Record;
 use crate::flow::{CommandId, Flow, Kind, Queue, RecordId, Wanted};
 use crate::mutant::{self, Mutant};
 use crate::schema::entry::{self, Held};
 use crate::time::Timestamp;
+use crate::worker::stop::Stop;
 
 /// A search under way.
 pub struct Search {
@@ -118,19 +120,15 @@ impl Search {
     }
 
     /// Takes the next entry of the queue. Only those are found that the flow wants.
-    pub fn read(&mut self, record: Record, flow: &Flow) {
+    ///
+    /// # Errors
+    /// Of an entry that only a gate of another version can read.
+    pub fn read(&mut self, record: Record, flow: &Flow) -> Result<(), Stop> {
         self.offset = record.offset + 1;
-        let held = match self.entries.read(&record) {
-            Ok(Some(held)) => held,
-            Ok(None) => return,
-            Err(foreign) => {
-                tracing::error!(%foreign, "somebody else wrote into a queue topic; passed over");
-                return;
-            }
-        };
+        let Some(held) = legible(self.entries.read(&record))? else { return Ok(()) };
         self.done |= held.number >= self.last;
         if !self.records.contains(&held.record_id) {
-            return;
+            return Ok(());
         }
         self.note(held.number, held.kind, &held.record_id, held.latest);
         self.forget_replaced();
@@ -143,6 +141,7 @@ impl Search {
             self.found.insert(waiting.held.number, waiting);
             self.drop_what_is_too_much();
         }
+        Ok(())
     }
 
     /// What is too much goes from the end: what is released first is found first.

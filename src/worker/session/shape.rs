@@ -12,7 +12,11 @@ pub const ONLY: i32 = 0;
 /// What the gate must know of its topics: partition counts, and retention where it decides about timestamps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
+    /// As many partitions have flows at home: those of the enrollments, but for what somebody added (`found`).
     pub enrollments: i32,
+    /// Partitions that the enrollments were found to have. More than there are homes only where everything is forwarded: what comes
+    /// to the others is sent home.
+    pub found: i32,
     pub records: i32,
     pub discarded: i32,
     pub dead_letters: i32,
