@@ -193,7 +193,7 @@ fn a_newer_version_of_what_gates_write_stops_this_one() {
 fn hold(rig: &Rig, record_id: &str, packed: &str, more: &[(&'static str, &str)]) {
     let own = [("flowgate-entry", packed)];
     let all = own.iter().chain(more);
-    let headers: Vec<Header> = all.map(|(name, value)| Header::new(*name, (*value).to_owned())).collect();
+    let headers: Vec<Header> = all.map(|(name, value)| Header::new(name, (*value).to_owned())).collect();
     let (key, value) =
         (format!("enroll:4:{record_id}"), json!({"flow_id": "welcome", "record_id": record_id}).to_string());
     let queue = rig.queue("welcome");
