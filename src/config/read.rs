@@ -178,7 +178,6 @@ impl Reader<'_> {
         Some(format!("{host}-{}", http?.port()))
     }
 
-    /// Its error quotes the text, unless that looks like a secret.
     /// The topics of the prefix, with those of `forward_to`, if it is given.
     fn forwarding(&mut self, topics: Topics) -> Option<Topics> {
         if self.sources.get("forward_to").is_none() {
@@ -188,6 +187,7 @@ impl Reader<'_> {
         self.value("forward_to", fix, |text| topics.forward_to(text).map_err(|why| why.to_string()))
     }
 
+    /// Its error quotes the text, unless that looks like a secret.
     pub(super) fn value<T>(
         &mut self,
         name: &str,
