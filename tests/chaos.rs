@@ -24,6 +24,8 @@ mod plan;
 mod process;
 #[path = "chaos/processes.rs"]
 mod processes;
+#[path = "support/prometheus.rs"]
+mod prometheus;
 #[path = "chaos/proxy.rs"]
 mod proxy;
 #[path = "chaos/queues.rs"]

@@ -56,14 +56,17 @@ impl Fleet {
     /// From now on this slot has another name: its next process fences nobody.
     pub fn rename(&mut self, slot: usize) {
         self.started += 1;
+        self.company.forget(&self.names[slot]);
         let letter = self.names[slot].remove(0);
         self.names[slot] = format!("{letter}{}", self.started);
     }
 
     /// One more gate, which nobody supervises.
-    pub fn guest(&mut self) -> Gate {
+    pub fn guest(&mut self) -> (String, Gate) {
         self.started += 1;
-        self.company.gate(&format!("guest{}", self.started), SETTINGS)
+        let name = format!("guest{}", self.started);
+        let gate = self.company.gate(&name, SETTINGS);
+        (name, gate)
     }
 
     /// Starts those again that have ended by themselves.

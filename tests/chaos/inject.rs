@@ -13,6 +13,7 @@ use crate::company::{Company, Dice, Onlooker, is_live};
 use crate::fleet::Fleet;
 use crate::load::Load;
 use crate::plan::{Fault, Plan, Tallies};
+use crate::prometheus::Prometheus;
 use crate::proxy::Proxy;
 use crate::say::say;
 use crate::server::cluster::KafkaCluster;
@@ -24,6 +25,8 @@ pub struct Chaos {
     pub proxy: Arc<Proxy>,
     pub fleet: Fleet,
     pub dice: Dice,
+    /// Sees what the gates tell, by the alerts that are for it.
+    pub prometheus: Prometheus,
     /// For flows that the load knows nothing of: each has one client.
     pub client: Client,
     onlooker: Onlooker,
@@ -43,6 +46,7 @@ impl Chaos {
             company: Arc::clone(company),
             cluster,
             proxy,
+            prometheus: Prometheus::watching(company),
             fleet: Fleet::start(company),
             dice,
             client: company.client(Partitioner::Java),

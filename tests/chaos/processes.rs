@@ -14,7 +14,11 @@ impl Chaos {
         let slot = self.dice.below(2) as usize;
         let worked = self.fleet.within(Duration::from_secs(20), |fleet| fleet.said(slot, "restored") > 0);
         let killed = worked && self.fleet.kill(slot);
-        self.dice.moment(Duration::from_secs(2));
+        // Now and then it stays away until somebody would be told.
+        match self.dice.below(2) {
+            0 if killed => self.prometheus.sees("FlowgateDown", &format!("instance=\"{}\"", self.fleet.name(slot))),
+            _ => self.dice.moment(Duration::from_secs(2)),
+        }
         if self.dice.below(2) == 0 {
             self.fleet.rename(slot);
         }
@@ -30,7 +34,7 @@ impl Chaos {
         self.fleet.tend();
         self.fleet.gates[frozen].signal("STOP");
         let taken = self.fleet.within(Duration::from_secs(20), |fleet| fleet.said(other, "restored") > before);
-        self.dice.moment(Duration::from_secs(2));
+        self.prometheus.sees("FlowgateDown", &format!("instance=\"{}\"", self.fleet.name(frozen)));
         self.fleet.gates[frozen].signal("CONT");
         taken
     }
@@ -40,7 +44,7 @@ impl Chaos {
         let revoked = |chaos: &Self| (0..2).map(|slot| chaos.fleet.said(slot, "revoked")).sum::<usize>();
         let before = revoked(self);
         for _ in 0..4 {
-            let mut guest = self.fleet.guest();
+            let (name, mut guest) = self.fleet.guest();
             self.dice.moment(Duration::from_millis(2500));
             match self.dice.below(2) {
                 0 => drop(guest),
@@ -49,6 +53,7 @@ impl Chaos {
                     self.fleet.within(Duration::from_secs(6), |_| guest.ended().is_some());
                 }
             }
+            self.company.forget(&name);
         }
         revoked(self) > before
     }
@@ -74,7 +79,10 @@ impl Chaos {
             }
         }
         let happened = denied(self);
-        self.dice.moment(Duration::from_secs(2));
+        if happened {
+            let labels = format!("instance=\"{}\", reason=\"queue_topic\"", self.fleet.name(slot));
+            self.prometheus.sees("FlowgateBlocked", &labels);
+        }
         self.fleet.replace(slot, &[]);
         for flow in flows {
             self.until(&format!("{flow} is held after all"), &flow, |flow| flow.counts.queued.total() > 0);

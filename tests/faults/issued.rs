@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::company::{Company, Gate, happened, is_live, is_paused};
 use crate::issuer::{AUDIENCE, CLIENT, Issuer, SUBJECT, replace};
 use crate::process::{eventually, flowgate};
+use crate::prometheus::Prometheus;
 use crate::server::{KafkaServer, certificates};
 use crate::upstream::Partitioner;
 
@@ -125,6 +126,7 @@ fn tokens_end_and_their_issuer_is_down_for_a_while() {
     place.write(SECRETS[0]);
 
     let gate = place.gate().restored();
+    let prometheus = Prometheus::watching(company);
     client.burst("welcome", 50);
     company.until_all_is_read();
     let paused = place.run(&["pause", "welcome", "--timeout", "120s"]);
@@ -149,6 +151,7 @@ fn tokens_end_and_their_issuer_is_down_for_a_while() {
     client.burst("other", 100);
     // Brokers close connections whose tokens have ended: for longer than any of them lives, nothing goes on.
     eventually("the brokers let nobody in any more", || !is_ready(&gate) && gate.log().contains("Authentication"));
+    prometheus.sees("FlowgateNotReady", r#"instance="a""#);
 
     // It comes back, and takes another secret: refused until the file has it.
     place.issuer.set_secret(SECRETS[1]);

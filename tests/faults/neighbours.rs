@@ -6,6 +6,7 @@ use flowgate::broker::{Admin, Broker};
 
 use crate::company::{Company, happened, is_live, is_resuming};
 use crate::process::eventually;
+use crate::prometheus::Prometheus;
 use crate::say::say;
 use crate::upstream::Partitioner;
 
@@ -18,6 +19,7 @@ const LIVE: u32 = 5_000;
 #[test]
 fn a_live_flow_beside_slow_blocked_and_indexing_ones() {
     let company = Company::new("neighbours", 1);
+    let prometheus = Prometheus::watching(&company);
     let settings = &["memory=16MiB"];
     let mut client = company.client(Partitioner::Java);
     let gate = company.gate("a", settings).restored();
@@ -47,6 +49,7 @@ fn a_live_flow_beside_slow_blocked_and_indexing_ones() {
         assert!(is_resuming(&company.flow(flow).unwrap()), "{flow}");
     }
     eventually("what is blocked is told", || gate.log().contains("at most"));
+    prometheus.sees("FlowgateHeldEventsDeleted", r#"instance="b""#);
     say(&format!(
         "a live flow beside slow, blocked and indexing ones: {:.2} times the time it takes alone",
         beside.as_secs_f64() / alone.as_secs_f64()
@@ -74,6 +77,7 @@ fn pace(company: &Company, client: &mut crate::upstream::Client) -> Duration {
 #[test]
 fn a_queue_topic_that_cannot_be_made() {
     let company = Company::new("neighbours-denied", 4);
+    let prometheus = Prometheus::watching(&company);
     let mut client = company.client(Partitioner::Java);
     let home = |flow: &str| flowgate_checker::home(flow, 4);
     let elsewhere = (0..).map(|number| format!("flow-{number}")).find(|flow| home(flow) != home("denied")).unwrap();
@@ -83,6 +87,7 @@ fn a_queue_topic_that_cannot_be_made() {
     client.burst(&elsewhere, 500);
     company.until_log("the others are delivered", |log| log.records.len() >= 500);
     eventually("what is blocked is told", || gate.log().contains("cannot be made"));
+    prometheus.sees("FlowgateBlocked", r#"instance="a", reason="queue_topic""#);
     // Its commands go on: only its events wait.
     company.order(&["pause", "denied", "--reason", "still heard"]);
     gate.stop();

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::company::{Company, happened, is_live, is_paused};
 use crate::process::eventually;
+use crate::prometheus::Prometheus;
 use crate::upstream::Partitioner;
 
 /// Goal: a pause that ends while no gate is up ends as soon as one is, and before the commands that came too late; what
@@ -12,6 +13,7 @@ use crate::upstream::Partitioner;
 fn a_pause_longer_than_the_longest_with_all_gates_down() {
     let company = Company::new("outage-timer", 2);
     let mut client = company.client(Partitioner::Java);
+    let prometheus = Prometheus::watching(&company);
     let longest = &["max_pause=5s"];
     let mut times = 0;
     for clean in [true, false] {
@@ -28,6 +30,7 @@ fn a_pause_longer_than_the_longest_with_all_gates_down() {
         }
         client.burst("welcome", 100);
         eventually("the deadline passes", || flowgate::clock::now() > deadline);
+        prometheus.sees("FlowgateAllDown", "");
         // Too late for this pause: it is over when this is read.
         let late = company.run(&["pause", "welcome", "--for", "4s", "--timeout", "1s"]);
         assert_eq!(late.status.code(), Some(8), "nobody is there to answer");

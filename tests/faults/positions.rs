@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::PATIENCE;
 use crate::company::{Company, happened};
 use crate::process::eventually;
+use crate::prometheus::Prometheus;
 use crate::server;
 use crate::upstream::Partitioner;
 
@@ -72,9 +73,11 @@ fn offsets_deleted_after_a_kill() {
     forget_offsets(&company);
     ["held", "live", "other"].iter().for_each(|flow| client.burst(flow, 100));
 
+    let prometheus = Prometheus::watching(&company);
     let (code, said) = company.gate("a", &[]).end();
     assert_eq!(code, Some(9), "{said}");
     assert!(said.contains("flowgate positions"), "it says what to do: {said}");
+    prometheus.sees("FlowgateAllDown", "");
     let shown = company.run(&["positions", "-o", "json"]);
     assert_eq!(shown.status.code(), Some(9));
     let standings: Value = serde_json::from_slice(&shown.stdout).unwrap();

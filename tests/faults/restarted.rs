@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::company::{Company, Dice, happened};
 use crate::process::eventually;
+use crate::prometheus::Prometheus;
 use crate::server::KafkaServer;
 use crate::upstream::{Partitioner, Upstream};
 
@@ -119,14 +120,18 @@ fn a_twin() {
 fn a_zombie() {
     const FREEZES: u32 = 4;
     let company = Company::new("zombie", PARTITIONS);
+    let prometheus = Prometheus::watching(&company);
     let mut dice = Dice::new("a zombie beside its successor");
     let upstream = Upstream::start(company.client(Partitioner::Java), &FLOWS, Duration::from_millis(4));
     let mut gate = company.gate("zombie", &[]).restored();
     let mut woken_ended = 0;
-    for _ in 0..FREEZES {
+    for freeze in 0..FREEZES {
         dice.moment(Duration::from_millis(500));
         let mut zombie = gate;
         assert!(zombie.signal("STOP"));
+        if freeze == 0 {
+            prometheus.sees("FlowgateDown", r#"instance="zombie""#);
+        }
         dice.moment(Duration::from_secs(4));
         let mut successor = company.gate("zombie", &[]).restored();
         dice.moment(Duration::from_secs(1));

@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use flowgate::broker::kafka::{Kafka, KafkaOptions};
 use flowgate::broker::{Admin as _, Broker as _, Code, Isolation, PollLimit, Publication, Publisher as _, Reader as _};
+use serde_json::json;
 
 use crate::PATIENCE;
 use crate::company::{Company, Gate, happened, is_live};
 use crate::process::{eventually, flowgate};
+use crate::prometheus::Prometheus;
+use crate::say::say;
 use crate::server::KafkaServer;
 use crate::server::secured::Secured;
 use crate::upstream::Partitioner;
@@ -157,6 +160,7 @@ fn each_role_has_what_it_needs_and_no_more() {
     place.good("operator", &["release", "welcome", "--count", "1"]);
     place.good("operator", &["purge", "welcome", "--through", "2", "--yes", "--command-id", "oops"]);
     place.good("admin", &["redrive", "discarded", "--command", "oops", "--yes"]);
+    over_http(&place, &gate);
     for args in [&["flows"][..], &["flow", "welcome"], &["queue", "welcome"], &["audit"], &["letters", "discarded"]] {
         place.good("viewer", args);
     }
@@ -172,6 +176,21 @@ fn each_role_has_what_it_needs_and_no_more() {
     place.company.until_all_is_read();
     gate.stop();
     happened("a role has its rights and no more", ROLES.len() as u32, 7, &place.company.check());
+}
+
+/// Whatever a gate does over HTTP it does with its own rights.
+fn over_http(place: &Place, gate: &Gate) {
+    place.good("operator", &["purge", "welcome", "--through", "3", "--yes", "--command-id", "oops-2"]);
+    let queue = "flows/welcome/queue?values=true";
+    for path in ["flows", "flows/welcome", queue, "flows/welcome/depth", "audit", "letters/discarded", "letters/dead"] {
+        let answer = gate.get(&format!("/api/v1/{path}")).unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200"), "{path}: {answer}");
+    }
+    let preview = gate.post("/api/v1/redrives", &json!({"kind": "discarded", "command": "oops-2"}));
+    let which = json!({"kind": "discarded", "command": "oops-2", "expect": preview["expect"]});
+    let redriven = gate.post("/api/v1/redrives", &which);
+    assert_eq!(redriven["letters"], 1, "{redriven}");
+    place.company.until("both are held again", "welcome", |flow| flow.counts.queued.total() == 6);
 }
 
 /// Of a role: what is about this resource, and is refused without the line; what it says then.
@@ -259,6 +278,7 @@ fn each_right_of_the_gate_is_taken_away_and_given_back() {
     place.company.order(&["pause", "first", "--keep", "all"]);
     client.burst("first", 20);
     place.company.until("held", "first", |flow| flow.counts.held().total() > 0);
+    let prometheus = Prometheus::watching(&place.company);
     let mut times = 0;
     for line in place.lines("gate") {
         let resource = resource(&line).to_owned();
@@ -269,11 +289,13 @@ fn each_right_of_the_gate_is_taken_away_and_given_back() {
         client.burst(&held, 20);
         client.burst(&live, 20);
         client.send(&live, format!(r#"{{"flow_id":"{live}"}}"#).as_bytes());
-        place.company.command(&held, "resume", &serde_json::json!({}));
+        place.company.command(&held, "resume", &json!({}));
         eventually(&format!("the gate says that `{resource}` is not allowed: {}", place.company.logs()), || {
             let log = gate.log();
             log[before..].lines().any(|line| line.contains("do not allow") && line.contains(&resource))
         });
+        eventually(&format!("without `{resource}` an alert fires"), || !prometheus.firing().is_empty());
+        say(&format!("alert: without `{resource}`: {:?}", prometheus.firing()));
         place.secured.acls(&line);
         place.company.until("live again", &held, is_live);
         times += 1;

@@ -1,5 +1,6 @@
 //! A real Prometheus with the rules of `deploy/prometheus` scrapes real gates while things go wrong.
 
+use std::fs;
 use std::time::Duration;
 
 use flowgate::broker::{Admin, Broker, Publication, Publisher};
@@ -22,17 +23,10 @@ struct Watched {
 }
 
 impl Watched {
-    fn scrape(&self, gates: &[(&str, &Gate)]) {
-        let targets: Vec<(&str, &str)> = gates.iter().map(|(name, gate)| (*name, gate.address())).collect();
-        self.prometheus.scrape(&targets);
-    }
-
     /// Waits until an alert fires with these labels.
     #[track_caller]
     fn fires(&mut self, alert: &'static str, labels: &str) {
-        eventually(&format!("{alert} {labels}: firing {:?}", self.prometheus.firing()), || {
-            self.prometheus.fires(alert, labels)
-        });
+        self.prometheus.sees(alert, labels);
         self.seen.push(alert);
     }
 
@@ -53,20 +47,22 @@ impl Watched {
 /// dashboard shows something in every panel. Method: one fault after the other, and Prometheus' own word for each.
 #[test]
 fn by_a_real_prometheus() {
-    let (company, prometheus) = (Company::new("watched", PARTITIONS), Prometheus::start());
+    let company = Company::new("watched", PARTITIONS);
+    let prometheus = Prometheus::watching(&company);
     let mut watched = Watched { company, prometheus, seen: Vec::new() };
+    a_pause_that_nobody_remembers(&mut watched);
     a_gate_without_a_right(&mut watched);
     let gates = [watched.company.gate("a", &[]).restored(), watched.company.gate("b", &[]).restored()];
-    watched.scrape(&[("a", &gates[0]), ("b", &gates[1])]);
     all_is_well(&watched);
-    let lonely = a_gate_without_brokers(&mut watched, &gates);
+    let lonely = a_gate_without_brokers(&mut watched);
+    files(&mut watched);
     pauses(&mut watched);
     let losing = a_drain_that_loses(&watched);
     held_events_deleted(&mut watched);
     bad_events(&mut watched);
     watched.fires("FlowgateDrainLosing", "");
     watched.fires("FlowgateBrokersSilent", r#"instance="c""#);
-    watched.scrape(&[("a", &gates[0]), ("b", &gates[1])]);
+    watched.company.forget("c");
     drop(lonely);
     watched.ends("FlowgateNotReady");
     every_panel_shows_something(&watched);
@@ -77,10 +73,34 @@ fn by_a_real_prometheus() {
     say(&format!("alerts that a real Prometheus saw: {}", watched.seen.join(", ")));
 }
 
+/// It began eleven days ago, as its state says.
+fn a_pause_that_nobody_remembers(watched: &mut Watched) {
+    let company = &watched.company;
+    let gate = company.gate("a", &[]).restored();
+    company.order(&["pause", "forgotten"]);
+    gate.stop();
+    let states = company.log().state;
+    let state = states.iter().rfind(|state| state.key.as_deref() == Some(b"forgotten")).unwrap();
+    let mut document: Value = serde_json::from_slice(state.value.as_deref().unwrap()).unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    document["pause"]["paused_at"] = clock::now().before(11 * day).to_string().into();
+    document["pause"]["resumes_at"] = clock::now().after(2 * day).to_string().into();
+    let (key, value) = (state.key.as_deref(), document.to_string());
+    let (topic, partition) = (&company.topics.state, Some(state.partition));
+    let mut publisher = company.kafka.publisher().unwrap();
+    let old = Publication { topic, partition, timestamp: None, key, value: Some(value.as_bytes()), headers: &[] };
+    publisher.publish(&old).unwrap();
+    assert!(publisher.flush(crate::PATIENCE).unwrap().iter().all(Result::is_ok));
+    let gate = company.gate("a", &[]).restored();
+    watched.fires("FlowgatePauseOld", "");
+    watched.company.order(&["resume", "forgotten", "--wait"]);
+    watched.ends("FlowgatePauseOld");
+    gate.stop();
+}
+
 /// Its queue topics cannot be made: the events of a partition wait, and the oldest of them is old. It may record few flows.
 fn a_gate_without_a_right(watched: &mut Watched) {
     let gate = watched.company.gate("a", &["queue.replication_factor=3", "max_known_flows=4"]).restored();
-    watched.scrape(&[("a", &gate)]);
     watched.is("sum(flowgate_ready)", 1.0);
     let mut client = watched.company.client(Partitioner::Java);
     (0..12).for_each(|flow| client.burst(&format!("many-{flow}"), 1));
@@ -161,11 +181,34 @@ fn bad_events(watched: &mut Watched) {
 }
 
 /// It never gets ready, and the others go on. After a minute without an answer that is told too.
-fn a_gate_without_brokers(watched: &mut Watched, gates: &[Gate; 2]) -> Gate {
+fn a_gate_without_brokers(watched: &mut Watched) -> Gate {
     let lonely = watched.company.gate("c", &["brokers=127.0.0.1:1"]);
-    watched.scrape(&[("a", &gates[0]), ("b", &gates[1]), ("c", &lonely)]);
     watched.fires("FlowgateNotReady", r#"instance="c""#);
     lonely
+}
+
+/// A certificate that ends within days; tokens that are refused, since the file was changed.
+fn files(watched: &mut Watched) {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    let hash = "0123456789abcdef".repeat(4);
+    fs::write(&tokens, format!("nina:admin:{hash}\n")).unwrap();
+    let [certificate, key] = ["server.crt", "server.key"].map(|file| crate::server::shared().certificate(file));
+    let gate = watched.company.gate(
+        "t",
+        &[
+            &format!("http_tls_certificate={}", certificate.display()),
+            &format!("http_tls_key={}", key.display()),
+            &format!("http_tokens_file={}", tokens.display()),
+        ],
+    );
+    watched.fires("FlowgateCertificateEnds", r#"instance="t""#);
+    fs::write(&tokens, "nina:boss:none\n").unwrap();
+    watched.fires("FlowgateFileRefused", r#"instance="t""#);
+    fs::write(&tokens, format!("nina:admin:{hash}\n")).unwrap();
+    watched.ends("FlowgateFileRefused");
+    gate.stop();
+    watched.company.forget("t");
 }
 
 /// One gate dies again and again, then all of them, and a pause ends meanwhile; then they come back.
@@ -174,7 +217,6 @@ fn killed(watched: &mut Watched, [a, mut b]: [Gate; 2]) {
         b.kill();
         watched.fires("FlowgateDown", r#"instance="b""#);
         b = watched.company.gate("b", &[]).restored();
-        watched.scrape(&[("a", &a), ("b", &b)]);
         watched.is("sum(up)", 2.0);
         // One that is killed before it was asked was never there.
         let seen = format!("changes(process_start_time_seconds{{instance=\"b\"}}[30m]) >= bool {restarts}");
@@ -191,7 +233,6 @@ fn killed(watched: &mut Watched, [a, mut b]: [Gate; 2]) {
     let over = clock::now().after(Duration::from_secs(15));
     eventually("its end is more than ten seconds ago", || clock::now() > over);
     let (a, b) = (watched.company.gate("a", &[]).restored(), watched.company.gate("b", &[]).restored());
-    watched.scrape(&[("a", &a), ("b", &b)]);
     watched.fires("FlowgateTimerLate", "");
     for alert in ["FlowgateDown", "FlowgateAllDown", "FlowgatePartitionUnowned"] {
         watched.ends(alert);

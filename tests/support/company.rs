@@ -1,5 +1,6 @@
 //! A prefix of its own on some brokers: gates as processes, an operator at the command line, somebody who looks on.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -71,6 +72,8 @@ pub struct Company {
     brokers_of_gates: String,
     control: Mutex<KafkaPublisher>,
     logs: TempDir,
+    /// Where the newest gate of each name serves HTTP, and whether with TLS.
+    addresses: Mutex<BTreeMap<String, (String, bool)>>,
     gates: AtomicU32,
     commands: AtomicU32,
     clients: AtomicU32,
@@ -88,10 +91,11 @@ impl Company {
         let kafka = Kafka::new(KafkaOptions::new(brokers));
         let topics = Topics::new(prefix).unwrap();
         let logs = tempfile::tempdir().unwrap();
-        let (gates, commands, clients) = Default::default();
+        let (addresses, gates, commands, clients) = Default::default();
         let control = Mutex::new(kafka.publisher().unwrap());
         let [brokers, brokers_of_gates] = [brokers, brokers_of_gates].map(str::to_owned);
-        let company = Self { kafka, topics, brokers, brokers_of_gates, control, logs, gates, commands, clients };
+        let company =
+            Self { kafka, topics, brokers, brokers_of_gates, control, logs, addresses, gates, commands, clients };
         let [partitions, replicas] = [partitions, replicas].map(|number| number.to_string());
         company.good(&["topics", "create", "--partitions", &partitions, "--replication-factor", &replicas]);
         company
@@ -160,13 +164,39 @@ impl Company {
         }
         let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         watch(&format!("+{}", child.id()));
+        let has_tls = settings.iter().any(|setting| setting.starts_with("http_tls_certificate="));
+        self.announce(|addresses| drop(addresses.insert(instance.to_owned(), (http.clone(), has_tls))));
         Gate { child, log, http }
+    }
+
+    /// The file in which Prometheus finds the newest gate of each name, running or not.
+    pub fn targets(&self) -> PathBuf {
+        self.logs.path().join("targets.json")
+    }
+
+    /// No gate of this name comes again: nobody is to miss it.
+    pub fn forget(&self, instance: &str) {
+        self.announce(|addresses| drop(addresses.remove(instance)));
+    }
+
+    fn announce(&self, change: impl FnOnce(&mut BTreeMap<String, (String, bool)>)) {
+        let mut addresses = self.addresses.lock().unwrap();
+        change(&mut addresses);
+        let target = |(name, (address, has_tls)): (&String, &(String, bool))| {
+            let scheme = if *has_tls { "https" } else { "http" };
+            json!({"targets": [address], "labels": {"instance": name, "__scheme__": scheme}})
+        };
+        let targets: Vec<Value> = addresses.iter().map(target).collect();
+        let new = self.logs.path().join("targets.new");
+        std::fs::write(&new, Value::from(targets).to_string()).unwrap();
+        std::fs::rename(new, self.targets()).unwrap();
     }
 
     /// The ends of the logs of the last gates.
     pub fn logs(&self) -> String {
         let mut logs: Vec<PathBuf> =
             std::fs::read_dir(self.logs.path()).unwrap().map(|at| at.unwrap().path()).collect();
+        logs.retain(|path| path.extension().is_some_and(|ending| ending == "log"));
         logs.sort();
         let last = logs.iter().rev().take(3).map(|log| {
             let text = std::fs::read_to_string(log).unwrap_or_default();
@@ -422,6 +452,24 @@ impl Gate {
         let mut text = String::new();
         connection.read_to_string(&mut text).ok()?;
         Some(text)
+    }
+
+    /// What it answers to a request with a JSON body; it has to agree.
+    #[track_caller]
+    pub fn post(&self, path: &str, body: &Value) -> Value {
+        let mut connection = TcpStream::connect(&self.http).unwrap();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (body, kind) = (body.to_string(), "application/json");
+        let length = body.len();
+        let head = format!(
+            "POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        connection.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        let mut text = String::new();
+        connection.read_to_string(&mut text).unwrap();
+        let (head, answer) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.0 200"), "{path} {body}: {text}");
+        serde_json::from_str(answer).unwrap()
     }
 
     /// Waits until it owns a partition and has restored it.

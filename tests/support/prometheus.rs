@@ -1,4 +1,4 @@
-//! A Prometheus of a test's own, which scrapes gates with the rules of `deploy/prometheus`.
+//! A Prometheus of a test's own, which scrapes the gates of a company with the rules of `deploy/prometheus`.
 
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -7,11 +7,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::company::watch;
+use crate::company::{Company, watch};
 use crate::process::eventually;
+use crate::say::say;
 
 /// The job that it scrapes the gates as.
 pub const JOB: &str = "flowgate";
@@ -22,19 +23,20 @@ global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
 rule_files: [rules.yml]
 scrape_configs:
   - job_name: flowgate
-    file_sd_configs: [{files: [targets.json], refresh_interval: 1s}]
+    tls_config: {insecure_skip_verify: true}
+    file_sd_configs: [{files: [TARGETS], refresh_interval: 1s}]
 ";
 
 pub struct Prometheus {
     child: Child,
-    folder: TempDir,
+    _folder: TempDir,
     http: String,
 }
 
 impl Prometheus {
     /// An alert fires here when its expression has held for a second: the times of the rules themselves are tested with
-    /// promtool, which has time.
-    pub fn start() -> Self {
+    /// promtool, which has time. Whatever gates the company starts are scraped, the newest of each name.
+    pub fn watching(company: &Company) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rules =
             fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus/flowgate.rules.yml"));
@@ -44,7 +46,8 @@ impl Prometheus {
         };
         let rules: Vec<String> = rules.unwrap().lines().map(quick).collect();
         fs::write(folder.path().join("rules.yml"), rules.join("\n")).unwrap();
-        fs::write(folder.path().join("prometheus.yml"), CONFIGURATION).unwrap();
+        let configuration = CONFIGURATION.replace("TARGETS", &company.targets().display().to_string());
+        fs::write(folder.path().join("prometheus.yml"), configuration).unwrap();
         let http = format!("127.0.0.1:{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
         let mut command = Command::new("prometheus");
         command.current_dir(folder.path()).args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"]);
@@ -60,19 +63,9 @@ impl Prometheus {
             _ => panic!("`prometheus` does not run: {error}"),
         });
         watch(&format!("+{}", child.id()));
-        let prometheus = Self { child, folder, http };
-        prometheus.scrape(&[]);
+        let prometheus = Self { child, _folder: folder, http };
         eventually("Prometheus is ready", || prometheus.get("/-/ready").is_some_and(|text| text.contains(" 200 ")));
         prometheus
-    }
-
-    /// Scrapes these from now on: a name for each, which it has as its `instance`, and its address.
-    pub fn scrape(&self, gates: &[(&str, &str)]) {
-        let target = |(name, address): &(&str, &str)| json!({"targets": [address], "labels": {"instance": name}});
-        let targets: Vec<Value> = gates.iter().map(target).collect();
-        let (new, file) = (self.folder.path().join("new"), self.folder.path().join("targets.json"));
-        fs::write(&new, Value::from(targets).to_string()).unwrap();
-        fs::rename(new, file).unwrap();
     }
 
     /// What an expression says now: the labels and the value of each series.
@@ -89,6 +82,13 @@ impl Prometheus {
     pub fn fires(&self, alert: &str, labels: &str) -> bool {
         let selector = format!("ALERTS{{alertname=\"{alert}\", alertstate=\"firing\", {labels}}}");
         !self.query(&selector).is_empty()
+    }
+
+    /// Waits until an alert fires with these labels, and says so.
+    #[track_caller]
+    pub fn sees(&self, alert: &str, labels: &str) {
+        eventually(&format!("{alert} {labels}: firing {:?}", self.firing()), || self.fires(alert, labels));
+        say(&format!("alert: {alert} {{{labels}}}"));
     }
 
     /// The names of all alerts that fire.
