@@ -24,6 +24,7 @@ mod plan;
 mod process;
 #[path = "chaos/processes.rs"]
 mod processes;
+#[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/prometheus.rs"]
 mod prometheus;
 #[path = "chaos/proxy.rs"]

@@ -95,7 +95,7 @@ enum HappeningWire<'a> {
 /// # Errors
 /// [`Malformed`], naming the field.
 pub fn read(value: &[u8]) -> Result<AuditEvent, Malformed> {
-    fields::document(value, read_event).map(|(event, _)| event)
+    fields::document(value, VERSION, read_event).map(|(event, _)| event)
 }
 
 fn transition(fields: &mut Fields) -> Result<Transition, Malformed> {

@@ -38,12 +38,17 @@ pub(super) struct Whose {
 }
 
 impl Unknown {
-    pub(super) fn new(fields: Map<String, Value>, whose: Vec<Whose>) -> Self {
+    pub(super) fn new(fields: Map<String, Value>, whose: impl FnOnce() -> Vec<Whose>) -> Self {
+        let whose = if fields.is_empty() { Vec::new() } else { whose() };
         Self { fields, whose }
     }
 
     /// The objects of the document are these now: what was unknown in those that stood in their places is forgotten.
-    pub(super) fn keep_only(&mut self, whose: Vec<Whose>) {
+    pub(super) fn keep_only(&mut self, whose: impl FnOnce() -> Vec<Whose>) {
+        if self.fields.is_empty() {
+            return;
+        }
+        let whose = whose();
         for now in &whose {
             if !self.whose.contains(now) {
                 self.forget(now.path);

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::instant;
-use super::json::{VERSION, json};
+use super::json::json;
 use super::rate::PerSecond;
 use super::words::Word;
 use crate::flow::{NotARate, PerKind, Rate, Warning};
@@ -14,10 +14,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Malformed {
     /// The gate stops rather than overwrite what it does not understand.
-    #[error(
-        "version {version} is newer than this gate, which reads {VERSION}; run one as new as the one that wrote it"
-    )]
-    Newer { version: u64 },
+    #[error("version {version} is newer than this gate, which reads {reads}; run one as new as the one that wrote it")]
+    Newer { version: u64, reads: u32 },
     #[error("the value is no JSON object: {detail}")]
     NoObject { detail: String },
     /// `name` has dots between the levels: `queue.watermark.entry`.
@@ -34,17 +32,18 @@ pub(super) struct Fields {
 
 type Result<T> = std::result::Result<T, Malformed>;
 
-/// Reads a whole document: what `read` says of its fields, and the fields it left.
+/// Reads a whole document of a version up to this one: what `read` says of its fields, and the fields it left.
 pub(super) fn document<T>(
     value: &[u8],
+    reads: u32,
     read: impl FnOnce(&mut Fields) -> Result<T>,
 ) -> Result<(T, Map<String, Value>)> {
     let map = serde_json::from_slice(value).map_err(|error| Malformed::NoObject { detail: no_object(&error) })?;
     let mut fields = Fields { path: String::new(), map };
     match fields.u64("version")? {
-        version if version == u64::from(VERSION) => {}
+        version if (1..=u64::from(reads)).contains(&version) => {}
         0 => return Err(fields.wrong("version", "is 0, which never was; the first is 1")),
-        version => return Err(Malformed::Newer { version }),
+        version => return Err(Malformed::Newer { version, reads }),
     }
     let body = read(&mut fields)?;
     Ok((body, fields.map))
@@ -246,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_short_however_long_the_document_is() {
-        let refused = |value: &[u8]| document(value, |_| Ok(())).map(|_| ()).map_err(|error| error.to_string());
+        let refused = |value: &[u8]| document(value, 1, |_| Ok(())).map(|_| ()).map_err(|error| error.to_string());
         let text = format!("\"{}\"", "x".repeat(10_000));
         let another_kind = "the value is no JSON object: it is JSON of another kind".to_owned();
         assert_eq!(refused(text.as_bytes()), Err(another_kind.clone()));

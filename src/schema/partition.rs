@@ -16,13 +16,17 @@ use crate::flow::{DefaultPause, FlowId, Partition};
 /// Its key in each partition of the state topic; no flow id is empty.
 pub const KEY: &[u8] = b"";
 
+/// The version of a record that says where everything goes in the place of the records topic. A gate that knows nothing of that would
+/// deliver to the records topic: it is to stop.
+const FORWARDING: u32 = 2;
+
 /// Reads a partition record.
 ///
 /// # Errors
 /// [`Malformed`], naming the field.
 pub fn read(value: &[u8]) -> Result<Document<Partition>, Malformed> {
-    let (body, rest) = fields::document(value, read_partition)?;
-    let unknown = Unknown::new(rest, whose(&body));
+    let (body, rest) = fields::document(value, FORWARDING, read_partition)?;
+    let unknown = Unknown::new(rest, || whose(&body));
     Ok(Document { body, unknown })
 }
 
@@ -38,9 +42,9 @@ fn whose(partition: &Partition) -> Vec<Whose> {
 /// Those of a pause of every flow are forgotten with that pause, and so with a command under way; that is why the document changes.
 pub fn write(document: &mut Document<Partition>) -> Vec<u8> {
     let Document { body, unknown } = document;
-    unknown.keep_only(whose(body));
+    unknown.keep_only(|| whose(body));
     unknown.write(&Wire {
-        version: VERSION,
+        version: if body.forwarded.is_some() { FORWARDING } else { VERSION },
         enrollments_partitions: body.enrollments,
         records_partitions: body.records,
         forwarded_to: body.forwarded.as_deref(),
@@ -150,4 +154,23 @@ fn read_partition(fields: &mut Fields) -> Result<Partition, Malformed> {
         }
     }
     Ok(partition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    /// Goal: a gate that knows nothing of another topic to deliver to stops at a record that has one, and at no other.
+    #[test]
+    fn a_record_that_forwards_has_a_version_of_its_own() {
+        let plain = Partition::new(6, 6, 0, 0, Timestamp(1_750_000_000_000));
+        let forwarding = Partition { forwarded: Some("flow2.enrollments".to_owned()), ..plain.clone() };
+        for (partition, version) in [(plain, 1), (forwarding, 2)] {
+            let written = write(&mut Document { body: partition.clone(), unknown: Unknown::default() });
+            let json: serde_json::Value = serde_json::from_slice(&written).unwrap();
+            assert_eq!(json["version"], version);
+            assert_eq!(read(&written).unwrap().body, partition);
+        }
+    }
 }

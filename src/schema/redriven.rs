@@ -85,7 +85,7 @@ pub fn write(redriven: &Redriven) -> Vec<u8> {
 /// # Errors
 /// [`Malformed`], naming the field: also for an audit event of a gate.
 pub fn read(value: &[u8]) -> Result<Redriven, Malformed> {
-    fields::document(value, read_fields).map(|(redriven, _)| redriven)
+    fields::document(value, VERSION, read_fields).map(|(redriven, _)| redriven)
 }
 
 fn read_fields(fields: &mut Fields) -> Result<Redriven, Malformed> {

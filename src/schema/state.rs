@@ -24,8 +24,8 @@ pub(super) use read::{answered as read_answered, pause as read_pause};
 /// [`Malformed`], naming the field: also where fields contradict each other, for a gate that goes on from such a state
 /// would lose events or deliver them twice.
 pub fn read(value: &[u8]) -> Result<Document<Flow>, Malformed> {
-    let (body, rest) = fields::document(value, read::flow)?;
-    let unknown = Unknown::new(rest, whose(&body));
+    let (body, rest) = fields::document(value, VERSION, read::flow)?;
+    let unknown = Unknown::new(rest, || whose(&body));
     Ok(Document { body, unknown })
 }
 
@@ -39,6 +39,8 @@ fn whose(flow: &Flow) -> Vec<Whose> {
     let taken = (!taken.is_empty()).then(|| number.to_string());
     vec![
         Whose { path: &["pause"], name: pause.clone() },
+        // It stays behind the pause, until the next one begins.
+        Whose { path: &["at_pause"], name: Some(format!("{:?}", flow.at_pause)) },
         Whose { path: &["drain"], name: pause },
         Whose { path: &["sample"], name: sample },
         Whose { path: &["queue", "discard_through"], name: line },
@@ -52,7 +54,7 @@ fn whose(flow: &Flow) -> Vec<Whose> {
 /// Those of a pause are forgotten with that pause, and so with whatever else comes and goes; that is why the document changes.
 pub fn write(document: &mut Document<Flow>) -> Vec<u8> {
     let Document { body, unknown } = document;
-    unknown.keep_only(whose(body));
+    unknown.keep_only(|| whose(body));
     unknown.write(&Wire::of(body))
 }
 

@@ -22,7 +22,7 @@ use super::session::shape::ONLY;
 use super::session::table::Table;
 use super::stop::Stop;
 use super::{BACKOFF, Worker};
-use crate::broker::{Broker, Member, PollLimit, Polled, Reader, Record, Watermarks};
+use crate::broker::{Action, Broker, Code, Error, Member, PollLimit, Polled, Reader, Record, Watermarks};
 use crate::flow::Partition;
 use crate::mutant::{self, Mutant};
 use crate::schema;
@@ -86,6 +86,11 @@ impl<B: Broker> Worker<B> {
 
     fn stage(&mut self, taken: &mut Taken, now: Timestamp) -> Result<Joined, Failed> {
         let found = self.table.shape.found;
+        if taken.partition >= found && self.options.topics.forwards {
+            // Its homes are those that there were.
+            let more = format!("`{}` had {found} partitions and now has more", self.options.topics.enrollments);
+            return Err(Error::new(Action::Rebuild, Code::Other, more).into());
+        }
         if taken.partition >= found {
             return Err(Failed::Stop(Stop::topics(format!(
                 "`{}` had {found} partitions and now has more: flows would change their homes. Nothing is lost; docs/migrating.md \
@@ -188,14 +193,20 @@ impl<B: Broker> Worker<B> {
         let mut records = Vec::new();
         let polled = stable.poll(FOLD, &mut records);
         let pins = records.iter().filter(|record| record.partition == 0 && record.key.as_deref() == Some(b""));
-        for value in pins.filter_map(|record| record.value.as_deref()) {
-            let pinned = schema::partition::read(value).map_err(|error| {
-                Stop::broken(format!("the partition record of `{state}`/0 cannot be read: {error}"))
-            })?;
-            taken.joining.pinned = Some(Box::new(pinned.body));
+        for pin in pins {
+            // The newest is what counts.
+            let read = pin.value.as_deref().map(schema::partition::read);
+            taken.joining.pinned = read.map(|read| match read {
+                Ok(pinned) => Ok(Box::new(pinned.body)),
+                Err(error) => Err(Stop::broken(format!("the partition record of `{state}`/0 cannot be read: {error}"))),
+            });
         }
         // Also of a poll that failed: its reader has gone on behind what it brought.
-        polled?;
+        if let Polled::OutOfRange { partition: 0, .. } = polled? {
+            // The cleaner moved the beginning meanwhile.
+            stable.unassign(state, 0)?;
+            return Ok(Joined::At(At::PinsEnd));
+        }
         let position = stable.position(state, 0)?.unwrap_or_default();
         if position < taken.joining.end {
             return Ok(Joined::At(At::Pins));
@@ -203,7 +214,7 @@ impl<B: Broker> Worker<B> {
         stable.unassign(state, 0)?;
         if let Some(first) = taken.joining.pinned.take() {
             // A partition that was added later must not begin: flows would change their homes.
-            taken.owned.facts.pin(*first);
+            taken.owned.facts.pin(*first?);
             self.take_pins(&mut taken.owned.facts)?;
         }
         Ok(Joined::At(At::Commands))
@@ -313,8 +324,10 @@ impl<B: Broker> Worker<B> {
             Some(_) | None => {}
         }
         let record = facts.record();
-        if topics.forwards && record.enrollments <= shape.found {
-            shape.enrollments = record.enrollments;
+        if topics.forwards {
+            // What was added has no homes, here or under the other prefix.
+            shape.enrollments = record.enrollments.min(shape.found);
+            shape.records = record.records.min(shape.records);
         }
         for (topic, pinned, found) in [
             (&topics.enrollments, record.enrollments, shape.enrollments),

@@ -278,6 +278,43 @@ fn partitions_that_somebody_has_added() {
     }
 }
 
+/// Goal: a gate that forwards goes on when partitions are added, to its own topics and to those that it forwards to: what comes is sent
+/// to the homes that there were. Method: under way, then by one that starts.
+#[test]
+fn partitions_that_are_added_while_it_forwards() {
+    let brokers = crate::server::shared().brokers();
+    let old = Company::new("forwards", 3);
+    let way = Move::new(&brokers, "forwards", "forwarded");
+    way.step("1");
+    let new = Company::new("forwarded", 6);
+    let new_gate = new.gate("a", &[CURIOUS]).restored();
+    let forwarding = &[CURIOUS, "forward_to=forwarded"];
+    let gate = old.gate("a", forwarding).restored();
+    let flows: Vec<String> = (0..9).map(|flow| format!("f{flow}")).collect();
+    let mut client = old.client(Partitioner::Java);
+    flows.iter().for_each(|flow| client.burst(flow, 20));
+    new.until_log("forwarded", |log| log.records.len() >= 9 * 15);
+    for topic in [&old.topics.state, &old.topics.enrollments] {
+        add_partitions(&brokers, topic, 5);
+    }
+    let mut client = old.client(Partitioner::Java);
+    flows.iter().for_each(|flow| client.burst(flow, 20));
+    eventually("it begins anew", || gate.log().contains("starting anew"));
+    new.until_log("forwarded too", |log| log.enrollments.len() >= 9 * 40);
+
+    new_gate.stop();
+    add_partitions(&brokers, &new.topics.enrollments, 8);
+    gate.stop();
+    let gate = old.gate("a", forwarding).restored();
+    flows.iter().for_each(|flow| client.burst(flow, 20));
+    let all_are_forwarded = |log: &flowgate_checker::Log| log.enrollments.len() >= 9 * 60;
+    new.until_log("forwarded to the homes", all_are_forwarded);
+    gate.stop();
+    let log = new.log();
+    assert!(log.enrollments.iter().all(|record| record.partition < 6), "what was added has no homes");
+    check_moved(&old, 3, log.enrollments);
+}
+
 /// It ends by itself, and says what to do.
 #[track_caller]
 fn refused(gate: Gate, topic: &str) {

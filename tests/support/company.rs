@@ -444,32 +444,30 @@ impl Gate {
         self.get("/metrics")
     }
 
-    /// What it answers there, with its head; `None` if it does not.
+    /// What it answers there at once, with its head; `None` if it does not.
     pub fn get(&self, path: &str) -> Option<String> {
+        self.ask(&format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n"), Duration::from_secs(2))
+    }
+
+    /// The JSON that it answers there, with a body or to a GET; it has to agree.
+    #[track_caller]
+    pub fn json(&self, path: &str, body: Option<&Value>) -> Value {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let (method, length) = (if body.is_empty() { "GET" } else { "POST" }, body.len());
+        let head = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\n");
+        let about = format!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
+        let answer = self.ask(&format!("{head}{about}{body}"), PATIENCE).unwrap_or_default();
+        let json = answer.strip_prefix("HTTP/1.0 200").and_then(|rest| rest.split_once("\r\n\r\n"));
+        serde_json::from_str(json.unwrap_or_else(|| panic!("{path} {body}: {answer}")).1).unwrap()
+    }
+
+    fn ask(&self, request: &str, patience: Duration) -> Option<String> {
         let mut connection = TcpStream::connect(&self.http).ok()?;
-        connection.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-        write!(connection, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+        connection.set_read_timeout(Some(patience)).ok()?;
+        connection.write_all(request.as_bytes()).ok()?;
         let mut text = String::new();
         connection.read_to_string(&mut text).ok()?;
         Some(text)
-    }
-
-    /// What it answers to a request with a JSON body; it has to agree.
-    #[track_caller]
-    pub fn post(&self, path: &str, body: &Value) -> Value {
-        let mut connection = TcpStream::connect(&self.http).unwrap();
-        connection.set_read_timeout(Some(PATIENCE)).unwrap();
-        let (body, kind) = (body.to_string(), "application/json");
-        let length = body.len();
-        let head = format!(
-            "POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
-        );
-        connection.write_all(format!("{head}{body}").as_bytes()).unwrap();
-        let mut text = String::new();
-        connection.read_to_string(&mut text).unwrap();
-        let (head, answer) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.0 200"), "{path} {body}: {text}");
-        serde_json::from_str(answer).unwrap()
     }
 
     /// Waits until it owns a partition and has restored it.

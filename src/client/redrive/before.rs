@@ -69,8 +69,8 @@ impl Before {
         while let Some(redriven) = scan.next_of_all(|record| told(record).transpose())? {
             match redriven {
                 Ok(redriven) => before.note(redriven, order.kind.topic(topics)),
-                // Whoever insists does not ask.
-                Err(_) if order.again => {}
+                // Whoever insists does not ask, but for what came since the look at it.
+                Err(_) if order.again && seen.is_none() => {}
                 Err(error) => return Err(error),
             }
         }

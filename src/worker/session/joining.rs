@@ -20,7 +20,8 @@ pub struct Joining {
     pub recorded: bool,
     pub low: i64,
     pub end: i64,
-    pub pinned: Option<Box<Partition>>,
+    /// What the partition record of partition 0 says, of a first start.
+    pub pinned: Option<Result<Box<Partition>, Stop>>,
     /// What stands in the state topic and cannot be read, by its key: unless something newer takes its place it stops the gate.
     pub illegible: BTreeMap<Vec<u8>, Stop>,
     /// When offset and record were first found to disagree.
