@@ -96,7 +96,7 @@ function fields({kind, form, ids}) {
 		case 'sample': return [radios('Which', 'mode', [['count', 'the oldest'], ['records', 'named records']]), form.mode === 'records' ? line('Records, one a line', 'records', {rows: 4}) : line('How many', 'count', {inputmode: 'numeric'})]
 		case 'edit': return line('Its value', 'edit', {rows: 8, dir: 'auto'})
 		case 'accept_loss': return line('Events that may be lost', 'most', {inputmode: 'numeric'})
-		case 'redrive': return box('Also what was redriven before', !!form.again, on => put('again')(on ? '1' : ''))
+		case 'redrive': return box('Again what was redriven', !!form.again, on => put('again')(on ? '1' : ''))
 		default: return null
 	}
 }
@@ -122,7 +122,7 @@ function order(dialog) {
 		h('div.ends', button('Cancel', close, {autofocus: true}), button(busy || deed(dialog), () => send(dialog), {'data-testid': 'confirm', class: harms ? 'danger' : 'main', disabled: !!stop || !!busy, title: stop}))]
 }
 
-const KEYS = [['j k', 'down, up'], ['x', 'tick'], ['Enter', 'open'], ['p', 'pause'], ['r', 'resume'], ['/', 'search'], ['Escape', 'close, clear, go back'], ['?', 'this list']]
+const KEYS = [['j k', 'down, up'], ['x', 'tick'], ['Enter', 'open'], ['p', 'pause'], ['r', 'resume'], ['/', 'search'], ['Escape', 'close, clear, back'], ['?', 'this list']]
 
 export function view() {
 	const {dialog} = state

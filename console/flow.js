@@ -26,7 +26,7 @@ export async function load() {
 function depth({flow_id, held: {total}}) {
 	const {id, points: read, problem} = state.depth
 	if (!total) return
-	if (id !== flow_id || !read.length) return h('p.depth.quiet', problem ? 'Its growth could not be read.' : 'Its growth is being read…')
+	if (id !== flow_id || !read.length) return h('p.depth.quiet', problem ? 'Its growth is not known.' : 'Its growth is being read…')
 	// What is held now its state says, and that is newer.
 	const points = [...read.map(({at, depth}) => [Date.parse(at), depth]), [now(), total]], [first] = points[0], most = Math.max(...points.map(([, depth]) => depth))
 	const line = points.map(([at, depth]) => `${(((at - first) / (now() - first)) * WIDTH).toFixed(1)},${(HEIGHT - (depth / most) * (HEIGHT - 2)).toFixed(1)}`).join(' ')
@@ -80,10 +80,10 @@ const TABS = {
 
 export function view() {
 	const {id, tab} = state.route, flow = state.flows.get(id), {loaded} = state, head = [h('p', h('a', {href: '#/'}, '← All flows')), h('h1', h('bdi', {dir: 'auto'}, signs(id)))]
-	if (!flow) return h('main.page', head, h('p', {role: 'status'}, loaded ? 'No event of such a flow has come.' : 'Asking the gate for it…'), loaded && actions(id))
+	if (!flow) return h('main.page', head, h('p', {role: 'status'}, loaded ? 'No such flow is known.' : 'Asking the gate for it…'), loaded && actions(id))
 	const {pause} = flow, paused = flow.state === 'paused' && pause, [name, panel] = TABS[tab] ?? TABS.held
 	return h('main.page', {key: id}, head, h('div.summary', h('div', h('p.words', {'data-testid': 'state'}, words(flow)), paused && proof(flow, pause), sums(flow), paused && settings(pause),
-			isBlocked(flow) && held.lost(flow, 'topic')),
+			isBlocked(flow) && held.lost(flow, 1)),
 			h('div', paused && h('p.clock', 'resumes in ', due(flow)), depth(flow))),
 		actions(id, flow), links('About this flow', Object.entries(TABS).map(([to, [label]]) => [flowLink(id, to), label, label === name ? '1' : ''])), h('section', {key: name, label: name}, panel(flow)))
 }

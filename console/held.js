@@ -25,8 +25,8 @@ function item(event) {
 			() => [content(event), h('p.quiet', 'held at ', time(event.held_at, true), ` · from ${source.topic} ${source.partition}/${source.offset} · ${number(event.bytes)} bytes${event.keep === 'all' ? ' · is never replaced' : ''}`)]))
 }
 
-/** @param {Flow} flow @param {string} what */
-export const lost = ({flow_id, held: {total}}, what) => alarm(`⚠ Blocked: somebody has deleted ${what === 'topic' ? 'the topic with what it holds' : 'what it would go on with'}. It goes on only without that. `, button('Accept the loss…', () => open('accept_loss', [flow_id], {most: String(total)})))
+/** At most what stood before the oldest. @param {Flow} flow @param {unknown} all */
+export const lost = ({flow_id, held, queue}, all) => alarm(`⚠ Blocked: somebody has deleted ${all ? 'all that it holds' : 'what comes next'}. `, button('Accept the loss…', () => open('accept_loss', [flow_id], {most: `${Math.min(held.total, all ? 1e9 : state.held.items[0]?.entry - 1 - queue.watermark.entry || 1e9)}`})))
 
 /** @param {Flow} flow */
 export function view(flow) {
@@ -37,7 +37,7 @@ export function view(flow) {
 	return [form(({record, at, text, from}) => {set({record, where: at && `${at}=${text}`, from}); load(true);},
 			field('Record', {name: 'record', value: query.get('record')}), field('Field', {name: 'at', value: at, placeholder: '/coupon', disabled}), field('has the text', {name: 'text', value: text, disabled}),
 			select('Order', query.get('from') ?? '', [['', 'oldest first'], ['newest', 'newest first']], {name: 'from'}), h('button', 'Look')),
-		missing && !isBlocked(flow) && lost(flow, missing),
+		missing && !isBlocked(flow) && lost(flow, missing === 'topic'),
 		h('div.filters', button('Release ticked…', () => open('sample', [id], sample), {disabled: off || is !== 'paused'}), button('Copy as command', () => copy(command('sample', [id], sample)), {disabled: off}),
 			button('Export', () => save(`${id}-held.jsonl`, items), {disabled: !items.length}), quiet(off ? '' : `${counted(records.length, 'record')} ticked`)),
 		h('ul', {label: 'Held events'}, items.map(item)), foot('held', 'event', 'Nothing held is like that.')]

@@ -23,7 +23,7 @@ function shown(bytes) {
 }
 
 /** @param {Content} content */
-export const content = ({value, key, headers = []}) => value === undefined ? quiet('To see what it carries takes the role operator.')
+export const content = ({value, key, headers = []}) => value === undefined ? quiet('To see it takes the role operator.')
 	: h('div', shown(value), h('p.quiet', `key ${signs(key?.data ?? 'none')}`, headers.map(({name, value}) => ` · ${signs(name.data)}: ${signs(value?.data ?? 'none')}`)))
 
 /** @param {string} before @param {string} after */

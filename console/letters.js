@@ -40,7 +40,7 @@ export function view() {
 	return [form(set, state.route.view === 'letters' && [field('Flow', {name: 'flow', value: which.flow}), h('button', 'Look')], box('Hide what was redriven', !!state.route.query.get('hide'), on => set({hide: on ? '1' : ''})),
 			button('Redrive ticked…', () => open('redrive', [], {}, {letters: {kind: which.kind, items: ticked}}), {disabled: !ticked.length})),
 		[...Map.groupBy(items, letter => letter.reason)].map(([reason, letters]) => group(reason, letters, which)),
-		foot('letters', 'letter', `${which.kind === 'dead' ? 'Every event could be understood.' : 'Nothing was discarded.'} Letters are kept for 90 days.`)]
+		foot('letters', 'letter', `${which.kind === 'dead' ? 'All events were understood.' : 'Nothing was discarded.'} Letters are kept for 90 days.`)]
 }
 
 export const page = () => h('main.page', h('h1', 'Letters'), links('Which letters', [['dead', 'Dead letters'], ['discarded', 'Discarded']].map(([kind, name]) => [`#/letters/${kind}`, name, kind === state.route.tab ? '1' : ''])), view())

@@ -4,7 +4,7 @@
 export class Problem extends Error {
 	/** @param {number} status 0: there was no answer @param {Record<string, any>} body */
 	constructor(status, body) {
-		super(body.detail ?? `Something answered ${status}, and it was no gate`)
+		super(body.detail ?? `No gate answered: ${status}`)
 		this.status = status
 		this.kind = String(body.type ?? '').split(':').at(-1) ?? ''
 		this.body = body

@@ -1,6 +1,7 @@
 //! What is noted of events that belong to traces: only what holds, and nothing of what is no trace.
 
-use flowgate::broker::{Header, Publication};
+use flowgate::broker::memory::{Fault, Operation};
+use flowgate::broker::{Action, Code, Error, Header, Publication};
 use flowgate::schema::trace_parent::Sampling;
 use flowgate::worker::{Fate, TracedCommand, TracedEvent, TracedTurn};
 use serde_json::json;
@@ -90,9 +91,19 @@ fn live_held_replaced_and_released_events_are_noted() {
     assert_eq!(parents, [vec![parent(1)], vec![], vec![parent(9), "none".to_owned()], vec![parent(8), parent(3)]]);
 }
 
-/// Goal: what a turn noted that did not hold is never told, and what is made again once. Method: each call of it fails once.
+/// Goal: what a turn noted that did not hold is never told, and what is made again once. Method: each call of it fails once, and the
+/// process dies before each.
 #[test]
 fn an_aborted_turn_tells_nothing() {
+    for call in [Operation::Send, Operation::SendOffsets, Operation::Commit] {
+        let mut rig = traced();
+        rig.settle();
+        noted(&mut rig);
+        send(&rig, "welcome", "1", &[&parent(1)]);
+        rig.memory.fail_next(call, Fault::Fail(Error::new(Action::Abort, Code::Other, "a test")));
+        rig.settle();
+        assert_eq!(events(&noted(&mut rig)), [(1, Fate::Delivered, None)], "{call:?}");
+    }
     for phase in ["send", "acks", "offsets", "commit"] {
         let mut rig = traced();
         rig.settle();
