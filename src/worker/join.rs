@@ -85,18 +85,17 @@ impl<B: Broker> Worker<B> {
     }
 
     fn stage(&mut self, taken: &mut Taken, now: Timestamp) -> Result<Joined, Failed> {
-        let found = self.table.shape.found;
-        if taken.partition >= found && self.options.topics.forwards {
-            // Its homes are those that there were.
-            let more = format!("`{}` had {found} partitions and now has more", self.options.topics.enrollments);
-            return Err(Error::new(Action::Rebuild, Code::Other, more).into());
-        }
+        let (topics, found) = (&self.options.topics, self.table.shape.found);
         if taken.partition >= found {
-            return Err(Failed::Stop(Stop::topics(format!(
-                "`{}` had {found} partitions and now has more: flows would change their homes. Nothing is lost; docs/migrating.md \
-                 is the way to more partitions, and says what to do now",
-                self.options.topics.enrollments
-            ))));
+            let more = format!("`{}` had {found} partitions and now has more", topics.enrollments);
+            return Err(match topics.forwards {
+                // Flows stay at home in those that there were.
+                true => Error::new(Action::Rebuild, Code::Other, more).into(),
+                false => Failed::Stop(Stop::topics(format!(
+                    "{more}: flows would change their homes. Nothing is lost; docs/migrating.md is the way to more partitions, and \
+                     says what to do now"
+                ))),
+            });
         }
         match taken.joining.at {
             At::Barrier => self.barrier(taken),
@@ -196,9 +195,10 @@ impl<B: Broker> Worker<B> {
         for pin in pins {
             // The newest is what counts.
             let read = pin.value.as_deref().map(schema::partition::read);
-            taken.joining.pinned = read.map(|read| match read {
-                Ok(pinned) => Ok(Box::new(pinned.body)),
-                Err(error) => Err(Stop::broken(format!("the partition record of `{state}`/0 cannot be read: {error}"))),
+            taken.joining.pinned = read.map(|read| {
+                let broken =
+                    |error| Stop::broken(format!("the partition record of `{state}`/0 cannot be read: {error}"));
+                read.map(|pinned| Box::new(pinned.body)).map_err(broken)
             });
         }
         // Also of a poll that failed: its reader has gone on behind what it brought.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use flowgate::broker::{Admin, Broker, Publication, Publisher};
+use flowgate::broker::{Admin, Broker, Publication};
 use flowgate::clock;
 use serde_json::Value;
 
@@ -87,10 +87,8 @@ fn a_pause_that_nobody_remembers(watched: &mut Watched) {
     document["pause"]["resumes_at"] = clock::now().after(2 * day).to_string().into();
     let (key, value) = (state.key.as_deref(), document.to_string());
     let (topic, partition) = (&company.topics.state, Some(state.partition));
-    let mut publisher = company.kafka.publisher().unwrap();
-    let old = Publication { topic, partition, timestamp: None, key, value: Some(value.as_bytes()), headers: &[] };
-    publisher.publish(&old).unwrap();
-    assert!(publisher.flush(crate::PATIENCE).unwrap().iter().all(Result::is_ok));
+    let value = Some(value.as_bytes());
+    company.publish(&Publication { topic, partition, timestamp: None, key, value, headers: &[] });
     let gate = company.gate("a", &[]).restored();
     watched.fires("FlowgatePauseOld", "");
     watched.company.order(&["resume", "forgotten", "--wait"]);
@@ -108,11 +106,9 @@ fn a_gate_without_a_right(watched: &mut Watched) {
     watched.company.order(&["pause", "denied"]);
     let event = br#"{"flow_id": "denied", "record_id": "r1"}"#;
     let old = Some(clock::now().before(Duration::from_secs(20 * 60)));
-    let mut publisher = watched.company.kafka.publisher().unwrap();
     let (topic, key) = (&watched.company.topics.enrollments, Some(&b"denied"[..]));
-    let event = Publication { topic, partition: None, timestamp: old, key, value: Some(event), headers: &[] };
-    publisher.publish(&event).unwrap();
-    assert!(publisher.flush(crate::PATIENCE).unwrap().iter().all(Result::is_ok));
+    let (partition, value) = (None, Some(&event[..]));
+    watched.company.publish(&Publication { topic, partition, timestamp: old, key, value, headers: &[] });
     watched.fires("FlowgateBlocked", r#"instance="a", reason="queue_topic""#);
     watched.fires("FlowgateLag", r#"instance="a""#);
     watched.fires("FlowgateLagHigh", r#"instance="a""#);

@@ -143,6 +143,13 @@ impl Company {
         assert!(publisher.flush(PATIENCE).unwrap().iter().all(Result::is_ok));
     }
 
+    /// Writes a record as it stands.
+    pub fn publish(&self, record: &Publication<'_>) {
+        let mut publisher = self.kafka.publisher().unwrap();
+        publisher.publish(record).unwrap();
+        assert!(publisher.flush(PATIENCE).unwrap().iter().all(Result::is_ok));
+    }
+
     /// No two clients send events that are equal byte for byte: nobody could tell which of them was delivered.
     pub fn client(&self, partitioner: Partitioner) -> Client {
         let before = u64::from(self.clients.fetch_add(1, Ordering::Relaxed)) * 1_000_000_000;

@@ -62,6 +62,7 @@ mod scans;
 mod server;
 mod shares;
 mod site;
+mod spread;
 mod stream;
 mod streams;
 mod takeover;

@@ -7,7 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use flowgate::broker::murmur2::partition_for;
 use flowgate::schema::topics::Topics;
 use rdkafka::Message as _;
 use rdkafka::consumer::BaseConsumer;
@@ -20,7 +19,8 @@ use crate::gate::Gate;
 use crate::latency::PER_SECOND;
 use crate::meter::Used;
 use crate::outputs::{delivered, until_counted};
-use crate::site::{PARTITIONS, Site};
+use crate::site::Site;
+use crate::spread::{self, until_shared};
 use crate::stream::{Age, Source, downstream, now};
 use crate::watch::{Mark, Progress, Watcher};
 use crate::{Result, event, usage};
@@ -36,11 +36,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics) -> Result<Figures> {
     let directory = directory()?;
     let watcher = Watcher::new(&site.brokers, &topics.group)?;
-    let flows = event::flows(case.flows);
-    let homes = |partition| flows.iter().any(|flow| partition_for(flow.as_bytes(), PARTITIONS) == partition);
-    if !(0..PARTITIONS).all(homes) {
-        return Err("not every partition has a flow: take more of them".into());
-    }
+    let flows = spread::flows(case.flows)?;
     let introduced = Upstream::new(&site.brokers, topics, flows.clone())?.introduce(&watcher)?;
     let start = |name: &str| contestant.gate(name, directory.path(), &site.brokers, topics);
     let mut gates = NAMES.iter().map(|name| start(name)).collect::<Result<Vec<_>>>()?;
@@ -91,18 +87,6 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     ];
     let latency = Latency::of(mem::take(&mut ages));
     Ok(Figures { records_per_second: PER_SECOND.into(), latency, ..Figures::of(sent.into(), &progress) }.with(more))
-}
-
-/// Until each has its share of the partitions, restored.
-fn until_shared(gates: &mut [Gate]) -> Result<()> {
-    let share = f64::from(PARTITIONS) / gates.len() as f64;
-    for gate in gates {
-        gate.until("it has its share of the partitions", Duration::from_secs(120), |now| {
-            let active = now.get(r#"flowgate_partitions{stage="active"}"#)?;
-            Ok(now.get("flowgate_ready")? == 1.0 && active == share)
-        })?;
-    }
-    Ok(())
 }
 
 /// The longest time between two deliveries of one flow, in seconds.

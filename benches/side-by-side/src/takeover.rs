@@ -4,22 +4,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use flowgate::broker::murmur2::partition_for;
 use flowgate::schema::topics::Topics;
 use rdkafka::Message as _;
 use rdkafka::consumer::BaseConsumer;
 
+use crate::Result;
 use crate::case::Case;
 use crate::child::Contender;
 use crate::contestant::{Contestant, directory};
 use crate::figures::{Figures, Latency};
-use crate::gate::Gate;
 use crate::meter::Meter;
 use crate::outputs::{delivered, until_counted};
 use crate::site::{PARTITIONS, Site};
+use crate::spread::{self, until_shared};
 use crate::stream::{Age, Source, downstream, now};
 use crate::watch::{Mark, Progress, Watcher};
-use crate::{Result, event};
 
 const PER_SECOND: u32 = 1_000;
 
@@ -32,16 +31,11 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics) -> Result<Figures> {
     let directory = directory()?;
     let watcher = Watcher::new(&site.brokers, &topics.group)?;
-    let flows = event::flows(case.flows);
-    let homes = |partition| flows.iter().any(|flow| partition_for(flow.as_bytes(), PARTITIONS) == partition);
-    if !(0..PARTITIONS).all(homes) {
-        return Err("not every partition has a flow: take more of them".into());
-    }
+    let flows = spread::flows(case.flows)?;
     let start = |name| contestant.gate(name, directory.path(), &site.brokers, topics);
-    let (mut dies, mut lives) = (start("one")?, start("other")?);
-    for gate in [&mut dies, &mut lives] {
-        until_shared(gate)?;
-    }
+    let mut gates = [start("one")?, start("other")?];
+    until_shared(&mut gates)?;
+    let [dies, mut lives] = gates;
     site.settle(lives.pid())?;
     let downstream = downstream(site, topics, &watcher, |_| true)?;
     let source = Source::new(&site.brokers, topics, flows)?;
@@ -65,14 +59,6 @@ pub fn measure(site: &Site, case: Case, contestant: &Contestant, topics: &Topics
     let more = [("killed_to_all_delivered_seconds", last.after.as_secs_f64()), ("oldest_event_ms", oldest)];
     let latency = Latency::of(ages.iter().map(|age| age.millis()).collect());
     Ok(Figures { records_per_second: PER_SECOND.into(), latency, ..Figures::of(sent.into(), &progress) }.with(more))
-}
-
-/// Until it has its half of the partitions, restored.
-fn until_shared(gate: &mut Gate) -> Result<()> {
-    gate.until("it has half of the partitions", Duration::from_secs(120), |now| {
-        let active = now.get(r#"flowgate_partitions{stage="active"}"#)?;
-        Ok(now.get("flowgate_ready")? == 1.0 && active == f64::from(PARTITIONS / 2))
-    })
 }
 
 /// What was seen downstream. Times are microseconds since 1970.
