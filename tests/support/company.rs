@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -453,7 +452,7 @@ impl Gate {
 
     /// What it answers there at once, with its head; `None` if it does not.
     pub fn get(&self, path: &str) -> Option<String> {
-        self.ask(&format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n"), Duration::from_secs(2))
+        process::ask(&self.http, &process::get(path), Duration::from_secs(2))
     }
 
     /// The JSON that it answers there, with a body or to a GET; it has to agree.
@@ -463,18 +462,9 @@ impl Gate {
         let (method, length) = (if body.is_empty() { "GET" } else { "POST" }, body.len());
         let head = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\n");
         let about = format!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
-        let answer = self.ask(&format!("{head}{about}{body}"), PATIENCE).unwrap_or_default();
+        let answer = process::ask(&self.http, &format!("{head}{about}{body}"), PATIENCE).unwrap_or_default();
         let json = answer.strip_prefix("HTTP/1.0 200").and_then(|rest| rest.split_once("\r\n\r\n"));
         serde_json::from_str(json.unwrap_or_else(|| panic!("{path} {body}: {answer}")).1).unwrap()
-    }
-
-    fn ask(&self, request: &str, patience: Duration) -> Option<String> {
-        let mut connection = TcpStream::connect(&self.http).ok()?;
-        connection.set_read_timeout(Some(patience)).ok()?;
-        connection.write_all(request.as_bytes()).ok()?;
-        let mut text = String::new();
-        connection.read_to_string(&mut text).ok()?;
-        Some(text)
     }
 
     /// Waits until it owns a partition and has restored it.

@@ -1,6 +1,7 @@
 //! The process `flowgate`, as a person or a supervisor starts it.
 
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -36,6 +37,21 @@ pub fn gate_of(program: &Path, brokers: &str, prefix: &str, instance: &str) -> (
     let http = format!("127.0.0.1:{port}");
     let args = ["run", "--instance", instance, "--http", &http, "--log-format", "json"];
     (flowgate_of(program, brokers, prefix, &args), http)
+}
+
+/// What is answered there to an HTTP request, with its head; `None` if nothing is.
+pub fn ask(address: &str, request: &str, patience: Duration) -> Option<String> {
+    let mut connection = TcpStream::connect(address).ok()?;
+    connection.set_read_timeout(Some(patience)).ok()?;
+    connection.write_all(request.as_bytes()).ok()?;
+    let mut text = String::new();
+    connection.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// The request for a path.
+pub fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")
 }
 
 /// Sends it a signal. `false`: it has ended by itself.

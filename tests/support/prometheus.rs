@@ -1,8 +1,8 @@
 //! A Prometheus of a test's own, which scrapes the gates of a company with the rules of `deploy/prometheus`.
 
 use std::fs;
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::company::{Company, watch};
-use crate::process::eventually;
+use crate::process::{self, eventually};
 use crate::say::say;
 
 /// The job that it scrapes the gates as.
@@ -98,12 +98,7 @@ impl Prometheus {
     }
 
     fn get(&self, path: &str) -> Option<String> {
-        let mut connection = TcpStream::connect(&self.http).ok()?;
-        connection.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-        connection.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).ok()?;
-        let mut text = String::new();
-        connection.read_to_string(&mut text).ok()?;
-        Some(text)
+        process::ask(&self.http, &process::get(path), Duration::from_secs(10))
     }
 }
 

@@ -139,9 +139,9 @@ fn parts(record: &Record) -> Result<Option<Parts<'_>>, String> {
     }
     // The gate's headers stand behind the upstream's, and those that only a later version knows behind these two.
     let entry = record.headers.iter().rposition(|header| is(header, headers::ENTRY));
-    let (theirs, ours) =
-        entry.map(|at| record.headers.split_at(at)).ok_or_else(|| format!("it has no header {}", headers::ENTRY))?;
-    let [entry, rest @ ..] = ours else { return Err(format!("it has no header {}", headers::ENTRY)) };
+    let Some((theirs, [entry, rest @ ..])) = entry.map(|at| record.headers.split_at(at)) else {
+        return Err(format!("it has no header {}", headers::ENTRY));
+    };
     let own_key = rest.first().filter(|header| is(header, headers::KEY));
     let packed = unpack(entry.value.as_deref())?;
     if keyed.is_some_and(|keyed| keyed != packed.number) {
