@@ -178,7 +178,7 @@ impl Metrics {
             )?,
             producers: counter(
                 "producers_total",
-                "Producers made: one a worker at the start, and one after each lost answer.",
+                "Producers made: one a worker at the start, one after each lost answer, and one in place of another that had met many topics.",
             )?,
             fenced: counter(
                 "fenced_total",

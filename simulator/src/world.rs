@@ -215,6 +215,7 @@ impl World {
         options.turn.every = self.shape.turn_slice;
         options.turn.queues = self.shape.turn_topics;
         options.turn.ahead = self.shape.turn_backlog * 3;
+        options.turn.idle_topics = 2;
         options.max_known_flows = self.shape.turn_slice + 1;
         options.index_bytes = self.shape.index_bytes;
         options.queue_ttl = Duration::from_secs(self.shape.queue_ttl);

@@ -183,7 +183,7 @@ impl<B: Broker> Worker<B> {
             self.table.missing.remove(topic);
             // Names are never used again: neither handle nor memory of it is of use any more.
             self.table.created.remove(topic);
-            if let (Some(handle), Some(producer)) = (self.handles.remove(topic), &mut self.producer) {
+            if let (Some(handle), Some(producer)) = (self.writable.remove(topic), &mut self.producer) {
                 producer.forget(handle);
             }
         }

@@ -78,12 +78,13 @@ mod stats;
 mod stop;
 mod traced;
 mod wake;
+mod writable;
 mod write;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::broker::{Action, Broker, Compression, Error, Member, Topic};
+use crate::broker::{Action, Broker, Compression, Error, Member};
 use crate::time::Timestamp;
 
 pub use memory::Shares;
@@ -101,6 +102,7 @@ use session::chore::Chore;
 use session::owned::Owned;
 use session::table::Table;
 use session::trial::Trial;
+use writable::Writable;
 
 /// How long to wait before a call is made again.
 const BACKOFF: Duration = Duration::from_millis(50);
@@ -112,8 +114,8 @@ pub struct Worker<B: Broker> {
     phase: Phase<B>,
     clients: Option<Clients<B>>,
     producer: Option<B::Producer>,
-    /// Handles of the producer in hand; gone with it.
-    handles: HashMap<String, Topic>,
+    /// What the producer in hand can write to; gone with it.
+    writable: Writable,
     compression: Compression,
     table: Table,
     chores: VecDeque<Chore>,
@@ -154,7 +156,7 @@ impl<B: Broker> Worker<B> {
             phase: Phase::Start,
             clients: None,
             producer: None,
-            handles: HashMap::new(),
+            writable: Writable::default(),
             compression: Compression::None,
             table: Table::default(),
             chores: VecDeque::new(),
@@ -297,7 +299,7 @@ impl<B: Broker> Worker<B> {
             self.producer = None;
         }
         if self.producer.is_none() {
-            self.handles.clear();
+            self.writable.clear();
         }
         self.chores.clear();
         self.deferred.clear();

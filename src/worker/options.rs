@@ -69,6 +69,8 @@ pub struct Budget {
     pub queues: usize,
     /// Held entries read ahead of all drains together, and [`Shares::drains`] bytes of them.
     pub ahead: usize,
+    /// A producer that has met so many topics that it writes to no more is replaced.
+    pub idle_topics: usize,
 }
 
 impl Budget {
@@ -95,6 +97,7 @@ impl Default for Budget {
             every: 20_000,
             queues: 256,
             ahead: 40_000,
+            idle_topics: 64,
         }
     }
 }
@@ -111,6 +114,13 @@ impl Budget {
     pub fn time_with(&self, topics: usize) -> Duration {
         let more = Self::A_TOPIC.saturating_mul(u32::try_from(topics).unwrap_or(u32::MAX));
         self.time.saturating_add(more).min(Self::LONGEST.max(self.time))
+    }
+
+    /// How long a turn goes on behind its first live event where all that follows is held events of drains: a fifth of its
+    /// time, and what its queue topics add.
+    #[must_use]
+    pub fn beside_drains(&self, topics: usize) -> Duration {
+        self.time_with(topics).saturating_sub(self.time * 4 / 5)
     }
 
     /// Bytes of events taken at once.

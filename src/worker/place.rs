@@ -100,7 +100,7 @@ impl<B: Broker> Worker<B> {
     fn lose_handles_without(&mut self, producer: Option<B::Producer>) {
         self.producer = producer;
         if self.producer.is_none() {
-            self.handles.clear();
+            self.writable.clear();
         }
     }
 

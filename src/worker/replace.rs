@@ -50,10 +50,10 @@ impl<B: Broker> Worker<B> {
         self.gives_way = true;
     }
 
-    /// A producer for the next transactions; the one before and its handles are gone.
+    /// A producer for the next transactions; the one before is gone, with what it could write to.
     pub(super) fn replace(&mut self, after: After, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         self.producer = None;
-        self.handles.clear();
+        self.writable.clear();
         if !self.is_sure(now) {
             if matches!(after, After::Enter) {
                 return Ok((Phase::Enter, Step::Progress));

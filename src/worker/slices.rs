@@ -78,7 +78,7 @@ impl<B: Broker> Worker<B> {
         Ok((Phase::Slice(open, Poll::Events), Step::Progress))
     }
 
-    fn slice_events(&mut self, open: Box<Open<B>>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
+    fn slice_events(&mut self, mut open: Box<Open<B>>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
         let (budget, taken) = (self.budget(), open.turn.decision.taken);
         let limit = PollLimit {
             records: budget.slice.min(budget.records.saturating_sub(taken.entries)).max(1),
@@ -87,7 +87,11 @@ impl<B: Broker> Worker<B> {
         };
         let mut events = Vec::new();
         Ok(match self.poll_within(limit, &mut events, now)? {
-            Brought::Records => self.decide_slice(open, events, now),
+            Brought::Records => {
+                let bytes = || events.iter().map(Record::size).sum::<usize>();
+                open.turn.is_caught_up = events.len() < limit.records && bytes() < limit.bytes / 2;
+                self.decide_slice(open, events, now)
+            }
             Brought::Nothing => {
                 // A poll that failed may have brought something.
                 self.table.carried.append(&mut events);
@@ -134,7 +138,7 @@ impl<B: Broker> Worker<B> {
     fn decide_slice(&mut self, mut open: Box<Open<B>>, events: Vec<Record>, now: Timestamp) -> (Phase<B>, Step) {
         let brought = !events.is_empty();
         let before = std::mem::take(&mut open.turn.decision);
-        let mut decision = decide::next_slice(&self.table, &self.options, events, before, &self.handles);
+        let mut decision = decide::next_slice(&self.table, &self.options, events, before, &self.writable);
         self.table.carried.append(&mut decision.carried);
         self.table.note_passing(&decision);
         let is_over = !brought && decision.writes.is_empty();
@@ -143,7 +147,11 @@ impl<B: Broker> Worker<B> {
     }
 
     /// A slice has been sent: whether another one follows.
-    pub(super) fn after_slice(&mut self, open: Box<Open<B>>, now: Timestamp) -> (Phase<B>, Step) {
+    pub(super) fn after_slice(&mut self, mut open: Box<Open<B>>, now: Timestamp) -> (Phase<B>, Step) {
+        let Turn { decision, live_since, .. } = &mut *open.turn;
+        if decision.stats.delivered > 0 {
+            live_since.get_or_insert(now);
+        }
         if self.is_full(&open.turn, now) {
             return self.close(open, now);
         }
@@ -177,11 +185,14 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Whether a turn has gone on for long enough. A drain with a rate is given what the rate allows once in a turn, so its
-    /// turns stay short.
+    /// turns stay short. So do those that have live events and go on for a drain alone.
     fn has_lasted(&self, turn: &Turn, now: Timestamp) -> bool {
         let (budget, lasts) = (self.budget(), now.since(turn.decision.at));
+        let goes_on_for_drains = turn.is_caught_up && turn.decision.drained.entries > 0;
+        let live_waits = turn.live_since.filter(|_| goes_on_for_drains).map(|since| now.since(since));
         now < turn.decision.at
             || lasts >= budget.time_with(turn.decision.touched)
+            || live_waits.is_some_and(|waits| waits >= budget.beside_drains(turn.decision.touched))
             || lasts >= budget.time && self.table.limited_drains() > 0
             || lasts >= rebuild::TURN && self.table.is_index_awaited()
     }

@@ -48,7 +48,7 @@ impl<B: Broker> Worker<B> {
 
     /// Waits until the producer knows who leads every topic of the turn, then opens the transaction.
     pub(super) fn leaders(&mut self, mut turn: Box<Turn>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        if turn.compression != self.compression {
+        if turn.compression != self.compression || self.knows_too_many_topics(&turn, now) {
             return Ok((Phase::Replace(After::Leaders(turn)), Step::Progress));
         }
         let Some(mut producer) = self.producer.take() else {
@@ -65,14 +65,14 @@ impl<B: Broker> Worker<B> {
             }
             let handles: Vec<Topic> = topics.iter().map(|(_, topic)| *topic).collect();
             match producer.leaders_known(&handles) {
-                Ok(true) => self.handles.extend(topics),
+                Ok(true) => self.writable.extend(topics, now),
                 answer => {
                     self.producer = Some(producer);
                     return self.without_leaders(turn, &topics, patience, answer.err(), now);
                 }
             }
         }
-        turn.one_slice |= !self.knows_own_topics(&mut producer);
+        turn.one_slice |= !self.knows_own_topics(&mut producer, now);
         if self.is_too_old(&turn, now) {
             self.producer = Some(producer);
             self.drop_turn(&turn, now);
@@ -96,6 +96,13 @@ impl<B: Broker> Worker<B> {
                 Ok((Phase::Replace(After::Rewind), Step::Waiting(BACKOFF)))
             }
         }
+    }
+
+    /// Whether a turn with much to do is better written by a producer that has not met so many topics.
+    fn knows_too_many_topics(&self, turn: &Turn, now: Timestamp) -> bool {
+        let (budget, decision) = (self.budget(), &turn.decision);
+        let is_large = decision.taken.and(decision.drained).entries >= budget.slice;
+        is_large && self.writable.are_idle(budget.idle_topics, now)
     }
 
     /// Asks again, until the patience is over: then the partitions whose queue topics these are wait, and nobody else.
@@ -157,7 +164,7 @@ impl<B: Broker> Worker<B> {
         producer: &mut B::Producer,
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<Vec<(String, Topic)>, Error> {
-        let new = names.into_iter().filter(|name| !self.handles.contains_key(*name));
+        let new = names.into_iter().filter(|name| !self.writable.has(name));
         new.map(|name| Ok((name.to_owned(), producer.topic(name)?))).collect()
     }
 
@@ -178,7 +185,7 @@ impl<B: Broker> Worker<B> {
                         To::Queue(partition, flow) => turn.decision.queue_topic(*partition, flow),
                         other => name_of(other, &self.options.topics),
                     };
-                    let Some(topic) = name.and_then(|name| self.handles.get(name)).copied() else {
+                    let Some(topic) = name.and_then(|name| self.writable.take(name, now)) else {
                         return Err(Stop::broken("a topic of the turn has no handle"));
                     };
                     topics.insert(&write.to, topic);
@@ -219,7 +226,7 @@ impl<B: Broker> Worker<B> {
 
     /// Whether the producer can write to every topic of the gate itself; if not, a turn ends with its first slice, whose
     /// topics it can write to.
-    fn knows_own_topics(&mut self, producer: &mut B::Producer) -> bool {
+    fn knows_own_topics(&mut self, producer: &mut B::Producer, now: Timestamp) -> bool {
         let own = [To::Records, To::Discarded, To::DeadLetters, To::Enrollments, To::State, To::Audit];
         let names = own.iter().filter_map(|to| name_of(to, &self.options.topics));
         let asked = self.without_handle(producer, names).and_then(|missing| {
@@ -228,7 +235,7 @@ impl<B: Broker> Worker<B> {
         });
         match asked {
             Ok((true, missing)) => {
-                self.handles.extend(missing);
+                self.writable.extend(missing, now);
                 true
             }
             Ok((false, _)) => false,

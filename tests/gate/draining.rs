@@ -296,3 +296,32 @@ fn a_withdrawn_record_leaves_the_queue_topic() {
     rig.order("welcome", "resume", json!({}));
     assert_eq!(rig.delivered("welcome"), "-a b c");
 }
+
+/// Goal: a drain does not pay for the queue topics that were written to before it. Method: ten flows with events held, a rest, all of
+/// them resumed; the producers made.
+#[test]
+fn a_producer_that_has_met_many_topics_is_replaced_when_there_is_much_to_drain() {
+    let flows: Vec<String> = (0..10).map(|number| format!("flow-{number}")).collect();
+    let records: Vec<String> = (0..30).map(|number| format!("r{number}")).collect();
+    for (rest, made) in [(Duration::from_secs(10), 1), (Duration::from_secs(1), 0)] {
+        let mut rig = Rig::with(|options| {
+            options.turn.slice = 20;
+            options.turn.idle_topics = 10;
+        });
+        for flow in &flows {
+            rig.order(flow, "pause", json!({}));
+            rig.send_all(flow, &records.join(" "));
+        }
+        rig.settle();
+        rig.run_for(rest);
+        let before = rig.workers[0].stats().producers;
+        for flow in &flows {
+            rig.command(flow, "resume", json!({}));
+        }
+        rig.settle();
+        for flow in &flows {
+            assert_eq!(rig.delivered(flow), records.join(" "), "{flow}");
+        }
+        assert_eq!(rig.workers[0].stats().producers - before, made, "after {rest:?}");
+    }
+}

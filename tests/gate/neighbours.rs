@@ -275,6 +275,43 @@ fn a_slow_drain_slows_nobody() {
     assert!(rig.delivered(slow).split(' ').count() < 8);
 }
 
+/// Goal: a live event does not wait until the drain beside it has filled the turn. Method: a millisecond passes with each step; how much
+/// a turn passes that has the drain alone, and one that a live event comes into.
+#[test]
+fn a_drain_ends_its_turn_early_for_a_live_event() {
+    let mut rig = Rig::with(|options| options.turn.slice = 5);
+    let flows = at_home(&rig, 1, 2);
+    let [big, live] = [flows[0].clone(), flows[1].clone()];
+    rig.send_all(&live, "first");
+    rig.order(&big, "pause", json!({}));
+    let held: Vec<String> = (0..3_000).map(|number| format!("r{number}")).collect();
+    rig.send_all(&big, &held.join(" "));
+    rig.settle();
+    rig.command(&big, "resume", json!({}));
+    let turn = |rig: &mut Rig| {
+        let before = rig.workers[0].stats().clone();
+        while rig.workers[0].stats().turns == before.turns {
+            rig.step(0).unwrap();
+            rig.wait(Duration::from_millis(1));
+        }
+        let after = rig.workers[0].stats();
+        (after.released - before.released, after.delivered - before.delivered)
+    };
+    while turn(&mut rig).0 == 0 {}
+    let (alone, _) = turn(&mut rig);
+    rig.send_all(&live, "second");
+    let beside = loop {
+        let (released, delivered) = turn(&mut rig);
+        assert!(released > 0, "the drain is over");
+        if delivered > 0 {
+            break released;
+        }
+    };
+    assert!(alone > 100 && beside < alone / 2, "{alone} alone, {beside} beside a live event");
+    rig.settle();
+    assert_eq!(rig.delivered(&big), held.join(" "));
+}
+
 /// Goal: with an index budget of 64 KiB a drain after a take-over delivers the newest of each of many repeated records,
 /// a million entries, in slices; the cleaner may have been there; live neighbours go on meanwhile.
 #[test]

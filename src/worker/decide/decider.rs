@@ -1,10 +1,9 @@
 //! What decides: what it reads, and what every part of it needs.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::{Header, Record, Topic};
+use crate::broker::{Header, Record};
 use crate::flow::{AuditEvent, FlowId, Happening, PauseId, Position, Transition};
 use crate::mutant::{self, Mutant};
 use crate::schema::headers::{self, Releases};
@@ -17,6 +16,7 @@ use crate::worker::session::outgoing::{Origin, To, Write};
 use crate::worker::session::owned::Stage;
 use crate::worker::session::table::Table;
 use crate::worker::traced::{Fate, Hold, TracedEvent};
+use crate::worker::writable::Writable;
 
 pub(super) struct Decider<'a> {
     pub(super) table: &'a Table,
@@ -29,7 +29,7 @@ pub(super) struct Decider<'a> {
     /// The broker refuses the timestamp of what this turn is for.
     pub(super) time_of_writing: bool,
     /// In a later slice of a turn: the topics that its producer can write to. In the first slice missing ones are made.
-    pub(super) writable: Option<&'a HashMap<String, Topic>>,
+    pub(super) writable: Option<&'a Writable>,
     pub(super) releases: Releases,
     /// Of the command that is being applied: where in a trace it comes from.
     pub(super) parent: Option<TraceParent>,

@@ -74,7 +74,7 @@ impl Decider<'_> {
             (Some(_), None) => false,
             (None, Some(_)) => true,
             // One that was found to be gone is given up where another can be made: in a first slice.
-            (Some(topic), Some(writable)) => !writable.contains_key(topic) || self.table.missing.contains_key(topic),
+            (Some(topic), Some(writable)) => !writable.has(topic) || self.table.missing.contains_key(topic),
         }
     }
 

@@ -1,17 +1,17 @@
 //! How the parts of a decision make a slice of a turn.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::alone;
 use super::decider::Decider;
-use crate::broker::{Record, Topic};
+use crate::broker::Record;
 use crate::mutant::{self, Mutant};
 use crate::time::Timestamp;
 use crate::worker::options::Options;
 use crate::worker::session::decision::{Decision, Purpose};
 use crate::worker::session::gathering::Gathered;
 use crate::worker::session::table::Table;
+use crate::worker::writable::Writable;
 
 /// The first slice of a turn: for one refused record alone if it is next and everybody else has had a turn, or if there is
 /// nothing else; else for everything else.
@@ -63,7 +63,7 @@ pub(in crate::worker) fn next_slice(
     options: &Options,
     events: Vec<Record>,
     decision: Decision,
-    writable: &HashMap<String, Topic>,
+    writable: &Writable,
 ) -> Decision {
     let mut decider = Decider { writable: Some(writable), ..Decider::new(table, options, decision) };
     decider.backlogs();

@@ -33,6 +33,7 @@ impl Pace {
             every: part(whole.every),
             queues: whole.queues,
             ahead: whole.ahead,
+            idle_topics: whole.idle_topics,
         }
     }
 

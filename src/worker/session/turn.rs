@@ -17,6 +17,10 @@ pub struct Turn {
     pub gathered_at: Timestamp,
     /// When its transaction was begun, for the age of that.
     pub begun_at: Timestamp,
+    /// When it had its first event that goes straight downstream: whoever reads there waits for the turn's end.
+    pub live_since: Option<Timestamp>,
+    /// The last poll for events has brought all that there was.
+    pub is_caught_up: bool,
     /// When the gate's own records were added: nothing comes after them.
     pub sealed_at: Option<Timestamp>,
     /// From here on it may hold, whatever its age.
