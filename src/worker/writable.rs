@@ -48,8 +48,8 @@ impl Writable {
 
     /// Whether at least so many topics, and three quarters of all, are idle.
     pub fn are_idle(&self, least: usize, now: Timestamp) -> bool {
-        let idle = || self.0.values().filter(|known| now.since(known.used_at) >= IDLE).count();
-        self.0.len() >= least && idle() >= least.max(self.0.len() * 3 / 4)
+        let idle = self.0.values().filter(|known| now.since(known.used_at) >= IDLE).count();
+        idle >= least.max(self.0.len() * 3 / 4)
     }
 }
 
