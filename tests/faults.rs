@@ -2,6 +2,8 @@
 //! positions while events flow, and the independent checker has the last word. Each fault says how often it happened.
 #![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
+#[path = "faults/busy.rs"]
+mod busy;
 #[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/company.rs"]
 mod company;

@@ -32,6 +32,7 @@ fn start_slowly() -> InMemory {
     let mut polls = 0;
     broker.memory.set_latency(Some(Box::new(move |serving| match serving {
         Serving::Begin => 3,
+        Serving::New => 2,
         Serving::Poll => {
             polls += 1;
             polls % 4

@@ -344,6 +344,7 @@ fn latency(plan: &Plan) -> Option<Latency> {
     (records > 0).then(|| {
         let latency = move |serving| match serving {
             Serving::Begin => dice.below(empty_polls + 1) as usize,
+            Serving::New => dice.below(3) as usize,
             Serving::Poll => dice.below(records + 1) as usize,
         };
         Box::new(latency) as Latency

@@ -111,14 +111,14 @@ impl<B: Broker> Worker<B> {
         let began = match gather.backlog_began {
             Some(began) => began,
             None => {
-                gather.waits = !self.table.waited && self.table.only_last_entries_missing();
+                gather.waits = !self.table.waited && self.table.only_last_entries_missing(now);
                 self.table.waited = gather.waits;
                 *gather.backlog_began.insert(now)
             }
         };
         let left = left(began, LAST_ENTRIES, now).unwrap_or_default();
         let wait = if gather.waits { left } else { Duration::ZERO };
-        if self.poll_queues(wait)? && !left.is_zero() && !self.table.lacking().is_nothing() {
+        if self.poll_queues(wait)? && !left.is_zero() && self.table.is_any_end_missing(now) {
             // A poll may bring less than there is.
             gather.next = Next::Backlog;
         }

@@ -56,8 +56,8 @@ pub struct Budget {
     pub time: Duration,
     /// Events taken at once: they are decided and sent before more are polled. Of held entries twice as many.
     pub slice: usize,
-    /// Held entries passed in one turn, all draining flows together; an unlimited drain goes beyond it to outrun what
-    /// arrives for its flow.
+    /// Held entries passed in one turn, all draining flows together; a drain goes beyond it to outrun what arrives for
+    /// its flow.
     pub backlog: usize,
     /// Queue topics made for one turn; few where it answers commands. It writes to eight times as many at most.
     pub topics: usize,

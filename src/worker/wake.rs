@@ -11,27 +11,38 @@ use super::session::wait::{ClockAlarm, Wait, left};
 use crate::time::Timestamp;
 
 impl Table {
-    /// Whether some unlimited drain has everything at hand but what was held in the turn before.
-    pub(super) fn only_last_entries_missing(&self) -> bool {
-        self.hot_and_behind().any(|(tracked, backlog)| {
+    /// Whether a resumed flow has everything at hand but what the last two turns have held, of which one did not wait, and may
+    /// pass all that is left now.
+    pub(super) fn only_last_entries_missing(&self, now: Timestamp) -> bool {
+        self.behind().any(|(tracked, backlog)| {
             let missing = tracked.flow().queue.last_entry().saturating_sub(backlog.read_to);
-            missing <= u64::try_from(backlog.held_before.entries).unwrap_or(u64::MAX)
+            let held_before = u64::try_from(backlog.held_before.entries).unwrap_or(u64::MAX);
+            missing <= held_before.saturating_mul(2) && backlog.may_pass_the_rest(tracked.flow(), now)
         })
     }
 
-    /// What drains that have to outrun their flows have not read of their budgets, though it is there.
-    pub(super) fn lacking(&self) -> Amount {
-        self.hot_and_behind().map(|(_, backlog)| backlog.lacks()).fold(Amount::default(), Amount::and)
+    /// Whether a resumed flow that may pass all that is left now has not read what it passes next, though it is there.
+    pub(super) fn is_any_end_missing(&self, now: Timestamp) -> bool {
+        self.behind().any(|(tracked, backlog)| {
+            let flow = tracked.flow();
+            !backlog.lacks(flow.max_rate()).is_nothing() && backlog.may_pass_the_rest(flow, now)
+        })
     }
 
-    /// Drains that have to outrun their flows and have not read all there is. Only those whose queues are being read are
-    /// looked at: few of them, however many drain.
-    fn hot_and_behind(&self) -> impl Iterator<Item = (&Tracked, &Backlog)> {
+    /// What resumed flows have not read of what they pass next, though it is there.
+    pub(super) fn lacking(&self) -> Amount {
+        let lacks = |(tracked, backlog): (&Tracked, &Backlog)| backlog.lacks(tracked.flow().max_rate());
+        self.behind().map(lacks).fold(Amount::default(), Amount::and)
+    }
+
+    /// Resumed flows of which not everything has been read. Only those whose queues are being read are looked at: few of them,
+    /// however many drain.
+    fn behind(&self) -> impl Iterator<Item = (&Tracked, &Backlog)> {
         self.reading.values().filter_map(|(partition, flow)| {
             let tracked = self.active_flow(*partition, flow).filter(|tracked| tracked.index.is_ready())?;
             let backlog = tracked.backlog.as_ref().filter(|of| of.reading == Reading::On && of.blocked.is_none())?;
-            let unlimited = tracked.flow().drain().is_some_and(|drain| drain.max_rate.is_none());
-            (unlimited && backlog.read_to < tracked.flow().queue.last_entry()).then_some((tracked, backlog))
+            let is_behind = tracked.flow().drain().is_some() && backlog.read_to < tracked.flow().queue.last_entry();
+            is_behind.then_some((tracked, backlog))
         })
     }
 

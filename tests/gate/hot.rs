@@ -1,49 +1,86 @@
 //! Flows that go on being written to while they drain: full turns of them, by records and by bytes, and many at once.
 
+use std::time::Duration;
+
+use flowgate::broker::memory::Serving;
 use flowgate::mutant::{self, Mutant};
 use flowgate::worker::Options;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::rig::Rig;
 
-/// A flow of which `held` events are held is resumed, and `arriving` more come before every turn, each with so many bytes of
-/// padding. How many turns it takes until the flow is live; `None`: more than `limit`.
-fn turns_until_live(adjust: fn(&mut Options), (held, arriving): (u32, u32), padding: usize, limit: u32) -> Option<u32> {
-    let mut rig = Rig::with(adjust);
-    rig.order("welcome", "pause", json!({}));
-    let mut next = 0;
-    let mut arrive = |rig: &Rig, count: u32| {
-        for _ in 0..count {
-            let value = json!({"flow_id": "welcome", "record_id": format!("r{next}"), "padding": "x".repeat(padding)});
-            rig.send_value("welcome", &value);
-            next += 1;
-        }
-    };
-    arrive(&rig, held);
-    rig.settle();
-    rig.command("welcome", "resume", json!({}));
-    let mut turns = 0;
-    while rig.workers[0].snapshot().resuming.flows == 0 {
-        rig.step(0).unwrap();
+/// How long each turn takes.
+const TURN: Duration = Duration::from_millis(10);
+
+/// A flow that is resumed while events of it arrive.
+struct Hot {
+    options: fn(&mut Options),
+    resume: Value,
+    held: u32,
+    /// Before every turn.
+    arriving: u32,
+    /// Bytes in each event.
+    padding: usize,
+    /// Polls that bring nothing of what has just been committed, unless they wait.
+    empty_polls: usize,
+}
+
+impl Default for Hot {
+    fn default() -> Self {
+        Self { options: |_| {}, resume: json!({}), held: 500, arriving: 20, padding: 0, empty_polls: 0 }
     }
-    while rig.workers[0].snapshot().resuming.flows > 0 {
-        arrive(&rig, arriving);
-        let before = rig.workers[0].stats().turns;
-        while rig.workers[0].stats().turns == before {
+}
+
+impl Hot {
+    /// How many turns it takes until the flow is live; `None`: more than `limit`.
+    fn turns_until_live(&self, limit: u32) -> Option<u32> {
+        let mut rig = Rig::with(self.options);
+        rig.order("welcome", "pause", json!({}));
+        let mut next = 0;
+        let mut arrive = |rig: &Rig, count: u32| {
+            for _ in 0..count {
+                let padding = "x".repeat(self.padding);
+                rig.send_value(
+                    "welcome",
+                    &json!({"flow_id": "welcome", "record_id": format!("r{next}"), "padding": padding}),
+                );
+                next += 1;
+            }
+        };
+        arrive(&rig, self.held);
+        rig.settle();
+        let empty_polls = self.empty_polls;
+        rig.memory.set_latency(Some(Box::new(move |serving| match serving {
+            Serving::Begin => 0,
+            Serving::New => empty_polls,
+            Serving::Poll => usize::MAX,
+        })));
+        rig.command("welcome", "resume", self.resume.clone());
+        let mut turns = 0;
+        while rig.workers[0].snapshot().resuming.flows == 0 {
             rig.step(0).unwrap();
         }
-        turns += 1;
-        if turns > limit {
-            // What is left is of no interest to the checker.
-            rig.whole = false;
-            return None;
+        while rig.workers[0].snapshot().resuming.flows > 0 {
+            arrive(&rig, self.arriving);
+            let before = rig.workers[0].stats().turns;
+            while rig.workers[0].stats().turns == before {
+                rig.step(0).unwrap();
+            }
+            rig.wait(TURN);
+            turns += 1;
+            if turns > limit {
+                // What is left is of no interest to the checker.
+                rig.whole = false;
+                return None;
+            }
         }
+        rig.memory.set_latency(None);
+        rig.settle();
+        let delivered = rig.delivered("welcome");
+        let numbers: Vec<u32> = delivered.split(' ').map(|id| id[1..].parse().unwrap()).collect();
+        assert_eq!(numbers, (0..next).collect::<Vec<_>>(), "in the order of arrival");
+        Some(turns)
     }
-    rig.settle();
-    let delivered = rig.delivered("welcome");
-    let numbers: Vec<u32> = delivered.split(' ').map(|id| id[1..].parse().unwrap()).collect();
-    assert_eq!(numbers, (0..next).collect::<Vec<_>>(), "in the order of arrival");
-    Some(turns)
 }
 
 fn few_records(options: &mut Options) {
@@ -59,21 +96,46 @@ fn few_bytes(options: &mut Options) {
 /// a turn passes twice what the turn before held, so a backlog of 25 turns is gone after 25 turns and a few.
 #[test]
 fn a_drain_outruns_turns_full_of_records() {
-    let turns = turns_until_live(few_records, (500, 20), 0, 40);
+    let turns = Hot { options: few_records, ..Hot::default() }.turns_until_live(40);
     assert!(turns.is_some(), "the drain does not end");
+}
+
+/// Goal: the same with a rate above that of what arrives: 20 in 10 ms. A rate below it is kept to, and never ends.
+#[test]
+fn a_drain_with_a_rate_outruns_what_arrives_more_slowly() {
+    let with = |rate: u32| Hot { options: few_records, resume: json!({"max_rate": rate}), ..Hot::default() };
+    assert!(with(4_000).turns_until_live(60).is_some(), "the drain does not end");
+    assert_eq!(with(1_900).turns_until_live(60), None);
+}
+
+/// Goal: what a turn has held can be read only a moment behind it, and events arrive in each turn: the drain waits for that, with a
+/// rate as without one, and ends. Method: without waiting, no turn would ever have all that is held.
+#[test]
+fn a_drain_waits_for_what_the_turn_before_has_held() {
+    for resume in [json!({}), json!({"max_rate": 20_000})] {
+        let hot = Hot {
+            options: few_records,
+            resume: resume.clone(),
+            held: 50,
+            arriving: 5,
+            empty_polls: 3,
+            ..Hot::default()
+        };
+        assert!(hot.turns_until_live(60).is_some(), "resumed with {resume}: the drain does not end");
+    }
 }
 
 /// Goal: the same where bytes end each turn.
 #[test]
 fn a_drain_outruns_turns_full_of_bytes() {
-    let turns = turns_until_live(few_bytes, (500, 25), 1_000, 40);
+    let turns = Hot { options: few_bytes, arriving: 25, padding: 1_000, ..Hot::default() }.turns_until_live(40);
     assert!(turns.is_some(), "the drain does not end");
 }
 
 /// Goal: the same with turns as large as they are by default, and records of 900 KB.
 #[test]
 fn a_drain_outruns_turns_full_of_large_records() {
-    let turns = turns_until_live(|_| {}, (90, 19), 900_000, 12);
+    let turns = Hot { held: 90, arriving: 19, padding: 900_000, ..Hot::default() }.turns_until_live(12);
     assert!(turns.is_some(), "the drain does not end");
 }
 
@@ -81,7 +143,9 @@ fn a_drain_outruns_turns_full_of_large_records() {
 #[test]
 fn a_drain_that_does_not_grow_is_seen() {
     mutant::choose(Some(Mutant::DrainDoesNotOutrunItsFlow));
-    let turns = [turns_until_live(few_records, (500, 20), 0, 200), turns_until_live(few_bytes, (500, 25), 1_000, 200)];
+    let records = Hot { options: few_records, ..Hot::default() };
+    let bytes = Hot { options: few_bytes, arriving: 25, padding: 1_000, ..Hot::default() };
+    let turns = [records, bytes].map(|hot| hot.turns_until_live(200));
     mutant::choose(None);
     assert_eq!(turns, [None, None]);
 }

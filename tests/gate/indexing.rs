@@ -40,7 +40,7 @@ fn taken_over(records: &str) -> Rig {
     rig.settle();
     rig.crash("b");
     rig.memory.set_latency(Some(Box::new(|serving| match serving {
-        Serving::Begin => 0,
+        Serving::Begin | Serving::New => 0,
         Serving::Poll => 1,
     })));
     step_until(&mut rig, "taken over", |rig| rig.workers[0].is_ready());
@@ -171,7 +171,7 @@ fn a_resuming_flow_comes_first() {
     rig.settle();
     rig.crash("b");
     rig.memory.set_latency(Some(Box::new(|serving| match serving {
-        Serving::Begin => 0,
+        Serving::Begin | Serving::New => 0,
         Serving::Poll => 50,
     })));
     step_until(&mut rig, "begun", |rig| remaining(rig, "large").is_some_and(|left| left < 4_900));
@@ -344,7 +344,7 @@ fn the_cleaner_comes_while_the_index_is_made() {
         }
         rig.crash("b");
         rig.memory.set_latency(Some(Box::new(|serving| match serving {
-            Serving::Begin => 0,
+            Serving::Begin | Serving::New => 0,
             Serving::Poll => 1,
         })));
         step_until(&mut rig, "taken over", |rig| rig.workers[0].is_ready());

@@ -11,6 +11,7 @@ use super::rig::{DAY, Rig, SESSION};
 fn slow(empty_polls: usize, records: usize) -> Option<Latency> {
     Some(Box::new(move |serving| match serving {
         Serving::Begin => empty_polls,
+        Serving::New => 0,
         Serving::Poll => records,
     }))
 }

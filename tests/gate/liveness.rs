@@ -14,7 +14,7 @@ use super::rig::Rig;
 fn silence() -> Option<Latency> {
     Some(Box::new(|serving| match serving {
         Serving::Begin => usize::MAX,
-        Serving::Poll => 1,
+        Serving::New | Serving::Poll => 1,
     }))
 }
 

@@ -11,8 +11,10 @@ use crate::broker::{Isolation, Record};
 pub enum Serving {
     /// A partition was given a position: how many polls bring nothing of it from now on?
     Begin,
-    /// A partition is polled: how many of its records come at most? 0 is taken for 1 once it was read to its end: what
-    /// is new there comes at once.
+    /// A reader that has read a partition to its end asks for what has come behind that: how many polls bring nothing of it?
+    /// One that waits brings it. Whatever comes after the question is asked for by the next one. Members have been sent it.
+    New,
+    /// A partition is polled: how many of its records come at most? 0 is taken for 1 once it was read to its end.
     Poll,
 }
 
@@ -36,13 +38,34 @@ pub(super) struct Fetching {
     empty_polls: usize,
     /// It was read to its end.
     caught_up: bool,
+    /// Where what a reader has asked for ends. `None`: it has not asked yet, or is no reader.
+    asked: Option<i64>,
+    /// It asked for what was new.
+    is_new: bool,
 }
 
 impl Pace {
     /// A client begins to read at `position`.
     pub fn begin(&mut self, position: i64) -> Fetching {
         let empty_polls = self.latency.as_mut().map_or(0, |latency| latency(Serving::Begin));
-        Fetching { position, empty_polls, caught_up: false }
+        Fetching { position, empty_polls, caught_up: false, asked: None, is_new: false }
+    }
+
+    /// A reader polls, and waits or not: it asks for what is there, and for what is new once it has that.
+    pub fn ask(&mut self, log: &Log, fetching: &mut Fetching, isolation: Isolation, waits: bool) {
+        let Some(latency) = &mut self.latency else { return };
+        let end = log.end(isolation);
+        match fetching.asked {
+            None => fetching.asked = Some(end),
+            Some(asked) if end > asked && !log.shows_any(fetching.position..asked, isolation) => {
+                (fetching.asked, fetching.is_new) = (Some(end), true);
+                fetching.empty_polls = latency(Serving::New);
+            }
+            Some(_) => {}
+        }
+        if fetching.is_new && waits {
+            fetching.empty_polls = 0;
+        }
     }
 
     /// As [`Log::read`], as slowly as the driver wants it.
@@ -55,8 +78,9 @@ impl Pace {
         budget: &mut Budget,
         records: &mut Vec<Record>,
     ) -> Seen {
+        let end = log.end(isolation);
         let Some(latency) = &mut self.latency else {
-            return log.read(place, &mut fetching.position, isolation, budget, records);
+            return log.read(place, &mut fetching.position, (isolation, end), budget, records);
         };
         let most = match fetching.empty_polls.checked_sub(1) {
             Some(left) => {
@@ -66,12 +90,13 @@ impl Pace {
             None => latency(Serving::Poll).max(usize::from(fetching.caught_up)),
         };
         if most == 0 {
-            self.withheld |= fetching.position != log.end(isolation);
+            self.withheld |= fetching.position != end;
             return Seen::Withheld;
         }
         let before = records.len();
         let mut share = budget.at_most(most);
-        let seen = log.read(place, &mut fetching.position, isolation, &mut share, records);
+        let shown = (isolation, fetching.asked.map_or(end, |asked| end.min(asked)));
+        let seen = log.read(place, &mut fetching.position, shown, &mut share, records);
         budget.spend(most, &share);
         match (seen, records[before..].last()) {
             (Seen::Full, _) if !budget.is_spent() => {
@@ -81,6 +106,10 @@ impl Pace {
             // That nothing comes behind these is known with the next answer.
             (Seen::End, Some(last)) if fetching.position > last.offset + 1 => {
                 fetching.position = last.offset + 1;
+                Seen::Withheld
+            }
+            (Seen::End, _) if fetching.position < end => {
+                self.withheld = true;
                 Seen::Withheld
             }
             (Seen::End, _) => {

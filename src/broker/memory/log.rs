@@ -1,6 +1,7 @@
 //! One partition: records in offset order with gaps, and the transactions that are open in it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -156,19 +157,18 @@ impl Log {
     }
 
     /// Appends what `isolation` shows from `position` on to `records`, and moves `position`: behind the last record
-    /// read, or to the end once everything was seen, so that it passes over gaps.
+    /// read, or to `end`, which it shows at most, once everything was seen, so that it passes over gaps.
     pub fn read(
         &self,
         (topic, partition): (&Arc<str>, i32),
         position: &mut i64,
-        isolation: Isolation,
+        (isolation, end): (Isolation, i64),
         budget: &mut Budget,
         records: &mut Vec<Record>,
     ) -> Seen {
         if *position < self.low || *position > self.next {
             return Seen::OutOfRange { low: self.low };
         }
-        let end = self.end(isolation);
         if *position >= end {
             return Seen::End;
         }
@@ -188,6 +188,13 @@ impl Log {
         }
         *position = end;
         Seen::End
+    }
+
+    /// Whether `isolation` shows a record there.
+    pub fn shows_any(&self, offsets: Range<i64>, isolation: Isolation) -> bool {
+        let mut there =
+            self.entries.range(self.index_of(offsets.start)..).take_while(|entry| entry.offset < offsets.end);
+        there.any(|entry| !entry.aborted || isolation == Isolation::ReadUncommitted)
     }
 
     /// Deletes everything below `offset`; the low watermark never moves backwards, nor beyond the high watermark.

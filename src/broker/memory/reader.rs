@@ -70,7 +70,7 @@ impl port::Reader for Reader {
         let Some(ready) = state.ready.get_mut(&self.number) else { return Ok(Polled::Records) };
         let behind = ready.range((Bound::Excluded(self.turn), Bound::Unbounded));
         let order: Vec<(TopicId, i32)> = behind.chain(ready.range(..=self.turn)).copied().collect();
-        let mut budget = Budget::new(limit);
+        let (mut budget, waits) = (Budget::new(limit), !limit.wait.is_zero());
         let before = records.len();
         for place in order {
             let Some(fetching) = self.positions.get_mut(&place) else {
@@ -84,6 +84,7 @@ impl port::Reader for Reader {
             };
             let name = topic.name.clone();
             let log = topic.log_mut(place.1)?;
+            state.pace.ask(log, fetching, self.isolation, waits);
             match state.pace.read(log, (&name, place.1), fetching, self.isolation, &mut budget, records) {
                 Seen::End => {
                     ready.remove(&place);

@@ -120,15 +120,13 @@ impl Decider<'_> {
         if mutant::is(Mutant::ExpiryRateIgnored) && release == Released::Timer {
             rate = None;
         }
-        let mut bucket = staged.bucket.unwrap_or(backlog.bucket);
-        if let Some(rate) = rate {
-            // Once in a turn: what it allows is counted up to the turn's moment.
-            bucket.refill(rate, now);
-        }
+        // It fills up once in a turn: what it allows is counted up to the turn's moment.
+        let mut bucket = staged.bucket.unwrap_or(backlog.bucket).refilled(rate, now);
         let mut next_to_drain = None;
-        // An unlimited drain must outrun what arrives for its flow: it may go beyond its share, and the turn beyond its own.
-        let must_outrun = rate.is_none() && staged.flow.drain().is_some();
-        let at_least = if must_outrun { before.missing_of(backlog.at_least()) } else { Amount::default() };
+        // A drain has to outrun what arrives for its flow, as far as its rate allows: it may go beyond its share, and the turn
+        // beyond its own.
+        let at_least =
+            if staged.flow.drain().is_some() { before.missing_of(backlog.at_least(rate)) } else { Amount::default() };
         let mut passed = Vec::new();
         let mut done = Amount::default();
         let (entries, room, most) = (self.budget.backlog, self.budget.bytes, self.budget.bytes.saturating_mul(HOT));
@@ -270,9 +268,8 @@ impl Decider<'_> {
             staged.changed = true;
             return;
         }
-        let mut bucket = backlog.bucket;
-        if let Some(rate) = rate {
-            bucket.refill(rate, now);
+        let mut bucket = backlog.bucket.refilled(rate, now);
+        if rate.is_some() {
             bucket.tokens -= if passing == Passing::Release { 1.0 } else { 0.0 };
         }
         staged.bucket = Some(bucket);

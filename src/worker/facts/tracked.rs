@@ -188,8 +188,7 @@ impl Tracked {
         match self.flow.max_rate() {
             None => Ok(true),
             Some(rate) => {
-                let mut bucket = backlog.bucket;
-                bucket.refill(rate, now);
+                let bucket = backlog.bucket.refilled(Some(rate), now);
                 if bucket.tokens >= 1.0 { Ok(true) } else { Err(bucket.next(rate)) }
             }
         }

@@ -50,8 +50,8 @@ impl Ahead {
         self.waiting.missing_of(self.most)
     }
 
-    /// What may be read ahead of one drain with a rate. All of them together take half of the room, so that they hold no
-    /// other drain back.
+    /// What may be read ahead of one drain with a rate, beside what it needs to outrun its flow. All of them together take half
+    /// of the room, so that they hold no other drain back.
     fn most_of(&self, rate: Rate) -> Amount {
         let lasts = ((rate.per_second() * LASTS).ceil() as usize).max(1);
         let limited = self.limited.max(1) * 2;
@@ -64,9 +64,9 @@ impl Ahead {
         match tracked.flow().max_rate() {
             // It is made again, and this is read again behind it.
             _ if !tracked.may_be_read() => true,
-            Some(rate) => backlog.waiting().reaches(self.most_of(rate)),
             // A drain that has to outrun its flow reads what that takes; what others have read beside it has to wait.
-            None if !backlog.lacks().is_nothing() => false,
+            rate if !backlog.lacks(rate).is_nothing() => false,
+            Some(rate) => backlog.waiting().reaches(self.most_of(rate)),
             None => {
                 self.waiting.reaches(self.most.times(2)) || self.others_wait && backlog.read_since >= self.most.entries
             }

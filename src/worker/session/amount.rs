@@ -16,6 +16,14 @@ impl Amount {
         Self { entries: self.entries.min(other.entries), bytes: self.bytes.min(other.bytes) }
     }
 
+    /// What so many of its entries are, if they are as large as the others.
+    pub fn first(self, entries: usize) -> Self {
+        match self.entries <= entries {
+            true => self,
+            false => Self { entries, bytes: self.bytes / self.entries * entries },
+        }
+    }
+
     /// What of `whole` is missing here.
     pub fn missing_of(self, whole: Self) -> Self {
         Self { entries: whole.entries.saturating_sub(self.entries), bytes: whole.bytes.saturating_sub(self.bytes) }

@@ -33,7 +33,7 @@ pub struct Backlog {
     pub bucket: Bucket,
     /// Held events were deleted: nothing of it can be passed.
     pub blocked: Option<Blocked>,
-    /// What was held for it in the turn before: an unlimited drain passes at least twice that.
+    /// What was held for it in the turn before: it passes at least twice that, as far as its rate allows.
     pub held_before: Amount,
     /// The entry up to which records of the topic were last deleted.
     pub deleted_entry: u64,
@@ -67,17 +67,25 @@ impl Backlog {
         self.passing.missing_of(Amount { entries: self.buffer.len(), bytes: self.buffer_bytes })
     }
 
-    /// What an unlimited drain passes at least, so that it outruns what is held for it meanwhile.
-    pub fn at_least(&self) -> Amount {
-        match mutant::is(Mutant::DrainDoesNotOutrunItsFlow) {
+    /// What a resumed flow passes at least, so that it outruns what is held for it meanwhile: as far as its rate allows.
+    pub fn at_least(&self, rate: Option<Rate>) -> Amount {
+        let outruns = match mutant::is(Mutant::DrainDoesNotOutrunItsFlow) {
             true => Amount::default(),
             false => self.held_before.times(2),
-        }
+        };
+        rate.map_or(outruns, |rate| outruns.first(Bucket::most(rate).ceil() as usize))
     }
 
     /// What of that has not been read.
-    pub fn lacks(&self) -> Amount {
-        Amount { entries: self.buffer.len(), bytes: self.buffer_bytes }.missing_of(self.at_least())
+    pub fn lacks(&self, rate: Option<Rate>) -> Amount {
+        Amount { entries: self.buffer.len(), bytes: self.buffer_bytes }.missing_of(self.at_least(rate))
+    }
+
+    /// Whether its flow may pass all that is left of its queue at once, by its rate.
+    pub fn may_pass_the_rest(&self, flow: &Flow, now: Timestamp) -> bool {
+        let left = flow.queue.last_entry().saturating_sub(flow.queue.watermark.entry);
+        let allowed = |rate| self.bucket.refilled(Some(rate), now).tokens;
+        flow.max_rate().is_none_or(|rate| u32::try_from(left).is_ok_and(|left| allowed(rate) >= f64::from(left)))
     }
 
     /// Nothing was read.
@@ -136,12 +144,24 @@ impl Bucket {
         Self { tokens, at: written.min(now) }
     }
 
-    /// Fills up for the time since; never holds more than a quarter of a second's worth, or one.
+    /// It never holds more than a quarter of a second's worth, or one.
+    fn most(rate: Rate) -> f64 {
+        (rate.per_second() / 4.0).max(1.0)
+    }
+
+    /// Fills up for the time since.
     pub fn refill(&mut self, rate: Rate, now: Timestamp) {
-        let rate = rate.per_second();
         let elapsed = now.since(self.at).as_secs_f64();
-        self.tokens = (self.tokens + elapsed * rate).min((rate / 4.0).max(1.0));
+        self.tokens = (self.tokens + elapsed * rate.per_second()).min(Self::most(rate));
         self.at = now;
+    }
+
+    /// As it is by then.
+    pub fn refilled(mut self, rate: Option<Rate>, now: Timestamp) -> Self {
+        if let Some(rate) = rate {
+            self.refill(rate, now);
+        }
+        self
     }
 
     /// Counts from now, if the clock was set back.
