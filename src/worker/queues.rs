@@ -3,8 +3,8 @@
 //! All drains share one buffer: so many entries and bytes of all of them together wait in memory, however many flows resume
 //! at once. A queue that is being read stays so until its drain ends: what has no room is not polled for, and waits in the
 //! client. So many are read at once at most ([`Budget::queues`](super::Budget::queues)); the others wait for their turn, and one
-//! that has filled the buffer once goes behind them. A drain with a rate has as much read as that uses in two seconds; until
-//! it needs more, others are read.
+//! that has filled the buffer once goes behind them. A drain with a rate has as much read as that uses in two seconds,
+//! or less where many have one; until it needs more, others are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -11,8 +11,8 @@ use super::session::wait::{ClockAlarm, Wait, left};
 use crate::time::Timestamp;
 
 impl Table {
-    /// Whether a resumed flow has everything at hand but what the last two turns have held, of which one did not wait, and may
-    /// pass all that is left now.
+    /// Whether a resumed flow has everything at hand but what two turns hold, of which one does not wait, and may pass all that is
+    /// left now.
     pub(super) fn only_last_entries_missing(&self, now: Timestamp) -> bool {
         self.behind().any(|(tracked, backlog)| {
             let missing = tracked.flow().queue.last_entry().saturating_sub(backlog.read_to);

@@ -105,7 +105,18 @@ fn a_drain_outruns_turns_full_of_records() {
 fn a_drain_with_a_rate_outruns_what_arrives_more_slowly() {
     let with = |rate: u32| Hot { options: few_records, resume: json!({"max_rate": rate}), ..Hot::default() };
     assert!(with(4_000).turns_until_live(60).is_some(), "the drain does not end");
-    assert_eq!(with(1_900).turns_until_live(60), None);
+    assert_eq!(with(1_900).turns_until_live(600), None);
+}
+
+/// Goal: so does one of many, of which each may read ahead less than arrives in a turn. Method: less room for one.
+#[test]
+fn a_drain_with_a_rate_reads_what_it_takes_to_outrun_its_flow() {
+    let options = |options: &mut Options| {
+        few_records(options);
+        options.turn.ahead = 20;
+    };
+    let hot = Hot { options, resume: json!({"max_rate": 20_000}), held: 100, ..Hot::default() };
+    assert!(hot.turns_until_live(60).is_some(), "the drain does not end");
 }
 
 /// Goal: what a turn has held can be read only a moment behind it, and events arrive in each turn: the drain waits for that, with a

@@ -11,8 +11,8 @@ use crate::broker::{Isolation, Record};
 pub enum Serving {
     /// A partition was given a position: how many polls bring nothing of it from now on?
     Begin,
-    /// A reader that has read a partition to its end asks for what has come behind that: how many polls bring nothing of it?
-    /// One that waits brings it. Whatever comes after the question is asked for by the next one. Members have been sent it.
+    /// A reader that has read a partition to its end asks for what has come behind that: how many polls bring nothing of it,
+    /// unless one of them waits? What comes later is for its next question. Of members this is not asked: they have it at once.
     New,
     /// A partition is polled: how many of its records come at most? 0 is taken for 1 once it was read to its end.
     Poll,

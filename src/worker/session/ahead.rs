@@ -1,6 +1,7 @@
 //! How far ahead of their drains queues are read: one buffer for all of them.
 
 use super::amount::Amount;
+use super::backlog::Backlog;
 use super::table::Table;
 use crate::flow::Rate;
 use crate::worker::facts::tracked::Tracked;
@@ -50,12 +51,13 @@ impl Ahead {
         self.waiting.missing_of(self.most)
     }
 
-    /// What may be read ahead of one drain with a rate, beside what it needs to outrun its flow. All of them together take half
-    /// of the room, so that they hold no other drain back.
-    fn most_of(&self, rate: Rate) -> Amount {
+    /// What may be read ahead of one drain with a rate. All of them together take half of the room, so that they hold no other
+    /// drain back, but for what outruns their flows: one turn's, and one turn's that is read meanwhile.
+    fn most_of(&self, backlog: &Backlog, rate: Rate) -> Amount {
         let lasts = ((rate.per_second() * LASTS).ceil() as usize).max(1);
         let limited = self.limited.max(1) * 2;
-        Amount { entries: lasts.min(self.most.entries / limited), bytes: self.most.bytes / limited }
+        let shared = Amount { entries: lasts.min(self.most.entries / limited), bytes: self.most.bytes / limited };
+        shared.max(backlog.at_least(Some(rate)).times(2))
     }
 
     /// Whether an entry just read is the last one for now of its queue.
@@ -64,9 +66,9 @@ impl Ahead {
         match tracked.flow().max_rate() {
             // It is made again, and this is read again behind it.
             _ if !tracked.may_be_read() => true,
+            Some(rate) => backlog.waiting().reaches(self.most_of(backlog, rate)),
             // A drain that has to outrun its flow reads what that takes; what others have read beside it has to wait.
-            rate if !backlog.lacks(rate).is_nothing() => false,
-            Some(rate) => backlog.waiting().reaches(self.most_of(rate)),
+            None if !backlog.lacks(None).is_nothing() => false,
             None => {
                 self.waiting.reaches(self.most.times(2)) || self.others_wait && backlog.read_since >= self.most.entries
             }
@@ -80,6 +82,6 @@ impl Ahead {
         };
         let waiting = backlog.waiting();
         let max_rate = tracked.flow().max_rate();
-        max_rate.is_none_or(|rate| waiting.is_nothing() || !waiting.times(2).reaches(self.most_of(rate)))
+        max_rate.is_none_or(|rate| waiting.is_nothing() || !waiting.times(2).reaches(self.most_of(backlog, rate)))
     }
 }

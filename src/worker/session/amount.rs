@@ -16,6 +16,10 @@ impl Amount {
         Self { entries: self.entries.min(other.entries), bytes: self.bytes.min(other.bytes) }
     }
 
+    pub fn max(self, other: Self) -> Self {
+        Self { entries: self.entries.max(other.entries), bytes: self.bytes.max(other.bytes) }
+    }
+
     /// What so many of its entries are, if they are as large as the others.
     pub fn first(self, entries: usize) -> Self {
         match self.entries <= entries {

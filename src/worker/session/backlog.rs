@@ -33,7 +33,8 @@ pub struct Backlog {
     pub bucket: Bucket,
     /// Held events were deleted: nothing of it can be passed.
     pub blocked: Option<Blocked>,
-    /// What was held for it in the turn before: it passes at least twice that, as far as its rate allows.
+    /// What was held for it in the last turn that held or passed something of it: it passes at least twice that, as far as
+    /// its rate allows.
     pub held_before: Amount,
     /// The entry up to which records of the topic were last deleted.
     pub deleted_entry: u64,
