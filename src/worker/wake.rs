@@ -11,13 +11,14 @@ use super::session::wait::{ClockAlarm, Wait, left};
 use crate::time::Timestamp;
 
 impl Table {
-    /// Whether a resumed flow has everything at hand but what two turns hold, of which one does not wait, and may pass all that is
-    /// left now.
+    /// Whether a resumed flow has everything at hand but what it passes next, and may pass all that is left now. That is twice what
+    /// was held in the turn before: of two turns one does not wait.
     pub(super) fn only_last_entries_missing(&self, now: Timestamp) -> bool {
         self.behind().any(|(tracked, backlog)| {
-            let missing = tracked.flow().queue.last_entry().saturating_sub(backlog.read_to);
-            let held_before = u64::try_from(backlog.held_before.entries).unwrap_or(u64::MAX);
-            missing <= held_before.saturating_mul(2) && backlog.may_pass_the_rest(tracked.flow(), now)
+            let flow = tracked.flow();
+            let missing = flow.queue.last_entry().saturating_sub(backlog.read_to);
+            let next = u64::try_from(backlog.at_least(flow.max_rate()).entries).unwrap_or(u64::MAX);
+            missing <= next && backlog.may_pass_the_rest(flow, now)
         })
     }
 

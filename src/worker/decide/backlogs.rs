@@ -269,8 +269,8 @@ impl Decider<'_> {
             return;
         }
         let mut bucket = backlog.bucket.refilled(rate, now);
-        if rate.is_some() {
-            bucket.tokens -= if passing == Passing::Release { 1.0 } else { 0.0 };
+        if passing == Passing::Release && rate.is_some() {
+            bucket.tokens -= 1.0;
         }
         staged.bucket = Some(bucket);
         staged.passed = Amount { entries: 1, bytes: waiting.size };

@@ -150,19 +150,12 @@ impl Bucket {
         (rate.per_second() / 4.0).max(1.0)
     }
 
-    /// Fills up for the time since.
-    pub fn refill(&mut self, rate: Rate, now: Timestamp) {
+    /// Filled up for the time since, if there is a rate.
+    #[must_use]
+    pub fn refilled(self, rate: Option<Rate>, now: Timestamp) -> Self {
+        let Some(rate) = rate else { return self };
         let elapsed = now.since(self.at).as_secs_f64();
-        self.tokens = (self.tokens + elapsed * rate.per_second()).min(Self::most(rate));
-        self.at = now;
-    }
-
-    /// As it is by then.
-    pub fn refilled(mut self, rate: Option<Rate>, now: Timestamp) -> Self {
-        if let Some(rate) = rate {
-            self.refill(rate, now);
-        }
-        self
+        Self { tokens: (self.tokens + elapsed * rate.per_second()).min(Self::most(rate)), at: now }
     }
 
     /// Counts from now, if the clock was set back.
@@ -196,7 +189,7 @@ mod tests {
         for second in 1..=40 {
             let mut released = 0;
             for bucket in &mut buckets {
-                bucket.refill(rate, began.after(Duration::from_secs(second)));
+                *bucket = bucket.refilled(Some(rate), began.after(Duration::from_secs(second)));
                 if bucket.tokens >= 1.0 {
                     bucket.tokens -= 1.0;
                     released += 1;
