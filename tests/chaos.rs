@@ -4,6 +4,8 @@
 //! `CHAOS=long cargo test --test chaos` is the long run; `CHAOS_SEED` gives a printed seed again.
 #![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
+#[path = "support/alter.rs"]
+mod alter;
 #[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
 #[path = "support/company.rs"]
 mod company;

@@ -2,6 +2,8 @@
 //! positions while events flow, and the independent checker has the last word. Each fault says how often it happened.
 #![allow(clippy::unwrap_used, reason = "a test ends where it meets what it did not expect")]
 
+#[path = "support/alter.rs"]
+mod alter;
 #[path = "faults/busy.rs"]
 mod busy;
 #[allow(dead_code, reason = "shared by several programs, and none uses all of it")]
@@ -13,6 +15,8 @@ mod issued;
 mod issuer;
 #[path = "faults/killed.rs"]
 mod killed;
+#[path = "faults/limits.rs"]
+mod limits;
 #[path = "faults/migrated.rs"]
 mod migrated;
 #[path = "faults/neighbours.rs"]

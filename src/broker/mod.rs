@@ -81,12 +81,28 @@ pub struct MemberOptions {
     pub max_poll_interval: Duration,
 }
 
+/// What a batch holds at most where nothing else is said: librdkafka's default, and less than Kafka's for `max.message.bytes`. With a
+/// quarter of it a broker takes a sixth more CPU time for what 100 flows deliver (measured).
+pub const BATCH_BYTES: usize = 1_000_000;
+
 #[derive(Clone, Debug)]
 pub struct ProducerOptions {
     pub transactional_id: String,
     /// The broker aborts a transaction left open for longer, and fences its producer.
     pub transaction_timeout: Duration,
     pub compression: Compression,
+    /// What a batch holds at most, in bytes before it is compressed; a larger record goes alone. For a topic a batch is one message:
+    /// of one that is larger than its `max.message.bytes` no record is taken.
+    pub batch_bytes: usize,
+}
+
+impl ProducerOptions {
+    /// Nothing is compressed, and batches are of [`BATCH_BYTES`].
+    #[must_use]
+    pub fn new(transactional_id: impl Into<String>, transaction_timeout: Duration) -> Self {
+        let transactional_id = transactional_id.into();
+        Self { transactional_id, transaction_timeout, compression: Compression::None, batch_bytes: BATCH_BYTES }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

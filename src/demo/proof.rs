@@ -293,13 +293,7 @@ mod tests {
         let (broker, topics) = (play.backend().broker(), play.backend().topics());
         let shown = log(broker, topics).unwrap().records.len();
         assert_eq!(decided(broker, topics), Ok(()));
-        let (id, limit) = ("late", Duration::from_secs(60));
-        let options = ProducerOptions {
-            transactional_id: id.into(),
-            transaction_timeout: limit,
-            compression: Default::default(),
-        };
-        let mut producer = broker.producer(&options).unwrap();
+        let mut producer = broker.producer(&ProducerOptions::new("late", Duration::from_secs(60))).unwrap();
         let topic = producer.topic(&topics.records).unwrap();
         let mut transaction = producer.begin().map_err(|(_, error)| error).unwrap();
         let (timestamp, headers) = (play.now(), &[]);
@@ -309,7 +303,7 @@ mod tests {
         broker.fail_next(Operation::Commit, Fault::MarkersLag);
         assert!(matches!(transaction.commit(), Commit::Done(_)));
         assert_eq!(decided(broker, topics).unwrap_err().action, Action::Retry);
-        broker.release_markers(Some(id));
+        broker.release_markers(Some("late"));
         assert_eq!(decided(broker, topics), Ok(()));
         assert_eq!(log(broker, topics).unwrap().records.len(), shown + 1);
     }

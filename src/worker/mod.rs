@@ -84,7 +84,7 @@ mod write;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::broker::{Action, Broker, Compression, Error, Member};
+use crate::broker::{Action, BATCH_BYTES, Broker, Compression, Error, Member};
 use crate::time::Timestamp;
 
 pub use memory::Shares;
@@ -117,6 +117,8 @@ pub struct Worker<B: Broker> {
     /// What the producer in hand can write to; gone with it.
     writable: Writable,
     compression: Compression,
+    /// What the batches of the next producer hold at most.
+    batch_bytes: usize,
     table: Table,
     chores: VecDeque<Chore>,
     /// Chores that the member could not do yet: a gathering comes first, for it may bring the reason.
@@ -158,6 +160,7 @@ impl<B: Broker> Worker<B> {
             producer: None,
             writable: Writable::default(),
             compression: Compression::None,
+            batch_bytes: BATCH_BYTES,
             table: Table::default(),
             chores: VecDeque::new(),
             deferred: VecDeque::new(),

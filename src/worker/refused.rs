@@ -5,7 +5,7 @@
 //! the drain of its flow, stop in front of it. Before its turn comes, everybody else has one, so that a partition full of
 //! such records stops nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Worker;
@@ -15,7 +15,7 @@ use super::session::refusal::{Refused, Treatment};
 use super::session::table::Table;
 use super::session::turn::Turn;
 use super::session::wait::left;
-use crate::broker::{Broker, Error, Record};
+use crate::broker::{Admin, Broker, Code, Error, Record};
 use crate::time::Timestamp;
 
 /// How long a refused record may take to come again before the worker says that it is missing.
@@ -138,6 +138,36 @@ impl Table {
 }
 
 impl<B: Broker> Worker<B> {
+    /// The limit of a topic that has refused a record as too large, where it is smaller than batches may be. Then it may have been the
+    /// batch that was too large, and nothing is known of the record.
+    pub(super) fn limit_below_batches(&mut self, turn: &Turn, failed: &[(u64, Error)]) -> Option<usize> {
+        let too_large = failed.iter().filter(|(_, error)| error.code == Code::TooLarge);
+        let topics: BTreeSet<&str> = too_large
+            .filter_map(|(tag, _)| turn.tagged(*tag))
+            .filter_map(|(_, to)| turn.topic(to, &self.options.topics))
+            .collect();
+        let admin = &mut self.clients.as_mut()?.admin;
+        for topic in topics {
+            let config = match admin.topic_config(topic) {
+                Ok(config) => config,
+                Err(error) => {
+                    tracing::warn!(topic, %error, "how large a record the topic takes cannot be told");
+                    continue;
+                }
+            };
+            let limit = config.get("max.message.bytes").and_then(|text| text.parse().ok());
+            if let Some(limit) = limit.filter(|limit| (1..self.batch_bytes).contains(limit)) {
+                tracing::warn!(
+                    topic,
+                    limit,
+                    "records were refused as too large; batches are no larger than the topic takes now"
+                );
+                return Some(limit);
+            }
+        }
+        None
+    }
+
     /// Notes the records of a failed turn that were refused: of each partition and each drain the first. `false`: there
     /// were some, and nothing is left that could be done about any of them.
     pub(super) fn note_refused(&mut self, turn: &Turn, failed: &[(u64, Error)], now: Timestamp) -> bool {

@@ -73,6 +73,7 @@ impl<B: Broker> Worker<B> {
             transactional_id: self.options.transactional_id(),
             transaction_timeout: self.options.transaction_timeout,
             compression,
+            batch_bytes: self.batch_bytes,
         });
         match made {
             Ok(producer) => self.producer = Some(producer),

@@ -148,13 +148,7 @@ impl<B: Broker> Worker<B> {
         if turn.decision.has_own_records() {
             names.extend([self.options.topics.state.as_str(), self.options.topics.audit.as_str()]);
         }
-        for write in &turn.decision.writes {
-            let name = match &write.to {
-                To::Queue(partition, flow) => turn.decision.queue_topic(*partition, flow),
-                other => name_of(other, &self.options.topics),
-            };
-            names.extend(name);
-        }
+        names.extend(turn.decision.writes.iter().filter_map(|write| turn.topic(&write.to, &self.options.topics)));
         self.without_handle(producer, names)
     }
 
@@ -181,10 +175,7 @@ impl<B: Broker> Worker<B> {
             let topic = match topics.get(&write.to) {
                 Some(topic) => *topic,
                 None => {
-                    let name = match &write.to {
-                        To::Queue(partition, flow) => turn.decision.queue_topic(*partition, flow),
-                        other => name_of(other, &self.options.topics),
-                    };
+                    let name = turn.topic(&write.to, &self.options.topics);
                     let Some(topic) = name.and_then(|name| self.writable.take(name, now)) else {
                         return Err(Stop::broken("a topic of the turn has no handle"));
                     };
@@ -316,6 +307,11 @@ impl<B: Broker> Worker<B> {
                 }
                 () => {}
             }
+        }
+        if let Some(limit) = self.limit_below_batches(turn, failed) {
+            self.batch_bytes = limit;
+            self.stats.aborts += 1;
+            return Ok((Phase::Replace(After::Rewind), Step::Progress));
         }
         if !self.note_refused(turn, failed, now) {
             let why = failed.first().map_or("", |(_, error)| error.detail.as_str());

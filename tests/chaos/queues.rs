@@ -1,17 +1,15 @@
 //! Faults of queue topics: compacted, deleted while idle, robbed of what is held.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use flowgate::broker::{Action, Admin, Broker, Code, Error, Isolation, PollLimit, Reader, Record};
 use flowgate::flow::Flow;
 use flowgate::schema::entry;
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
 use serde_json::json;
 
 use crate::PATIENCE;
+use crate::alter::{Settings, alter};
 use crate::company::{Gate, is_live, is_resuming};
 use crate::inject::Chaos;
 
@@ -29,9 +27,6 @@ const KEPT: [&str; 7] = [
     "message.timestamp.after.max.ms",
     "max.message.bytes",
 ];
-
-/// Of topics, by name.
-type Settings = Vec<(String, BTreeMap<String, String>)>;
 
 impl Chaos {
     /// It counts if something was cleaned away that was held, before the drain reads what is left.
@@ -99,28 +94,8 @@ impl Chaos {
         settings.collect()
     }
 
-    /// Alters settings of queue topics; of those that are still there.
     fn alter(&self, settings: &Settings, also: &[(&str, &str)]) {
-        let configs = settings.iter().map(|(topic, settings)| {
-            let own = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            let own = own.filter(|(name, _)| also.iter().all(|(other, _)| other != name));
-            own.chain(also.iter().copied())
-                .fold(AlterConfig::new(ResourceSpecifier::Topic(topic)), |config, (name, value)| {
-                    config.set(name, value)
-                })
-        });
-        let configs: Vec<AlterConfig<'_>> = configs.collect();
-        let client: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", self.cluster.brokers()).create().unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let began = Instant::now();
-        loop {
-            let altered = runtime.block_on(client.alter_configs(&configs, &AdminOptions::new()));
-            if altered.as_ref().is_ok_and(|altered| altered.iter().any(Result::is_ok)) {
-                return;
-            }
-            assert!(began.elapsed() < PATIENCE, "{altered:?}");
-        }
+        alter(&self.cluster.brokers(), settings, also);
     }
 
     /// It counts if the topic went while its flow was live and had nothing in it. What is held next needs another one.

@@ -1,6 +1,6 @@
 //! Who may still write.
 
-use flowgate::broker::{Action, Code, Compression, Error, Member, ProducerOptions, Transaction};
+use flowgate::broker::{Action, Code, Error, Member, ProducerOptions, Transaction};
 
 use super::Harness;
 use super::steps::{self, Consumer, Writer};
@@ -84,11 +84,7 @@ pub fn a_new_producer_takes_over_an_open_transaction<H: Harness>(h: &H) {
 /// Nobody takes over: the broker aborts the transaction by its own clock, and its producer cannot commit any more.
 pub fn a_transaction_left_open_times_out<H: Harness>(h: &H) {
     let topic = steps::topic(h, "timeout", 1, &[]);
-    let options = ProducerOptions {
-        transactional_id: h.fresh_name("timeout"),
-        transaction_timeout: h.short_transaction_timeout(),
-        compression: Compression::None,
-    };
+    let options = ProducerOptions::new(h.fresh_name("timeout"), h.short_transaction_timeout());
     let mut writer = Writer::with(h, options);
     let open = writer.open(&topic, 0, &["late"]);
     steps::publish(h, &topic, "behind", "v", None);

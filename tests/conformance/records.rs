@@ -176,7 +176,10 @@ pub fn a_record_too_large_is_refused_unless_compressed<H: Harness>(h: &H) {
     for compression in [Compression::None, Compression::Zstd] {
         let transactional_id = h.fresh_name("large");
         let transaction_timeout = std::time::Duration::from_secs(60);
-        let mut writer = Writer::with(h, ProducerOptions { transactional_id, transaction_timeout, compression });
+        let mut writer = Writer::with(
+            h,
+            ProducerOptions { compression, ..ProducerOptions::new(transactional_id, transaction_timeout) },
+        );
         let handle = writer.topic(&topic);
         let mut transaction = writer.begin();
         let outcome = deliver::<H>(h, &mut transaction, &steps::outgoing(handle, 0, Some(b"k"), Some(&value)));

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use flowgate::broker::{
-    Abort, Action, Admin, Broker, Code, Commit, Compression, Error, GroupMetadata, Header, Isolation, Member,
-    MemberOptions, NewTopic, Offset, Outgoing, PollLimit, Polled, Producer, ProducerOptions, Publication, Publisher,
-    Reader, Receipt, Record, Result, Transaction, UNTRACKED,
+    Abort, Action, Admin, Broker, Code, Commit, Error, GroupMetadata, Header, Isolation, Member, MemberOptions,
+    NewTopic, Offset, Outgoing, PollLimit, Polled, Producer, ProducerOptions, Publication, Publisher, Reader, Receipt,
+    Record, Result, Transaction, UNTRACKED,
 };
 use flowgate::time::Timestamp;
 
@@ -65,7 +65,7 @@ impl<'h, H: Harness> Writer<'h, H> {
     pub fn new(h: &'h H, case: &str) -> Self {
         let transactional_id = h.fresh_name(case);
         let transaction_timeout = Duration::from_secs(60);
-        Self::with(h, ProducerOptions { transactional_id, transaction_timeout, compression: Compression::None })
+        Self::with(h, ProducerOptions::new(transactional_id, transaction_timeout))
     }
 
     /// Initialises the producer at once: fences every earlier one of the same id.

@@ -47,6 +47,48 @@ fn go_on(rig: &mut Rig, time: Duration) {
     }
 }
 
+/// Goal: where a topic takes less than a batch, what it refuses is the batch and no record of it: all of them go on as they are, after
+/// one turn that is lost. Method: of each topic in turn the limit is lowered while the gate runs, to twenty small records.
+#[test]
+fn a_batch_that_a_topic_does_not_take_says_nothing_of_its_records() {
+    for lowered in ["records", "discarded", "state", "audit", "queue"] {
+        let mut rig = Rig::new();
+        let flows: Vec<String> = (0..100).map(|number| format!("f{number}")).collect();
+        rig.order("discarding", "pause", json!({"new_records": "discard"}));
+        rig.order("holding", "pause", json!({"keep": "all"}));
+        rig.send_all("holding", "a");
+        rig.settle();
+        let topic = match lowered {
+            "records" => rig.topics.records.clone(),
+            "discarded" => rig.topics.discarded.clone(),
+            "state" => rig.topics.state.clone(),
+            "audit" => rig.topics.audit.clone(),
+            _ => rig.queue("holding"),
+        };
+        rig.memory.configure(&topic, "max.message.bytes", "6000").unwrap();
+        let before = rig.workers[0].stats().aborts;
+        for flow in &flows {
+            rig.send_all(flow, "a");
+            rig.command(flow, "pause", json!({}));
+        }
+        for number in 0..100 {
+            for flow in ["live", "discarding", "holding"] {
+                rig.send_all(flow, &format!("n{number}"));
+            }
+        }
+        rig.settle();
+        let aborts = rig.workers[0].stats().aborts - before;
+        assert!(aborts == 1, "{lowered}: {aborts} turns were lost");
+        assert_eq!(rig.dead_letters().len(), 0, "{lowered}");
+        assert!(flows.iter().all(|flow| rig.state(flow) == "paused"), "{lowered}");
+        assert_eq!(rig.delivered("live").split(' ').count(), 100, "{lowered}");
+        assert_eq!(rig.discarded("discarding").split(' ').count(), 100, "{lowered}");
+        rig.order("holding", "resume", json!({}));
+        rig.settle();
+        assert_eq!(rig.delivered("holding").split(' ').count(), 101, "{lowered}");
+    }
+}
+
 /// Goal: a refused event whose partition then has no leader holds up nothing but that partition, and shows itself.
 /// Method: its leader goes between the refusal and the treatment; a pause of the same partition ends by its timer, a
 /// command is answered, held events of another flow are released, and events of other partitions are delivered.

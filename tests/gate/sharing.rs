@@ -173,11 +173,7 @@ fn partitions_that_join_together_lose_no_flow() {
         cover(&rig);
         rig.settle();
         // Somebody's open transaction in the state of the last partition: nothing behind it can be read yet.
-        let options = ProducerOptions {
-            transactional_id: "somebody".to_owned(),
-            transaction_timeout: Duration::from_secs(3_600),
-            compression: flowgate::broker::Compression::None,
-        };
+        let options = ProducerOptions::new("somebody", Duration::from_secs(3_600));
         let mut producer = rig.memory.producer(&options).unwrap();
         let topic = producer.topic(&rig.topics.state).unwrap();
         let Ok(mut transaction) = producer.begin() else { panic!("no transaction") };

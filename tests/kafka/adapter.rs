@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use flowgate::broker::kafka::{Kafka, KafkaMember, KafkaOptions};
 use flowgate::broker::{
-    Action, Broker, Code, Commit, Compression, Header, Isolation, Member, Outgoing, Polled, Producer, ProducerOptions,
-    Publication, Reader, Transaction,
+    Action, Broker, Code, Commit, Header, Isolation, Member, Outgoing, Polled, Producer, ProducerOptions, Publication,
+    Reader, Transaction,
 };
 
 use crate::conformance::Harness;
@@ -71,11 +71,7 @@ fn a_cluster_that_is_down_is_no_reason_to_stop() {
 fn a_small_commit_takes_milliseconds() {
     let h = start();
     let topic = steps::topic(&h, "quick", 1, &[]);
-    let options = ProducerOptions {
-        transactional_id: h.fresh_name("quick"),
-        transaction_timeout: Duration::from_secs(10),
-        compression: Compression::None,
-    };
+    let options = ProducerOptions::new(h.fresh_name("quick"), Duration::from_secs(10));
     let connect = || steps::insist(&h, "a producer is initialised", || h.broker().producer(&options));
     let mut producer = connect();
     let (mut quickest, mut kept) = (Duration::MAX, 0);

@@ -234,6 +234,11 @@ impl Company {
         }
     }
 
+    /// Where its brokers are.
+    pub fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
     /// All that is in the topics; the brokers may need a while for it.
     pub fn log(&self) -> Log {
         self.patiently(|| proof::log(&self.kafka, &self.topics))

@@ -45,7 +45,7 @@ use self::consumer::Consumer;
 use self::native::{Of, millis};
 use self::oidc::Keeper;
 use self::shared::Shared;
-use super::{Broker, Code, Compression, Error, Isolation, MemberOptions, ProducerOptions, Result};
+use super::{BATCH_BYTES, Broker, Code, Compression, Error, Isolation, MemberOptions, ProducerOptions, Result};
 
 /// Larger than any topic allows: librdkafka measures a record before it is compressed, the broker's word is what counts.
 const LARGEST_RECORD: &str = "50000000";
@@ -230,11 +230,11 @@ impl Kafka {
         self.config(&defaults, &fixed)
     }
 
-    fn producer_config(&self, linger: Duration, batch: &str) -> ClientConfig {
-        let linger = millis(linger).to_string();
+    fn producer_config(&self, linger: Duration, batch_bytes: usize) -> ClientConfig {
+        let (linger, batch_bytes) = (millis(linger).to_string(), batch_bytes.to_string());
         let defaults = [
             ("linger.ms", linger.as_str()),
-            ("batch.size", batch),
+            ("batch.size", batch_bytes.as_str()),
             // Sending offsets waits for the group's coordinator, and looks for another one only when some connection of
             // this client comes or goes: after a broker's death that was never. Connections that are not used go.
             ("connections.max.idle.ms", "5000"),
@@ -279,7 +279,7 @@ impl Broker for Kafka {
 
     fn producer(&self, options: &ProducerOptions) -> Result<KafkaProducer> {
         self.shared.check()?;
-        let mut config = self.producer_config(LINGER.min(options.transaction_timeout / 2), "256000");
+        let mut config = self.producer_config(LINGER.min(options.transaction_timeout / 2), options.batch_bytes);
         config.set("transactional.id", &options.transactional_id);
         config.set("transaction.timeout.ms", millis(options.transaction_timeout).to_string());
         config.set(
@@ -304,7 +304,7 @@ impl Broker for Kafka {
     fn publisher(&self) -> Result<KafkaPublisher> {
         self.shared.check()?;
         // Nobody says that a record is the last.
-        let config = self.producer_config(Duration::from_millis(5), "1000000");
+        let config = self.producer_config(Duration::from_millis(5), BATCH_BYTES);
         let client = Client::new(RDKafkaType::RD_KAFKA_PRODUCER, config, Arc::clone(&self.shared))?;
         Ok(KafkaPublisher::new(client))
     }

@@ -10,12 +10,13 @@ use super::fault::{Fault, Operation};
 use super::group::stale;
 use super::handle::{Memory, no_answer_if};
 use super::member::Identity;
+use super::size;
 use super::state::{Incoming, State};
 use super::stray::Stray;
 use super::topic::{TopicId, invalid};
 use crate::broker::{
-    self as port, Abort, Action, Code, Commit, Committed, Delivered, Error, FAILURE_ONLY, GroupMetadata, Offset,
-    Outgoing, ProducerOptions, Progress, Result, Topic,
+    self as port, Abort, Action, Code, Commit, Committed, Compression, Delivered, Error, FAILURE_ONLY, GroupMetadata,
+    Offset, Outgoing, ProducerOptions, Progress, Result, Topic,
 };
 use crate::mutant::{self, Mutant};
 
@@ -129,7 +130,7 @@ impl port::Producer for Producer {
         if let Err(error) = self.memory.check(Operation::Begin, &self.options.transactional_id) {
             return Err((self, error));
         }
-        Ok(Transaction { producer: self, deliveries: Vec::new(), failed: 0 })
+        Ok(Transaction { producer: self, deliveries: Vec::new(), failed: 0, batches: Batches::default() })
     }
 }
 
@@ -137,6 +138,25 @@ pub struct Transaction {
     producer: Producer,
     deliveries: Vec<Delivered>,
     failed: usize,
+    batches: Batches,
+}
+
+/// How full the batch of each partition is, in bytes, where its topic may not take a full one.
+#[derive(Default)]
+struct Batches(BTreeMap<(TopicId, i32), usize>);
+
+impl Batches {
+    /// Adds a record of this size: what lies in front of it in its batch. A real broker refuses the whole batch; here it takes what comes
+    /// before it is too large, which nobody ever sees.
+    fn add(&mut self, place: (TopicId, i32), size: usize, options: &ProducerOptions) -> usize {
+        let batch = self.0.entry(place).or_default();
+        if *batch + size > options.batch_bytes {
+            *batch = 0;
+        }
+        let behind = *batch;
+        *batch += size;
+        behind
+    }
 }
 
 impl port::Transaction for Transaction {
@@ -156,11 +176,19 @@ impl port::Transaction for Transaction {
         let memory = producer.memory.clone();
         let mut state = memory.lock();
         state.check_producer(producer.id)?;
-        let (id, compression) = (producer.id, producer.options.compression);
         let topic = producer.known(record.topic)?.resolve(&state);
+        let (id, options) = (producer.id, &producer.options);
+        let compression = options.compression;
         let outcome = topic.and_then(|topic| {
             let Outgoing { partition, timestamp, key, value, headers, .. } = *record;
-            state.append(&Incoming { topic, partition, timestamp, key, value, headers, compression }, Some(id))
+            let takes_every_batch =
+                state.topics.get(topic).is_none_or(|topic| topic.policy.max_message >= options.batch_bytes);
+            let behind = match takes_every_batch || compression != Compression::None {
+                true => 0,
+                false => self.batches.add((topic, partition), size::plain(key, value, headers), options),
+            };
+            let incoming = Incoming { topic, partition, timestamp, key, value, headers, compression, behind };
+            state.append(&incoming, Some(id))
         });
         drop(state);
         self.failed += usize::from(outcome.is_err());

@@ -34,7 +34,7 @@ impl port::Publisher for Publisher {
             let partition = record.partition.unwrap_or_else(|| record.key.map_or(0, |key| partition_for(key, count)));
             let Publication { timestamp, key, value, headers, .. } = *record;
             let compression = Compression::None;
-            let record = Incoming { topic, partition, timestamp, key, value, headers, compression };
+            let record = Incoming { topic, partition, timestamp, key, value, headers, compression, behind: 0 };
             let stored = state.append(&record, None)?;
             Ok(Receipt { partition, offset: stored.offset, timestamp: stored.timestamp })
         });

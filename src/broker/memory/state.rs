@@ -42,6 +42,8 @@ pub(super) struct Incoming<'a> {
     pub value: Option<&'a [u8]>,
     pub headers: &'a [Header],
     pub compression: Compression,
+    /// What lies in front of it in its batch, in bytes.
+    pub behind: usize,
 }
 
 impl State {
@@ -81,10 +83,10 @@ impl State {
             return refused(Code::InvalidRecord, format!("{} is compacted: a null key is refused", topic.name));
         }
         let limit = topic.policy.max_message;
-        if size::plain(record.key, record.value, record.headers) > limit {
-            let size = size::stored(record.compression, record.key, record.value, record.headers);
+        if record.behind + size::plain(record.key, record.value, record.headers) > limit {
+            let size = record.behind + size::stored(record.compression, record.key, record.value, record.headers);
             if size > limit {
-                let detail = format!("{size} bytes are more than the {limit} of {}", topic.name);
+                let detail = format!("a batch of {size} bytes is more than the {limit} of {}", topic.name);
                 return refused(Code::TooLarge, detail);
             }
         }

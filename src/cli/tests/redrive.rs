@@ -9,9 +9,7 @@ use super::flows::hold;
 use super::schemas::{judge, printed};
 use super::{Gate, Place, eventually};
 use crate::broker::memory::{Fault, Memory, Operation};
-use crate::broker::{
-    Admin, Broker, Compression, Isolation, Outgoing, Producer, ProducerOptions, Record, Transaction, UNTRACKED,
-};
+use crate::broker::{Admin, Broker, Isolation, Outgoing, Producer, ProducerOptions, Record, Transaction, UNTRACKED};
 use crate::cli::exit;
 use crate::client::letters::{Kind, Wanted};
 use crate::client::meter::Meter;
@@ -80,9 +78,7 @@ pub fn left_open(
     partitions: Range<i32>,
     value: &[u8],
 ) -> <<Memory as Broker>::Producer as Producer>::Transaction {
-    let (transactional_id, transaction_timeout) = (id.to_owned(), timeout);
-    let options = ProducerOptions { transactional_id, transaction_timeout, compression: Compression::None };
-    let mut producer = place.memory.producer(&options).unwrap();
+    let mut producer = place.memory.producer(&ProducerOptions::new(id, timeout)).unwrap();
     let topic = producer.topic(topic).unwrap();
     assert!(producer.leaders_known(&[topic]).unwrap());
     let mut transaction = producer.begin().map_err(|(_, error)| error).unwrap();

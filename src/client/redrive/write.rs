@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::order::{Order, Ready};
 use crate::broker::murmur2::partition_for;
 use crate::broker::{
-    Abort, Action, Admin, Broker, Code, Commit, Compression, Delivered, Error, Header, Operation, Outgoing, Producer,
+    Abort, Action, Admin, Broker, Code, Commit, Delivered, Error, Header, Operation, Outgoing, Producer,
     ProducerOptions, Result, Stored, Topic, Transaction,
 };
 use crate::client::{no_topic, rest};
@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(7);
 
 /// How long to try for a producer: a transaction that somebody left open may have to end first.
 const START: Duration = Duration::from_secs(30);
+
+/// A batch is refused as a whole. So small a one fits every topic: what is refused is one large event, alone in its batch.
+const BATCH: usize = 16 * 1024;
 
 /// How long one look for deliveries waits.
 const ACKS: Duration = Duration::from_millis(20);
@@ -90,11 +93,8 @@ impl<'a, B: Broker> Writer<'a, B> {
     /// Of the broker.
     pub fn begin_again(&mut self) -> Result<()> {
         self.producer = None;
-        let options = ProducerOptions {
-            transactional_id: format!("{}-redrive", self.topics.group),
-            transaction_timeout: TIMEOUT,
-            compression: Compression::None,
-        };
+        let id = format!("{}-redrive", self.topics.group);
+        let options = ProducerOptions { batch_bytes: BATCH, ..ProducerOptions::new(id, TIMEOUT) };
         let mut producer = again(START, || self.broker.producer(&options))?;
         let topics = [producer.topic(&self.topics.enrollments)?, producer.topic(&self.topics.audit)?];
         again(START, || match producer.leaders_known(&topics)? {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::decision::Decision;
-use super::outgoing::{Origin, Sent, To, Write};
+use super::outgoing::{Origin, Sent, To, Write, name_of};
 use crate::broker::{Compression, FAILURE_ONLY};
 use crate::flow::FlowId;
+use crate::schema::topics::Topics;
 use crate::time::Timestamp;
 
 #[derive(Default)]
@@ -56,6 +57,14 @@ impl Turn {
         match tag.checked_sub(self.sent.len()) {
             None => self.sent.get(tag).map(|sent| (&sent.origin, &sent.to)),
             Some(index) => self.decision.writes.get(index).map(|write| (&write.origin, &write.to)),
+        }
+    }
+
+    /// The topic that its records for a place go to.
+    pub fn topic<'a>(&'a self, to: &'a To, topics: &'a Topics) -> Option<&'a str> {
+        match to {
+            To::Queue(partition, flow) => self.decision.queue_topic(*partition, flow),
+            own => name_of(own, topics),
         }
     }
 
