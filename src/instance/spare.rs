@@ -1,6 +1,6 @@
 //! Memory that nobody needs goes back to the system when a thread has nothing to do.
 //!
-//! The allocator keeps what was freed for a second, for under load it is needed again at once. After that only somebody who
+//! The allocator keeps what was freed for a moment, for under load it is needed again at once. After that only somebody who
 //! allocates would have it given back, and a gate at rest does not: it would keep the memory of its last full turns.
 
 use std::sync::OnceLock;
