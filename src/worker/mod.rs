@@ -116,7 +116,8 @@ pub struct Worker<B: Broker> {
     producer: Option<B::Producer>,
     /// What the producer in hand can write to; gone with it.
     writable: Writable,
-    compression: Compression,
+    /// The compression of the producer in hand, and what its batches hold at most.
+    made_with: (Compression, usize),
     /// What the batches of the next producer hold at most.
     batch_bytes: usize,
     table: Table,
@@ -159,7 +160,7 @@ impl<B: Broker> Worker<B> {
             clients: None,
             producer: None,
             writable: Writable::default(),
-            compression: Compression::None,
+            made_with: (Compression::None, BATCH_BYTES),
             batch_bytes: BATCH_BYTES,
             table: Table::default(),
             chores: VecDeque::new(),

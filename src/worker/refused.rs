@@ -12,6 +12,7 @@ use super::Worker;
 use super::session::outgoing::{Origin, To};
 use super::session::owned::Owned;
 use super::session::refusal::{Refused, Treatment};
+use super::session::shape::largest_batch;
 use super::session::table::Table;
 use super::session::turn::Turn;
 use super::session::wait::left;
@@ -20,6 +21,9 @@ use crate::time::Timestamp;
 
 /// How long a refused record may take to come again before the worker says that it is missing.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Batches are not made smaller than this, in bytes: a topic that takes less is refused its records one by one.
+pub(super) const LEAST_BATCH: usize = 4 * 1024;
 
 impl Table {
     /// The refused record that could be treated now: the next event of its partition, or the next entry of its flow's
@@ -138,29 +142,33 @@ impl Table {
 }
 
 impl<B: Broker> Worker<B> {
-    /// The limit of a topic that has refused a record as too large, where it is smaller than batches may be. Then it may have been the
-    /// batch that was too large, and nothing is known of the record.
+    /// How large a batch a topic takes that has refused a record as too large, where batches may be larger than that. Then it may have been
+    /// the batch that was too large, and nothing is known of the record.
     pub(super) fn limit_below_batches(&mut self, turn: &Turn, failed: &[(u64, Error)]) -> Option<usize> {
         let too_large = failed.iter().filter(|(_, error)| error.code == Code::TooLarge);
-        let topics: BTreeSet<&str> = too_large
-            .filter_map(|(tag, _)| turn.tagged(*tag))
-            .filter_map(|(_, to)| turn.topic(to, &self.options.topics))
+        let refusing: BTreeSet<(bool, &str)> = too_large
+            .filter_map(|(tag, _)| {
+                let (origin, to) = turn.tagged(*tag)?;
+                Some((*origin == Origin::Own, turn.topic(to, &self.options.topics)?))
+            })
             .collect();
         let admin = &mut self.clients.as_mut()?.admin;
-        for topic in topics {
-            let config = match admin.topic_config(topic) {
-                Ok(config) => config,
+        for (is_own, topic) in refusing {
+            let limit = match admin.topic_config(topic) {
+                Ok(settings) => largest_batch(&settings),
+                Err(error) if matches!(error.code, Code::Denied | Code::UnknownTopic) => None,
                 Err(error) => {
-                    tracing::warn!(topic, %error, "how large a record the topic takes cannot be told");
-                    continue;
+                    tracing::warn!(topic, %error, "how large a batch the topic takes cannot be told");
+                    return None;
                 }
             };
-            let limit = config.get("max.message.bytes").and_then(|text| text.parse().ok());
-            if let Some(limit) = limit.filter(|limit| (1..self.batch_bytes).contains(limit)) {
+            // No record of the gate's own is large.
+            let limit = limit.or(is_own.then_some(LEAST_BATCH)).map(|limit| limit.max(LEAST_BATCH));
+            if let Some(limit) = limit.filter(|limit| *limit < self.batch_bytes) {
                 tracing::warn!(
                     topic,
                     limit,
-                    "records were refused as too large; batches are no larger than the topic takes now"
+                    "a batch was refused as too large; from now on none is larger than the topic takes"
                 );
                 return Some(limit);
             }
@@ -193,7 +201,12 @@ impl<B: Broker> Worker<B> {
         for (origin, by, error) in first.into_values() {
             let alone = turn.decision.refused().filter(|alone| alone.origin == *origin);
             let before = alone.map_or(Treatment::NONE, |alone| alone.treatment);
-            let Some(treatment) = Treatment::next(error.code, before) else { continue };
+            let treatment = match (alone, error.code) {
+                // Of a batch in which several records are at fault librdkafka does not say what is wrong with each.
+                (None, Code::InvalidRecord) => Some(Treatment::NONE),
+                (_, code) => Treatment::next(code, before),
+            };
+            let Some(treatment) = treatment else { continue };
             noted = true;
             tracing::warn!(?origin, ?treatment, %error, "a record was refused");
             let known = self.table.refused.get(origin);

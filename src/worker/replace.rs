@@ -85,7 +85,7 @@ impl<B: Broker> Worker<B> {
             }
         }
         (self.gives_way, self.trial) = (false, None);
-        self.compression = compression;
+        self.made_with = (compression, self.batch_bytes);
         self.stats.producers += 1;
         match after {
             After::Rewind => {

@@ -7,10 +7,12 @@ use super::Worker;
 use super::clients::Clients;
 use super::failed::Failed;
 use super::phase::{After, AfterProof, Phase, Step};
-use super::session::shape::Shape;
+use super::refused::LEAST_BATCH;
+use super::session::shape::{Shape, largest_batch};
 use super::stop::Stop;
-use crate::broker::{Admin, Broker, Error, Isolation, MemberOptions};
+use crate::broker::{Admin, BATCH_BYTES, Broker, Error, Isolation, MemberOptions};
 use crate::time::Timestamp;
+use crate::topics::HEADER_ROOM;
 use crate::topics::bounds::TimestampBounds;
 
 impl<B: Broker> Worker<B> {
@@ -19,7 +21,10 @@ impl<B: Broker> Worker<B> {
             self.sure_at = Some(now);
         }
         match self.learn_shape() {
-            Ok(shape) => self.table.shape = shape,
+            Ok(shape) => {
+                self.batch_bytes = shape.batch_bytes;
+                self.table.shape = shape;
+            }
             Err(failed) => return self.trouble(failed.call()?, Phase::Start),
         }
         Ok(match self.producer.is_some() {
@@ -126,6 +131,9 @@ impl<B: Broker> Worker<B> {
             let millis = number(config, "retention.ms").unwrap_or(-1);
             u64::try_from(millis).ok().map(Duration::from_millis)
         };
+        let max_message_bytes = number(&of_enrollments, "max.message.bytes");
+        let of_queues = max_message_bytes.and_then(|bytes| usize::try_from(bytes + HEADER_ROOM).ok());
+        let batches = [largest_batch(&of_records), of_queues].into_iter().flatten();
         Ok(Shape {
             enrollments,
             found: enrollments,
@@ -135,7 +143,8 @@ impl<B: Broker> Worker<B> {
             audit,
             records_retention: retention(&of_records),
             enrollments_retention: retention(&of_enrollments),
-            max_message_bytes: number(&of_enrollments, "max.message.bytes"),
+            max_message_bytes,
+            batch_bytes: batches.fold(BATCH_BYTES, usize::min).max(LEAST_BATCH),
             timestamp_bounds: TimestampBounds::of(&of_enrollments),
         })
     }

@@ -48,7 +48,7 @@ impl<B: Broker> Worker<B> {
 
     /// Waits until the producer knows who leads every topic of the turn, then opens the transaction.
     pub(super) fn leaders(&mut self, mut turn: Box<Turn>, now: Timestamp) -> Result<(Phase<B>, Step), Stop> {
-        if turn.compression != self.compression || self.knows_too_many_topics(&turn, now) {
+        if (turn.compression, self.batch_bytes) != self.made_with || self.knows_too_many_topics(&turn, now) {
             return Ok((Phase::Replace(After::Leaders(turn)), Step::Progress));
         }
         let Some(mut producer) = self.producer.take() else {
@@ -310,8 +310,7 @@ impl<B: Broker> Worker<B> {
         }
         if let Some(limit) = self.limit_below_batches(turn, failed) {
             self.batch_bytes = limit;
-            self.stats.aborts += 1;
-            return Ok((Phase::Replace(After::Rewind), Step::Progress));
+            return Ok((Phase::Abort(transaction), Step::Progress));
         }
         if !self.note_refused(turn, failed, now) {
             let why = failed.first().map_or("", |(_, error)| error.detail.as_str());

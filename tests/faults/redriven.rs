@@ -1,4 +1,4 @@
-//! `kill -9` of a `flowgate redrive` in the middle.
+//! A `flowgate redrive` that does not go smoothly.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use flowgate::broker::{Broker as _, Isolation, Reader as _};
 use flowgate::schema::headers::REDRIVE;
+use serde_json::json;
 
 use crate::company::{Company, Dice, happened};
+use crate::limits::set;
 use crate::process::eventually;
 use crate::upstream::Partitioner;
 
@@ -61,4 +63,30 @@ fn and_again() {
     assert_eq!(company.flow("purged").unwrap().counts.held().total(), purged as u64);
     gate.stop();
     happened("kill -9 of a redrive", kills, 2, &company.check());
+}
+
+/// Goal: an event that the enrollments do not take any more is told, and all others are redriven. Method: it is larger than what their
+/// limit is lowered to, and in the middle of many.
+#[test]
+fn with_one_that_is_too_large() {
+    let company = Company::new("redriven-large", 1);
+    let gate = company.gate("a", &[]).restored();
+    let mut client = company.client(Partitioner::Java);
+    company.order(&["pause", "purged", "--keep", "all"]);
+    client.burst("purged", 300);
+    let large = json!({"flow_id": "purged", "record_id": "large", "kind": "enroll", "padding": "x".repeat(50_000)});
+    client.send("purged", large.to_string().as_bytes());
+    client.burst("purged", 300);
+    company.until("held", "purged", |flow| flow.queue.last_entry() == 601);
+    company.order(&["purge", "purged", "--yes", "--command-id", "oops"]);
+    set(&company, &company.topics.enrollments, "max.message.bytes", "20000");
+    let said = company.run(&["redrive", "discarded", "--command", "oops", "--yes"]);
+    company.until_all_is_read();
+    let log = company.log();
+    let is_redriven =
+        |record: &&flowgate_checker::Record| record.headers.iter().any(|(name, _)| name == REDRIVE.as_bytes());
+    let redriven = log.enrollments.iter().filter(is_redriven).count();
+    assert_eq!(redriven, log.discarded.len() - 1, "{said:?}");
+    gate.stop();
+    happened("a redriven event that is too large", (log.discarded.len() - redriven) as u32, 1, &company.check());
 }

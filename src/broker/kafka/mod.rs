@@ -231,10 +231,9 @@ impl Kafka {
     }
 
     fn producer_config(&self, linger: Duration, batch_bytes: usize) -> ClientConfig {
-        let (linger, batch_bytes) = (millis(linger).to_string(), batch_bytes.to_string());
+        let linger = millis(linger).to_string();
         let defaults = [
             ("linger.ms", linger.as_str()),
-            ("batch.size", batch_bytes.as_str()),
             // Sending offsets waits for the group's coordinator, and looks for another one only when some connection of
             // this client comes or goes: after a broker's death that was never. Connections that are not used go.
             ("connections.max.idle.ms", "5000"),
@@ -245,7 +244,11 @@ impl Kafka {
             // A topic that does not exist is told after this long instead of 30 s.
             ("topic.metadata.propagation.max.ms", "5000"),
         ];
-        self.config(&defaults, &[("enable.idempotence", "true")])
+        let mut config = self.config(&defaults, &[("enable.idempotence", "true")]);
+        // Settings may make batches smaller. Larger ones a topic might refuse, with all that is in them.
+        let wanted = config.get("batch.size").and_then(|bytes| bytes.parse().ok()).unwrap_or(usize::MAX);
+        config.set("batch.size", wanted.min(batch_bytes).to_string());
+        config
     }
 }
 

@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(7);
 /// How long to try for a producer: a transaction that somebody left open may have to end first.
 const START: Duration = Duration::from_secs(30);
 
-/// A batch is refused as a whole. So small a one fits every topic: what is refused is one large event, alone in its batch.
+/// In bytes. A batch is refused as a whole, and the first event in it is blamed: so small a batch has fewer beside the one at fault, and a
+/// larger event is alone in its own.
 const BATCH: usize = 16 * 1024;
 
 /// How long one look for deliveries waits.
@@ -227,18 +228,28 @@ fn stored(
     count: usize,
     deadline: Instant,
 ) -> std::result::Result<Vec<Stored>, Broken> {
-    while transaction.flush(ACKS).in_flight > 0 {
-        if Instant::now() >= deadline {
-            return Err(Error::new(Action::Retry, Code::TimedOut, "the brokers do not store the events in time").into());
+    let (mut stored, mut failure) = (vec![None; count], None);
+    loop {
+        let in_flight = transaction.flush(ACKS).in_flight;
+        for Delivered { tag, outcome } in transaction.deliveries() {
+            let index = usize::try_from(tag).unwrap_or(usize::MAX);
+            match outcome {
+                Ok(at) => stored.get_mut(index).into_iter().for_each(|place| *place = Some(at)),
+                Err(error) if is_of_the_record(&error) => return Err(Broken::Refused(index, error.detail)),
+                Err(error) => failure = Some(error),
+            }
         }
-    }
-    let mut stored = vec![None; count];
-    for Delivered { tag, outcome } in transaction.deliveries() {
-        let index = usize::try_from(tag).unwrap_or(usize::MAX);
-        match outcome {
-            Ok(at) => stored.get_mut(index).into_iter().for_each(|place| *place = Some(at)),
-            Err(error) if is_of_the_record(&error) => return Err(Broken::Refused(index, error.detail)),
-            Err(error) => return Err(error.into()),
+        let is_late = Instant::now() >= deadline;
+        match failure.take() {
+            // What is refused takes with it what waits to be sent, which may be reported first.
+            Some(error) if in_flight == 0 || is_late => return Err(error.into()),
+            earlier => failure = earlier,
+        }
+        if in_flight == 0 {
+            break;
+        }
+        if is_late {
+            return Err(Error::new(Action::Retry, Code::TimedOut, "the brokers do not store the events in time").into());
         }
     }
     let missing = || Error::new(Action::Abort, Code::Other, "the client does not say where an event was stored");

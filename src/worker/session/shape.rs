@@ -1,5 +1,6 @@
 //! The topics as the worker found them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::broker::murmur2::partition_for;
@@ -26,6 +27,8 @@ pub struct Shape {
     pub enrollments_retention: Option<Duration>,
     /// The largest record of the enrollments, in bytes.
     pub max_message_bytes: Option<i64>,
+    /// The largest batch that goes into `flow.records` and into the queue topics that the gate makes, in bytes.
+    pub batch_bytes: usize,
     /// How the brokers name a setting of the queue topics.
     pub timestamp_bounds: TimestampBounds,
 }
@@ -35,4 +38,11 @@ impl Shape {
     pub fn home(&self, flow: &FlowId) -> i32 {
         partition_for(flow.as_str().as_bytes(), self.enrollments)
     }
+}
+
+/// The largest batch that a topic with these settings takes, in bytes. Brokers before Kafka 4 let a segment be smaller than a message
+/// may be.
+pub fn largest_batch(settings: &BTreeMap<String, String>) -> Option<usize> {
+    let limits = ["max.message.bytes", "segment.bytes"].into_iter();
+    limits.filter_map(|name| settings.get(name)?.parse().ok()).min()
 }
