@@ -239,17 +239,16 @@ fn stored(
                 Err(error) => failure = Some(error),
             }
         }
-        let is_late = Instant::now() >= deadline;
-        match failure.take() {
-            // What is refused takes with it what waits to be sent, which may be reported first.
-            Some(error) if in_flight == 0 || is_late => return Err(error.into()),
-            earlier => failure = earlier,
-        }
-        if in_flight == 0 {
+        if in_flight == 0 || Instant::now() >= deadline {
+            // Only now: what is refused takes with it what waits to be sent, and that may be reported first.
+            if let Some(error) = failure {
+                return Err(error.into());
+            }
+            if in_flight > 0 {
+                let why = "the brokers do not store the events in time";
+                return Err(Error::new(Action::Retry, Code::TimedOut, why).into());
+            }
             break;
-        }
-        if is_late {
-            return Err(Error::new(Action::Retry, Code::TimedOut, "the brokers do not store the events in time").into());
         }
     }
     let missing = || Error::new(Action::Abort, Code::Other, "the client does not say where an event was stored");
