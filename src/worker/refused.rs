@@ -12,7 +12,7 @@ use super::Worker;
 use super::session::outgoing::{Origin, To};
 use super::session::owned::Owned;
 use super::session::refusal::{Refused, Treatment};
-use super::session::shape::largest_batch;
+use super::session::shape::{LEAST_BATCH, largest_batch};
 use super::session::table::Table;
 use super::session::turn::Turn;
 use super::session::wait::left;
@@ -21,9 +21,6 @@ use crate::time::Timestamp;
 
 /// How long a refused record may take to come again before the worker says that it is missing.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Batches are not made smaller than this, in bytes: a topic that takes less is refused its records one by one.
-pub(super) const LEAST_BATCH: usize = 4 * 1024;
 
 impl Table {
     /// The refused record that could be treated now: the next event of its partition, or the next entry of its flow's
@@ -163,7 +160,7 @@ impl<B: Broker> Worker<B> {
                 }
             };
             // No record of the gate's own is large.
-            let limit = limit.or(is_own.then_some(LEAST_BATCH)).map(|limit| limit.max(LEAST_BATCH));
+            let limit = limit.or(is_own.then_some(LEAST_BATCH));
             if let Some(limit) = limit.filter(|limit| *limit < self.batch_bytes) {
                 tracing::warn!(
                     topic,

@@ -7,7 +7,6 @@ use super::Worker;
 use super::clients::Clients;
 use super::failed::Failed;
 use super::phase::{After, AfterProof, Phase, Step};
-use super::refused::LEAST_BATCH;
 use super::session::shape::{Shape, largest_batch};
 use super::stop::Stop;
 use crate::broker::{Admin, BATCH_BYTES, Broker, Error, Isolation, MemberOptions};
@@ -144,7 +143,7 @@ impl<B: Broker> Worker<B> {
             records_retention: retention(&of_records),
             enrollments_retention: retention(&of_enrollments),
             max_message_bytes,
-            batch_bytes: batches.fold(BATCH_BYTES, usize::min).max(LEAST_BATCH),
+            batch_bytes: batches.fold(BATCH_BYTES, usize::min),
             timestamp_bounds: TimestampBounds::of(&of_enrollments),
         })
     }

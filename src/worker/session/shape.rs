@@ -40,9 +40,12 @@ impl Shape {
     }
 }
 
-/// The largest batch that a topic with these settings takes, in bytes. Brokers before Kafka 4 let a segment be smaller than a message
+/// Batches are not made smaller than this, in bytes: a topic that takes less is refused its records one by one.
+pub const LEAST_BATCH: usize = 4 * 1024;
+
+/// The largest batch to be made for a topic with these settings, in bytes. Brokers before Kafka 4 let a segment be smaller than a message
 /// may be.
 pub fn largest_batch(settings: &BTreeMap<String, String>) -> Option<usize> {
     let limits = ["max.message.bytes", "segment.bytes"].into_iter();
-    limits.filter_map(|name| settings.get(name)?.parse().ok()).min()
+    limits.filter_map(|name| settings.get(name)?.parse().ok()).min().map(|bytes: usize| bytes.max(LEAST_BATCH))
 }
