@@ -2,7 +2,8 @@
 speaks compose. Then a flow is paused and resumed, a gate is stopped, and Prometheus is asked what it has seen of all that.
 
 The model comes from compose's own loader, as JSON on standard input. Only what has to be is another here: names, so that nothing of somebody
-else's is touched; ports of this machine, which are looked at and not bound; images that are not ours (`stand_in.py`).
+else's is touched; ports of this machine, which are looked at and not bound; the image of the gates, which is the one that is tried; images
+that are not ours (`stand_in.py`).
 """
 
 import argparse
@@ -27,6 +28,9 @@ KNOWN = {
     "cap_drop", "command", "depends_on", "environment", "healthcheck", "image", "networks", "ports", "read_only", "restart",
     "security_opt", "stop_grace_period", "tmpfs", "user", "volumes", "entrypoint",
 }  # fmt: skip
+
+# What the file calls the gate's image where nothing else is said.
+GATE = "flowgate:dev"
 
 # No package of this machine's has it.
 NOT_RUN = {"grafana"}
@@ -223,10 +227,14 @@ def try_it(stack: Stack) -> None:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--gate", required=True, help="the image of the gates")
     arguments.add_argument("--jars", required=True, type=Path, help="the folder with Kafka's jars")
     arguments.add_argument("--work", required=True, type=Path, help="a folder for what the stand-ins are made of")
     given = arguments.parse_args()
     model = json.load(sys.stdin)
+    for service in model["services"].values():
+        if service["image"] == GATE:
+            service["image"] = given.gate
     stack = Stack(model, stand_in.build(given.work, ENGINE), given.jars.resolve())
     try:
         stack.up()
